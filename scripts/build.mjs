@@ -1,0 +1,107 @@
+// `npm run build`: AssemblyScript -> dist/kernels.wasm, TypeScript -> dist/*.cjs. Takes about three seconds.
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** The newest modification time, in ms, of the files below a folder. */
+function newest(folder) {
+  return Math.max(
+    0,
+    ...readdirSync(folder, { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs),
+  );
+}
+
+/** Compiles the hand-written kernels unless the output is newer than every source. */
+async function buildWasm() {
+  const assembly = join(root, 'src/tensors/wasm/assembly');
+  const output = join(root, 'dist/kernels.wasm');
+  if (!existsSync(assembly)) return;
+  if (existsSync(output) && statSync(output).mtimeMs > newest(assembly)) return;
+  const asc = await import('assemblyscript/asc');
+  const { error, stderr } = await asc.main([
+    'src/tensors/wasm/assembly/index.ts',
+    '--outFile',
+    'dist/kernels.wasm',
+    '--baseDir',
+    root,
+    '--optimizeLevel',
+    '3',
+    '--noAssert',
+    '--runtime',
+    'stub',
+    '--enable',
+    'simd,threads,bulk-memory',
+    '--importMemory',
+    '--sharedMemory',
+    '--initialMemory',
+    '1',
+    '--maximumMemory',
+    '65536',
+    '--zeroFilledMemory',
+  ]);
+  if (error) throw new Error(`asc failed: ${error.message}\n${stderr}`);
+}
+
+/** Settings shared by every bundle: CommonJS, because stock tslab and Node's `require` must load the library. */
+const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20.19',
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  // tfjs-core's modules import each other without file extensions, so they have to be bundled.
+  // the ES modules, also for tfjs-backend-cpu's own imports: two copies of the core would not share types
+  mainFields: ['module', 'main'],
+  external: [
+    'koffi',
+    'vega',
+    'vega-lite',
+    '@huggingface/hub',
+    '@tensorflow/tfjs-backend-wasm',
+    'esbuild',
+    'zeromq',
+  ],
+  define: { 'import.meta.url': '__importMetaUrl', __ARCLAB_VERSION__: JSON.stringify(version) },
+  banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+  loader: { '.njk': 'text' },
+  sourcemap: 'linked',
+  sourcesContent: false,
+  logLevel: 'warning',
+};
+
+/** Entry points: output name -> source. Files that do not exist yet are left out. */
+const entries = {
+  arclab: 'src/cli/main.ts',
+  index: 'src/index.ts',
+  'sample-worker': 'src/training/sample-worker.ts',
+  'wasm-worker': 'src/tensors/wasm/worker.ts',
+  bench: 'test/bench/main.ts',
+};
+
+mkdirSync(join(root, 'dist'), { recursive: true });
+const present = Object.fromEntries(
+  Object.entries(entries).filter(([, path]) => existsSync(join(root, path))),
+);
+await Promise.all([
+  buildWasm(),
+  build({ ...shared, entryPoints: present, outdir: 'dist' }),
+  // The tests load tfjs as one prebuilt module: going through its 400 files costs every test file a second.
+  build({
+    ...shared,
+    entryPoints: { 'test/tf': 'src/tensors/tf.ts' },
+    format: 'esm',
+    outExtension: { '.js': '.mjs' },
+    outdir: 'dist',
+    define: {},
+    banner: {},
+  }),
+]);
+const cli = join(root, 'dist/arclab.cjs');
+if (existsSync(cli)) chmodSync(cli, 0o755);

@@ -1,0 +1,26 @@
+/** Rows of colours: a rectangle of 1×1 to 30×30 integers from 0 to 9. */
+export type Grid = readonly (readonly number[])[];
+
+/** An input and what it becomes. */
+export interface Sample {
+  readonly input: Grid;
+  readonly output: Grid;
+}
+
+/** An input whose output may be unknown (in a challenge) or known (in a data set with solutions). */
+export interface TestSample {
+  readonly input: Grid;
+  readonly output?: Grid;
+}
+
+/** A few samples that show a rule, and the inputs to apply it to. */
+export interface Task {
+  readonly train: readonly Sample[];
+  readonly test: readonly TestSample[];
+}
+
+/**
+ * Tasks by id, each with at least one variant. Kaggle's format has one variant per id. A task without a test
+ * set (RE-ARC) has `test: []`; the training stream then draws its test sample from the train samples.
+ */
+export type Dataset = ReadonlyMap<string, readonly Task[]>;

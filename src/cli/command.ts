@@ -1,0 +1,49 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+/** One command of the program, in a file of its own under `commands/`. */
+export interface CommandFile {
+  /** Declares arguments and options on a commander command that already has its name and summary. */
+  configure(command: Command): void;
+  /** Runs with the positional arguments and the options (camelCase, as commander makes them). */
+  run(args: string[], options: any): Promise<void>;
+}
+
+/** Parses an integer of at least `minimum` from a flag. */
+export function integer(minimum = Number.MIN_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isInteger(value) || value < minimum) {
+      const least = minimum === Number.MIN_SAFE_INTEGER ? 'an integer' : `an integer of at least ${minimum}`;
+      throw new InvalidArgumentError(`Expected ${least}.`);
+    }
+    return value;
+  };
+}
+
+/** Parses a finite number in [minimum, maximum] from a flag. */
+export function number(minimum = -Infinity, maximum = Infinity): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value < minimum || value > maximum) {
+      const range = minimum === -Infinity && maximum === Infinity ? '' : ` between ${minimum} and ${maximum}`;
+      throw new InvalidArgumentError(`Expected a number${range}.`);
+    }
+    return value;
+  };
+}
+
+/** Declares `--name` and `--no-name` with a default. */
+export function toggle(command: Command, name: string, description: string, byDefault: boolean): void {
+  command.addOption(new Option(`--${name}`, description).default(byDefault));
+  command.addOption(new Option(`--no-${name}`, `turn --${name} off`));
+}
+
+/** Splits the values of a repeatable `--flag path kind` option into pairs. */
+export function pairs(values: readonly string[], flag: string): [string, string][] {
+  if (values.length % 2 !== 0) {
+    throw new InvalidArgumentError(
+      `${flag} takes pairs of a data set file and a prompt kind, got: ${values.join(' ')}`,
+    );
+  }
+  return Array.from({ length: values.length / 2 }, (_, i) => [values[2 * i]!, values[2 * i + 1]!]);
+}

@@ -1,0 +1,64 @@
+import { Command, CommanderError } from 'commander';
+import pc from 'picocolors';
+import { messageOf, UserError } from '../common/errors.js';
+import { commands } from './commands.js';
+
+/** `--max_steps=3` means `--max-steps=3`; only the flag's name changes, never its value. */
+export function normalizeFlags(args: readonly string[]): string[] {
+  const end = args.indexOf('--');
+  return args.map((arg, i) =>
+    arg.startsWith('--') && (end < 0 || i < end)
+      ? arg.replace(/^--[^=]*/, (name) => name.replaceAll('_', '-'))
+      : arg,
+  );
+}
+
+/** Builds the program; only the command that is asked for loads its code. */
+async function buildProgram(name: string | undefined): Promise<Command> {
+  const program = new Command('arclab')
+    .description('A TypeScript laboratory for the Abstraction and Reasoning Challenge.')
+    .version(typeof __ARCLAB_VERSION__ === 'string' ? __ARCLAB_VERSION__ : 'development')
+    .exitOverride()
+    .showHelpAfterError('(add --help for the options)');
+  program.addHelpText('after', '\nFlags may be written with - or _: --max-steps is --max_steps.');
+  for (const [commandName, { summary, load }] of Object.entries(commands)) {
+    const command = program.command(commandName).description(summary);
+    if (commandName !== name) continue;
+    const file = (await load()).default;
+    file.configure(command);
+    command.action(async (...parameters) => {
+      // commander passes the positional arguments one by one, then the options, then the command
+      const positional = parameters
+        .slice(0, -2)
+        .flat()
+        .filter((value) => value !== undefined);
+      await file.run(positional, parameters.at(-2));
+    });
+  }
+  return program;
+}
+
+/** Runs the command line. @returns the exit code: 0 done, 1 the answer is no, 2 a mistake in the call. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const args = normalizeFlags(argv);
+  try {
+    const program = await buildProgram(args.find((arg) => !arg.startsWith('-')));
+    if (args.length === 0) program.help();
+    await program.parseAsync(args, { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof UserError) {
+      process.stderr.write(`${pc.red('error:')} ${error.message}\n`);
+      return 2;
+    }
+    process.stderr.write(`${error instanceof Error && error.stack ? error.stack : messageOf(error)}\n`);
+    return 1;
+  }
+}
+
+if (process.env.VITEST === undefined || process.argv[1]?.endsWith('arclab.cjs')) {
+  void main(process.argv.slice(2)).then((code) => {
+    process.exitCode = code;
+  });
+}

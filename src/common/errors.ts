@@ -1,0 +1,12 @@
+/**
+ * A mistake that the person at the keyboard can mend: its message is one line that says what was given,
+ * what was expected and what to do. The command line prints it without a stack and exits with code 2.
+ */
+export class UserError extends Error {
+  override name = 'UserError';
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

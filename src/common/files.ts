@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { messageOf, UserError } from './errors.js';
+
+/** A name beside `path` that no other process uses; renaming from it is atomic because it is on the same disk. */
+export function temporaryName(path: string): string {
+  return `${path}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+/** Writes a file so that a reader sees either the old content or the whole new one. Makes missing folders. */
+export function writeFileAtomic(path: string, data: string | Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = temporaryName(path);
+  try {
+    writeFileSync(temporary, data);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Reads and parses a JSON file. @throws {UserError} naming the file when it is missing or is not JSON. */
+export function readJson(path: string, what = 'a JSON file'): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const reason =
+      code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a folder' : messageOf(error);
+    throw new UserError(`${path}: cannot read ${what}: ${reason}`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${path}: expected ${what}, but it is not valid JSON: ${messageOf(error)}`);
+  }
+}
+
+/** Makes sure that files can be created in a folder, making it when needed. @throws {UserError} when not. */
+export function assertWritableFolder(path: string, flag: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+    // access(2) says yes to root even on a read-only disk: only writing proves it
+    const probe = temporaryName(join(path, '.probe'));
+    writeFileSync(probe, '');
+    rmSync(probe);
+  } catch (error) {
+    throw new UserError(`${flag}: cannot write to ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** The folder of the installed package: the nearest one above this file that holds arclab's package.json. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder)
+      throw new Error('package.json of arclab not found above ' + fileURLToPath(import.meta.url));
+    folder = parent;
+  }
+  return folder;
+}
+
+/** A file of the build, such as a worker's bundle, wherever this code runs from. */
+export function buildFile(name: string): string {
+  return join(packageRoot(), 'dist', name);
+}

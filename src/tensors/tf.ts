@@ -1,0 +1,9 @@
+/**
+ * The one module that imports tfjs: its core with every gradient registered, and the plain `cpu` backend.
+ * Everything else imports `tf` from here, so that a process holds exactly one engine.
+ */
+import '@tensorflow/tfjs-core/dist/register_all_gradients';
+import '@tensorflow/tfjs-backend-cpu/dist/index';
+
+export { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu/dist/backend_cpu';
+export * from '@tensorflow/tfjs-core';
