@@ -19,7 +19,7 @@ export default defineConfig({
       name: 'tfjs-prebuilt',
       enforce: 'pre',
       resolveId(id) {
-        return /(^|\/)tf\.js$/.test(id) ? { id: path('./dist/test/tf.mjs'), external: true } : undefined;
+        return /(^|\/)tf\.js$/.test(id) ? { id: path('./dist/test/tf.cjs'), external: true } : undefined;
       },
     },
   ],

@@ -93,15 +93,7 @@ await Promise.all([
   buildWasm(),
   build({ ...shared, entryPoints: present, outdir: 'dist' }),
   // The tests load tfjs as one prebuilt module: going through its 400 files costs every test file a second.
-  build({
-    ...shared,
-    entryPoints: { 'test/tf': 'src/tensors/tf.ts' },
-    format: 'esm',
-    outExtension: { '.js': '.mjs' },
-    outdir: 'dist',
-    define: {},
-    banner: {},
-  }),
+  build({ ...shared, entryPoints: { 'test/tf': 'src/tensors/tf.ts' }, outdir: 'dist' }),
 ]);
 const cli = join(root, 'dist/arclab.cjs');
 if (existsSync(cli)) chmodSync(cli, 0o755);

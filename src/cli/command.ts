@@ -5,6 +5,7 @@ export interface CommandFile {
   /** Declares arguments and options on a commander command that already has its name and summary. */
   configure(command: Command): void;
   /** Runs with the positional arguments and the options (camelCase, as commander makes them). */
+  // biome-ignore lint/suspicious/noExplicitAny: commander types no options; each command names its own
   run(args: string[], options: any): Promise<void>;
 }
 
