@@ -7,3 +7,8 @@ import '@tensorflow/tfjs-backend-cpu/dist/index';
 
 export { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu/dist/backend_cpu';
 export * from '@tensorflow/tfjs-core';
+
+import { enableProdMode } from '@tensorflow/tfjs-core';
+
+// production mode: no banner that advertises another backend, no checks for NaN after every operation
+enableProdMode();
