@@ -1,0 +1,111 @@
+import type { Rng } from '../../common/rng.js';
+import { gridKey, gridsEqual, maxGridSide } from '../grid.js';
+import type { Grid, Sample, Task } from '../types.js';
+import { Draw } from './draw.js';
+import { defaultKnobs, type Knobs } from './knobs.js';
+
+/** A source of endless tasks of one kind. */
+export interface TaskGenerator {
+  readonly name: string;
+  readonly family: string;
+  /** One line that says what becomes of the input. */
+  readonly description: string;
+  /** The smallest `maxSize` at which it works. */
+  readonly smallest: number;
+  /** Makes a task: the same for the same state of `rng` and the same knobs. */
+  generate(rng: Rng, knobs?: Partial<Knobs>): Task;
+}
+
+/** A sample, and what of the rule can be learned from it. */
+export interface DrawnSample {
+  readonly input: Grid;
+  readonly output: Grid;
+  /** Parts of the rule that this sample uses, such as a colour of a map: another sample must show each too. */
+  readonly uses?: readonly number[];
+}
+
+/** What a generator is made from. */
+export interface GeneratorDefinition {
+  readonly name: string;
+  readonly description: string;
+  /** The smallest `maxSize` at which it works; 3 when absent. */
+  readonly smallest?: number;
+  /**
+   * Draws the parameters that all samples of a task share, and returns what draws one sample. That may give
+   * null when its draw came to nothing; it is then asked again.
+   */
+  rule(draw: Draw): () => DrawnSample | null;
+}
+
+const rulesToTry = 200;
+const samplesToTry = 30;
+
+/** Whether each part of the rule that a sample uses is shown by another sample, whichever is the test. */
+function allShown(samples: readonly DrawnSample[]): boolean {
+  const uses = new Map<number, number>();
+  for (const sample of samples)
+    for (const part of new Set(sample.uses)) uses.set(part, (uses.get(part) ?? 0) + 1);
+  return [...uses.values()].every((count) => count > 1);
+}
+
+/** Different inputs that all change, and outputs that are not all the same; null when that does not work out. */
+function drawSamples(
+  sample: () => DrawnSample | null,
+  { trainSamples, testSamples }: Knobs,
+): DrawnSample[] | null {
+  const count = trainSamples + testSamples;
+  // a single train sample cannot show that outputs differ
+  const varied = trainSamples > 1;
+  const samples: DrawnSample[] = [];
+  const inputs = new Set<string>();
+  const outputs = new Set<string>();
+  for (let attempt = 0; attempt < samplesToTry * count && samples.length < count; attempt++) {
+    const drawn = sample();
+    if (drawn === null || gridsEqual(drawn.input, drawn.output)) continue;
+    const input = gridKey(drawn.input);
+    const output = gridKey(drawn.output);
+    // the third equal output in a row is one too many: a constant would then explain the train samples
+    if (inputs.has(input) || (varied && samples.length > 1 && outputs.size === 1 && outputs.has(output)))
+      continue;
+    inputs.add(input);
+    outputs.add(output);
+    samples.push(drawn);
+  }
+  if (samples.length < count || (varied && outputs.size === 1)) return null;
+  const shown = new Set(samples.slice(0, trainSamples).flatMap(({ uses = [] }) => uses));
+  if (!samples.slice(trainSamples).every(({ uses = [] }) => uses.every((part) => shown.has(part))))
+    return null;
+  // so that train and test samples can be swapped; two train samples may be needed for two sides of a choice
+  return trainSamples < 3 || allShown(samples) ? samples : null;
+}
+
+/** Makes the generators of one family from their definitions. */
+export function defineFamily(family: string, definitions: readonly GeneratorDefinition[]): TaskGenerator[] {
+  return definitions.map((definition) => defineGenerator(family, definition));
+}
+
+/** Makes a generator that only gives tasks that are well-formed and show their rule. */
+export function defineGenerator(
+  family: string,
+  { name, description, smallest = 3, rule }: GeneratorDefinition,
+): TaskGenerator {
+  return {
+    name,
+    family,
+    description,
+    smallest,
+    generate(rng, partial) {
+      const knobs = { ...defaultKnobs, ...partial };
+      if (knobs.maxSize < smallest || knobs.maxSize > maxGridSide) {
+        throw new RangeError(`${name} needs a maxSize from ${smallest} to ${maxGridSide}`);
+      }
+      for (let attempt = 0; attempt < rulesToTry; attempt++) {
+        const samples = drawSamples(rule(new Draw(rng, knobs)), knobs);
+        if (samples === null) continue;
+        const plain = samples.map(({ input, output }): Sample => ({ input, output }));
+        return { train: plain.slice(0, knobs.trainSamples), test: plain.slice(knobs.trainSamples) };
+      }
+      throw new RangeError(`${name} found no task for ${JSON.stringify(knobs)}`);
+    },
+  };
+}

@@ -1,0 +1,11 @@
+export * from './augmentation.js';
+export * from './dataset.js';
+export * from './errors.js';
+export * from './generate.js';
+export type { TaskGenerator } from './generators/define.js';
+export { generatorFamilies, generators } from './generators/index.js';
+export { defaultKnobs, type Knobs } from './generators/knobs.js';
+export * from './grid.js';
+export * from './task-augmentation.js';
+export type * from './types.js';
+export { type DatasetEntry, gridSchema, type KaggleTask, validateGrid } from './validate.js';

@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+import { inferDefaults as defaults } from '../experiments/infer.js';
+import { integer, number, toggle } from './command.js';
+
+/** Declares the options that every command with a model has, but for which model it is. */
+export function promptOptions(command: Command, { promptVersion }: { promptVersion?: string }): void {
+  command
+    .option('--prompt-version <kind>', 'prompt kind', promptVersion)
+    .option('--max-seq-len <tokens>', 'longest prompt and answer together', integer(2))
+    .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else the best present)')
+    .option('--seed <n>', 'names every random stream', integer(), defaults.seed);
+  toggle(command, 'verbose', 'tell more', false);
+}
+
+/** Declares which model to use. */
+export function modelOptions(command: Command): void {
+  command
+    .requiredOption('--model-path <folder|id>', 'a Hugging Face model folder or hub id')
+    .option('--adapter-path <folder>', 'a PEFT adapter for it')
+    .option('--grid-encoder <expression>', 'how grids become text', defaults.gridEncoder);
+}
+
+/** Declares how answers are drawn. */
+export function decodingOptions(command: Command, temperature: number): void {
+  command
+    .option(
+      '--temperature <t>',
+      "0 = the most likely token; 1 = the model's own distribution",
+      number(0),
+      temperature,
+    )
+    .option('--top-k <n>', 'draw among the n most likely tokens; -1 = off', integer(-1), defaults.topK)
+    .option(
+      '--top-p <p>',
+      'draw among the most likely tokens with this probability; 1 = off',
+      number(0, 1),
+      defaults.topP,
+    )
+    .option('--batch-size <n>', 'answers in the making at the same time', integer(1), defaults.batchSize)
+    .option('--max-output-tokens <n>', 'longest answer (default: enough for the largest grid)', integer(1));
+  toggle(
+    command,
+    'constrained',
+    'let the model write only what the grid encoder can read',
+    defaults.constrained,
+  );
+}
+
+/** Declares the test-time augmentations. */
+export function augmentationOptions(command: Command): void {
+  toggle(command, 'geometric-augmentation', 'flip and rotate tasks', defaults.geometricAugmentation);
+  toggle(command, 'color-augmentation', 'permute colours', defaults.colorAugmentation);
+  toggle(command, 'order-augmentation', 'permute train samples', defaults.orderAugmentation);
+}

@@ -1,0 +1,261 @@
+import type { PredictionCountRow } from '../evaluation/studies.js';
+import { INK, PLOT_COLORS } from './palette.js';
+
+/** A Vega-Lite 5 specification, as plain JSON. */
+export type PlotSpec = Record<string, unknown>;
+
+/** What all plots can be told. */
+export interface PlotOptions {
+  title?: string;
+  /** Size of the plotting area in pixels (default 380×210). */
+  width?: number;
+  height?: number;
+}
+
+const SCHEMA = 'https://vega.github.io/schema/vega-lite/v5.json';
+const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+/** Faint on white and on dark paper. */
+const FAINT = 'rgba(128,138,150,0.22)';
+
+/** The one look of all plots: no background, few lines, colours that everybody can tell apart. */
+export const PLOT_CONFIG = {
+  background: 'transparent',
+  font: FONT,
+  padding: 4,
+  view: { stroke: null },
+  axis: {
+    domain: false,
+    ticks: false,
+    gridColor: FAINT,
+    labelColor: INK,
+    titleColor: INK,
+    labelFontSize: 11,
+    titleFontSize: 11,
+    titleFontWeight: 'normal',
+    labelPadding: 6,
+    titlePadding: 8,
+    tickCount: 5,
+  },
+  axisX: { grid: false },
+  legend: {
+    orient: 'top',
+    title: null,
+    labelColor: INK,
+    labelFontSize: 11,
+    labelLimit: 320,
+    symbolStrokeWidth: 2.5,
+    symbolType: 'stroke',
+    // a legend says which colour is which, also where the marks themselves are faint
+    symbolOpacity: 1,
+    offset: 6,
+  },
+  title: { anchor: 'start', color: INK, fontSize: 13, fontWeight: 600, offset: 10 },
+  line: { strokeWidth: 2, strokeCap: 'round', strokeJoin: 'round' },
+  point: { size: 36, filled: true },
+  bar: { cornerRadiusEnd: 2 },
+  range: { category: PLOT_COLORS },
+} as const;
+
+function plot({ title, width = 380, height = 210 }: PlotOptions, rest: PlotSpec): PlotSpec {
+  return {
+    $schema: SCHEMA,
+    ...(title === undefined ? {} : { title }),
+    width,
+    height,
+    ...rest,
+    config: PLOT_CONFIG,
+  };
+}
+
+/** A quantity, on an axis that needs no zero. */
+function quantity(field: string, title: string, more: PlotSpec = {}): PlotSpec {
+  return { field, type: 'quantitative', title, scale: { zero: false, nice: true }, ...more };
+}
+
+const STEP_AXIS = {
+  field: 'step',
+  type: 'quantitative',
+  title: 'step',
+  scale: { nice: false },
+  axis: { format: '~s' },
+};
+
+/** How many legend entries fit beside each other, so that a long one does not widen the plot. */
+function legendColumns(labels: readonly string[]): number {
+  const widest = Math.max(...labels.map((label) => 34 + 6 * label.length));
+  return Math.max(1, Math.min(labels.length, Math.floor(390 / widest)));
+}
+
+/** A colour for each series, with a legend only when there are several. */
+function colorBy(
+  field: string,
+  values: readonly unknown[],
+  colors: readonly string[] = PLOT_COLORS,
+): PlotSpec & { legend: PlotSpec | null } {
+  const order = [...new Set(values)];
+  return {
+    field,
+    type: 'nominal',
+    title: null,
+    scale: { domain: order, range: order.map((_, i) => colors[i % colors.length]) },
+    legend: order.length < 2 ? null : { columns: legendColumns(order.map(String)) },
+  };
+}
+
+/** A point of a curve over training steps. */
+export interface LossPoint {
+  step: number;
+  /** Mean loss of an answer token, in nats. */
+  loss: number;
+  /** Which curve it belongs to: a run, or a prompt kind. */
+  series?: string;
+}
+
+/** Running mean over the last `span` points of each series (exponential; corrected for the start). */
+export function smooth(points: readonly LossPoint[], span: number): LossPoint[] {
+  const state = new Map<string, { sum: number; weight: number }>();
+  const keep = 1 - 1 / Math.max(1, span);
+  return points.map((point) => {
+    const before = state.get(point.series ?? '') ?? { sum: 0, weight: 0 };
+    const now = { sum: keep * before.sum + point.loss, weight: keep * before.weight + 1 };
+    state.set(point.series ?? '', now);
+    return { ...point, loss: now.sum / now.weight };
+  });
+}
+
+/** Training loss over steps: the raw values faint, their running mean on top. */
+export function lossPlot(points: readonly LossPoint[], options: PlotOptions = {}): PlotSpec {
+  const raw = points.map((point) => ({ ...point, series: point.series ?? 'training' }));
+  const color = colorBy(
+    'series',
+    raw.map((point) => point.series),
+  );
+  const y = quantity('loss', 'loss (nats per answer token)');
+  return plot(options, {
+    layer: [
+      {
+        data: { values: raw },
+        mark: { type: 'line', strokeWidth: 1, opacity: 0.3 },
+        encoding: { x: STEP_AXIS, y, color },
+      },
+      {
+        data: { values: smooth(raw, Math.max(1, Math.round(raw.length / 20))) },
+        mark: { type: 'line' },
+        encoding: { x: STEP_AXIS, y, color },
+      },
+    ],
+  });
+}
+
+/** Validation loss over steps, one curve for each prompt kind. */
+export function validationLossPlot(points: readonly LossPoint[], options: PlotOptions = {}): PlotSpec {
+  const values = points.map((point) => ({ ...point, series: point.series ?? 'validation' }));
+  return plot(options, {
+    data: { values },
+    mark: { type: 'line', point: true },
+    encoding: {
+      x: STEP_AXIS,
+      y: quantity('loss', 'loss (nats per answer token)'),
+      color: colorBy(
+        'series',
+        values.map((point) => point.series),
+      ),
+    },
+  });
+}
+
+/** What k predictions for each test input score: pass_n, vote_1 and vote_2 with one standard deviation around. */
+export function predictionCountPlot(
+  rows: readonly PredictionCountRow[],
+  options: PlotOptions = {},
+): PlotSpec {
+  const names = ['pass_n', 'vote_2', 'vote_1'] as const;
+  const values = rows.flatMap((row) =>
+    names.map((metric) => ({
+      predictions: row.predictions,
+      metric,
+      mean: row[metric].mean,
+      low: Math.max(0, row[metric].mean - row[metric].std),
+      high: Math.min(1, row[metric].mean + row[metric].std),
+    })),
+  );
+  const x = {
+    field: 'predictions',
+    type: 'quantitative',
+    title: 'predictions for each test input',
+    scale: { type: 'log', base: 2, nice: false },
+    axis: { values: rows.map((row) => row.predictions), format: 'd' },
+  };
+  const percent = (field: string) => ({
+    field,
+    type: 'quantitative',
+    title: 'solved',
+    axis: { format: '.0%' },
+  });
+  const color = colorBy('metric', names);
+  return plot(options, {
+    data: { values },
+    layer: [
+      {
+        mark: { type: 'area', opacity: 0.15 },
+        encoding: { x, y: percent('low'), y2: { field: 'high' }, color },
+      },
+      { mark: { type: 'line', point: true }, encoding: { x, y: percent('mean'), color } },
+    ],
+  });
+}
+
+/** One bar. */
+export interface Bar {
+  label: string;
+  value: number;
+  /** Bars of one label with different groups stand together, such as before and after. */
+  group?: string;
+}
+
+/** How {@link barPlot} writes its values. */
+export interface BarPlotOptions extends PlotOptions {
+  /** A format of d3: `.1%` for fractions (the default), `.2f`, … */
+  format?: string;
+  axisTitle?: string;
+  /** One for each group. */
+  colors?: readonly string[];
+}
+
+/** Horizontal bars with their values at the end. */
+export function barPlot(
+  bars: readonly Bar[],
+  { format = '.1%', axisTitle = '', colors, ...options }: BarPlotOptions = {},
+): PlotSpec {
+  const values = bars.map((bar) => ({ ...bar, group: bar.group ?? '' }));
+  const groups = [...new Set(values.map((bar) => bar.group))];
+  const labels = [...new Set(values.map((bar) => bar.label))];
+  const rowHeight = groups.length > 1 ? 14 * groups.length + 12 : 24;
+  const color = colorBy('group', groups, colors);
+  if (color.legend) color.legend = { ...color.legend, symbolType: 'square' };
+  const encoding = {
+    y: { field: 'label', type: 'nominal', sort: labels, title: null, axis: { labelLimit: 220 } },
+    ...(groups.length > 1 ? { yOffset: { field: 'group', type: 'nominal', sort: groups } } : {}),
+    x: {
+      field: 'value',
+      type: 'quantitative',
+      title: axisTitle || null,
+      axis: { format: format.endsWith('%') ? '~%' : format, grid: true },
+    },
+    color,
+  };
+  return plot(
+    { height: rowHeight * labels.length, ...options },
+    {
+      data: { values },
+      encoding,
+      layer: [
+        { mark: { type: 'bar' } },
+        {
+          mark: { type: 'text', align: 'left', dx: 5, fontSize: 11, fill: INK },
+          encoding: { text: { field: 'value', type: 'quantitative', format } },
+        },
+      ],
+    },
+  );
+}

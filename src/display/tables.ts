@@ -1,0 +1,69 @@
+import { escapeXml } from './picture.js';
+
+/** A value in a table. */
+export type TableCell = string | number | boolean | null | undefined;
+
+/** One row by column name; columns are those of all rows, in the order of first sight. */
+export type TableRow = Readonly<Record<string, TableCell>>;
+
+/** How cells become text. */
+export interface TableOptions {
+  /** Which columns, in which order. */
+  columns?: readonly string[];
+  /** Turns a cell into text (default: integers as they are, other numbers with 3 decimals). */
+  format?: (value: TableCell, column: string) => string;
+}
+
+/** Integers as they are, other numbers with three decimals, nothing as an empty cell. */
+export function formatCell(value: TableCell): string {
+  if (value === null || value === undefined) return '';
+  if (typeof value !== 'number' || Number.isInteger(value)) return String(value);
+  return value.toFixed(3);
+}
+
+function layOut(rows: readonly TableRow[], { columns, format = formatCell }: TableOptions) {
+  const names = columns ?? [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return {
+    names,
+    // a column of numbers is aligned to the right
+    numeric: names.map(
+      (name) =>
+        rows.some((row) => typeof row[name] === 'number') &&
+        rows.every((row) => typeof row[name] === 'number' || row[name] == null),
+    ),
+    cells: rows.map((row) => names.map((name) => format(row[name], name))),
+  };
+}
+
+/** Rows as aligned text for a terminal, with a line below the head. */
+export function textTable(rows: readonly TableRow[], options: TableOptions = {}): string {
+  const { names, numeric, cells } = layOut(rows, options);
+  const width = (text: string) => [...text].length;
+  const widths = names.map((name, i) => Math.max(width(name), ...cells.map((row) => width(row[i]!))));
+  const line = (texts: readonly string[]) =>
+    texts
+      .map((text, i) => {
+        const space = ' '.repeat(widths[i]! - width(text));
+        return numeric[i] ? space + text : text + space;
+      })
+      .join('  ')
+      .trimEnd();
+  return [line(names), widths.map((n) => '-'.repeat(n)).join('  '), ...cells.map(line)].join('\n');
+}
+
+/** {@link TableOptions} and what only HTML has. */
+export interface HtmlTableOptions extends TableOptions {
+  caption?: string;
+}
+
+/** Rows as an HTML table. */
+export function htmlTable(rows: readonly TableRow[], options: HtmlTableOptions = {}): string {
+  const { names, numeric, cells } = layOut(rows, options);
+  const side = (i: number) => (numeric[i] ? ' class="n"' : '');
+  const head = names.map((name, i) => `<th scope="col"${side(i)}>${escapeXml(name)}</th>`).join('');
+  const body = cells
+    .map((row) => `<tr>${row.map((text, i) => `<td${side(i)}>${escapeXml(text)}</td>`).join('')}</tr>`)
+    .join('');
+  const caption = options.caption === undefined ? '' : `<caption>${escapeXml(options.caption)}</caption>`;
+  return `<table>${caption}<thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;
+}

@@ -1,0 +1,35 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { ModelFileError } from '../models/errors.js';
+import { loadDecoder, resolveModel, saveModel } from '../models/index.js';
+import { initBackend } from '../tensors/backend.js';
+
+export interface MergeLoraOptions {
+  /** A model folder or a hub id. */
+  modelPath: string;
+  /** A folder with a PEFT adapter. */
+  adapterPath: string;
+  outputDir: string;
+  /** The format that weights are saved in. */
+  dtype?: 'float32' | 'bfloat16';
+  backend?: string;
+}
+
+/**
+ * Folds an adapter into its base and writes the result as a Hugging Face folder.
+ * @throws {UserError} when a file is missing, the adapter does not fit, or the output folder is in use
+ */
+export async function mergeLora(options: MergeLoraOptions): Promise<void> {
+  const { modelPath, adapterPath, outputDir, dtype = 'float32', backend } = options;
+  if (existsSync(outputDir) && readdirSync(outputDir).length > 0) {
+    throw new ModelFileError(`${outputDir}: the folder is not empty, give --output_dir a new one`);
+  }
+  const folder = await resolveModel(modelPath);
+  const adapter = await resolveModel(adapterPath);
+  await initBackend(backend);
+  const decoder = await loadDecoder(folder, { adapterPath: adapter, merge: true });
+  try {
+    saveModel(decoder, outputDir, { dtype });
+  } finally {
+    decoder.dispose();
+  }
+}

@@ -1,0 +1,111 @@
+import { dirname, resolve } from 'node:path';
+import type { Grid, Task } from '../arc/types.js';
+import { UserError } from '../common/errors.js';
+import { assertWritableFolder } from '../common/files.js';
+import { type Decoder, loadDecoder, readConfig, resolveModel } from '../models/index.js';
+import {
+  type ChatTokenizer,
+  type GridEncoder,
+  getPromptKind,
+  loadTokenizer,
+  PromptBuilder,
+  type PromptKind,
+  type PromptTask,
+  parseGridEncoder,
+} from '../prompts/index.js';
+import { initBackend } from '../tensors/backend.js';
+
+/** Which model, and how tasks are written for it. */
+export interface ModelOptions {
+  /** A Hugging Face model folder or hub id. */
+  modelPath: string;
+  /** A folder with a PEFT adapter for it. */
+  adapterPath?: string;
+  gridEncoder?: string;
+  /** The longest prompt and answer together, in tokens; never more than the model's own limit. */
+  maxSeqLen?: number;
+  /** Default: ARCLAB_BACKEND, else the best present. */
+  backend?: string;
+}
+
+/** What a model's options are when they are not given. */
+export const modelDefaults = {
+  gridEncoder: 'GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))',
+  maxSeqLen: 8192,
+  seed: 7,
+} as const;
+
+/** The largest grid that there is. */
+const LARGEST_GRID: Grid = Array.from({ length: 30 }, () => new Array<number>(30).fill(0));
+
+/** A model's folder and tokenizer, without its weights: all that prompts need. */
+export interface PromptSession {
+  readonly folder: string;
+  readonly adapterFolder?: string;
+  readonly tokenizer: ChatTokenizer;
+  readonly maxSeqLen: number;
+  /** Makes the prompts of one kind. */
+  builder(kind: PromptKind): PromptBuilder;
+  /** How many tokens a grid and the end of turn take. */
+  gridTokens(grid: Grid): number;
+  /** Enough tokens for any grid, however it is cut into tokens. */
+  readonly mostGridTokens: number;
+  /** Loads the weights. @throws {UserError} when they do not fit the tokenizer or the adapter */
+  loadDecoder(): Promise<Decoder>;
+}
+
+/** Finds the model's files and opens its tokenizer; downloads what is missing, loads no weights. */
+export async function openPrompts(options: ModelOptions): Promise<PromptSession> {
+  const encoder: GridEncoder = parseGridEncoder(options.gridEncoder ?? modelDefaults.gridEncoder);
+  const folder = await resolveModel(options.modelPath);
+  const adapterFolder =
+    options.adapterPath === undefined ? undefined : await resolveModel(options.adapterPath);
+  const tokenizer = loadTokenizer(folder);
+  const { maxPositionEmbeddings, vocabSize } = readConfig(folder);
+  if (tokenizer.vocabSize > vocabSize) {
+    throw new UserError(
+      `${folder}: its tokenizer knows ${tokenizer.vocabSize} tokens, its model only ${vocabSize}`,
+    );
+  }
+  return {
+    folder,
+    ...(adapterFolder === undefined ? {} : { adapterFolder }),
+    tokenizer,
+    maxSeqLen: Math.min(options.maxSeqLen ?? modelDefaults.maxSeqLen, maxPositionEmbeddings),
+    builder: (kind) => new PromptBuilder({ tokenizer, encoder, kind }),
+    gridTokens: (grid) => tokenizer.encode(encoder.encode(grid)).length + 1,
+    // no token is shorter than a character, but for those that byte-level vocabularies have only in pieces
+    mostGridTokens: Buffer.byteLength(encoder.encode(LARGEST_GRID)) + 1,
+    async loadDecoder() {
+      await initBackend(options.backend);
+      return loadDecoder(folder, {
+        merge: true,
+        ...(adapterFolder === undefined ? {} : { adapterPath: adapterFolder }),
+      });
+    },
+  };
+}
+
+/** The prompt kind of a name. @throws {UserError} when it asks for something else than this command needs */
+export function promptKindFor(name: string, tasks: readonly PromptTask[], command: string): PromptKind {
+  const kind = getPromptKind(name);
+  if (!tasks.includes(kind.task)) {
+    throw new UserError(
+      `--prompt_version ${name} asks for ${kind.task}; ${command} needs one that asks for ${tasks.join(' or ')}`,
+    );
+  }
+  return kind;
+}
+
+/** Checks that an output file can be written, before anything expensive. */
+export function assertWritableFile(path: string, flag: string): void {
+  assertWritableFolder(dirname(resolve(path)), flag);
+}
+
+/** The known grid of a task that has the most cells: an answer may be as large. */
+export function largestGrid({ train, test }: Task): Grid {
+  const grids = [...train.flatMap(({ input, output }) => [input, output])];
+  for (const { input, output } of test) grids.push(input, ...(output ? [output] : []));
+  const cells = (grid: Grid) => grid.length * grid[0]!.length;
+  return grids.reduce((a, b) => (cells(b) > cells(a) ? b : a));
+}

@@ -1,0 +1,153 @@
+import type { TextGrammar } from '../prompts/grammar.js';
+import { DeadEndError } from './errors.js';
+import type { GenerationTokenizer, TrieNode, VocabularyTrie } from './vocabulary.js';
+
+/** What may follow a state of the grammar. */
+export interface Continuations {
+  /** Ids of the allowed tokens, ascending; includes the end of turn where the grammar accepts. */
+  readonly tokens: Int32Array;
+  /** The state after each of them. */
+  readonly states: ReadonlyMap<number, object>;
+}
+
+/** Tokens that follow without a choice, and the state after them. */
+export interface Forced {
+  readonly tokens: readonly number[];
+  readonly state: object;
+}
+
+/** In the middle of a character that the vocabulary has only in pieces of UTF-8. */
+class PieceState {
+  constructor(readonly paths: readonly { rest: readonly number[]; after: object }[]) {}
+}
+
+/** More characters than any answer has between two choices; guards against a grammar that never ends. */
+const LONGEST_FORCED_TEXT = 4096;
+
+/**
+ * A grammar over characters lifted to the tokens of a vocabulary. Any cutting of an accepted text into tokens
+ * is allowed, not only the tokenizer's own. What is found out about a state is kept with it: equal states of
+ * a grammar are the same object.
+ */
+export class TokenGrammar {
+  readonly #grammar: TextGrammar;
+  readonly #vocabulary: VocabularyTrie;
+  readonly #tokenizer: GenerationTokenizer;
+  readonly #continuations = new WeakMap<object, Continuations>();
+  readonly #forced = new WeakMap<object, Forced>();
+
+  constructor(grammar: TextGrammar, vocabulary: VocabularyTrie, tokenizer: GenerationTokenizer) {
+    this.#grammar = grammar;
+    this.#vocabulary = vocabulary;
+    this.#tokenizer = tokenizer;
+  }
+
+  get initial(): object {
+    return this.#grammar.initial;
+  }
+
+  /** True when an answer in this state is complete and nothing can follow. */
+  mustEnd(state: object): boolean {
+    if (state instanceof PieceState) return false;
+    return this.#grammar.accepts(state) && this.#grammar.next(state).length === 0;
+  }
+
+  /** The tokens that may follow a state. @throws {DeadEndError} for a character that the vocabulary lacks. */
+  continuations(state: object): Continuations {
+    let found = this.#continuations.get(state);
+    if (found) return found;
+    const states = new Map<number, object>();
+    if (state instanceof PieceState) {
+      addPieces(state.paths, states);
+    } else {
+      this.#collect(state, this.#vocabulary.root, states);
+      addPieces(this.#charactersInPieces(state), states);
+      if (this.#grammar.accepts(state)) states.set(this.#tokenizer.endOfTurnId, state);
+    }
+    found = { tokens: Int32Array.from(states.keys()).sort(), states };
+    this.#continuations.set(state, found);
+    return found;
+  }
+
+  /**
+   * The tokens that follow a state without any choice. Characters that are determined are cut into tokens as
+   * the tokenizer does it; the last of those is left to the model when a longer token could take its place
+   * and run into the next choice.
+   */
+  forced(state: object): Forced {
+    let found = this.#forced.get(state);
+    if (!found) {
+      found = this.#forcedText(state) ?? this.#onlyToken(state);
+      this.#forced.set(state, found);
+    }
+    return found;
+  }
+
+  /** Null when no character is determined, or when its tokens have no text of their own (pieces of UTF-8). */
+  #forcedText(state: object): Forced | null {
+    if (state instanceof PieceState) return null;
+    let text = '';
+    let end = state;
+    while (text.length < LONGEST_FORCED_TEXT && !this.#grammar.accepts(end)) {
+      const next = this.#grammar.next(end);
+      if (next.length !== 1) break;
+      text += next[0];
+      end = this.#grammar.step(end, next[0]!)!;
+    }
+    const tokens = this.#tokenizer.encode(text);
+    const texts = tokens.map((id) => this.#tokenizer.tokenText(id));
+    if (text === '' || texts.join('') !== text) return null;
+    let beforeLast = state;
+    for (const character of texts.slice(0, -1).join(''))
+      beforeLast = this.#grammar.step(beforeLast, character)!;
+    const longer = [...this.continuations(beforeLast).states.keys()].some(
+      (id) =>
+        this.#tokenizer.tokenText(id).length > texts.at(-1)!.length && id !== this.#tokenizer.endOfTurnId,
+    );
+    return longer ? { tokens: tokens.slice(0, -1), state: beforeLast } : { tokens, state: end };
+  }
+
+  #onlyToken(state: object): Forced {
+    const { tokens, states } = this.continuations(state);
+    const [only] = tokens;
+    if (tokens.length !== 1 || only === this.#tokenizer.endOfTurnId) return { tokens: [], state };
+    return { tokens: [only!], state: states.get(only!)! };
+  }
+
+  #collect(state: object, node: TrieNode, found: Map<number, object>): void {
+    for (const character of this.#grammar.next(state)) {
+      const child = this.#vocabulary.child(node, character);
+      if (child === null) continue;
+      const after = this.#grammar.step(state, character)!;
+      for (const id of this.#vocabulary.idsAt(child)) found.set(id, after);
+      this.#collect(after, child, found);
+    }
+  }
+
+  /** The next characters that no token begins with, as the tokens that the tokenizer makes of them. */
+  #charactersInPieces(state: object): PieceState['paths'] {
+    const lacking = this.#grammar
+      .next(state)
+      .filter((character) => this.#vocabulary.child(this.#vocabulary.root, character) === null);
+    return lacking.map((character) => {
+      const rest = this.#tokenizer.encode(character);
+      if (rest.length < 2 || this.#tokenizer.decode(rest) !== character) {
+        throw new DeadEndError(
+          `--constrained: the model's vocabulary cannot write ${JSON.stringify(character)}, which the grid ` +
+            'encoder needs; decode without --constrained, or choose another --grid_encoder',
+        );
+      }
+      return { rest, after: this.#grammar.step(state, character)! };
+    });
+  }
+}
+
+/** Adds the first token of each path, and where it leads: into the character, or behind it. */
+function addPieces(paths: PieceState['paths'], states: Map<number, object>): void {
+  for (const first of new Set(paths.map(({ rest }) => rest[0]!))) {
+    const begun = paths.filter(({ rest }) => rest[0] === first);
+    const done = begun.find(({ rest }) => rest.length === 1);
+    const inside = begun.map(({ rest, after }) => ({ rest: rest.slice(1), after }));
+    states.set(first, done ? done.after : new PieceState(inside));
+  }
+}

@@ -1,0 +1,101 @@
+import type { Rng } from '../common/rng.js';
+import type { TokenGrammar } from './constraint.js';
+import type { Choice, Chosen } from './sampler.js';
+
+/** One answer to be made. With greedy decoding it stands for all samples of its request. */
+export interface Job {
+  /** Index of the request, and of the samples that this answer is for. */
+  readonly request: number;
+  readonly samples: readonly number[];
+  readonly prompt: readonly number[];
+  readonly grammar?: TokenGrammar;
+  readonly rng: Rng;
+}
+
+/** How many tokens two sequences have in common at their beginning. */
+export function commonPrefix(a: readonly number[], b: readonly number[]): number {
+  const length = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < length && a[i] === b[i]) i++;
+  return i;
+}
+
+/** One row of the key-value cache, and the answer that is being made in it. */
+export class Slot {
+  readonly index: number;
+  /** The tokens whose keys and values are in the cache; they stay when the job is done. */
+  cached: number[] = [];
+  /** Tokens that are decided but not fed to the model yet. */
+  pending: number[] = [];
+  job: Job | null = null;
+  answer: number[] = [];
+  logProb = 0;
+  #state: object = {};
+  #limit = 0;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  /** True while tokens of the prompt are waiting. */
+  get prefilling(): boolean {
+    return this.job !== null && this.cached.length < this.job.prompt.length;
+  }
+
+  /**
+   * Takes a job of which the first `shared` tokens are in this slot of the cache already.
+   * @returns what {@link accept} returns
+   */
+  begin(job: Job, shared: number, limit: number): 'finished' | 'cut' | 'continue' {
+    this.job = job;
+    this.cached = job.prompt.slice(0, shared);
+    this.pending = job.prompt.slice(shared);
+    this.answer = [];
+    this.logProb = 0;
+    this.#limit = limit;
+    if (job.grammar) this.#state = job.grammar.initial;
+    return this.#force();
+  }
+
+  /** Takes up to `count` tokens to feed; they count as cached from now on. */
+  feed(count: number): number[] {
+    const tokens = this.pending.splice(0, count);
+    this.cached.push(...tokens);
+    return tokens;
+  }
+
+  /** What the next token may be. Draws from the job's random stream. */
+  choice(): Choice {
+    const job = this.job!;
+    return { allowed: job.grammar?.continuations(this.#state).tokens, uniform: job.rng.uniform() };
+  }
+
+  /** Appends a chosen token, and those that then follow without a choice. */
+  accept({ token, logProb }: Chosen, endOfTurnId: number): 'finished' | 'cut' | 'continue' {
+    this.logProb += logProb;
+    if (token === endOfTurnId) return 'finished';
+    const { grammar } = this.job!;
+    if (grammar) this.#state = grammar.continuations(this.#state).states.get(token)!;
+    this.#append([token]);
+    return this.#force();
+  }
+
+  #append(tokens: readonly number[]): void {
+    this.answer.push(...tokens);
+    this.pending.push(...tokens);
+  }
+
+  #force(): 'finished' | 'cut' | 'continue' {
+    const { grammar } = this.job!;
+    while (grammar && this.answer.length < this.#limit) {
+      const { tokens, state } = grammar.forced(this.#state);
+      if (tokens.length === 0) break;
+      this.#append(tokens);
+      this.#state = state;
+    }
+    if (grammar?.mustEnd(this.#state) && this.answer.length <= this.#limit) return 'finished';
+    if (this.answer.length < this.#limit) return 'continue';
+    this.answer.length = this.#limit;
+    return 'cut';
+  }
+}

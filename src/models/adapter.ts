@@ -1,0 +1,164 @@
+import { Rng } from '../common/rng.js';
+import * as tf from '../tensors/tf.js';
+import type { AdapterFile } from './adapter-files.js';
+import type { Decoder } from './decoder.js';
+import { AdapterError } from './errors.js';
+import {
+  defaultTargetModules,
+  type LoraAdapter,
+  type LoraOptions,
+  loraScaling,
+  type Projection,
+} from './lora.js';
+import { principalFactors } from './svd.js';
+
+/** Makes a fresh trainable adapter. @throws {AdapterError} when the options cannot be met. */
+export function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rng): void {
+  const { rank, alpha, useRslora, useDora, init } = options;
+  if (!Number.isInteger(rank) || rank < 1) {
+    throw new AdapterError(`LoRA rank ${rank} found, expected an integer of at least 1`);
+  }
+  if (!(options.dropout >= 0 && options.dropout < 1)) {
+    throw new AdapterError(`LoRA dropout ${options.dropout} found, expected a number from 0 to below 1`);
+  }
+  if (!['default', 'gaussian', 'pissa'].includes(init)) {
+    throw new AdapterError(`unknown LoRA initialisation "${init}". Known: default, gaussian, pissa`);
+  }
+  if (init === 'pissa' && useDora) {
+    throw new AdapterError(
+      'pissa changes the base weights, which DoRA cannot undo when it is saved: use one of the two',
+    );
+  }
+  const names = options.targetModules ?? defaultTargetModules;
+  const targets = matchTargets(decoder.projections(), names);
+  const scaling = loraScaling(alpha, rank, useRslora);
+  for (const projection of targets) {
+    const stream = rng.fork();
+    const [out, input] = projection.weight.shape;
+    if (init === 'pissa') {
+      if (rank > Math.min(out, input)) {
+        throw new AdapterError(
+          `pissa rank ${rank} is above the rank of ${projection.name} [${out}, ${input}]`,
+        );
+      }
+      const initial = principalPart(projection, rank, scaling, stream);
+      subtractInitial(projection, initial, scaling);
+      projection.adapter = {
+        a: tf.variable(initial.a),
+        b: tf.variable(initial.b),
+        scaling,
+        dropout: options.dropout,
+        initial,
+      };
+      continue;
+    }
+    // nn.Linear's own initialisation (Kaiming with a = √5) is uniform within 1 / √in
+    const draw =
+      init === 'gaussian'
+        ? () => stream.normal(0, 1 / rank)
+        : () => (2 * stream.uniform() - 1) / Math.sqrt(input);
+    projection.adapter = {
+      a: variable(Float32Array.from({ length: rank * input }, draw), [rank, input], true),
+      b: variable(new Float32Array(out * rank), [out, rank], true),
+      scaling,
+      dropout: options.dropout,
+    };
+    // B is zero, so the magnitudes start as the norms of the base's own rows
+    if (useDora) {
+      const norms = tf.tidy(() => tf.sqrt(tf.sum(tf.square(projection.weight), 1)));
+      projection.adapter.magnitude = tf.variable(norms);
+      norms.dispose();
+    }
+  }
+  decoder.lora = { ...options, targetModules: names };
+}
+
+/** Gives a decoder the adapter that was read from files, trainable or not. */
+export function installAdapter(decoder: Decoder, file: AdapterFile, trainable: boolean): void {
+  for (const projection of decoder.projections()) {
+    const module = file.modules.get(projection.name);
+    if (!module) continue;
+    const { scaling, initialRank } = module;
+    const [rank, input] = module.a.shape as [number, number];
+    const [out] = module.b.shape as [number];
+    if (initialRank && trainable) {
+      // a saved PiSSA adapter holds [A; A₀] and [B, −B₀]: take A₀ and B₀ out of the base again, train A and B
+      const [a, initialA] = tf.tidy(() => tf.split(tf.tensor2d(module.a.values, [rank, input]), 2, 0));
+      const [b, initialB] = tf.tidy(() => {
+        const [trained, negated] = tf.split(tf.tensor2d(module.b.values, [out, rank]), 2, 1);
+        return [trained!, tf.neg(negated!)];
+      });
+      const initial = { a: initialA as tf.Tensor2D, b: initialB as tf.Tensor2D };
+      subtractInitial(projection, initial, scaling);
+      projection.adapter = {
+        a: tf.variable(a!),
+        b: tf.variable(b!),
+        scaling,
+        dropout: file.options.dropout,
+        initial,
+      };
+      tf.dispose([a!, b!]);
+      continue;
+    }
+    let initial: LoraAdapter['initial'];
+    if (file.pissaBase) {
+      // as PEFT does: the principal part depends on the base alone, so it is found again
+      initial = principalPart(projection, rank, scaling, Rng.of(0, 'pissa', projection.name));
+      subtractInitial(projection, initial, scaling);
+    }
+    projection.adapter = {
+      a: variable(module.a.values, [rank, input], trainable),
+      b: variable(module.b.values, [out, rank], trainable),
+      scaling,
+      dropout: file.options.dropout,
+      ...(initial ? { initial } : {}),
+      ...(module.magnitude ? { magnitude: variable(module.magnitude.values, [out], trainable) } : {}),
+    };
+  }
+  decoder.lora = file.options;
+}
+
+/** The projections that target names mean: the last part of a projection's name, or all of it. */
+function matchTargets(projections: readonly Projection[], names: readonly string[]): Projection[] {
+  const matches = (projection: Projection, name: string) =>
+    projection.name === name || projection.name.endsWith(`.${name}`);
+  const wanted = names.includes('all-linear') ? projections.map(({ name }) => name) : names;
+  for (const name of wanted) {
+    if (!projections.some((projection) => matches(projection, name))) {
+      const known = [...new Set(projections.map((projection) => projection.name.split('.').at(-1)))];
+      throw new AdapterError(`unknown target module "${name}". Known: ${known.join(', ')}, all-linear`);
+    }
+  }
+  return projections.filter((projection) => wanted.some((name) => matches(projection, name)));
+}
+
+/** What PiSSA takes out of a base weight: a [rank, in] and b [out, rank] with s · b · a its best approximation. */
+function principalPart(
+  projection: Projection,
+  rank: number,
+  scaling: number,
+  rng: Rng,
+): { a: tf.Tensor2D; b: tf.Tensor2D } {
+  const [out, input] = projection.weight.shape;
+  const values = projection.weight.dataSync<'float32'>();
+  const { a, b } = principalFactors(values, out, input, rank, scaling, rng);
+  return { a: tf.tensor2d(a, [rank, input]), b: tf.tensor2d(b, [out, rank]) };
+}
+
+/** W ← W − s · B₀ · A₀, so that base and adapter together start as the base was. */
+function subtractInitial(
+  projection: Projection,
+  { a, b }: { a: tf.Tensor2D; b: tf.Tensor2D },
+  scaling: number,
+): void {
+  const rest = tf.tidy(() => tf.sub(projection.weight, tf.mul(tf.matMul(b, a), scaling)) as tf.Tensor2D);
+  projection.weight.dispose();
+  projection.weight = rest;
+}
+
+function variable(values: Float32Array, shape: number[], trainable: boolean): tf.Variable {
+  const tensor = tf.tensor(values, shape, 'float32');
+  const result = tf.variable(tensor, trainable);
+  tensor.dispose();
+  return result;
+}

@@ -1,0 +1,13 @@
+export { addAdapter } from './adapter.js';
+export { type DecoderConfig, parseConfig, readConfig } from './config.js';
+export { Decoder } from './decoder.js';
+export type { DownloadProgress } from './download.js';
+export { AdapterError, HubError, ModelFileError, SafetensorsError } from './errors.js';
+export { type ResolveOptions, resolveModel } from './hub.js';
+export { type InitModelOptions, initModel } from './init-model.js';
+export { KvCache } from './kv-cache.js';
+export { type LoadOptions, loadDecoder } from './load.js';
+export { defaultTargetModules, type LoraInit, type LoraOptions } from './lora.js';
+export { type PackedTokens, packSequences } from './packed-tokens.js';
+export { type HostTensor, readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.js';
+export { saveAdapter, saveModel } from './save.js';

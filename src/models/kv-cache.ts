@@ -1,0 +1,53 @@
+import { kvCacheWrite } from '../tensors/kernels/index.js';
+import * as tf from '../tensors/tf.js';
+import type { DecoderConfig } from './config.js';
+
+/**
+ * Keys and values of every layer for a fixed number of slots (sequences): [slots, Hkv, maxLength, headDim]
+ * each. It belongs to the weights that filled it: after a training step, make a new one.
+ */
+export class KvCache {
+  readonly slots: number;
+  readonly maxLength: number;
+  readonly keys: readonly tf.Variable[];
+  readonly values: readonly tf.Variable[];
+  /** Other tensors that depend on the weights alone and are worth computing once, by name. */
+  readonly derived = new Map<string, tf.Tensor>();
+
+  constructor(config: DecoderConfig, { slots, maxLength }: { slots: number; maxLength: number }) {
+    this.slots = slots;
+    this.maxLength = maxLength;
+    const shape = [slots, config.numKeyValueHeads, maxLength, config.headDim];
+    const make = () => {
+      const zeros = tf.zeros(shape);
+      const variable = tf.variable(zeros, false);
+      zeros.dispose();
+      return variable;
+    };
+    this.keys = Array.from({ length: config.numHiddenLayers }, make);
+    this.values = Array.from({ length: config.numHiddenLayers }, make);
+  }
+
+  /** Copies positions 0..length − 1 of one slot to another, as samples of the same prompt share its prefix. */
+  copySlot(from: number, to: number, length: number): void {
+    if (from === to || length === 0) return;
+    tf.tidy(() => {
+      const slots = tf.fill([length], to, 'int32') as tf.Tensor1D;
+      const positions = tf.range(0, length, 1, 'int32');
+      for (const cache of [...this.keys, ...this.values]) {
+        const rows = tf.squeeze(tf.slice(cache, [from, 0, 0, 0], [1, -1, length, -1]), [0]);
+        kvCacheWrite(cache, tf.transpose(rows, [1, 0, 2]) as tf.Tensor3D, slots, positions);
+      }
+    });
+  }
+
+  /** Bytes of all keys and values. */
+  get bytes(): number {
+    return [...this.keys, ...this.values].reduce((sum, tensor) => sum + tensor.size * 4, 0);
+  }
+
+  dispose(): void {
+    tf.dispose([...this.keys, ...this.values, ...this.derived.values()]);
+    this.derived.clear();
+  }
+}

@@ -1,0 +1,72 @@
+import { UserError } from '../common/errors.js';
+import type { Rng } from '../common/rng.js';
+import * as tf from '../tensors/tf.js';
+import { addAdapter, installAdapter } from './adapter.js';
+import { readAdapter } from './adapter-files.js';
+import { readConfig } from './config.js';
+import { Decoder } from './decoder.js';
+import type { LoraOptions } from './lora.js';
+import { assertModelFolder, ModelWeights, weightShapes } from './weights.js';
+
+/** What to load besides the base, and what training may change. */
+export interface LoadOptions {
+  /** A folder with a PEFT adapter for this base. */
+  adapterPath?: string;
+  /** Makes a fresh adapter; not together with `adapterPath`. */
+  lora?: LoraOptions;
+  /** `none` unless `lora` is given, then `adapter`. */
+  trainable?: 'adapter' | 'all' | 'none';
+  /** Draws the fresh adapter. */
+  rng?: Rng;
+  /** Folds the adapter into the weights after loading, which makes generation faster. */
+  merge?: boolean;
+  /** The number format of the weights on the device; `float32` is what the built-in backends have. */
+  dtype?: string;
+}
+
+/**
+ * Loads a Hugging Face folder (config.json and safetensors), with an adapter if one is given. Everything that
+ * can be checked from the headers of the files is checked before the first weight is read.
+ * @throws {UserError} naming the file and what is wrong with it
+ */
+export async function loadDecoder(folder: string, options: LoadOptions = {}): Promise<Decoder> {
+  const { adapterPath, lora, rng, merge = false, dtype = 'float32' } = options;
+  const trainable = options.trainable ?? (lora ? 'adapter' : 'none');
+  if (adapterPath && lora) throw new UserError('give either adapterPath or lora, not both');
+  if (trainable === 'adapter' && !adapterPath && !lora) {
+    throw new UserError('trainable "adapter" needs an adapterPath or lora options');
+  }
+  if (trainable === 'all' && (lora || (adapterPath && !merge))) {
+    throw new UserError('trainable "all" changes the base: merge the adapter, or train only the adapter');
+  }
+  if (dtype !== 'float32') {
+    throw new UserError(
+      `dtype "${dtype}" is not supported by backend ${tf.getBackend()}, expected "float32"`,
+    );
+  }
+  assertModelFolder(folder);
+  const config = readConfig(folder);
+  const shapes = weightShapes(config);
+  const adapter = adapterPath ? readAdapter(adapterPath, shapes) : undefined;
+  const files = new ModelWeights(folder, shapes);
+  let decoder: Decoder;
+  try {
+    decoder = new Decoder(config, (name) => {
+      const tensor = files.tensor(name);
+      if (trainable !== 'all') return tensor;
+      const variable = tf.variable(tensor, true);
+      tensor.dispose();
+      return variable;
+    });
+  } finally {
+    files.close();
+  }
+  decoder.source = folder;
+  if (adapter) installAdapter(decoder, adapter, trainable === 'adapter');
+  if (lora) {
+    if (!rng) throw new UserError('a fresh adapter needs an rng');
+    addAdapter(decoder, lora, rng);
+  }
+  if (merge) for (const projection of decoder.projections()) projection.merge();
+  return decoder;
+}

@@ -1,0 +1,127 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { readJson, temporaryName, writeFileAtomic } from '../common/files.js';
+import * as tf from '../tensors/tf.js';
+import { adapterConfigName, adapterWeightsName, pissaRankKey } from './adapter-files.js';
+import type { Decoder } from './decoder.js';
+import { AdapterError } from './errors.js';
+import { type HostTensor, type TensorToWrite, writeSafetensors } from './safetensors.js';
+
+/**
+ * Writes the adapter in PEFT's format. PiSSA is written as PEFT converts it: the change against the untouched
+ * base as a plain LoRA of twice the rank, [A; A₀] and [B, −B₀].
+ * @throws {AdapterError} when the decoder has no adapter
+ */
+export function saveAdapter(decoder: Decoder, folder: string): void {
+  const { lora } = decoder;
+  const adapted = decoder.projections().filter(({ adapter }) => adapter !== undefined);
+  if (!lora || adapted.length === 0) throw new AdapterError(`${folder}: the model has no adapter to save`);
+  const converted = adapted.some(({ adapter }) => adapter?.initial);
+  const tensors: [string, HostTensor][] = [];
+  for (const { name, adapter } of adapted) {
+    const { a, b, magnitude, initial } = adapter!;
+    const prefix = `base_model.model.${name}`;
+    tensors.push([`${prefix}.lora_A.weight`, toHost(initial ? () => tf.concat([a, initial.a], 0) : a)]);
+    tensors.push([
+      `${prefix}.lora_B.weight`,
+      toHost(initial ? () => tf.concat([b, tf.neg(initial.b)], 1) : b),
+    ]);
+    if (magnitude) tensors.push([`${prefix}.lora_magnitude_vector`, toHost(magnitude)]);
+  }
+  const factor = converted ? 2 : 1;
+  const config = {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: decoder.source || null,
+    inference_mode: true,
+    r: lora.rank * factor,
+    lora_alpha: lora.alpha * (lora.useRslora ? Math.sqrt(factor) : factor),
+    lora_dropout: lora.dropout,
+    target_modules: [...new Set(adapted.map(({ name }) => name.split('.').at(-1)!))],
+    use_rslora: lora.useRslora,
+    use_dora: lora.useDora,
+    init_lora_weights: lora.init === 'gaussian' ? 'gaussian' : true,
+    bias: 'none',
+    fan_in_fan_out: false,
+    modules_to_save: null,
+    rank_pattern: {},
+    alpha_pattern: {},
+  };
+  mkdirSync(folder, { recursive: true });
+  writeSafetensors(join(folder, adapterWeightsName), tensors, {
+    format: 'pt',
+    ...(converted ? { [pissaRankKey]: String(lora.rank) } : {}),
+  });
+  writeFileAtomic(join(folder, adapterConfigName), JSON.stringify(config, null, 2) + '\n');
+}
+
+/**
+ * Writes a Hugging Face folder: the weights with the adapter folded in, and what else lies in the folder that
+ * the base came from (configuration, tokenizer, chat template). The decoder keeps its adapter.
+ */
+export function saveModel(
+  decoder: Decoder,
+  folder: string,
+  { dtype = 'float32' }: { dtype?: 'float32' | 'bfloat16' } = {},
+): void {
+  const merged = new Map(
+    decoder
+      .projections()
+      .flatMap((p) => (p.adapter ? [[`${p.name}.weight`, () => p.mergedWeight()]] : [])) as [
+      string,
+      () => tf.Tensor,
+    ][],
+  );
+  writeFolder(folder, (target) => {
+    copyCompanions(decoder.source, target);
+    const config = readJson(join(decoder.source, 'config.json')) as Record<string, unknown>;
+    // transformers 5 writes dtype, before it was torch_dtype
+    const key = 'dtype' in config ? 'dtype' : 'torch_dtype';
+    writeFileAtomic(join(target, 'config.json'), JSON.stringify({ ...config, [key]: dtype }, null, 2) + '\n');
+    const format = dtype === 'float32' ? 'F32' : 'BF16';
+    const tensors = Array.from(decoder.weights(), ([name, tensor]): [string, TensorToWrite] => [
+      name,
+      { shape: tensor.shape, dtype: format, values: () => toHost(merged.get(name) ?? tensor).values },
+    ]);
+    writeSafetensors(join(target, 'model.safetensors'), tensors);
+  });
+}
+
+/** Writes a folder under a temporary name and renames it; into a folder that exists, file by file. */
+export function writeFolder(folder: string, write: (target: string) => void): void {
+  if (existsSync(folder)) {
+    write(folder);
+    return;
+  }
+  const temporary = temporaryName(folder.replace(/\/+$/, ''));
+  mkdirSync(temporary, { recursive: true });
+  try {
+    write(temporary);
+    renameSync(temporary, folder);
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** What a model folder holds besides its weights and config.json. */
+const companions =
+  /^(generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|chat_template|vocab)\.json$|^(merges\.txt|tokenizer\.model|LICENSE.*|.*\.jinja)$/;
+
+function copyCompanions(source: string, target: string): void {
+  for (const name of readdirSync(source)) {
+    if (companions.test(name)) copyFileSync(join(source, name), join(target, name));
+  }
+}
+
+/** Values of a tensor on the host; a function's tensor is disposed of. */
+function toHost(source: tf.Tensor | (() => tf.Tensor)): HostTensor {
+  if (typeof source !== 'function') {
+    return { shape: source.shape, values: source.dataSync<'float32'>(), dtype: 'F32' };
+  }
+  const tensor = tf.tidy(source);
+  const values = tensor.dataSync<'float32'>().slice();
+  const { shape } = tensor;
+  tensor.dispose();
+  return { shape, values, dtype: 'F32' };
+}

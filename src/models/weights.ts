@@ -1,0 +1,111 @@
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { readJson } from '../common/files.js';
+import { compileSchema } from '../common/schema.js';
+import * as tf from '../tensors/tf.js';
+import type { DecoderConfig } from './config.js';
+import { Decoder } from './decoder.js';
+import { ModelFileError } from './errors.js';
+import { SafetensorsFile } from './safetensors.js';
+
+/** The Hugging Face names and shapes of all weights that a decoder of this configuration asks for. */
+export function weightShapes(config: DecoderConfig): Map<string, number[]> {
+  const shapes = new Map<string, number[]>();
+  // a dry construction: the decoder only stores what it is handed
+  new Decoder(config, (name, shape) => {
+    shapes.set(name, shape);
+    return undefined as unknown as tf.Tensor;
+  });
+  return shapes;
+}
+
+const validateIndex = compileSchema<{ weight_map: Record<string, string> }>(
+  {
+    type: 'object',
+    required: ['weight_map'],
+    properties: { weight_map: { type: 'object', additionalProperties: { type: 'string' } } },
+  },
+  'an index of safetensors shards',
+);
+
+/** The weights of a model folder, in one file or in shards with an index. Tensors are read when asked for. */
+export class ModelWeights {
+  readonly #files = new Map<string, SafetensorsFile>();
+  readonly #place = new Map<string, SafetensorsFile>();
+  readonly #folder: string;
+
+  /**
+   * Opens every file and checks that each expected tensor is there with its shape.
+   * @throws {UserError} naming the file and the tensor
+   */
+  constructor(folder: string, expected: ReadonlyMap<string, readonly number[]>) {
+    this.#folder = folder;
+    try {
+      this.#open(expected);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #open(expected: ReadonlyMap<string, readonly number[]>): void {
+    const single = join(this.#folder, 'model.safetensors');
+    const index = join(this.#folder, 'model.safetensors.index.json');
+    if (existsSync(single)) {
+      const file = this.#file(single);
+      for (const name of file.tensors.keys()) this.#place.set(name, file);
+    } else if (existsSync(index)) {
+      const map = validateIndex(readJson(index), index).weight_map;
+      for (const [name, shard] of Object.entries(map)) {
+        this.#place.set(name, this.#file(join(dirname(index), shard)));
+      }
+    } else {
+      throw new ModelFileError(
+        `${this.#folder}: no model.safetensors and no model.safetensors.index.json in this folder. ` +
+          'Expected a Hugging Face model with safetensors weights',
+      );
+    }
+    for (const [name, shape] of expected) {
+      const file = this.#place.get(name);
+      if (!file) {
+        const hint = name === 'lm_head.weight' ? ' (or "tie_word_embeddings": true in config.json)' : '';
+        throw new ModelFileError(`${this.#folder}: tensor ${name} is missing from its safetensors${hint}`);
+      }
+      const entry = file.tensors.get(name);
+      if (!entry) {
+        throw new ModelFileError(`${file.path}: tensor ${name} is missing, though the index names this file`);
+      }
+      if (entry.shape.join() !== shape.join()) {
+        throw new ModelFileError(
+          `${file.path}: tensor ${name} has shape [${entry.shape}], config.json expects [${shape}]`,
+        );
+      }
+    }
+  }
+
+  #file(path: string): SafetensorsFile {
+    const known = this.#files.get(path);
+    if (known) return known;
+    const file = new SafetensorsFile(path);
+    this.#files.set(path, file);
+    return file;
+  }
+
+  /** Uploads one tensor to the backend. */
+  tensor(name: string): tf.Tensor {
+    const { shape, values } = this.#place.get(name)!.read(name);
+    return tf.tensor(values as Float32Array, shape, 'float32');
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+  }
+}
+
+/** Checks that a path is a model folder. @throws {ModelFileError} when it is not. */
+export function assertModelFolder(folder: string): void {
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) {
+    throw new ModelFileError(`${folder}: no such folder. Expected a Hugging Face model folder`);
+  }
+}

@@ -1,0 +1,97 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Template } from '@huggingface/jinja';
+import { messageOf } from '../common/errors.js';
+import { TokenizerError } from './errors.js';
+import type { ChatMessage } from './prompt-kinds.js';
+
+/** Renders messages as the text that a model was trained on. */
+export type ChatRenderer = (
+  messages: readonly ChatMessage[],
+  options: { addGenerationPrompt: boolean },
+) => string;
+
+/** A special token as tokenizer_config.json writes it: a string, or an added token's description. */
+type TokenField = string | { readonly content?: string } | null | undefined;
+
+/** The text of a special token's field, if it is set. */
+export function tokenField(field: unknown): string | undefined {
+  const value = field as TokenField;
+  return typeof value === 'string' ? value : (value?.content ?? undefined);
+}
+
+/** The template's source: a file of its own goes before the configuration's field, as in transformers. */
+function templateSource(folder: string, config: Record<string, unknown>): string | undefined {
+  const file = join(folder, 'chat_template.jinja');
+  if (existsSync(file)) return readFileSync(file, 'utf8');
+  const field = config.chat_template;
+  if (typeof field === 'string') return field;
+  if (!Array.isArray(field)) return undefined;
+  const named = field as { name?: string; template?: string }[];
+  return (named.find(({ name }) => name === 'default') ?? named[0])?.template;
+}
+
+/**
+ * Templates that print the day (Llama 3) get a fixed one, the default of that very template: the same task has
+ * the same prompt on every day.
+ */
+const fixedDay = {
+  d: '26',
+  b: 'Jul',
+  B: 'July',
+  m: '07',
+  Y: '2024',
+  y: '24',
+  A: 'Friday',
+  a: 'Fri',
+  H: '00',
+  M: '00',
+  S: '00',
+};
+
+function formatFixedDay(format: string): string {
+  return format.replace(/%([a-zA-Z])/g, (all, key: keyof typeof fixedDay) => fixedDay[key] ?? all);
+}
+
+/** Goes before a template: puts ours in the place of the library's clock. The empty text keeps a first newline. */
+const fixDay = "{% set strftime_now = format_fixed_day %}{{ '' }}";
+
+/**
+ * Loads the chat template of a model folder, from chat_template.jinja or tokenizer_config.json.
+ * @throws {TokenizerError} when there is none, it cannot be parsed, or (on use) it refuses the messages.
+ */
+export function loadChatTemplate(folder: string, config: Record<string, unknown>): ChatRenderer {
+  const source = templateSource(folder, config);
+  if (source === undefined) {
+    throw new TokenizerError(
+      `${folder}: no chat template: expected "chat_template" in tokenizer_config.json or a chat_template.jinja; use an instruction-tuned model or add its template`,
+    );
+  }
+  let template: Template;
+  try {
+    template = new Template(fixDay + source);
+  } catch (error) {
+    throw new TokenizerError(`${folder}: the chat template cannot be parsed: ${messageOf(error)}`);
+  }
+  const variables: Record<string, unknown> = {
+    // transformers sets these, and templates ask whether they are none
+    tools: null,
+    documents: null,
+    format_fixed_day: formatFixedDay,
+    date_string: formatFixedDay('%d %b %Y'),
+  };
+  for (const name of ['bos_token', 'eos_token', 'pad_token', 'unk_token']) {
+    const value = tokenField(config[name]);
+    if (value !== undefined) variables[name] = value;
+  }
+  return (messages, { addGenerationPrompt }) => {
+    try {
+      return template.render({ ...variables, messages, add_generation_prompt: addGenerationPrompt });
+    } catch (error) {
+      const roles = messages.map(({ role }) => role).join(', ');
+      throw new TokenizerError(
+        `${folder}: the chat template does not take the messages (${roles}): ${messageOf(error)}`,
+      );
+    }
+  };
+}

@@ -1,0 +1,14 @@
+export * from './errors.js';
+export type { TextGrammar } from './grammar.js';
+export { type GridEncoder, gridEncoderNames, parseGridEncoder } from './grid-encoder.js';
+export { type InferencePrompt, PromptBuilder, type TrainingPrompt } from './prompt-builder.js';
+export {
+  type ChatMessage,
+  definePromptKind,
+  getPromptKind,
+  type PromptKind,
+  type PromptTask,
+  promptKinds,
+} from './prompt-kinds.js';
+export { type ChatTokenizer, loadTokenizer } from './tokenizer.js';
+export { trainTokenizer, writeTokenizer } from './train-tokenizer.js';

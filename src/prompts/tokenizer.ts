@@ -1,0 +1,136 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Tokenizer } from '@huggingface/tokenizers';
+import { messageOf } from '../common/errors.js';
+import { readJson } from '../common/files.js';
+import { compileSchema } from '../common/schema.js';
+import { type ChatRenderer, loadChatTemplate, tokenField } from './chat-template.js';
+import { TokenizerError } from './errors.js';
+import type { ChatMessage } from './prompt-kinds.js';
+import { type TokenizerJson, textEncoder } from './text-encoder.js';
+
+/** A model folder's tokenizer and chat template. */
+export interface ChatTokenizer {
+  /** The ids of a text, in which special tokens may be written out. None is added at its ends. */
+  encode(text: string): number[];
+  /** The text of ids, special tokens included; ids that the vocabulary lacks are left out. */
+  decode(ids: readonly number[]): string;
+  /** The text of one token. A token that holds a part of a character gives U+FFFD for it. */
+  tokenText(id: number): string;
+  /** One more than the largest id. A model's embedding may have more rows. */
+  readonly vocabSize: number;
+  /** The token that ends the assistant's turn. */
+  readonly endOfTurnId: number;
+  /** The text of a conversation; `addGenerationPrompt` adds the beginning of the assistant's turn. */
+  renderChat(messages: readonly ChatMessage[], options: { addGenerationPrompt: boolean }): string;
+}
+
+const checkTokenizer = compileSchema<TokenizerJson>(
+  {
+    type: 'object',
+    required: ['model', 'added_tokens'],
+    properties: {
+      model: {
+        type: 'object',
+        required: ['vocab'],
+        properties: { vocab: { type: ['object', 'array'] } },
+      },
+      added_tokens: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['id', 'content'],
+          properties: { id: { type: 'integer', minimum: 0 }, content: { type: 'string', minLength: 1 } },
+        },
+      },
+    },
+  },
+  'a Hugging Face tokenizer.json',
+);
+
+/** Parts of tokenizer.json that may be left out. */
+const optionalParts = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+
+const checkConfig = compileSchema<Record<string, unknown>>({ type: 'object' }, 'a tokenizer_config.json');
+
+/** Reads one of the folder's files. @throws {TokenizerError} when it is missing or of another shape. */
+function readPart<T>(folder: string, name: string, check: (value: unknown, source: string) => T): T {
+  const path = join(folder, name);
+  try {
+    return check(readJson(path, `the tokenizer's ${name}`), path);
+  } catch (error) {
+    throw new TokenizerError(messageOf(error));
+  }
+}
+
+/** What stands for the assistant's words when the end of its turn is looked for. */
+const probe = 'arclab';
+
+/** The special token after the assistant's words in the rendered chat; else the configured end of text. */
+function findEndOfTurn(
+  folder: string,
+  render: ChatRenderer,
+  special: ReadonlyMap<string, number>,
+  config: Record<string, unknown>,
+): number {
+  const messages: ChatMessage[] = [
+    { role: 'user', content: 'hello' },
+    { role: 'assistant', content: probe },
+  ];
+  const rendered = render(messages, { addGenerationPrompt: false });
+  const at = rendered.lastIndexOf(probe);
+  const tail = at < 0 ? '' : rendered.slice(at + probe.length);
+  const places = [...special]
+    .map(([content, id]) => ({ id, place: tail.indexOf(content), length: content.length }))
+    .filter(({ place }) => place >= 0)
+    .sort((a, b) => a.place - b.place || b.length - a.length);
+  const id = places[0]?.id ?? special.get(tokenField(config.eos_token) ?? '');
+  if (id === undefined) {
+    throw new TokenizerError(
+      `${folder}: cannot tell which token ends the assistant's turn: the chat template writes no special token after it and tokenizer_config.json has no eos_token of the vocabulary`,
+    );
+  }
+  return id;
+}
+
+/**
+ * Loads tokenizer.json, tokenizer_config.json and the chat template of a model folder.
+ * @throws {TokenizerError} naming the file that is missing or broken.
+ */
+export function loadTokenizer(folder: string): ChatTokenizer {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new TokenizerError(`${folder}: no such folder: expected a model folder with a tokenizer.json`);
+  }
+  const json = readPart(folder, 'tokenizer.json', checkTokenizer);
+  const config = readPart(folder, 'tokenizer_config.json', checkConfig);
+  let tokenizer: Tokenizer;
+  try {
+    // the library insists on fields that the format lets one leave out
+    tokenizer = new Tokenizer({ ...optionalParts, ...json }, config);
+  } catch (error) {
+    throw new TokenizerError(
+      `${join(folder, 'tokenizer.json')}: not a tokenizer that can be loaded: ${messageOf(error)}`,
+    );
+  }
+  const renderChat = loadChatTemplate(folder, config);
+  const vocabulary = tokenizer.get_vocab();
+  const vocabSize = 1 + [...vocabulary.values()].reduce((largest, id) => Math.max(largest, id), -1);
+  const added = new Map(json.added_tokens.map(({ content, id }) => [content, id]));
+  const texts: (string | undefined)[] = [];
+
+  const decode = (ids: readonly number[]) => {
+    const known = ids.filter((id) => tokenizer.id_to_token(id) !== undefined);
+    return known.length > 0 ? tokenizer.decode(known, { clean_up_tokenization_spaces: false }) : '';
+  };
+  return {
+    encode: textEncoder(tokenizer, { ...optionalParts, ...json }, config),
+    decode,
+    tokenText(id) {
+      texts[id] ??= decode([id]);
+      return texts[id];
+    },
+    vocabSize,
+    endOfTurnId: findEndOfTurn(folder, renderChat, added, config),
+    renderChat,
+  };
+}

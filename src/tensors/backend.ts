@@ -1,0 +1,65 @@
+import { UnknownBackendError } from './errors.js';
+import * as tf from './tf.js';
+import { registerWasmBackend } from './wasm/index.js';
+
+/** A way to run tensors. */
+export interface BackendEntry {
+  name: string;
+  /** One line for `arclab doctor`. */
+  description: string;
+  /** The best present one is the one with the highest number. */
+  priority: number;
+  /** Whether it can be used on this machine. */
+  isPresent(): boolean;
+  /** Makes the tfjs backend of that name known to tfjs. */
+  register(): void | Promise<void>;
+}
+
+const entries = new Map<string, BackendEntry>();
+
+/** Adds a backend to those that {@link initBackend} knows. */
+export function addBackend(entry: BackendEntry): void {
+  entries.set(entry.name, entry);
+}
+
+addBackend({
+  name: 'cpu',
+  description: "tfjs's plain JavaScript backend: slow, for comparison",
+  priority: 0,
+  isPresent: () => true,
+  register: () => {},
+});
+addBackend({
+  name: 'wasm',
+  description: 'WebAssembly with SIMD and threads: the embedded default',
+  priority: 10,
+  isPresent: () => typeof SharedArrayBuffer !== 'undefined',
+  register: registerWasmBackend,
+});
+
+/** All known backends, best first. */
+export function knownBackends(): BackendEntry[] {
+  return [...entries.values()].sort((a, b) => b.priority - a.priority);
+}
+
+/**
+ * Chooses and starts a backend: the given name, else ARCLAB_BACKEND, else the best one present.
+ * @returns its name
+ * @throws {UnknownBackendError} with the known names
+ */
+export async function initBackend(name?: string): Promise<string> {
+  const source = name ? '--backend' : 'ARCLAB_BACKEND';
+  const chosen = name || process.env.ARCLAB_BACKEND;
+  const known = knownBackends();
+  const entry = chosen ? entries.get(chosen) : known.find((candidate) => candidate.isPresent());
+  if (!entry) {
+    throw new UnknownBackendError(
+      chosen ?? '',
+      known.map((candidate) => candidate.name),
+      source,
+    );
+  }
+  await entry.register();
+  await tf.setBackend(entry.name);
+  return entry.name;
+}

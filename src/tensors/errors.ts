@@ -1,0 +1,15 @@
+import { UserError } from '../common/errors.js';
+
+/** A backend name that is not registered. */
+export class UnknownBackendError extends UserError {
+  override name = 'UnknownBackendError';
+
+  constructor(given: string, known: readonly string[], source: string) {
+    super(`${source}: unknown backend ${JSON.stringify(given)}. Known backends: ${known.join(', ')}`);
+  }
+}
+
+/** A tensor that does not fit in what is left of the backend's memory. */
+export class OutOfMemoryError extends UserError {
+  override name = 'OutOfMemoryError';
+}

@@ -1,0 +1,32 @@
+/**
+ * The named kernels: what a backend may implement in one piece because that is much faster. Each is a
+ * function that runs the backend's kernel when it has one, and plain tfjs operations otherwise; both are
+ * differentiable. A backend registers them with `tf.registerKernel`.
+ *
+ * | kernel | inputs → outputs | attributes |
+ * |---|---|---|
+ * | Linear | x [n, in], weight [out, in], bias? [out] → [n, out] | |
+ * | RmsNorm | x [n, d], weight [d] → [n, d] | epsilon |
+ * | RmsNormGrad | dy, x, weight → dx | epsilon |
+ * | RotaryEmbedding | x [n, heads, headDim], cos, sin [n, headDim / 2] → like x | |
+ * | SwiGlu | gate, up [n, f] → [n, f] | |
+ * | SwiGluGrad | dy, gate, up → dgate, dup | |
+ * | PackedAttention | q [n, H, D], k, v [n, Hkv, D] → out [n, H, D], logSumExp [n, H] | segments, scale |
+ * | PackedAttentionGrad | dy, q, k, v, out, logSumExp → dq, dk, dv | segments, scale |
+ * | HeadLogProbs | hidden [r, d], head [V, d], labels int32 [r] → logProbs [r], jacobian [r, d] | |
+ * | AdamW | a list p, g, m, v, p, … of tensors, written in place → [0] | lr, beta1, beta2, epsilon, weightDecay, step |
+ * | KvCacheWrite | cache [slots, Hkv, maxLength, D] in place, rows [n, Hkv, D], slots, positions int32 [n] → [0] | |
+ * | CachedAttention | q [n, H, D], keys, values (caches), slots, lengths int32 [n] → [n, H, D] | scale |
+ * | Dropout | x → like x | rate, seed |
+ */
+export { type AdamWOptions, adamW } from './adamw.js';
+export { dropout } from './dropout.js';
+export { embedding } from './embedding.js';
+export { headLogProbs } from './head-log-probs.js';
+export { cachedAttention, kvCacheWrite } from './kv-cache.js';
+export { linear } from './linear.js';
+export { withPlainKernels } from './named.js';
+export { packedAttention } from './packed-attention.js';
+export { rmsNorm } from './rms-norm.js';
+export { rotaryEmbedding } from './rotary-embedding.js';
+export { swiGlu } from './swiglu.js';

@@ -1,0 +1,36 @@
+import * as tf from '../tf.js';
+
+let plainOnly = false;
+
+/**
+ * Runs `f` with every named kernel replaced by its plain form, whatever the backend has: the reference that
+ * a backend's own kernels are compared with.
+ */
+export function withPlainKernels<T>(f: () => T): T {
+  const before = plainOnly;
+  plainOnly = true;
+  try {
+    return f();
+  } finally {
+    plainOnly = before;
+  }
+}
+
+/** Whether the active backend has its own implementation of a named kernel. */
+export function hasKernel(name: string): boolean {
+  return !plainOnly && tf.getKernel(name, tf.getBackend()) != null;
+}
+
+/** Runs a kernel of the active backend; on the gradient tape it is one node. */
+export function runNamed<T extends tf.Tensor | tf.Tensor[]>(
+  name: string,
+  inputs: Record<string, tf.Tensor>,
+  attributes: object = {},
+): T {
+  return tf.engine().runKernel(name, inputs, attributes as tf.NamedAttrMap) as T;
+}
+
+/** Σ over the rows of a matrix [n, d] → [d]. */
+export function sumRows(x: tf.Tensor): tf.Tensor1D {
+  return tf.sum(x, 0);
+}

@@ -1,0 +1,207 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { readJson, temporaryName } from '../common/files.js';
+import { compileSchema } from '../common/schema.js';
+import { SafetensorsFile, type TensorToWrite, writeSafetensors } from '../models/safetensors.js';
+import * as tf from '../tensors/tf.js';
+import { CheckpointError } from './errors.js';
+import { METRICS_FILE, type TrainingHistory } from './metrics-log.js';
+import type { TallyState } from './tally.js';
+
+/** What a checkpoint folder holds besides the adapter or the model. */
+const STATE_FILE = 'trainer_state.json';
+const OPTIMIZER_FILE = 'optimizer.safetensors';
+const CONFIG_FILE = 'cfg.json';
+const NAME = /^checkpoint-(\d+)$/;
+const TEMPORARY_NAME = /^\.checkpoint-\d+\.tmp-(\d+)-[0-9a-f]+$/;
+
+/** How many checkpoints are kept. */
+const KEPT = 3;
+
+/**
+ * Where a run is. With the options in cfg.json and the tensors in optimizer.safetensors this is all that an
+ * exact continuation needs: every random stream is named by the seed, a step or a stream index.
+ */
+export interface TrainerState {
+  /** Optimizer steps taken. */
+  readonly step: number;
+  readonly badSteps: number;
+  /** The seed of every random stream, and the first stream item that was not used. */
+  readonly rng: { readonly seed: number; readonly streamIndex: number };
+  readonly tokens: number;
+  /** Sums of the steps since the last point of the history. */
+  readonly window: { readonly tally: TallyState; readonly tokens: number; readonly seconds: number };
+  readonly history: TrainingHistory;
+}
+
+const validateState = compileSchema<TrainerState>(
+  {
+    type: 'object',
+    required: ['step', 'badSteps', 'rng', 'tokens', 'window', 'history'],
+    properties: {
+      step: { type: 'integer', minimum: 0 },
+      badSteps: { type: 'integer', minimum: 0 },
+      rng: {
+        type: 'object',
+        required: ['seed', 'streamIndex'],
+        properties: { seed: { type: 'integer' }, streamIndex: { type: 'integer', minimum: 0 } },
+      },
+      tokens: { type: 'integer', minimum: 0 },
+      window: { type: 'object', required: ['tally', 'tokens', 'seconds'] },
+      history: { type: 'object', required: ['train', 'validation'] },
+    },
+  },
+  "a trainer's state",
+);
+
+/** The checkpoints of a run's folder, oldest first. A folder of that name is always complete. */
+export function listCheckpoints(outputDir: string): { path: string; step: number }[] {
+  if (!existsSync(outputDir)) return [];
+  return readdirSync(outputDir)
+    .flatMap((name) => {
+      const step = NAME.exec(name)?.[1];
+      return step === undefined ? [] : [{ path: join(outputDir, name), step: Number(step) }];
+    })
+    .sort((a, b) => a.step - b.step);
+}
+
+/** Reads where a checkpoint's run is, and its options. @throws {UserError} for a damaged file */
+export function readCheckpoint(path: string): { state: TrainerState; config: Record<string, unknown> } {
+  const statePath = join(path, STATE_FILE);
+  return {
+    state: validateState(readJson(statePath, "a trainer's state"), statePath),
+    config: readJson(join(path, CONFIG_FILE), "a run's options") as Record<string, unknown>,
+  };
+}
+
+/**
+ * Writes `checkpoint-<step>` under a temporary name and renames it, so that no reader and no crash ever sees
+ * half of one; then removes all but the newest three of this run.
+ * @param saveModel writes the adapter or the model into a folder
+ */
+export function saveCheckpoint(
+  outputDir: string,
+  content: {
+    config: object;
+    state: TrainerState;
+    tensors: ReadonlyMap<string, tf.Variable>;
+    saveModel: (folder: string) => void;
+  },
+): string {
+  const { config, state, tensors, saveModel } = content;
+  const path = join(outputDir, `checkpoint-${state.step}`);
+  const temporary = temporaryName(join(outputDir, `.checkpoint-${state.step}`));
+  mkdirSync(temporary, { recursive: true });
+  try {
+    saveModel(temporary);
+    saveTensors(temporary, tensors);
+    writeFileSync(join(temporary, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
+    writeFileSync(join(temporary, STATE_FILE), `${JSON.stringify(state)}\n`);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw error;
+  }
+  for (const old of listCheckpoints(outputDir).slice(0, -KEPT)) removeCheckpoint(old.path);
+  return path;
+}
+
+/** A folder is renamed before its files go, so that a kill in between leaves no partial checkpoint either. */
+function removeCheckpoint(path: string): void {
+  const temporary = temporaryName(join(dirname(path), `.${basename(path)}`));
+  renameSync(path, temporary);
+  rmSync(temporary, { recursive: true, force: true });
+}
+
+/** The adapter's or model's own files, which hold the trained values by their names. */
+const WEIGHT_FILES = ['adapter_model.safetensors', 'model.safetensors'];
+
+/** Opens the files of a checkpoint that hold weights; the caller closes them. */
+function openWeights(folder: string): SafetensorsFile[] {
+  return WEIGHT_FILES.map((name) => join(folder, name))
+    .filter((path) => existsSync(path))
+    .map((path) => new SafetensorsFile(path));
+}
+
+/** The file that holds exactly the values of a trained variable, if one does. */
+function holderOf(files: readonly SafetensorsFile[], name: string, shape: readonly number[]) {
+  const wanted = name.replace(/^param\./, '');
+  return files.find(({ tensors }) => {
+    const entry = tensors.get(wanted);
+    return name !== wanted && entry?.dtype === 'F32' && entry.shape.join() === shape.join();
+  });
+}
+
+/** Writes what the model's own files do not hold: the moments, and weights that are saved in another form. */
+function saveTensors(folder: string, tensors: ReadonlyMap<string, tf.Variable>): void {
+  const files = openWeights(folder);
+  try {
+    const list = [...tensors]
+      .filter(([name, { shape }]) => !holderOf(files, name, shape))
+      .map(([name, variable]): [string, TensorToWrite] => [
+        name,
+        { shape: variable.shape, dtype: 'F32', values: () => variable.dataSync<'float32'>() },
+      ]);
+    writeSafetensors(join(folder, OPTIMIZER_FILE), list);
+  } finally {
+    for (const file of files) file.close();
+  }
+}
+
+/** Puts a checkpoint's values into the variables of the same names. @throws {CheckpointError} if they differ */
+export function restoreTensors(path: string, variables: ReadonlyMap<string, tf.Variable>): void {
+  const files = openWeights(path);
+  const optimizer = new SafetensorsFile(join(path, OPTIMIZER_FILE));
+  try {
+    for (const [name, variable] of variables) {
+      const entry = optimizer.tensors.get(name);
+      const holder = entry ? optimizer : holderOf(files, name, variable.shape);
+      if (!holder || (entry && entry.shape.join() !== variable.shape.join())) {
+        throw new CheckpointError(
+          `${path}: expected ${name} of shape [${variable.shape}], found ${entry ? `[${entry.shape}]` : 'none'}. ` +
+            'Start over with --no-resume_from_checkpoint or in another --output_dir',
+        );
+      }
+      const { values } = holder.read(entry ? name : name.replace(/^param\./, ''));
+      tf.tidy(() => variable.assign(tf.tensor(values, variable.shape, 'float32')));
+    }
+  } finally {
+    for (const file of [...files, optimizer]) file.close();
+  }
+}
+
+/** Removes what killed runs of this folder left half-written; what a living process writes stays. */
+export function removeLeftovers(outputDir: string): void {
+  if (!existsSync(outputDir)) return;
+  for (const name of readdirSync(outputDir)) {
+    const pid = TEMPORARY_NAME.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(outputDir, name), { recursive: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return pid !== process.pid;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/**
+ * Makes room for a run that starts over: moves checkpoints and metrics of an earlier one to `previous-<n>`.
+ * @returns the new folder, or null when there was nothing to move
+ */
+export function setAsideEarlierRun(outputDir: string): string | null {
+  if (!existsSync(outputDir)) return null;
+  const old = readdirSync(outputDir).filter(
+    (name) => NAME.test(name) || name === METRICS_FILE || name === 'logs',
+  );
+  if (old.length === 0) return null;
+  let n = 1;
+  while (existsSync(join(outputDir, `previous-${n}`))) n++;
+  const folder = join(outputDir, `previous-${n}`);
+  mkdirSync(folder);
+  for (const name of old) renameSync(join(outputDir, name), join(folder, name));
+  return folder;
+}

@@ -1,0 +1,26 @@
+import { UserError } from '../common/errors.js';
+
+/** An option of a training run that cannot be what it is. */
+export class TrainingOptionsError extends UserError {
+  override name = 'TrainingOptionsError';
+}
+
+/** Almost no training sample fits into `--max_seq_len`. */
+export class NothingFitsError extends UserError {
+  override name = 'NothingFitsError';
+}
+
+/** A data set from which no training sample can be drawn. */
+export class TrainingDataError extends UserError {
+  override name = 'TrainingDataError';
+}
+
+/** A checkpoint that cannot be continued with the options that were given. */
+export class CheckpointError extends UserError {
+  override name = 'CheckpointError';
+}
+
+/** The loss or its gradient stopped being a number. */
+export class DivergedError extends UserError {
+  override name = 'DivergedError';
+}

@@ -1,0 +1,78 @@
+import type { Rng } from '../common/rng.js';
+import type { Decoder } from '../models/decoder.js';
+import { type PackedTokens, packSequences } from '../models/packed-tokens.js';
+import { embedding } from '../tensors/kernels/embedding.js';
+import * as tf from '../tensors/tf.js';
+import { type LossOn, labelsOf } from './packing.js';
+import type { TrainingSample } from './sample-source.js';
+
+/** The part of a decoder that training needs. */
+export type TrainableDecoder = Pick<Decoder, 'forward' | 'labelLogProbs' | 'trainableVariables'>;
+
+/** A micro-batch as the decoder takes it, with its labels. */
+interface LabelledBatch {
+  readonly packed: PackedTokens;
+  /** Rows of the hidden states that predict a label: int32 [labels]. */
+  readonly rows: tf.Tensor1D;
+  readonly labels: Int32Array;
+  readonly weights: Float32Array;
+}
+
+function labelledBatch(samples: readonly TrainingSample[], lossOn: LossOn): LabelledBatch {
+  const { rows, labels, weights } = labelsOf(samples, lossOn);
+  const packed = packSequences(samples.map(({ tokens }) => Array.from(tokens)));
+  return { packed, rows: tf.tensor1d(rows, 'int32'), labels, weights };
+}
+
+/** log p of every label: [labels]. Logits are made for the labelled rows only. */
+function labelLogProbs(
+  decoder: TrainableDecoder,
+  { packed, rows, labels }: LabelledBatch,
+  options: { training: boolean; rng?: Rng },
+): tf.Tensor1D {
+  return decoder.labelLogProbs(embedding(decoder.forward(packed, options), rows), labels);
+}
+
+/** What one micro-batch adds to a global batch. */
+export interface MicroBatchResult {
+  /** Of the trainable variables that the loss depends on, by `variable.name`; the caller disposes of them. */
+  readonly gradients: tf.NamedTensorMap;
+  /** log p of each label, in the order of the samples: [labels]; the caller disposes of it. */
+  readonly logProbs: tf.Tensor1D;
+}
+
+/**
+ * The gradient of −Σ weight · log p(label) / divisor over a micro-batch. With the label count of the global
+ * batch as the divisor, the gradients of its micro-batches add up to that of the whole.
+ */
+export function microBatchGradients(
+  decoder: TrainableDecoder,
+  samples: readonly TrainingSample[],
+  options: { divisor: number; lossOn: LossOn; rng: Rng },
+): MicroBatchResult {
+  const variables = [...decoder.trainableVariables().values()];
+  return tf.tidy(() => {
+    let logProbs: tf.Tensor1D | undefined;
+    // made outside the differentiated function, whose end frees what it made
+    const batch = labelledBatch(samples, options.lossOn);
+    const scale = tf.tensor1d(batch.weights.map((weight) => -weight / options.divisor));
+    const { grads } = tf.variableGrads(() => {
+      const values = labelLogProbs(decoder, batch, { training: true, rng: options.rng });
+      logProbs = tf.keep(tf.clone(values));
+      return tf.sum(tf.mul(values, scale)) as tf.Scalar;
+    }, variables);
+    return { gradients: grads, logProbs: logProbs! };
+  });
+}
+
+/** log p of each label without a gradient, dropout or loss weights, as plain numbers: [labels]. */
+export async function scoreSamples(
+  decoder: TrainableDecoder,
+  samples: readonly TrainingSample[],
+  lossOn: LossOn,
+): Promise<Float32Array> {
+  const logProbs = tf.tidy(() => labelLogProbs(decoder, labelledBatch(samples, lossOn), { training: false }));
+  const values = (await logProbs.data()) as Float32Array;
+  logProbs.dispose();
+  return values;
+}

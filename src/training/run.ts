@@ -1,0 +1,145 @@
+import { type Decoder, saveAdapter, saveModel } from '../models/index.js';
+import { listCheckpoints, restoreTensors, saveCheckpoint, type TrainerState } from './checkpoints.js';
+import type { FineTuneEvent } from './events.js';
+import { MetricsLog, type TrainingHistory, type TrainPoint } from './metrics-log.js';
+import type { FineTuneConfig } from './options.js';
+import type { TrainingSample } from './sample-source.js';
+import type { SampleStream } from './sample-stream.js';
+import { learningRateSchedule } from './schedules.js';
+import { LossTally } from './tally.js';
+import { type StepReport, Trainer } from './trainer.js';
+import { evaluateLoss } from './validation.js';
+
+/** What a run came to. */
+export interface RunResult {
+  /** The newest checkpoint's folder. */
+  readonly checkpoint: string;
+  /** Optimizer steps taken, those before a continuation included. */
+  readonly steps: number;
+  /** Stopped by the signal before the last step. */
+  readonly interrupted: boolean;
+  /** Training and validation losses over the steps. */
+  readonly history: TrainingHistory;
+}
+
+/** The part of a run that has state: steps, windows of the log, validation and checkpoints. */
+export class Run {
+  readonly #trainer: Trainer;
+  #history: TrainingHistory = { train: [], validation: [] };
+  #window = { tally: new LossTally(), tokens: 0, seconds: 0 };
+  #tokens = 0;
+  #metrics: MetricsLog | undefined;
+  #lastSaved = -1;
+
+  constructor(
+    readonly config: FineTuneConfig,
+    readonly decoder: Decoder,
+    readonly stream: SampleStream,
+    readonly validation: readonly TrainingSample[],
+    readonly onEvent: (event: FineTuneEvent) => void,
+  ) {
+    const schedule = learningRateSchedule({
+      ...config,
+      name: config.lrSchedulerType,
+      numCycles: config.lrNumCycles,
+    });
+    this.#trainer = new Trainer(decoder, stream, { ...config, schedule });
+  }
+
+  restore(path: string, state: TrainerState): void {
+    restoreTensors(path, this.#trainer.optimizer.tensors());
+    this.#trainer.state = { step: state.step, badSteps: state.badSteps };
+    this.#tokens = state.tokens;
+    this.#history = state.history;
+    this.#window = { ...state.window, tally: new LossTally(state.window.tally) };
+    this.#lastSaved = state.step;
+  }
+
+  async train(signal?: AbortSignal): Promise<RunResult> {
+    const { config } = this;
+    const { maxSteps } = config;
+    this.#metrics = new MetricsLog(config.outputDir, this.#trainer.state.step);
+    const variables = [...this.decoder.trainableVariables().values()];
+    const parameters = variables.reduce((sum, { size }) => sum + size, 0);
+    this.onEvent({ type: 'start', step: this.#trainer.state.step, maxSteps, parameters });
+    await this.#validateIfDue(); // a run that was stopped at this step did not get to it
+    while (this.#trainer.state.step < maxSteps && !signal?.aborted) {
+      const report = await this.#trainer.step();
+      this.onEvent({ type: 'step', report });
+      this.#log(report);
+      if (signal?.aborted) break;
+      await this.#validateIfDue();
+      if (isDue(report.step, config.saveSteps)) this.#save();
+    }
+    const { step } = this.#trainer.state;
+    if (this.#lastSaved !== step) this.#save();
+    return {
+      checkpoint: listCheckpoints(config.outputDir).at(-1)!.path,
+      steps: step,
+      interrupted: step < maxSteps,
+      history: this.#history,
+    };
+  }
+
+  #log(report: StepReport): void {
+    this.#tokens += report.tokens;
+    this.#window.tally.merge(report.tally);
+    this.#window.tokens += report.tokens;
+    this.#window.seconds += report.seconds;
+    if (!isDue(report.step, this.config.loggingSteps) && report.step < this.config.maxSteps) return;
+    const { tally, tokens, seconds } = this.#window;
+    const point: TrainPoint = {
+      step: report.step,
+      loss: tally.weightedLoss,
+      kinds: tally.byKind(),
+      learningRate: report.learningRate,
+      gradNorm: report.gradNorm,
+      tokens: this.#tokens,
+      tokensPerSecond: tokens / seconds,
+    };
+    this.#window = { tally: new LossTally(), tokens: 0, seconds: 0 };
+    this.#history.train.push(point);
+    this.#metrics?.train(point);
+    this.onEvent({ type: 'train', point });
+  }
+
+  async #validateIfDue(): Promise<void> {
+    const { step } = this.#trainer.state;
+    const due = isDue(step, this.config.evalSteps) || step >= this.config.maxSteps;
+    const done = this.#history.validation.at(-1)?.step === step;
+    if (!due || done || this.validation.length === 0) return;
+    const point = { step, ...(await evaluateLoss(this.decoder, this.validation, this.config)) };
+    this.#history.validation.push(point);
+    this.#metrics?.validation(point);
+    this.onEvent({ type: 'validation', point });
+  }
+
+  #save(): void {
+    const { config, decoder } = this;
+    const { tally, tokens, seconds } = this.#window;
+    const path = saveCheckpoint(config.outputDir, {
+      config,
+      state: {
+        ...this.#trainer.state,
+        rng: { seed: config.seed, streamIndex: this.stream.position },
+        tokens: this.#tokens,
+        window: { tally: tally.state, tokens, seconds },
+        history: this.#history,
+      },
+      tensors: this.#trainer.optimizer.tensors(),
+      saveModel: (folder) => (config.useLora ? saveAdapter : saveModel)(decoder, folder),
+    });
+    this.#lastSaved = this.#trainer.state.step;
+    this.onEvent({ type: 'checkpoint', step: this.#lastSaved, path });
+  }
+
+  dispose(): void {
+    this.#metrics?.close();
+    this.#trainer.dispose();
+  }
+}
+
+/** Every so many steps; -1 = never. */
+function isDue(step: number, every: number): boolean {
+  return every > 0 && step > 0 && step % every === 0;
+}

@@ -1,0 +1,34 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { scoreSamples, type TrainableDecoder } from './loss.js';
+import { type LossOn, planMicroBatches } from './packing.js';
+import type { TrainingSample } from './sample-source.js';
+import { LossTally, type MeanLoss } from './tally.js';
+
+/** Validation losses in nats per label: overall, per prompt kind and per data set. */
+export interface ValidationReport extends MeanLoss {
+  readonly kinds: Readonly<Record<string, MeanLoss>>;
+  readonly datasets: Readonly<Record<string, MeanLoss>>;
+  readonly samples: number;
+  readonly seconds: number;
+}
+
+/** The mean loss per label of a fixed set of samples, without dropout and loss weights. */
+export async function evaluateLoss(
+  decoder: TrainableDecoder,
+  samples: readonly TrainingSample[],
+  options: { maxTokensPerBatch: number; lossOn: LossOn },
+): Promise<ValidationReport> {
+  const start = performance.now();
+  const tally = new LossTally();
+  for (const batch of planMicroBatches(samples, options.maxTokensPerBatch)) {
+    tally.add(batch, await scoreSamples(decoder, batch, options.lossOn), options.lossOn);
+    await turn();
+  }
+  return {
+    ...tally.total,
+    kinds: tally.byKind(),
+    datasets: tally.byDataset(),
+    samples: samples.length,
+    seconds: (performance.now() - start) / 1000,
+  };
+}

@@ -1,0 +1,65 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { loadTasks } from '../../src/arc/dataset.js';
+import { generators } from '../../src/arc/generators/index.js';
+import { main } from '../../src/cli/main.js';
+
+let folder: string;
+let printed: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'arclab-generate-'));
+  printed = '';
+  const print = (text: unknown) => {
+    printed += String(text);
+    return true;
+  };
+  vi.spyOn(process.stdout, 'write').mockImplementation(print);
+  vi.spyOn(process.stderr, 'write').mockImplementation(print);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(folder, { recursive: true });
+});
+
+it('writes the same file for the same flags', async () => {
+  const [first, second] = [join(folder, 'a.json'), join(folder, 'b.json')];
+  const flags = ['--count', '20', '--seed=1', '--max_size', '6', '--train-samples', '2-4'];
+  expect(await main(['generate-tasks', '--output_filepath', first, ...flags])).toBe(0);
+  expect(await main(['generate-tasks', '--output_filepath', second, ...flags])).toBe(0);
+  expect(readFileSync(first)).toEqual(readFileSync(second));
+  expect(loadTasks(first).size).toBe(20);
+  expect(printed).toContain(`${first}: 20 tasks`);
+});
+
+it('writes only the generators asked for', async () => {
+  const path = join(folder, 'a.json');
+  const flags = ['--generators', 'gravity, tile', '--count=4', `--output_filepath=${path}`];
+  expect(await main(['generate-tasks', ...flags])).toBe(0);
+  expect([...loadTasks(path).keys()]).toEqual(['gravity-0', 'tile-0', 'gravity-1', 'tile-1']);
+});
+
+it('lists every generator with its family and description', async () => {
+  expect(await main(['generate-tasks', '--list'])).toBe(0);
+  const lines = printed.trim().split('\n');
+  expect(lines).toHaveLength(Object.keys(generators).length);
+  expect(lines).toContainEqual(expect.stringMatching(/^motion +gravity +Every coloured cell falls/));
+});
+
+it.each([
+  [['--generators', 'gravty'], 'Known: flip-left-right'],
+  [['--max_size', '2'], 'at least 3'],
+  [['--train_samples', 'many'], '2-5'],
+  [['--min_size', '12'], 'minimum size'],
+])('ends %j with code 2 and no file', async (flags, words) => {
+  const path = join(folder, 'a.json');
+  expect(await main(['generate-tasks', '--output_filepath', path, ...flags])).toBe(2);
+  expect(printed).toContain(words);
+  expect(existsSync(path)).toBe(false);
+});
+
+it('asks for the file', async () => {
+  expect(await main(['generate-tasks', '--count', '3'])).toBe(2);
+  expect(printed).toContain('--output_filepath');
+});

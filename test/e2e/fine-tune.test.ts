@@ -1,0 +1,228 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { main } from '../../src/cli/main.js';
+import { buildFile } from '../../src/common/files.js';
+import { Rng } from '../../src/common/rng.js';
+import { temporaryFolder } from '../training/temporary.js';
+import { recolourTasks, writeTasks, writeTinyModel } from '../training/tiny.js';
+
+/** One model and its data sets for all tests of this file. */
+let kept = '';
+
+beforeAll(() => {
+  kept = mkdtempSync(join(tmpdir(), 'arclab-fine-tune-'));
+  writeTinyModel(join(kept, 'model'));
+  writeTasks(join(kept, 'train.json'), recolourTasks(8));
+  writeTasks(join(kept, 'val.json'), recolourTasks(3));
+  const unsolved = Object.entries(recolourTasks(1)).map(([id, { train, test }]) => [
+    id,
+    { train, test: test.map(({ input }) => ({ input })) },
+  ]);
+  writeTasks(join(kept, 'unsolved.json'), Object.fromEntries(unsolved));
+  mkdirSync(join(kept, 'empty'));
+  return () => rmSync(kept, { recursive: true });
+});
+
+interface Ended {
+  code: number | null;
+  signal: string | null;
+  stderr: string;
+  stdout: string;
+}
+
+/** The names of files of this test, in flags, as paths. */
+const inFolder = (flags: readonly string[]) =>
+  flags.map((flag) => (/^(empty|\w+\.json)/.test(flag) ? join(kept, flag) : flag));
+
+/** `fine-tune` on the tiny model; later flags win. */
+function fineTuneArguments(flags: readonly string[]): string[] {
+  const common =
+    '--max_steps=12 --eval_steps 6 --save_steps 2 --logging_steps 5 --batch_size 2 --max_seq_len 512';
+  return [
+    'fine-tune',
+    `--model_path=${join(kept, 'model')}`,
+    ...inFolder(['--train_datasets', 'train.json', 'output-from-examples-mini']),
+    ...inFolder(['--train_datasets', 'train.json', 'input-from-inputs-mini', '0.5']),
+    ...inFolder(['--val_dataset', 'val.json', 'output-from-examples-mini']),
+    ...inFolder(['--val_dataset', 'val.json', 'input-from-inputs-mini']),
+    ...['--grid_encoder', 'MinimalGridEncoder()', '--learning_rate', '0.01', '--lora_r', '2'],
+    ...common.split(' '),
+    ...flags,
+  ];
+}
+
+/** Runs the program in a process of its own. */
+function start(flags: readonly string[]) {
+  const child = spawn(process.execPath, [buildFile('arclab.cjs'), ...fineTuneArguments(flags)], {
+    env: { ...process.env, VITEST: undefined },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (data) => {
+    stdout += data;
+  });
+  child.stderr.on('data', (data) => {
+    stderr += data;
+  });
+  const ended = new Promise<Ended>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })),
+  );
+  return { child, ended, stderr: () => stderr };
+}
+
+const run = (flags: readonly string[]) => start(flags).ended;
+
+/** The files that must be equal in equal runs: weights and optimizer. */
+function tensorsOf(checkpoint: string): Buffer[] {
+  return ['adapter_model.safetensors', 'optimizer.safetensors'].map((name) =>
+    readFileSync(join(checkpoint, name)),
+  );
+}
+
+/** Losses, without what depends on the clock. */
+function losses(folder: string): unknown[] {
+  return readFileSync(join(folder, 'metrics.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .map(({ type, step, loss, tokens, kinds }) => ({ type, step, loss, tokens, kinds }));
+}
+
+function expectOnlyWholeCheckpoints(folder: string): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    if (!name.startsWith('checkpoint-')) continue;
+    expect(readdirSync(join(folder, name)).sort()).toEqual([
+      'adapter_config.json',
+      'adapter_model.safetensors',
+      'cfg.json',
+      'optimizer.safetensors',
+      'trainer_state.json',
+    ]);
+    JSON.parse(readFileSync(join(folder, name, 'trainer_state.json'), 'utf8'));
+  }
+}
+
+describe('a run that is stopped and continued', () => {
+  test('by SIGKILL at random moments: no half checkpoint, and the same weights and losses in the end', async () => {
+    const folder = temporaryFolder();
+    const whole = join(folder, 'whole');
+    const reference = await run(['--output_dir', whole]);
+    expect(reference).toMatchObject({ code: 0 });
+    expect(reference.stdout).toBe(`${join(whole, 'checkpoint-12')}\n`);
+
+    const killed = join(folder, 'killed');
+    const rng = Rng.of(Date.now());
+    let kills = 0;
+    let continued = 0;
+    for (let ended: Ended | undefined; ended?.code !== 0; ) {
+      const { child, ended: end, stderr } = start(['--output_dir', killed]);
+      // after the run got going, so that it gets on; the last times it is left alone
+      const timer = setInterval(() => {
+        if (kills >= 3 || !stderr().includes('saved') || !rng.chance(0.3)) return;
+        kills++;
+        child.kill('SIGKILL');
+        clearInterval(timer);
+      }, 20);
+      ended = await end;
+      clearInterval(timer);
+      if (ended.code !== null) expect(ended.stderr).not.toContain('error');
+      if (ended.stderr.includes('continuing')) continued++;
+      expectOnlyWholeCheckpoints(killed);
+    }
+    expect(continued).toBeGreaterThan(0);
+    expect(tensorsOf(join(killed, 'checkpoint-12'))).toEqual(tensorsOf(join(whole, 'checkpoint-12')));
+    expect(losses(killed)).toEqual(losses(whole));
+    expect(readdirSync(killed).sort()).toEqual(readdirSync(whole).sort());
+  });
+
+  test('by Ctrl-C: it finishes the step, saves, says how to go on, and exits with 130', async () => {
+    const folder = temporaryFolder();
+    const { child, ended, stderr } = start([
+      '--output_dir',
+      folder,
+      '--max_steps',
+      '10000',
+      '--save_steps',
+      '-1',
+    ]);
+    const timer = setInterval(() => {
+      if (!stderr().includes('loss')) return;
+      child.kill('SIGINT');
+      clearInterval(timer);
+    }, 20);
+    const { code, stderr: text } = await ended;
+    expect(code).toBe(130);
+    const [, step] = /stopped at step (\d+); the same command continues from/.exec(text)!;
+    expectOnlyWholeCheckpoints(folder);
+    expect(readdirSync(folder)).toContain(`checkpoint-${step}`);
+    const more = String(Number(step) + 1);
+    expect((await run(['--output_dir', folder, '--max_steps', more])).stderr).toContain(`at step ${step}\n`);
+  });
+});
+
+test('a run reports validation losses per prompt kind and data set, and is not repeated when it is complete', async () => {
+  const folder = temporaryFolder();
+  const first = await run(['--output_dir', folder, '--verbose', '--max_steps', '6']);
+  expect(first.stderr).toMatch(
+    /step 6\/6 val_loss [\d.]+ over 6 samples; by kind: input-from-inputs-mini [\d.]+, output-from-examples-mini [\d.]+; by data set: val [\d.]+/,
+  );
+  const again = await run(['--output_dir', folder, '--max_steps', '6']);
+  expect(again).toMatchObject({ code: 0, stdout: first.stdout });
+  expect(again.stderr).toContain('nothing to do');
+  const other = await run(['--output_dir', folder, '--seed', '8']);
+  expect(other.code).toBe(2);
+  expect(other.stderr).toContain('--seed was 7 and is 8');
+  const over = await run([
+    '--output_dir',
+    folder,
+    '--max_steps',
+    '2',
+    '--seed',
+    '8',
+    '--no-resume_from_checkpoint',
+  ]);
+  expect(over).toMatchObject({ code: 0, stdout: `${join(folder, 'checkpoint-2')}\n` });
+  expect(readdirSync(join(folder, 'previous-1'))).toContain('checkpoint-6');
+  const adapter = await run([
+    ...['--output_dir', join(folder, 'more'), '--max_steps', '2'],
+    ...['--adapter_path', join(folder, 'checkpoint-2')],
+  ]);
+  expect(adapter).toMatchObject({ code: 0 });
+});
+
+describe('a mistake ends in one line and exit code 2', () => {
+  test.each<[string[], RegExp]>([
+    [
+      ['--train_datasets', 'train.json', 'predict-output-v2'],
+      /"predict-output-v2". Known kinds: output-from-/,
+    ],
+    [['--grid_encoder', 'NoEncoder()'], /NoEncoder/],
+    [['--train_datasets', 'missing.json', 'output-from-examples-mini'], /missing\.json: .*no such file/],
+    [['--train_datasets', 'unsolved.json', 'output-from-examples-mini'], /unsolved\.json: .*not known/],
+    [['--train_datasets', 'train.json'], /--train_datasets takes pairs/],
+    [['--model_path', 'empty'], /empty.*tokenizer\.json/],
+    [['--loss_weights', 'nothing=2'], /--loss_weights: "nothing" is neither/],
+    [['--loss_weights', 'two'], /--loss_weights takes name=number/],
+    [['--output_dir', 'train.json/x'], /--output_dir: cannot write/],
+    [['--max_seq_len', '10'], /--max_seq_len 10/],
+    [['--adapter_path', 'empty'], /empty/],
+    [['--lr_scheduler_type', 'steps'], /lr-scheduler-type/],
+    [['--backend', 'abacus'], /abacus/],
+  ])('%j', async (flags, message) => {
+    const written: string[] = [];
+    for (const stream of [process.stderr, process.stdout]) {
+      const spy = vi.spyOn(stream, 'write').mockImplementation((text) => written.push(String(text)) > 0);
+      onTestFinished(() => spy.mockRestore());
+    }
+    const output = join(temporaryFolder(), 'out');
+    const code = await main(
+      fineTuneArguments(['--output_dir', output, '--max_steps', '1', ...inFolder(flags)]),
+    );
+    expect(written.join('')).toMatch(message);
+    expect(written.join('')).not.toContain('    at ');
+    expect(code).toBe(2);
+  });
+});

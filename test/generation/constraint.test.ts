@@ -1,0 +1,158 @@
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Rng } from '../../src/common/rng.js';
+import { TokenGrammar } from '../../src/generation/constraint.js';
+import { generate } from '../../src/generation/engine.js';
+import { DeadEndError } from '../../src/generation/errors.js';
+import { VocabularyTrie } from '../../src/generation/vocabulary.js';
+import { parseGridEncoder } from '../../src/prompts/grid-encoder.js';
+import { initBackend } from '../../src/tensors/backend.js';
+import { plainTokenizer, tinyDecoder, tinyTokenizer } from './tiny.js';
+
+const vocabulary = new VocabularyTrie(tinyTokenizer);
+const expressions = [
+  'MinimalGridEncoder()',
+  "GridWithSeparationEncoder('|')",
+  'RepeatNumberEncoder(3)',
+  'GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))',
+  'GridCodeBlockEncoder(RowNumberEncoder(MinimalGridEncoder()))',
+  'RepeatNumberEncoder(2, ReplaceNumberEncoder())',
+];
+const shapeEncoder = parseGridEncoder(expressions[3]!);
+const { endOfTurnId } = tinyTokenizer;
+
+/** Writes one text by choosing among the allowed tokens at random; counts the choices. */
+function walk(
+  lifted: TokenGrammar,
+  rng: Rng,
+  tokenizer = tinyTokenizer,
+): { text: string; choices: number; tokens: number[] } {
+  const tokens: number[] = [];
+  let state = lifted.initial;
+  let choices = 0;
+  for (;;) {
+    for (let forced = lifted.forced(state); forced.tokens.length > 0; forced = lifted.forced(state)) {
+      tokens.push(...forced.tokens);
+      state = forced.state;
+    }
+    const text = tokenizer.decode(tokens);
+    if (lifted.mustEnd(state)) return { text, choices, tokens };
+    const { tokens: allowed, states } = lifted.continuations(state);
+    const token = rng.pick([...allowed]);
+    choices += 1;
+    if (token === tokenizer.endOfTurnId) return { text, choices, tokens };
+    tokens.push(token);
+    state = states.get(token)!;
+  }
+}
+
+describe('TokenGrammar', () => {
+  it.each(expressions)('writes nothing but grids: %s', (expression) => {
+    const encoder = parseGridEncoder(expression);
+    const lifted = new TokenGrammar(encoder.grammar, vocabulary, tinyTokenizer);
+    const property = fc.property(fc.integer(), (seed) => {
+      const { text } = walk(lifted, Rng.of(seed));
+      expect(encoder.encode(encoder.decode(text))).toBe(text);
+    });
+    fc.assert(property, { numRuns: 40 });
+  });
+
+  it.each(expressions)('can write every grid: %s', (expression) => {
+    const encoder = parseGridEncoder(expression);
+    const lifted = new TokenGrammar(encoder.grammar, vocabulary, tinyTokenizer);
+    const rng = Rng.of(1);
+    for (const [height, width] of [
+      [1, 1],
+      [3, 2],
+      [30, 30],
+    ] as const) {
+      const grid = Array.from({ length: height }, () => Array.from({ length: width }, () => rng.int(0, 9)));
+      let state = lifted.initial;
+      for (const token of tinyTokenizer.encode(encoder.encode(grid))) {
+        const { states } = lifted.continuations(state);
+        expect(states.has(token)).toBe(true);
+        state = states.get(token)!;
+      }
+      expect(lifted.continuations(state).states.has(endOfTurnId)).toBe(true);
+    }
+  });
+
+  it('leaves only the shape and the cells to choose', () => {
+    const lifted = new TokenGrammar(shapeEncoder.grammar, new VocabularyTrie(plainTokenizer), plainTokenizer);
+    for (let seed = 0; seed < 20; seed++) {
+      const { text, choices } = walk(lifted, Rng.of(seed), plainTokenizer);
+      const grid = shapeEncoder.decode(text);
+      // each of height and width is one choice, or two when it may have a second digit
+      expect(choices).toBeGreaterThanOrEqual(grid.length * grid[0]!.length + 2);
+      expect(choices).toBeLessThanOrEqual(grid.length * grid[0]!.length + 4);
+    }
+  });
+
+  it('cuts forced text as the tokenizer does, but leaves open a token that may go on', () => {
+    for (const tokenizer of [plainTokenizer, tinyTokenizer]) {
+      const lifted = new TokenGrammar(shapeEncoder.grammar, new VocabularyTrie(tokenizer), tokenizer);
+      const { tokens } = lifted.forced(lifted.initial);
+      expect(tokens).toEqual(tokenizer.encode('```grid shape: ').slice(0, tokens.length));
+    }
+    const separated = parseGridEncoder("GridWithSeparationEncoder(' ')").grammar;
+    const lifted = new TokenGrammar(separated, vocabulary, tinyTokenizer);
+    // after the first cell a space is a token, but " 0" may be meant, or a newline
+    const [zero] = tinyTokenizer.encode('0');
+    const second = lifted.continuations(lifted.initial).states.get(zero!)!;
+    expect(lifted.forced(second).tokens).toEqual([]);
+  });
+
+  it('says which character the vocabulary lacks', () => {
+    const { grammar } = parseGridEncoder("GridWithSeparationEncoder('§')");
+    const lifted = new TokenGrammar(grammar, vocabulary, tinyTokenizer);
+    expect(() => walk(lifted, Rng.of(1))).toThrow(DeadEndError);
+    expect(() => walk(lifted, Rng.of(1))).toThrow(/cannot write "§"/);
+  });
+});
+
+describe('generate with a grammar', () => {
+  beforeAll(() => initBackend('wasm'));
+
+  it.each([0, 1])('yields grids only, from random models (temperature %d)', async (temperature) => {
+    const requests = [1, 2].map((token) => ({
+      tokens: [token, 7, 8],
+      samples: 1,
+      grammar: shapeEncoder.grammar,
+      stream: `${token}`,
+    }));
+    for (const seed of [1, 2]) {
+      const decoder = tinyDecoder(seed);
+      const results = await generate(decoder, tinyTokenizer, requests, {
+        maxNewTokens: 1200,
+        temperature,
+        seed,
+      });
+      for (const { text, finished, logProb } of results.flat()) {
+        expect(finished).toBe(true);
+        expect(shapeEncoder.encode(shapeEncoder.decode(text))).toBe(text);
+        expect(logProb).toBeLessThan(0);
+      }
+      decoder.dispose();
+    }
+  });
+
+  it('spends a forward pass only where there is a choice', async () => {
+    const decoder = tinyDecoder(3);
+    let steps = 0;
+    const request = { tokens: [1, 2], samples: 1, grammar: shapeEncoder.grammar, stream: '' };
+    const results = await generate(decoder, plainTokenizer, [request], {
+      maxNewTokens: 1200,
+      temperature: 1,
+      seed: 11,
+      onProgress: (progress) => {
+        steps = progress.steps;
+      },
+    });
+    const [completion] = results[0]!;
+    const grid = shapeEncoder.decode(completion!.text);
+    expect(steps).toBeLessThanOrEqual(grid.length * grid[0]!.length + 4);
+    // fences, "grid shape", the x, newlines, row numbers and the end of turn are free
+    expect(completion!.tokens.length).toBeGreaterThan(steps + 3 * grid.length);
+    decoder.dispose();
+  });
+});

@@ -1,0 +1,186 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Rng } from '../../src/common/rng.js';
+import { type Decoder, KvCache, loadDecoder, packSequences } from '../../src/models/index.js';
+import { adamW } from '../../src/tensors/kernels/index.js';
+import * as tf from '../../src/tensors/tf.js';
+import {
+  backends,
+  fixture,
+  lossAndGradients,
+  meta,
+  packed,
+  relativeError,
+  useBackend,
+} from '../parity/fixtures.js';
+
+/** Hidden states of the fixtures' sequences through a cache, in the given pieces of each sequence. */
+function cachedHidden(decoder: Decoder, pieces: number[]): tf.Tensor2D {
+  const cache = new KvCache(decoder.config, { slots: 4, maxLength: 16 });
+  const rows: tf.Tensor2D[] = [];
+  meta.sequences.forEach((sequence, i) => {
+    // a slot that is not the sequence's number, and pieces that do not divide its length
+    const slot = (i + 2) % 4;
+    for (let start = 0, p = 0; start < sequence.length; p++) {
+      const part = sequence.slice(start, start + pieces[p % pieces.length]!);
+      const positions = Int32Array.from(part, (_, k) => start + k);
+      const slots = new Int32Array(part.length).fill(slot);
+      rows.push(decoder.forwardCached(Int32Array.from(part), slots, positions, cache));
+      start += part.length;
+    }
+  });
+  const result = tf.concat(rows, 0);
+  tf.dispose(rows);
+  cache.dispose();
+  return result;
+}
+
+describe.each(backends)('on backend %s', (backend) => {
+  beforeAll(() => useBackend(backend));
+
+  it.each(['qwen2', 'llama'])('%s: packed samples equal samples on their own', async (family) => {
+    const decoder = await loadDecoder(fixture(family));
+    const together = decoder.forward(packed);
+    const apart = tf.concat(meta.sequences.map((sequence) => decoder.forward(packSequences([sequence]))));
+    expect(relativeError(together, apart.dataSync())).toBeLessThan(1e-5);
+    tf.dispose([together, apart]);
+    decoder.dispose();
+  });
+
+  it.each([
+    ['qwen2', 'dora', [1]],
+    ['qwen2', 'lora', [4, 1]],
+    ['llama', 'rslora', [16]],
+    ['llama', 'dora', [3, 1, 1]],
+  ])(
+    '%s with %s: the cache gives what a forward pass gives, in pieces of %s',
+    async (family, kind, pieces) => {
+      const decoder = await loadDecoder(fixture(family), { adapterPath: fixture(family, kind) });
+      const whole = decoder.forward(packed);
+      const stepwise = cachedHidden(decoder, pieces);
+      expect(relativeError(stepwise, whole.dataSync())).toBeLessThan(1e-5);
+      tf.dispose([whole, stepwise]);
+      decoder.dispose();
+    },
+  );
+
+  it('tokens of several slots in one call, and a copied slot, see their own past only', async () => {
+    const decoder = await loadDecoder(fixture('llama'));
+    const [first, second] = meta.sequences as [number[], number[]];
+    const cache = new KvCache(decoder.config, { slots: 3, maxLength: 12 });
+    const both = [...first.slice(0, 4), ...second.slice(0, 4)];
+    decoder
+      .forwardCached(
+        Int32Array.from(both),
+        Int32Array.from(both, (_, i) => (i < 4 ? 0 : 1)),
+        Int32Array.from(both, (_, i) => i % 4),
+        cache,
+      )
+      .dispose();
+    cache.copySlot(1, 2, 4);
+    const next = decoder.forwardCached(
+      Int32Array.of(first[4]!, second[4]!, second[4]!),
+      Int32Array.of(0, 1, 2),
+      Int32Array.of(4, 4, 4),
+      cache,
+    );
+    const expected = tf.concat([
+      tf.slice(decoder.forward(packSequences([first])), [4, 0], [1, -1]),
+      tf.slice(decoder.forward(packSequences([second])), [4, 0], [1, -1]),
+      tf.slice(decoder.forward(packSequences([second])), [4, 0], [1, -1]),
+    ]);
+    expect(relativeError(next, expected.dataSync())).toBeLessThan(1e-5);
+    const tooFar = () => decoder.forwardCached(Int32Array.of(1), Int32Array.of(0), Int32Array.of(12), cache);
+    expect(tooFar).toThrow(RangeError);
+    cache.dispose();
+    decoder.dispose();
+  });
+
+  it('label log-probabilities are those of the logits', async () => {
+    const decoder = await loadDecoder(fixture('qwen2'));
+    const labels = Int32Array.from(packed.tokens, (token) => (token * 7) % 96);
+    const [direct, viaLogits] = tf.tidy(() => {
+      const hidden = decoder.forward(packed);
+      const table = tf.logSoftmax(decoder.logits(hidden));
+      const picked = tf.sum(tf.mul(table, tf.oneHot(tf.tensor1d(labels, 'int32'), 96)), 1);
+      return [decoder.labelLogProbs(hidden, labels), picked] as const;
+    });
+    expect(relativeError(direct, viaLogits.dataSync())).toBeLessThan(1e-5);
+    decoder.dispose();
+  });
+
+  it('200 training steps leave memory as it was', { timeout: 120_000 }, async () => {
+    const before = tf.memory();
+    const decoder = await loadDecoder(fixture('qwen2'), {
+      lora: { rank: 2, alpha: 2, dropout: 0.1, useRslora: false, useDora: true, init: 'default' },
+      rng: Rng.of(1),
+    });
+    const variables = [...decoder.trainableVariables().values()];
+    const zeros = () => variables.map((v) => tf.tidy(() => tf.variable(tf.zerosLike(v), false)));
+    const [first, second] = [zeros(), zeros()];
+    const rng = Rng.of(2);
+    const batch = packSequences([
+      [5, 17, 3],
+      [88, 41],
+    ]);
+    const train = (step: number) => {
+      const { grads, value } = tf.variableGrads(() => {
+        const hidden = decoder.forward(batch, { training: true, rng });
+        return tf.neg(tf.mean(decoder.labelLogProbs(hidden, batch.tokens))) as tf.Scalar;
+      }, variables);
+      const list = variables.map((v) => grads[v.name]!);
+      adamW(variables, list, first, second, { ...meta.adamw, step });
+      const loss = value.dataSync()[0]!;
+      tf.dispose([value, ...list]);
+      return loss;
+    };
+    const start = train(1);
+    const after1 = tf.memory();
+    let end = start;
+    for (let step = 2; step <= 200; step++) end = train(step);
+    const after200 = tf.memory();
+    expect(after200.numTensors).toBe(after1.numTensors);
+    expect(after200.numBytes).toBe(after1.numBytes);
+    expect(end).toBeLessThan(start - 0.5);
+    tf.dispose([...first, ...second]);
+    decoder.dispose();
+    expect(tf.memory().numTensors).toBe(before.numTensors);
+  });
+
+  it('the gradient of a tied table is the sum of its two uses', async () => {
+    const decoder = await loadDecoder(fixture('qwen2'), { trainable: 'all' });
+    const { loss, gradients } = lossAndGradients(decoder);
+    const name = 'model.embed_tokens.weight';
+    const gradient = gradients.get(name)!.dataSync();
+    const variable = decoder.trainableVariables().get(name)!;
+    const values = variable.dataSync().slice();
+    // token 41 is both read and predicted
+    const index = 41 * decoder.config.hiddenSize + 3;
+    const lossAt = (change: number) => {
+      const moved = values.slice();
+      moved[index]! += change;
+      const tensor = tf.tensor(moved, variable.shape);
+      variable.assign(tensor);
+      tensor.dispose();
+      const result = lossAndGradients(decoder);
+      tf.dispose([...result.gradients.values()]);
+      return result.loss;
+    };
+    const numeric = (lossAt(0.02) - lossAt(-0.02)) / 0.04;
+    expect(Math.abs(numeric - gradient[index]!)).toBeLessThan(2e-3 * Math.max(1, Math.abs(numeric)));
+    expect(loss).toBeGreaterThan(0);
+    tf.dispose([...gradients.values()]);
+    decoder.dispose();
+  });
+});
+
+it('dropout is the same for the same rng, and absent outside of training', async () => {
+  await useBackend('cpu');
+  const decoder = await loadDecoder(fixture('qwen2'), { adapterPath: fixture('qwen2', 'dora') });
+  for (const { adapter } of decoder.projections()) if (adapter) adapter.dropout = 0.5;
+  const run = (training: boolean, seed: number) =>
+    tf.tidy(() => decoder.forward(packed, { training, rng: Rng.of(seed) }).dataSync());
+  expect(run(true, 1)).toEqual(run(true, 1));
+  expect(run(true, 1)).not.toEqual(run(true, 2));
+  expect(run(false, 1)).toEqual(run(false, 2));
+  decoder.dispose();
+});

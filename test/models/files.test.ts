@@ -1,0 +1,198 @@
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { UserError } from '../../src/common/errors.js';
+import { mergeLora } from '../../src/experiments/merge-lora.js';
+import {
+  initModel,
+  loadDecoder,
+  readSafetensors,
+  saveModel,
+  writeSafetensors,
+} from '../../src/models/index.js';
+import * as tf from '../../src/tensors/tf.js';
+import { expectedOf, fixture, packed, relativeError, useBackend } from '../parity/fixtures.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'arclab-models-'));
+let made = 0;
+const fresh = () => join(scratch, String(made++));
+
+/** A copy of a fixture that a test may damage. */
+function copy(family = 'qwen2'): string {
+  const folder = fresh();
+  cpSync(fixture(family), folder, { recursive: true });
+  return folder;
+}
+
+function editConfig(folder: string, change: (config: Record<string, unknown>) => void): string {
+  const path = join(folder, 'config.json');
+  const config = JSON.parse(readFileSync(path, 'utf8'));
+  change(config);
+  writeFileSync(path, JSON.stringify(config));
+  return folder;
+}
+
+async function refused(promise: Promise<unknown>, message: RegExp): Promise<void> {
+  const error = await promise.then(
+    () => undefined,
+    (reason) => reason,
+  );
+  expect(error).toBeInstanceOf(UserError);
+  expect(error.message).toMatch(message);
+  expect(error.message).not.toContain('\n');
+}
+
+beforeAll(() => useBackend('cpu'));
+
+it('shards with an index hold the same model', async () => {
+  const folder = copy('llama');
+  const single = join(folder, 'model.safetensors');
+  const tensors = [...readSafetensors(single)];
+  const shards = [0, 1, 2].map((i) => tensors.filter((_, n) => n % 3 === i));
+  const names = shards.map((_, i) => `model-0000${i + 1}-of-00003.safetensors`);
+  shards.forEach((shard, i) => {
+    writeSafetensors(join(folder, names[i]!), shard);
+  });
+  const map = shards.flatMap((shard, i) => shard.map(([name]) => [name, names[i]!]));
+  writeFileSync(
+    join(folder, 'model.safetensors.index.json'),
+    JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(map) }),
+  );
+  rmSync(single);
+  const decoder = await loadDecoder(folder);
+  const logits = tf.tidy(() => decoder.logits(decoder.forward(packed)));
+  expect(relativeError(logits, expectedOf('llama').get('logits')!)).toBeLessThan(1e-4);
+  decoder.dispose();
+  rmSync(join(folder, names[1]!));
+  await refused(loadDecoder(folder), /model-00002-of-00003\.safetensors.*no such file/);
+});
+
+it('the older layout of rope settings means the same as the newer one', async () => {
+  const folder = editConfig(copy('llama'), (config) => {
+    const { rope_theta, rope_type, ...rest } = config.rope_parameters as Record<string, unknown>;
+    delete config.rope_parameters;
+    Object.assign(config, { rope_theta, rope_scaling: { type: rope_type, ...rest } });
+  });
+  const decoder = await loadDecoder(folder);
+  const logits = tf.tidy(() => decoder.logits(decoder.forward(packed)));
+  expect(relativeError(logits, expectedOf('llama').get('logits')!)).toBeLessThan(1e-4);
+  decoder.dispose();
+});
+
+it('weights saved as bfloat16 are the nearest ones, and load again', async () => {
+  const decoder = await loadDecoder(fixture('qwen2'));
+  const folder = fresh();
+  saveModel(decoder, folder, { dtype: 'bfloat16' });
+  const saved = readSafetensors(join(folder, 'model.safetensors'));
+  for (const [name, { shape, values }] of readSafetensors(fixture('qwen2', 'model.safetensors'))) {
+    expect(saved.get(name)!.shape).toEqual(shape);
+    expect(relativeError(saved.get(name)!.values, values)).toBeLessThan(2 ** -8);
+  }
+  expect(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')).dtype).toBe('bfloat16');
+  decoder.dispose();
+  (await loadDecoder(folder)).dispose();
+});
+
+describe('a model folder that cannot be used is refused in one line', () => {
+  it('for its files', async () => {
+    await refused(loadDecoder(join(scratch, 'none')), /none: no such folder/);
+    const folder = copy();
+    truncateSync(join(folder, 'model.safetensors'), 50_000);
+    await refused(loadDecoder(folder), /model\.safetensors: truncated: tensor model\./);
+    rmSync(join(folder, 'model.safetensors'));
+    await refused(loadDecoder(folder), /no model\.safetensors/);
+    rmSync(join(folder, 'config.json'));
+    await refused(loadDecoder(folder), /config\.json.*no such file/);
+  });
+
+  it('for a tensor that is missing or of another shape', async () => {
+    const folder = copy();
+    const path = join(folder, 'model.safetensors');
+    const tensors = readSafetensors(path);
+    tensors.set('model.norm.weight', { shape: [31], values: new Float32Array(31) });
+    writeSafetensors(path, tensors);
+    await refused(loadDecoder(folder), /tensor model\.norm\.weight has shape \[31\], .*\[32\]/);
+    tensors.delete('model.norm.weight');
+    writeSafetensors(path, tensors);
+    await refused(loadDecoder(folder), /tensor model\.norm\.weight is missing/);
+    const untied = editConfig(copy(), (config) => (config.tie_word_embeddings = false));
+    await refused(loadDecoder(untied), /lm_head\.weight is missing.*tie_word_embeddings/);
+  });
+
+  it.each([
+    [{ model_type: 'mamba' }, /unknown model_type "mamba". Known model types: qwen2.*llama/],
+    [{ hidden_size: 'big' }, /config\.json.*hidden_size.*integer/],
+    [{ hidden_act: 'gelu' }, /hidden_act "gelu"/],
+    [{ use_sliding_window: true }, /sliding-window/],
+    [{ num_key_value_heads: 3 }, /not a multiple/],
+    [{ num_attention_heads: 32, num_key_value_heads: 32 }, /even integer/],
+    [
+      { rope_parameters: { rope_type: 'longrope' } },
+      /unknown rope type "longrope". Known types: default, linear/,
+    ],
+    [{ rope_parameters: { rope_type: 'llama3', factor: 2 } }, /needs a number low_freq_factor/],
+    [{ quantization_config: { bits: 4 } }, /quantized/],
+  ])('for %j in its configuration', async (change, message) => {
+    await refused(loadDecoder(editConfig(copy(), (config) => Object.assign(config, change))), message);
+  });
+});
+
+describe('initModel', () => {
+  it.each(['qwen2', 'llama'] as const)(
+    'writes a %s that loads, the same for the same seed',
+    async (architecture) => {
+      const shape = { architecture, hiddenSize: 32, numLayers: 2, vocabSize: 64, seed: 5 };
+      const [a, b, c] = [fresh(), fresh(), fresh()];
+      const count = initModel({ ...shape, outputDir: a });
+      initModel({ ...shape, outputDir: b });
+      initModel({ ...shape, seed: 6, outputDir: c });
+      const bytes = (folder: string) => readFileSync(join(folder, 'model.safetensors'));
+      expect(bytes(a).equals(bytes(b))).toBe(true);
+      expect(bytes(a).equals(bytes(c))).toBe(false);
+      const decoder = await loadDecoder(a);
+      expect([...decoder.weights().values()].reduce((sum, tensor) => sum + tensor.size, 0)).toBe(count);
+      decoder.dispose();
+    },
+  );
+
+  it('uses as many rows as the tokenizer has tokens, and damages nothing', () => {
+    const folder = fresh();
+    const writeTokenizer = (target: string) => {
+      writeFileSync(join(target, 'tokenizer.json'), '{}');
+      return 300;
+    };
+    initModel({ outputDir: folder, hiddenSize: 32, numLayers: 1, vocabSize: 512, writeTokenizer });
+    expect(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')).vocab_size).toBe(304);
+    const before = readdirSync(folder);
+    expect(() => initModel({ outputDir: folder })).toThrow(/not empty/);
+    expect(readdirSync(folder)).toEqual(before);
+    expect(() => initModel({ outputDir: fresh(), hiddenSize: 30, numHeads: 4 })).toThrow(UserError);
+  });
+});
+
+it('merge-lora writes a folder with everything the base has, and refuses one that is in use', async () => {
+  const outputDir = fresh();
+  const options = {
+    modelPath: fixture('qwen2'),
+    adapterPath: fixture('qwen2', 'dora'),
+    outputDir,
+    backend: 'cpu',
+  };
+  await mergeLora(options);
+  const decoder = await loadDecoder(outputDir);
+  const logits = tf.tidy(() => decoder.logits(decoder.forward(packed)));
+  expect(relativeError(logits, expectedOf('qwen2', 'dora').get('logits')!)).toBeLessThan(1e-4);
+  decoder.dispose();
+  expect(existsSync(join(outputDir, 'generation_config.json'))).toBe(true);
+  await refused(mergeLora(options), /not empty/);
+});

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Decoder } from '../../src/models/decoder.js';
+import { type PackedTokens, packSequences } from '../../src/models/packed-tokens.js';
+import { type HostTensor, readSafetensors } from '../../src/models/safetensors.js';
+import { initBackend } from '../../src/tensors/backend.js';
+import * as tf from '../../src/tensors/tf.js';
+
+/** A fixture's path, made by make_fixtures.py. */
+export function fixture(...path: string[]): string {
+  return join(fileURLToPath(new URL('./fixtures', import.meta.url)), ...path);
+}
+
+/** What went into the fixtures. */
+export const meta = JSON.parse(readFileSync(fixture('meta.json'), 'utf8')) as {
+  sequences: number[][];
+  answer_starts: number[];
+  adamw: { lr: number; beta1: number; beta2: number; epsilon: number; weightDecay: number };
+};
+
+/** The fixtures' sequences, packed. */
+export const packed: PackedTokens = packSequences(meta.sequences);
+
+/** Rows of the packed hidden states that predict a token of an answer, and those tokens. */
+export const answers = (() => {
+  const rows: number[] = [];
+  const labels: number[] = [];
+  meta.sequences.forEach((sequence, s) => {
+    for (let i = meta.answer_starts[s]! - 1; i + 1 < sequence.length; i++) {
+      rows.push(packed.segments[s]! + i);
+      labels.push(sequence[i + 1]!);
+    }
+  });
+  return { rows: Int32Array.from(rows), labels: Int32Array.from(labels) };
+})();
+
+/** Log-probabilities of the answers' tokens. */
+export function answerLogProbs(decoder: Decoder): tf.Tensor1D {
+  return tf.tidy(() => {
+    const hidden = decoder.forward(packed, { training: true });
+    return decoder.labelLogProbs(tf.gather(hidden, tf.tensor1d(answers.rows, 'int32')), answers.labels);
+  });
+}
+
+/** The mean loss over the answers' tokens, and its gradients by name. */
+export function lossAndGradients(decoder: Decoder): { loss: number; gradients: Map<string, tf.Tensor> } {
+  const variables = decoder.trainableVariables();
+  const { value, grads } = tf.variableGrads(
+    () => tf.neg(tf.mean(answerLogProbs(decoder))) as tf.Scalar,
+    [...variables.values()],
+  );
+  const loss = value.dataSync()[0]!;
+  value.dispose();
+  return { loss, gradients: new Map(Array.from(variables, ([name, v]) => [name, grads[v.name]!])) };
+}
+
+export type Values = ArrayLike<number>;
+
+/** The largest difference, relative to the largest expected value. */
+export function relativeError(actual: tf.Tensor | Values, expected: HostTensor | Values): number {
+  const a = actual instanceof tf.Tensor ? actual.dataSync() : actual;
+  const e: Values = 'shape' in expected ? expected.values : expected;
+  if (a.length !== e.length) throw new Error(`${a.length} values, expected ${e.length}`);
+  let largest = 0;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) {
+    largest = Math.max(largest, Math.abs(e[i]!));
+    difference = Math.max(difference, Math.abs(a[i]! - e[i]!));
+    if (Number.isNaN(a[i]!)) return Number.NaN;
+  }
+  return difference / (largest || 1);
+}
+
+/** The expected tensors of a fixture folder. */
+export function expectedOf(...path: string[]): Map<string, HostTensor> {
+  return readSafetensors(fixture(...path, 'expected.safetensors'));
+}
+
+/** The built-in backends, for tests that must hold on each. */
+export const backends = ['cpu', 'wasm'] as const;
+
+export async function useBackend(name: (typeof backends)[number]): Promise<void> {
+  await initBackend(name);
+}

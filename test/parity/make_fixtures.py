@@ -1,0 +1,215 @@
+"""Writes the fixtures of test/parity: tiny random models, adapters made by PEFT, and what transformers, PEFT
+and torch.optim.AdamW compute with them.
+
+    pip install torch transformers peft safetensors
+    python test/parity/make_fixtures.py
+"""
+
+import json
+import pathlib
+import shutil
+
+import peft
+import torch
+import transformers
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import save_file
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+root = pathlib.Path(__file__).parent / "fixtures"
+SEQUENCES = [[5, 17, 3, 88, 41, 9, 60, 2, 33, 71, 12], [90, 4, 4, 56, 23, 8, 77], [31, 62, 19, 45, 6]]
+# in each sequence the labels from here on count: the "answer"
+ANSWER_STARTS = [6, 3, 1]
+ADAMW = dict(lr=3e-3, betas=(0.9, 0.99), eps=1e-5, weight_decay=0.1)
+SHAPE = dict(
+    vocab_size=96,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=128,
+)
+
+
+def randomize(model, seed):
+    """Weights of visible size everywhere: biases and norms must not be 0 and 1."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if "norm" in name:
+                parameter.copy_(1 + 0.2 * noise)
+            elif name.endswith("bias"):
+                parameter.copy_(0.3 * noise)
+            else:
+                parameter.copy_(noise / parameter.shape[-1] ** 0.5)
+    return model.float().eval()
+
+
+def log_probs(model):
+    """Hidden states, logits and the log-probabilities of each next token, sequence by sequence."""
+    logits, label_log_probs = [], []
+    for sequence, start in zip(SEQUENCES, ANSWER_STARTS):
+        ids = torch.tensor([sequence])
+        out = model(input_ids=ids).logits[0]
+        rows = torch.log_softmax(out[:-1], -1).gather(1, ids[0, 1:, None])[:, 0]
+        logits.append(out)
+        label_log_probs.append(rows[start - 1 :])
+    return torch.cat(logits), torch.cat(label_log_probs)
+
+
+def step(model, prefix):
+    """The gradients of the mean loss over the answers' tokens, and the parameters after one and three steps."""
+    tensors = {}
+    logits, label_log_probs = log_probs(model)
+    loss = -label_log_probs.mean()
+    loss.backward()
+    tensors["loss"] = loss.detach().reshape(1)
+    tensors["logits"] = logits.detach()
+    tensors["label_log_probs"] = label_log_probs.detach()
+    trainable = [(prefix(n), p) for n, p in model.named_parameters() if p.requires_grad]
+    for name, parameter in trainable:
+        tensors[f"gradient.{name}"] = parameter.grad.clone()
+    optimizer = torch.optim.AdamW([p for _, p in trainable], **ADAMW)
+    optimizer.step()
+    for name, parameter in trainable:
+        tensors[f"step1.{name}"] = parameter.detach().clone()
+    for _ in range(2):
+        optimizer.zero_grad()
+        (-log_probs(model)[1].mean()).backward()
+        optimizer.step()
+    tensors["loss_after_3"] = (-log_probs(model)[1].mean()).detach().reshape(1)
+    return tensors
+
+
+def adapter_name(name):
+    """PEFT's name in a file: without the adapter's own name, and no .weight behind the magnitudes."""
+    return name.replace(".default", "").replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
+
+
+def save_tensors(tensors, path):
+    save_file({k: v.contiguous().float() for k, v in tensors.items()}, path)
+
+
+def perturb(model, seed):
+    """Moves the adapter away from its start, where B is zero and so are half of the gradients."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                scale = 0.05 if "magnitude" in name else 0.15
+                parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
+
+
+def family(name, model):
+    folder = root / name
+    model.save_pretrained(folder)
+    base = lambda: model.__class__.from_pretrained(folder, dtype=torch.float32).eval()
+    save_tensors(step(base(), lambda n: n), folder / "expected.safetensors")
+    attention = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    mlp = ["gate_proj", "up_proj", "down_proj"]
+    adapters = {
+        "lora": LoraConfig(r=4, lora_alpha=6, target_modules=attention + mlp),
+        "rslora": LoraConfig(r=4, lora_alpha=3, target_modules=["q_proj", "v_proj"], use_rslora=True),
+        "dora": LoraConfig(r=3, lora_alpha=5, target_modules=attention + mlp, use_dora=True),
+    }
+    for kind, config in adapters.items():
+        torch.manual_seed(7)
+        config.task_type = "CAUSAL_LM"
+        tuned = get_peft_model(base(), config)
+        perturb(tuned, 11)
+        target = folder / kind
+        tuned.save_pretrained(target)
+        (target / "README.md").unlink()
+        # train() without dropout: DoRA recomputes its norms only in training
+        save_tensors(step(tuned.train(), adapter_name), target / "expected.safetensors")
+    return base
+
+
+def pissa(base, folder):
+    """A PiSSA adapter saved in both of PEFT's ways, and the logits that both must give."""
+    config = LoraConfig(
+        r=4, lora_alpha=6, target_modules=["q_proj", "o_proj"], init_lora_weights="pissa", task_type="CAUSAL_LM"
+    )
+    torch.manual_seed(7)
+    tuned = get_peft_model(base(), config)
+    initial = folder / "pissa-initial"
+    tuned.peft_config["default"].init_lora_weights = True
+    tuned.save_pretrained(initial)
+    tuned.peft_config["default"].init_lora_weights = "pissa"
+    tensors = {
+        f"initial_product.{n.replace('.lora_A.default', '')}": m.weight @ a.weight
+        for n, a in tuned.named_modules()
+        if n.endswith("lora_A.default")
+        for m in [tuned.get_submodule(n.replace("lora_A", "lora_B"))]
+    }
+    perturb(tuned, 11)
+    tuned.save_pretrained(folder / "pissa")
+    tuned.save_pretrained(folder / "pissa-converted", path_initial_model_for_weight_conversion=initial)
+    with torch.no_grad():
+        tensors["logits"], _ = log_probs(tuned)
+    save_tensors({k: v.detach() for k, v in tensors.items()}, folder / "pissa" / "expected.safetensors")
+    shutil.rmtree(initial)
+    for kind in ["pissa", "pissa-converted"]:
+        (folder / kind / "README.md").unlink()
+
+
+def rope():
+    """cos and sin of every kind of rope scaling, at near and far positions."""
+    parameters = {
+        "linear": {"rope_type": "linear", "factor": 4.0},
+        "llama3": {
+            "rope_type": "llama3",
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        },
+        "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
+    }
+    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+    tensors, configs = {}, {}
+    positions = torch.tensor([[0, 1, 2, 17, 100, 1000]])
+    for name, values in parameters.items():
+        config = LlamaConfig(**{**SHAPE, "head_dim": 16}, rope_parameters={"rope_theta": 500.0, **values})
+        cos, sin = LlamaRotaryEmbedding(config)(torch.zeros(1, 6, 16), positions)
+        tensors[f"{name}.cos"], tensors[f"{name}.sin"] = cos[0, :, :8], sin[0, :, :8]
+        configs[name] = config.to_dict()
+    save_tensors(tensors, root / "rope.safetensors")
+    (root / "rope.json").write_text(json.dumps(configs, default=str))
+
+
+shutil.rmtree(root, ignore_errors=True)
+root.mkdir()
+qwen2 = Qwen2ForCausalLM(Qwen2Config(**SHAPE, tie_word_embeddings=True, rope_theta=10000.0))
+family("qwen2", randomize(qwen2, 1))
+llama = LlamaForCausalLM(
+    LlamaConfig(
+        **SHAPE,
+        tie_word_embeddings=False,
+        rms_norm_eps=1e-5,
+        rope_parameters={
+            "rope_type": "llama3",
+            "rope_theta": 500.0,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 16,
+        },
+    )
+)
+pissa(family("llama", randomize(llama, 2)), root / "llama")
+rope()
+for path in root.glob("*/*/adapter_config.json"):
+    config = json.loads(path.read_text())
+    config["base_model_name_or_path"] = f"tiny-random-{path.parts[-3]}"
+    path.write_text(json.dumps(config, indent=2) + "\n")
+meta = {
+    "made_with": {"torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__},
+    "sequences": SEQUENCES,
+    "answer_starts": ANSWER_STARTS,
+    "adamw": {"lr": ADAMW["lr"], "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-5, "weightDecay": 0.1},
+}
+(root / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseConfig } from '../../src/models/config.js';
+import { loadDecoder } from '../../src/models/load.js';
+import { RotaryTable } from '../../src/models/rotary-table.js';
+import { readSafetensors } from '../../src/models/safetensors.js';
+import { adamW } from '../../src/tensors/kernels/index.js';
+import * as tf from '../../src/tensors/tf.js';
+import {
+  answerLogProbs,
+  backends,
+  expectedOf,
+  fixture,
+  lossAndGradients,
+  meta,
+  packed,
+  relativeError,
+  useBackend,
+} from './fixtures.js';
+
+const tolerance = 1e-4;
+
+describe.each(backends)('on backend %s', (backend) => {
+  beforeAll(() => useBackend(backend));
+
+  describe.each(['qwen2', 'llama'])('%s equals transformers', (family) => {
+    it.each(['full', 'lora', 'rslora', 'dora'])('%s: logits, gradients, AdamW', async (kind) => {
+      const path = kind === 'full' ? [family] : [family, kind];
+      const expected = expectedOf(...path);
+      const decoder = await loadDecoder(
+        fixture(family),
+        kind === 'full' ? { trainable: 'all' } : { adapterPath: fixture(family, kind), trainable: 'adapter' },
+      );
+      const hidden = decoder.forward(packed);
+      const logits = decoder.logits(hidden);
+      expect(relativeError(logits, expected.get('logits')!)).toBeLessThan(tolerance);
+      const logProbs = answerLogProbs(decoder);
+      expect(relativeError(logProbs, expected.get('label_log_probs')!)).toBeLessThan(tolerance);
+
+      const variables = decoder.trainableVariables();
+      const names = [...expected.keys()].filter((name) => name.startsWith('gradient.'));
+      expect([...variables.keys()].map((name) => `gradient.${name}`).sort()).toEqual(names.sort());
+
+      const list = [...variables.values()];
+      const moments = [0, 1].map(() => list.map((v) => tf.variable(tf.zerosLike(v), false)));
+      const [first, second] = moments as [tf.Variable[], tf.Variable[]];
+      for (let step = 1; step <= 3; step++) {
+        const { loss, gradients } = lossAndGradients(decoder);
+        if (step === 1) {
+          expect(Math.abs(loss - expected.get('loss')!.values[0]!)).toBeLessThan(tolerance);
+          for (const [name, gradient] of gradients) {
+            const error = relativeError(gradient, expected.get(`gradient.${name}`)!);
+            expect(error, `gradient of ${name}`).toBeLessThan(tolerance);
+          }
+        }
+        adamW(list, [...gradients.values()], first, second, { ...meta.adamw, step });
+        tf.dispose([...gradients.values()]);
+        if (step > 1) continue;
+        for (const [name, variable] of variables) {
+          const error = relativeError(variable, expected.get(`step1.${name}`)!);
+          expect(error, `${name} after one step`).toBeLessThan(tolerance);
+        }
+      }
+      const after = lossAndGradients(decoder);
+      expect(after.loss / expected.get('loss_after_3')!.values[0]! - 1).toBeCloseTo(0, 3);
+      tf.dispose([hidden, logits, logProbs, moments, [...after.gradients.values()]] as tf.TensorContainer);
+      decoder.dispose();
+    });
+  });
+
+  it.each(['pissa', 'pissa-converted'])('a %s adapter of PEFT gives the same logits', async (kind) => {
+    const expected = expectedOf('llama', 'pissa').get('logits')!;
+    const decoder = await loadDecoder(fixture('llama'), { adapterPath: fixture('llama', kind) });
+    const logits = tf.tidy(() => decoder.logits(decoder.forward(packed)));
+    expect(relativeError(logits, expected)).toBeLessThan(tolerance);
+    logits.dispose();
+    decoder.dispose();
+  });
+});
+
+it.each(['linear', 'llama3', 'yarn'])('rope scaling %s equals transformers', (name) => {
+  const configs = JSON.parse(readFileSync(fixture('rope.json'), 'utf8'));
+  const expected = readSafetensors(fixture('rope.safetensors'));
+  const table = new RotaryTable(parseConfig(configs[name], name));
+  const { cos, sin } = table.rows(tf.tensor1d([0, 1, 2, 17, 100, 1000], 'int32'), 1001);
+  expect(relativeError(cos, expected.get(`${name}.cos`)!)).toBeLessThan(tolerance);
+  expect(relativeError(sin, expected.get(`${name}.sin`)!)).toBeLessThan(tolerance);
+});

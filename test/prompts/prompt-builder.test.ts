@@ -1,0 +1,239 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Grid, Task } from '../../src/arc/types.js';
+import {
+  definePromptKind,
+  GridParseError,
+  getPromptKind,
+  loadTokenizer,
+  PromptBuilder,
+  parseGridEncoder,
+  promptKinds,
+  writeTokenizer,
+} from '../../src/prompts/index.js';
+
+const fixtures = fileURLToPath(new URL('fixtures', import.meta.url));
+const tokenizers = ['own', 'qwen', 'llama', 'smol'].map((name) => loadTokenizer(join(fixtures, name)));
+const [own, qwen] = tokenizers as [(typeof tokenizers)[0], (typeof tokenizers)[0]];
+const encoders = [
+  'MinimalGridEncoder()',
+  "GridWithSeparationEncoder(' ')",
+  'GridCodeBlockEncoder(MinimalGridEncoder())',
+  'RepeatNumberEncoder(3)',
+  'ReplaceNumberEncoder()',
+  'GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))',
+].map(parseGridEncoder);
+
+const grids: fc.Arbitrary<Grid> = fc.integer({ min: 1, max: 6 }).chain((width) => {
+  const row = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: width, maxLength: width });
+  return fc.array(row, { minLength: 1, maxLength: 6 });
+});
+const samples = fc.record({ input: grids, output: grids });
+const tasks: fc.Arbitrary<Task> = fc.record({
+  train: fc.array(samples, { minLength: 1, maxLength: 5 }),
+  test: fc.array(samples, { minLength: 1, maxLength: 3 }),
+});
+
+const line = (...cells: number[]): Grid => [cells];
+const task: Task = {
+  train: [
+    { input: line(1, 1), output: line(2, 2) },
+    { input: line(3, 3), output: line(4, 4) },
+  ],
+  test: [{ input: line(5, 5), output: line(6, 6) }, { input: line(7, 7) }],
+};
+
+function builder(kind: string, encoder = 'MinimalGridEncoder()', tokenizer = own) {
+  return new PromptBuilder({ tokenizer, encoder: parseGridEncoder(encoder), kind: getPromptKind(kind) });
+}
+
+describe.each([...promptKinds.keys()])('prompt kind %s', (name) => {
+  it('trains on exactly the prompt of inference, then the answer, then the end of turn', () => {
+    fc.assert(
+      fc.property(
+        tasks,
+        fc.constantFrom(...tokenizers),
+        fc.constantFrom(...encoders),
+        (task, tokenizer, encoder) => {
+          const kind = getPromptKind(name);
+          const builder = new PromptBuilder({ tokenizer, encoder, kind });
+          for (const testIndex of task.test.keys()) {
+            const { tokens, answerStart, kind: trained } = builder.training(task, testIndex);
+            expect(tokens.slice(0, answerStart)).toEqual(builder.inference(task, testIndex).tokens);
+            expect(tokens.at(-1)).toBe(tokenizer.endOfTurnId);
+            expect(trained).toBe(name);
+            const sample = task.test[testIndex]!;
+            const answer = tokenizer.decode(tokens.slice(answerStart, -1));
+            expect(builder.parseAnswer(answer)).toEqual(
+              kind.task === 'input-from-inputs' ? sample.input : sample.output,
+            );
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('says what the chat template says of the whole conversation', () => {
+    for (const tokenizer of [own, qwen]) {
+      const kind = getPromptKind(name);
+      const encoder = parseGridEncoder('GridShapeEncoder(MinimalGridEncoder())');
+      const { tokens, answerStart } = new PromptBuilder({ tokenizer, encoder, kind }).training(task, 0);
+      const { messages, leadIn } = kind.render({
+        train: task.train.map(({ input, output }) => ({
+          input: encoder.encode(input),
+          output: encoder.encode(output),
+        })),
+        test: encoder.encode(task.test[0]!.input),
+        inputs: [...task.train, task.test[1]!].map(({ input }) => encoder.encode(input)),
+        outputs: task.train.map(({ output }) => encoder.encode(output)),
+      });
+      const answer = tokenizer.decode(tokens.slice(answerStart, -1));
+      const whole = tokenizer.renderChat([...messages, { role: 'assistant', content: leadIn + answer }], {
+        addGenerationPrompt: false,
+      });
+      expect(`${tokenizer.decode(tokens)}\n`).toBe(whole);
+    }
+  });
+
+  it('never shows what it asks for', () => {
+    const encoder = parseGridEncoder('MinimalGridEncoder()');
+    const kind = getPromptKind(name);
+    const { test, train } = task;
+    const hidden = { ...task, test: [{ input: test[0]!.input }, test[1]!] };
+    const text = (task: Task) => new PromptBuilder({ tokenizer: own, encoder, kind }).text(task, 0);
+    if (kind.task === 'input-from-inputs') {
+      expect(text(task)).toBe(text({ train, test: [{ ...test[0]!, input: line(9, 9) }, test[1]!] }));
+    } else {
+      expect(text(task)).toBe(text(hidden));
+    }
+  });
+});
+
+describe('for tiny models', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'arclab-tiny-'));
+  writeTokenizer(folder);
+  const tiny = loadTokenizer(folder);
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  // the chat's frame: <|im_start|> user \n … <|im_end|> \n <|im_start|> assistant \n; a grid here is 2 digits
+  it.each([
+    ['output-from-examples-mini', 8 + 5 * 2 + 2 * 3],
+    ['input-from-inputs-mini', 8 + 2 + 3 * 2 + 2],
+    ['output-from-outputs-mini', 8 + 2 + 2 * 2 + 1],
+  ])('%s has at most 3 tokens for a sample besides its grids', (name, tokens) => {
+    const prompts = builder(name, 'MinimalGridEncoder()', tiny);
+    expect(prompts.inference(task, 0).tokens).toHaveLength(tokens);
+  });
+});
+
+it('v1 says the same as v0 in at least 200 fewer tokens', () => {
+  const length = (name: string) => builder(name).inference(task, 0).tokens.length;
+  expect(length('output-from-examples-v0') - length('output-from-examples-v1')).toBeGreaterThan(200);
+});
+
+it('every template is registered', () => {
+  const files = readdirSync(new URL('../../templates/prompts', import.meta.url));
+  expect([...promptKinds.keys()].map((name) => `${name}.njk`).sort()).toEqual(files.sort());
+});
+
+describe('what is shown', () => {
+  it('output-from-examples: the train samples in order and the test input', () => {
+    expect(builder('output-from-examples-mini').text(task, 1)).toBe(
+      '<|im_start|>user\n11\n>\n22\n\n33\n>\n44\n\n77<|im_end|>\n<|im_start|>assistant\n',
+    );
+    expect(builder('output-from-examples-v1').text(task, 0)).toMatch(
+      /# Example 2\n\n### Input\n\n33\n\n### Output\n\n44\n\n## Test\n\n### Input\n\n55<\|im_end\|>\n<\|im_start\|>assistant\n### Output\n\n$/,
+    );
+  });
+
+  it('input-from-inputs: the train inputs and the other test inputs; all of them for a new one', () => {
+    const inputs = builder('input-from-inputs-v0');
+    expect(inputs.text(task, 0)).toMatch(
+      /## Input 1\n\n11\n\n## Input 2\n\n33\n\n## Input 3\n\n77<\|im_end\|>\n<\|im_start\|>assistant\n## Input 4\n\n$/,
+    );
+    expect(inputs.text(task, 2)).toContain('## Input 3\n\n55\n\n## Input 4\n\n77<');
+    expect(() => inputs.training(task, 2)).toThrow(
+      'needs the input of test sample 2, found none (the task has 2)',
+    );
+  });
+
+  it('output-from-outputs: the train outputs only', () => {
+    expect(builder('output-from-outputs-mini').text(task, 0)).toBe(
+      '<|im_start|>user\nout\n22\n\n44<|im_end|>\n<|im_start|>assistant\n',
+    );
+  });
+
+  it('no system message of ours leaves the default one of the chat template', () => {
+    const text = builder('output-from-examples-mini', 'MinimalGridEncoder()', qwen).text(task, 0);
+    expect(text).toMatch(/^<\|im_start\|>system\nYou are helpful.<\|im_end\|>/);
+  });
+});
+
+describe('fitting into a length', () => {
+  it('drops the last train samples, as few as needed, never the first', () => {
+    fc.assert(
+      fc.property(tasks, fc.integer({ min: 50, max: 400 }), (task, most) => {
+        const prompts = builder('output-from-examples-mini');
+        const length = (count: number) =>
+          prompts.training({ ...task, train: task.train.slice(0, count) }, 0).tokens.length;
+        const fitted = prompts.fitTask(task, 0, most);
+        if (fitted === null) {
+          expect(length(1)).toBeGreaterThan(most);
+        } else {
+          const kept = fitted.train.length;
+          expect(fitted).toEqual({ ...task, train: task.train.slice(0, kept) });
+          expect(length(kept)).toBeLessThanOrEqual(most);
+          if (kept < task.train.length) expect(length(kept + 1)).toBeGreaterThan(most);
+        }
+      }),
+    );
+  });
+
+  it('counts only the prompt for inference, where the output may be unknown', () => {
+    const prompts = builder('output-from-examples-mini');
+    const { length } = prompts.inference(task, 1).tokens;
+    expect(prompts.fitTask(task, 1, length, 'inference')).toBe(task);
+    expect(prompts.fitTask(task, 1, length - 1, 'inference')?.train).toEqual(task.train.slice(0, 1));
+    expect(prompts.fitTask(task, 1, 5, 'inference')).toBeNull();
+  });
+});
+
+describe('bad input', () => {
+  it('an unknown kind lists the known ones', () => {
+    expect(() => getPromptKind('predict-output-v2')).toThrow(
+      'Unknown prompt kind "predict-output-v2". Known kinds: output-from-examples-v0, output-from-examples-v1, output-from-examples-mini, input-from-inputs-v0, input-from-inputs-mini, output-from-outputs-v0, output-from-outputs-mini',
+    );
+  });
+
+  it('an unknown answer or test sample is named', () => {
+    const prompts = builder('output-from-examples-v0');
+    expect(() => prompts.training(task, 1)).toThrow(
+      'needs the output of test sample 1, found no known output',
+    );
+    expect(() => prompts.inference(task, 2)).toThrow('needs test sample 2, found 2 test samples');
+  });
+
+  it('a template without an answer, or with words after it, is refused', () => {
+    const render = (template: string) => () =>
+      definePromptKind('mine', 'input-from-inputs', template).render({});
+    expect(render('{% set user %}x{% endset %}')).toThrow(
+      'Template of prompt kind "mine": expected it to set',
+    );
+    expect(render('{% set user %}x{% endset %}{% set assistant %}{{ answer }}.{% endset %}')).toThrow(
+      'ends with {{ answer }}',
+    );
+    expect(render('{% set user %}{{ nothing }}{% endset %}')).toThrow('Template of prompt kind "mine": ');
+    expect(render('{% set user %}')).toThrow('Template of prompt kind "mine": ');
+  });
+
+  it('an answer that is no grid', () => {
+    const prompts = builder('output-from-examples-v0', 'GridCodeBlockEncoder(MinimalGridEncoder())');
+    expect(prompts.parseAnswer('```grid\n01\n```')).toEqual([[0, 1]]);
+    expect(() => prompts.parseAnswer('```grid\n01\n0')).toThrow(GridParseError);
+  });
+});

@@ -1,0 +1,266 @@
+/** The named kernels of every backend give what their plain forms give on tfjs's `cpu` backend. */
+import { describe, expect, test } from 'vitest';
+import { Rng } from '../../src/common/rng.js';
+import { knownBackends } from '../../src/tensors/backend.js';
+import {
+  adamW,
+  cachedAttention,
+  dropout,
+  embedding,
+  headLogProbs,
+  kvCacheWrite,
+  linear,
+  packedAttention,
+  rmsNorm,
+  rotaryEmbedding,
+  swiGlu,
+  withPlainKernels,
+} from '../../src/tensors/kernels/index.js';
+import * as tf from '../../src/tensors/tf.js';
+import { expectClose, integers, normal, type PlainTensor, runOn, uniform } from './helpers.js';
+
+const backends = knownBackends()
+  .filter((entry) => entry.name !== 'cpu' && entry.isPresent())
+  .map((entry) => entry.name);
+
+// the helpers take untyped tensors; shapes are in the test's own words
+// biome-ignore lint/suspicious/noExplicitAny: see above
+type Any = any;
+type Computation = (...tensors: Any[]) => tf.Tensor;
+
+/** Compares a kernel and its gradient with respect to the first `differentiable` inputs. */
+async function compare(
+  backend: string,
+  what: string,
+  inputs: PlainTensor[],
+  f: Computation,
+  differentiable = inputs.length,
+  relative = 2e-5,
+): Promise<void> {
+  const all = (...tensors: tf.Tensor[]): tf.Tensor[] => {
+    const fixed = tensors.slice(differentiable);
+    const total = (...xs: tf.Tensor[]): tf.Scalar => {
+      const out = f(...xs, ...fixed);
+      return tf.sum(tf.mul(out, tf.reshape(tf.cos(tf.range(0, out.size, 1, 'float32')), out.shape)));
+    };
+    return [f(...tensors), ...tf.grads(total)(tensors.slice(0, differentiable))];
+  };
+  const expected = await runOn('cpu', inputs, (...tensors) => withPlainKernels(() => all(...tensors)));
+  const actual = await runOn(backend, inputs, all);
+  for (const [i, reference] of expected.entries()) {
+    const shapes = inputs.map((x) => x.shape.join('×'));
+    expectClose(actual[i]!, reference, relative, `${what} [${shapes}] #${i}`);
+  }
+}
+
+/** Bounds of samples of random lengths. */
+function randomSegments(rng: Rng, count: number, longest: number): Int32Array {
+  const segments = [0];
+  for (let i = 0; i < count; i++) segments.push(segments.at(-1)! + rng.int(1, longest));
+  return Int32Array.from(segments);
+}
+
+describe.each(backends)('%s', (backend) => {
+  test('linear', async () => {
+    const rng = Rng.of(1, 'linear');
+    for (const [n, input, out] of [
+      [1, 64, 33],
+      [3, 31, 7],
+      [8, 130, 66],
+      [9, 5, 3],
+      [200, 96, 40],
+    ] as const) {
+      const [x, w, b] = [normal(rng, [n, input]), normal(rng, [out, input]), normal(rng, [out])];
+      await compare(backend, 'linear', [x, w, b], (...t) => linear(t[0], t[1], t[2]));
+      await compare(backend, 'linear', [x, w], (...t) => linear(t[0], t[1]));
+    }
+  });
+
+  test('rmsNorm', async () => {
+    const rng = Rng.of(2, 'rmsNorm');
+    for (const [n, d] of [
+      [1, 1],
+      [5, 7],
+      [33, 64],
+      [300, 130],
+      [2, 41],
+    ] as const) {
+      const inputs = [normal(rng, [n, d], 3), normal(rng, [d])];
+      await compare(backend, 'rmsNorm', inputs, (...t) => rmsNorm(t[0], t[1], 1e-6));
+    }
+  });
+
+  test('rotaryEmbedding', async () => {
+    const rng = Rng.of(3, 'rotary');
+    for (const [n, heads, headDim] of [
+      [1, 1, 2],
+      [7, 3, 6],
+      [40, 4, 16],
+      [9, 2, 64],
+    ] as const) {
+      const inputs = [normal(rng, [n, heads, headDim])];
+      for (let i = 0; i < 2; i++) inputs.push(uniform(rng, [n, headDim / 2], -1, 1));
+      await compare(backend, 'rotary', inputs, (...t) => rotaryEmbedding(t[0], t[1], t[2]), 1);
+    }
+  });
+
+  test('swiGlu', async () => {
+    const rng = Rng.of(4, 'swiGlu');
+    for (const shape of [
+      [1, 1],
+      [3, 5],
+      [64, 257],
+    ]) {
+      await compare(backend, 'swiGlu', [normal(rng, shape, 4), normal(rng, shape)], (...t) =>
+        swiGlu(t[0], t[1]),
+      );
+    }
+  });
+
+  test('packedAttention: grouped heads, several samples, blocks cut anywhere', async () => {
+    const rng = Rng.of(5, 'attention');
+    for (const [heads, keyHeads, d, count, longest] of [
+      [1, 1, 4, 1, 3],
+      [4, 2, 16, 3, 40],
+      [2, 1, 10, 2, 150],
+      [6, 2, 8, 4, 30],
+      [2, 2, 64, 1, 129],
+      [1, 1, 6, 1, 64],
+    ] as const) {
+      const segments = randomSegments(rng, count, longest);
+      const n = segments.at(-1)!;
+      const inputs = [
+        normal(rng, [n, heads, d], 2),
+        normal(rng, [n, keyHeads, d], 2),
+        normal(rng, [n, keyHeads, d]),
+      ];
+      const f: Computation = (q, k, v) => packedAttention(q, k, v, segments, d ** -0.5);
+      await compare(backend, `packedAttention ${segments}`, inputs, f, 3, 5e-5);
+    }
+    const segments = Int32Array.from([0, 129, 193]);
+    const inputs = [normal(rng, [193, 2, 8], 5), normal(rng, [193, 1, 8], 5), normal(rng, [193, 1, 8])];
+    await compare(backend, 'sharp', inputs, (q, k, v) => packedAttention(q, k, v, segments, 1), 3, 2e-4);
+  });
+
+  test('headLogProbs: blocks of rows and of the vocabulary', async () => {
+    const rng = Rng.of(6, 'head');
+    for (const [rows, d, vocab] of [
+      [1, 8, 3],
+      [5, 16, 100],
+      [40, 12, 1000],
+      [1100, 4, 30],
+      [300, 3, 5000],
+    ] as const) {
+      const inputs = [normal(rng, [rows, d]), normal(rng, [vocab, d]), integers(rng, [rows], 0, vocab - 1)];
+      const f: Computation = (hidden, head, labels) => headLogProbs(hidden, head, labels);
+      await compare(backend, 'headLogProbs', inputs, f, rows * vocab > 1e6 ? 1 : 2, 5e-5);
+    }
+  });
+
+  test('embedding and dropout', async () => {
+    const rng = Rng.of(7, 'embedding');
+    for (const [vocab, d, n] of [
+      [5, 3, 20],
+      [300, 32, 100],
+      [2, 65, 1],
+    ] as const) {
+      const inputs = [normal(rng, [vocab, d]), integers(rng, [n], 0, vocab - 1)];
+      await compare(backend, 'embedding', inputs, (w, ids) => embedding(w, ids), 1);
+    }
+    for (const rate of [0.05, 0.5, 0.999]) {
+      await compare(backend, 'dropout', [normal(rng, [37, 41])], (x) => dropout(x, rate, 123_456_789), 1);
+    }
+  });
+
+  test('adamW changes parameters and moments in place as the plain form does', async () => {
+    const rng = Rng.of(8, 'adamW');
+    const shapes = [[3, 5], [64], [1], [130, 67]];
+    const inputs = shapes.flatMap((shape) => [
+      normal(rng, shape),
+      normal(rng, shape),
+      normal(rng, shape),
+      uniform(rng, shape, 0, 1),
+    ]);
+    const step = (...tensors: tf.Tensor[]): tf.Tensor[] => {
+      const variables = tensors.map((tensor, i) => (i % 4 === 1 ? tensor : tf.variable(tensor)));
+      const every = (k: number): Any[] => variables.filter((_, i) => i % 4 === k);
+      const options = { lr: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1 };
+      for (const t of [3, 4]) adamW(every(0), every(1), every(2), every(3), { ...options, step: t });
+      const results = variables.map((variable) => variable.clone());
+      for (const [i, variable] of variables.entries()) if (i % 4 !== 1) variable.dispose();
+      return results;
+    };
+    const expected = await runOn('cpu', inputs, (...tensors) => withPlainKernels(() => step(...tensors)));
+    const actual = await runOn(backend, inputs, step);
+    for (const [i, reference] of expected.entries()) expectClose(actual[i]!, reference, 1e-5, `adamW #${i}`);
+  });
+
+  test('kvCacheWrite and cachedAttention: single rows, runs of rows, several slots', async () => {
+    const rng = Rng.of(9, 'cache');
+    for (const [heads, keyHeads, d, slots, maxLength] of [
+      [4, 2, 16, 3, 80],
+      [2, 1, 6, 2, 20],
+      [3, 3, 64, 1, 200],
+    ] as const) {
+      const inputs = [
+        normal(rng, [slots, keyHeads, maxLength, d]),
+        normal(rng, [slots, keyHeads, maxLength, d]),
+      ];
+      const plans: [number, number][][] = [
+        Array.from({ length: slots }, (_, slot) => [slot, rng.int(0, maxLength - 1)]),
+        Array.from({ length: maxLength }, (_, position) => [slots - 1, position]),
+        [
+          [0, 5],
+          [0, 6],
+          [0, 7],
+          [slots - 1, 9],
+          [slots - 1, 10],
+          [0, 8],
+        ],
+        [[0, 0]],
+      ];
+      for (const plan of plans) {
+        const n = plan.length;
+        const slotIds = Int32Array.from(plan, ([slot]) => slot);
+        const positions = Int32Array.from(plan, ([, position]) => position);
+        const all = [
+          ...inputs,
+          normal(rng, [n, heads, d]),
+          normal(rng, [n, keyHeads, d]),
+          normal(rng, [n, keyHeads, d]),
+        ];
+        const f = (...[keys, values, q, k, v]: Any[]): tf.Tensor[] => {
+          const caches = [tf.variable(tf.clone(keys), false), tf.variable(tf.clone(values), false)] as [
+            tf.Variable,
+            tf.Variable,
+          ];
+          // a cache of its own, because the write is in place
+          for (const cache of caches) cache.assign(tf.add(cache, 0));
+          const at = tf.tensor1d(positions, 'int32');
+          const slot = tf.tensor1d(slotIds, 'int32');
+          kvCacheWrite(caches[0], k, slot, at);
+          kvCacheWrite(caches[1], v, slot, at);
+          const lengths = tf.add(at, tf.scalar(1, 'int32')) as tf.Tensor1D;
+          const [keyCache, valueCache] = caches as unknown as [tf.Tensor4D, tf.Tensor4D];
+          const out = cachedAttention(q, keyCache, valueCache, slot, lengths, d ** -0.5);
+          const results = [out, tf.add(caches[0], 0), tf.add(caches[1], 0)];
+          tf.dispose(caches);
+          return results;
+        };
+        const expected = await runOn('cpu', all, (...tensors) => withPlainKernels(() => f(...tensors)));
+        const actual = await runOn(backend, all, f);
+        for (const [i, reference] of expected.entries())
+          expectClose(actual[i]!, reference, 3e-5, `cache ${plan} #${i}`);
+      }
+    }
+  });
+
+  test('a label, slot or index outside of its range is an error', async () => {
+    await runOn(backend, [], () => {
+      const labels = tf.tensor1d([7], 'int32');
+      expect(() => headLogProbs(tf.zeros([1, 2]), tf.zeros([3, 2]), labels)).toThrow('7');
+      expect(() => tf.gather(tf.zeros([3, 2]), labels)).toThrow('7');
+      return tf.scalar(0);
+    });
+  });
+});

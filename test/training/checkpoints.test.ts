@@ -1,0 +1,119 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { writeSafetensors } from '../../src/models/safetensors.js';
+import * as tf from '../../src/tensors/tf.js';
+import {
+  listCheckpoints,
+  readCheckpoint,
+  removeLeftovers,
+  restoreTensors,
+  saveCheckpoint,
+  setAsideEarlierRun,
+  type TrainerState,
+} from '../../src/training/checkpoints.js';
+import { MetricsLog } from '../../src/training/metrics-log.js';
+import { temporaryFolder } from './temporary.js';
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+const state = (step: number): TrainerState => ({
+  step,
+  badSteps: 0,
+  rng: { seed: 1, streamIndex: 2 * step },
+  tokens: 10,
+  window: { tally: { weighted: 0, sums: {} }, tokens: 0, seconds: 0 },
+  history: { train: [], validation: [] },
+});
+
+const save = (folder: string, step: number, saveModel: (folder: string) => void = () => {}) =>
+  saveCheckpoint(folder, { config: { seed: 1 }, state: state(step), tensors: new Map(), saveModel });
+
+test('the last three are kept, by step and not by name', () => {
+  const folder = temporaryFolder();
+  for (const step of [5, 9, 10, 100]) save(folder, step);
+  expect(readdirSync(folder).sort()).toEqual(['checkpoint-10', 'checkpoint-100', 'checkpoint-9']);
+  expect(listCheckpoints(folder).map(({ step }) => step)).toEqual([9, 10, 100]);
+  expect(readCheckpoint(join(folder, 'checkpoint-100'))).toEqual({ state: state(100), config: { seed: 1 } });
+});
+
+test('a checkpoint that cannot be written leaves nothing behind', () => {
+  const folder = temporaryFolder();
+  const failing = () => {
+    throw new Error('disk full');
+  };
+  expect(() => save(folder, 1, failing)).toThrow('disk full');
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('weights come back exactly, whether the adapter file holds them or not', () => {
+  const folder = temporaryFolder();
+  const values = Float32Array.of(1 / 3, -1e-20, 3);
+  const variables = () =>
+    new Map(
+      ['param.held', 'param.converted', 'exp_avg.held'].map((name) => [name, tf.variable(tf.zeros([3]))]),
+    );
+  const before = variables();
+  for (const variable of before.values()) variable.assign(tf.tensor1d(values));
+  const path = saveCheckpoint(folder, {
+    config: {},
+    state: state(1),
+    tensors: before,
+    saveModel: (target) =>
+      writeSafetensors(join(target, 'adapter_model.safetensors'), [
+        ['held', { shape: [3], values }],
+        ['converted', { shape: [6], values: new Float32Array(6) }],
+      ]),
+  });
+  const after = variables();
+  restoreTensors(path, after);
+  for (const variable of after.values()) expect(variable.dataSync()).toEqual(values);
+  const wrong = new Map([['exp_avg.held', tf.variable(tf.zeros([4]))]]);
+  expect(() => restoreTensors(path, wrong)).toThrow(/expected exp_avg.held of shape \[4\], found \[3\]/);
+});
+
+test('leftovers of dead processes are removed, those of living ones and other files stay', () => {
+  const folder = temporaryFolder();
+  const living = `.checkpoint-3.tmp-${process.ppid}-0a1b2c3d`;
+  for (const name of ['.checkpoint-2.tmp-999999999-0a1b2c3d', living, 'notes']) mkdirSync(join(folder, name));
+  removeLeftovers(folder);
+  expect(readdirSync(folder).sort()).toEqual([living, 'notes']);
+});
+
+test('a run that starts over moves the earlier one aside and deletes nothing', () => {
+  const folder = temporaryFolder();
+  expect(setAsideEarlierRun(folder)).toBeNull();
+  for (const round of [1, 2]) {
+    save(folder, round);
+    writeFileSync(join(folder, 'metrics.jsonl'), String(round));
+    writeFileSync(join(folder, 'notes.md'), 'mine');
+    expect(setAsideEarlierRun(folder)).toBe(join(folder, `previous-${round}`));
+  }
+  expect(readdirSync(folder).sort()).toEqual(['notes.md', 'previous-1', 'previous-2']);
+  expect(existsSync(join(folder, 'previous-1', 'checkpoint-1', 'trainer_state.json'))).toBe(true);
+  expect(readFileSync(join(folder, 'previous-2', 'metrics.jsonl'), 'utf8')).toBe('2');
+});
+
+test('a continued run drops the points of steps that it takes again', () => {
+  const folder = temporaryFolder();
+  const point = (step: number) => ({
+    step,
+    loss: 1,
+    kinds: {},
+    learningRate: 1,
+    gradNorm: 1,
+    tokens: 1,
+    tokensPerSecond: 1,
+  });
+  const first = new MetricsLog(folder);
+  for (const step of [10, 20, 30]) first.train(point(step));
+  first.close();
+  writeFileSync(join(folder, 'metrics.jsonl'), '{"step": 4', { flag: 'a' });
+  const second = new MetricsLog(folder, 20);
+  second.train(point(30));
+  second.close();
+  const lines = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line).step)).toEqual([10, 20, 30]);
+});

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { type FineTuneEvent, type FineTuneOptions, fineTune } from '../../src/experiments/fine-tune.js';
+import { loadDecoder } from '../../src/models/index.js';
+import { temporaryFolder } from './temporary.js';
+import { recolourTasks, writeTasks, writeTinyModel } from './tiny.js';
+
+function options(folder: string): FineTuneOptions {
+  return {
+    modelPath: writeTinyModel(join(folder, 'model')),
+    trainDatasets: [[writeTasks(join(folder, 'tasks.json'), recolourTasks(4)), 'output-from-examples-mini']],
+    gridEncoder: 'MinimalGridEncoder()',
+    outputDir: join(folder, 'out'),
+    maxSteps: 4,
+    saveSteps: -1,
+    evalSteps: -1,
+    batchSize: 2,
+    maxSeqLen: 512,
+    learningRate: 1e-2,
+    loraR: 2,
+    workers: 0,
+  };
+}
+
+const files = ['adapter_model.safetensors', 'model.safetensors', 'optimizer.safetensors'];
+
+/** A digest of each file that a checkpoint has of these. */
+function digests(checkpoint: string): Record<string, string> {
+  const present = files.filter((name) => existsSync(join(checkpoint, name)));
+  return Object.fromEntries(
+    present.map((name) => [
+      name,
+      createHash('sha256')
+        .update(readFileSync(join(checkpoint, name)))
+        .digest('hex'),
+    ]),
+  );
+}
+
+test.each<[string, Partial<FineTuneOptions>]>([
+  ['LoRA with dropout', { loraDropout: 0.2 }],
+  ['rsLoRA with DoRA', { useRslora: true, useDora: true }],
+  ['PiSSA, which is saved in another form than it is trained', { loraWeightInitialization: 'pissa' }],
+  ['all weights, on all tokens', { useLora: false, lossOn: 'all', weightDecay: 0.1 }],
+])('%s: stopped by the signal and continued, a run ends with the same weights', async (_, changes) => {
+  const folder = temporaryFolder();
+  const given = { ...options(folder), ...changes };
+  const whole = await fineTune(given);
+  expect(whole).toMatchObject({ steps: 4, interrupted: false });
+
+  const stopping = new AbortController();
+  const outputDir = join(folder, 'stopped');
+  const onEvent = (event: FineTuneEvent) => {
+    if (event.type === 'step' && event.report.step === 2) stopping.abort();
+  };
+  const stopped = await fineTune({ ...given, outputDir, onEvent, signal: stopping.signal });
+  expect(stopped).toMatchObject({ steps: 2, interrupted: true, checkpoint: join(outputDir, 'checkpoint-2') });
+  const continued = await fineTune({ ...given, outputDir });
+  expect(continued).toMatchObject({ steps: 4, interrupted: false });
+  expect(digests(continued.checkpoint)).toEqual(digests(whole.checkpoint));
+  expect(continued.history.train.map(({ loss }) => loss)).toEqual(
+    whole.history.train.map(({ loss }) => loss),
+  );
+});
+
+test('a checkpoint of all weights is a model folder of its own, without the weights a second time', async () => {
+  const folder = temporaryFolder();
+  const given = options(folder);
+  const { checkpoint } = await fineTune({ ...given, useLora: false, maxSteps: 2 });
+  const [before, after] = [await loadDecoder(given.modelPath), await loadDecoder(checkpoint)];
+  const name = 'model.layers.0.mlp.up_proj.weight';
+  const values = [before, after].map((decoder) => decoder.weights().get(name)!.dataSync());
+  expect(values[0]).not.toEqual(values[1]);
+  expect(existsSync(join(checkpoint, 'tokenizer.json'))).toBe(true);
+  expect(readFileSync(join(checkpoint, 'optimizer.safetensors')).includes('param.')).toBe(false);
+  before.dispose();
+  after.dispose();
+});
+
+test('the losses of a run are its history, its events and its metrics file', async () => {
+  const folder = temporaryFolder();
+  const events: FineTuneEvent[] = [];
+  const given = options(folder);
+  const { history } = await fineTune({
+    ...given,
+    maxSteps: 5,
+    loggingSteps: 2,
+    evalSteps: 2,
+    valDataset: given.trainDatasets,
+    maxValSamples: 2,
+    onEvent: (event) => events.push(event),
+  });
+  expect(history.train.map(({ step }) => step)).toEqual([2, 4, 5]);
+  expect(history.validation.map(({ step, samples }) => [step, samples])).toEqual([
+    [2, 2],
+    [4, 2],
+    [5, 2],
+  ]);
+  expect(history.validation.at(-1)!.loss).toBeLessThan(history.validation[0]!.loss);
+  const points = events.flatMap((event) => ('point' in event ? [{ type: event.type, ...event.point }] : []));
+  const lines = readFileSync(join(given.outputDir, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line))).toEqual(points);
+  expect(points.filter(({ type }) => type === 'train')).toMatchObject(history.train);
+});
