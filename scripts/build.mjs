@@ -59,15 +59,7 @@ const shared = {
   // tfjs-core's modules import each other without file extensions, so they have to be bundled.
   // the ES modules, also for tfjs-backend-cpu's own imports: two copies of the core would not share types
   mainFields: ['module', 'main'],
-  external: [
-    'koffi',
-    'vega',
-    'vega-lite',
-    '@huggingface/hub',
-    '@tensorflow/tfjs-backend-wasm',
-    'esbuild',
-    'zeromq',
-  ],
+  external: ['koffi', 'vega', 'vega-lite', '@tensorflow/tfjs-backend-wasm', 'esbuild', 'zeromq'],
   define: { 'import.meta.url': '__importMetaUrl', __ARCLAB_VERSION__: JSON.stringify(version) },
   banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   loader: { '.njk': 'text' },
