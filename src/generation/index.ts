@@ -1,0 +1,12 @@
+/** Generation: many prompts, many answers, one KV cache. */
+export {
+  type Completion,
+  type GenerateOptions,
+  type GenerationProgress,
+  type GenerationRequest,
+  generate,
+} from './engine.js';
+export * from './errors.js';
+export type { SamplingOptions } from './sampler.js';
+export { type AnsweredPrompt, type AnswerScore, scoreAnswers } from './scoring.js';
+export type { GenerationTokenizer } from './vocabulary.js';
