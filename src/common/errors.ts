@@ -4,6 +4,11 @@
  */
 export class UserError extends Error {
   override name = 'UserError';
+
+  constructor(message: string) {
+    // what is quoted, such as the error of a parser, may bring line breaks along
+    super(message.trim().replace(/\s*[\r\n]+\s*/g, ' '));
+  }
 }
 
 /** The message of anything that was thrown. */

@@ -43,7 +43,8 @@ export function readJson(path: string, what = 'a JSON file'): unknown {
     throw new UserError(`${path}: cannot read ${what}: ${reason}`);
   }
   try {
-    return JSON.parse(text);
+    // some editors put a byte order mark at the beginning
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new UserError(`${path}: expected ${what}, but it is not valid JSON: ${messageOf(error)}`);
   }

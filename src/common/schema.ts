@@ -14,10 +14,12 @@ function found(data: unknown): string {
 
 function describe(error: ErrorObject): string {
   const path = error.instancePath === '' ? 'the top level' : error.instancePath;
-  const expected =
-    error.keyword === 'enum'
-      ? `must be one of ${(error.params.allowedValues as unknown[]).join(', ')}`
-      : (error.message ?? 'is wrong');
+  let expected = error.message ?? 'is wrong';
+  if (error.keyword === 'enum') {
+    expected = `must be one of ${(error.params.allowedValues as unknown[]).join(', ')}`;
+  } else if (error.keyword === 'additionalProperties') {
+    expected = `must NOT have the property ${JSON.stringify(error.params.additionalProperty)}`;
+  }
   return `at ${path}: ${expected}, found ${found(error.data)}`;
 }
 
