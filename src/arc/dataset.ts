@@ -29,7 +29,10 @@ export function solutionsPath(challengesPath: string): string | null {
 
 /** An ARC file may also be about one task only (fchollet's and RE-ARC's folders); its name is then the id. */
 function wrapSingleTask(json: unknown, path: string): unknown {
-  const single = Array.isArray(json) || (isObject(json) && Array.isArray(json.train) && 'test' in json);
+  // an object of nothing but train samples is a task, not a data set whose only id is "train"
+  const isTask =
+    isObject(json) && Array.isArray(json.train) && ('test' in json || Object.keys(json).length === 1);
+  const single = Array.isArray(json) || isTask;
   return single ? { [basename(path, '.json')]: json } : json;
 }
 

@@ -53,22 +53,41 @@ export function selectGenerators(
   return fitting;
 }
 
-function assertRange(name: string, value: number, low: number, high: number): void {
+function assertRange(flag: string, value: number, low: number, high: number): void {
   if (Number.isInteger(value) && value >= low && value <= high) return;
-  throw new GeneratorError(`${name}: expected an integer from ${low} to ${high}, got ${value}`);
+  throw new GeneratorError(`${flag}: expected an integer from ${low} to ${high}, found ${value}`);
+}
+
+type KnobOptions = Partial<Omit<Knobs, 'trainSamples'>> & Pick<GenerateTasksOptions, 'trainSamples'>;
+
+/** All knobs, those that are not given at their defaults. @throws {GeneratorError} for one out of its range. */
+function checkKnobs(options: KnobOptions) {
+  const knobs = { ...defaultKnobs, ...withoutUndefined(options) };
+  const { maxSize, minSize, colors, objects, testSamples, trainSamples } = knobs;
+  assertRange('--max_size', maxSize, 3, maxGridSide);
+  assertRange('--min_size', minSize, 1, maxGridSide);
+  if (minSize > maxSize) {
+    throw new GeneratorError(
+      `--min_size: expected at most --max_size, which is ${maxSize}, found ${minSize}`,
+    );
+  }
+  assertRange('--colors', colors, 1, 9);
+  assertRange('--objects', objects, 1, 100);
+  assertRange('--test_samples', testSamples, 1, 20);
+  const [fewest, most] = typeof trainSamples === 'number' ? [trainSamples, trainSamples] : trainSamples;
+  assertRange('--train_samples', fewest, 1, 50);
+  assertRange('--train_samples', most, fewest, 50);
+  return { maxSize, minSize, colors, objects, testSamples, trainSamples };
 }
 
 /**
  * One task: a pure function of seed, generator, index and knobs.
- * @throws {GeneratorError} when the generator does not exist or finds no task within the knobs.
+ * @throws {GeneratorError} when the generator does not exist, a knob is out of its range, or the generator finds no
+ * task within the knobs.
  */
-export function generateTask(
-  name: string,
-  seed: number,
-  index: number,
-  { trainSamples = defaultKnobs.trainSamples, ...knobs }: Omit<GenerateTasksOptions, 'count' | 'seed'> = {},
-): Task {
+export function generateTask(name: string, seed: number, index: number, options: KnobOptions = {}): Task {
   assertKnown('generator', [name], Object.keys(generators));
+  const { trainSamples, ...knobs } = checkKnobs(options);
   const rng = Rng.of(seed, name, index);
   const samples = typeof trainSamples === 'number' ? trainSamples : rng.int(trainSamples[0], trainSamples[1]);
   try {
@@ -86,23 +105,11 @@ export function generateTask(
  * @throws {GeneratorError} for unknown names and for knobs that nothing fits.
  */
 export function generateTasks(options: GenerateTasksOptions): Dataset {
-  const { count, seed, trainSamples = defaultKnobs.trainSamples } = options;
-  const { maxSize, minSize, colors, objects, testSamples } = {
-    ...defaultKnobs,
-    ...withoutUndefined(options),
-  };
-  assertRange('count', count, 1, 10_000_000);
-  assertRange('maximum size', maxSize, 3, maxGridSide);
-  assertRange('minimum size', minSize, 1, maxSize);
-  assertRange('colors', colors, 1, 9);
-  assertRange('objects', objects, 1, 100);
-  assertRange('test samples', testSamples, 1, 20);
-  const [fewest, most] = typeof trainSamples === 'number' ? [trainSamples, trainSamples] : trainSamples;
-  assertRange('train samples', fewest, 1, 50);
-  assertRange('train samples', most, fewest, 50);
-  const selected = selectGenerators(options, maxSize);
+  const { count, seed } = options;
+  assertRange('--count', count, 1, 10_000_000);
+  const knobs = checkKnobs(options);
+  const selected = selectGenerators(options, knobs.maxSize);
   const order = options.generators ? selected : Rng.of(seed, 'generators').shuffle(selected);
-  const knobs = { maxSize, minSize, colors, objects, testSamples, trainSamples };
   const dataset = new Map<string, readonly Task[]>();
   for (let i = 0; i < count; i++) {
     const { name } = order[i % order.length]!;

@@ -44,7 +44,7 @@ const entrySchema = {
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
     then: { items: taskSchema },
     // one of the samples becomes the test sample, so one alone shows nothing
-    else: { minItems: 2, items: sampleSchema },
+    else: { allOf: [{ items: sampleSchema }, { minItems: 2 }] },
   },
   else: taskSchema,
 };

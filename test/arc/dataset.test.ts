@@ -78,6 +78,10 @@ describe('loadDataset', () => {
     write('many/re.json', [sample, { input: c, output: a }]);
     expect([...loadDataset(join(folder, 'many')).keys()]).toEqual(['007', 're']);
     expect([...loadDataset(join(folder, 'many/re.json')).keys()]).toEqual(['re']);
+    write('many/untested.json', { train: [sample, sample] });
+    expect(loadDataset(join(folder, 'many')).get('untested')).toEqual([
+      { train: [sample, sample], test: [] },
+    ]);
     mkdirSync(join(folder, 'none'));
     expect(() => loadDataset(join(folder, 'none'))).toThrow(DatasetError);
   });
@@ -85,6 +89,7 @@ describe('loadDataset', () => {
   it.each([
     ['no file', undefined, ['no such file']],
     ['not JSON', '{"x": [', ['not valid JSON']],
+    ['words', 'these are\nno tasks\n', ['not valid JSON', 'these are no tasks']],
     ['a number', '3', ['must be object', 'found 3']],
     ['nothing in it', {}, ['fewer than 1']],
     ['a list of grids', { x: [a, b] }, ['/x/0', 'must be object']],
@@ -121,7 +126,7 @@ describe('loadDataset', () => {
     ],
     ['ragged samples', { x: [sample, { input: a, output: [[1], [2, 3]] }] }, ['ragged', '/x/1/output']],
     ['one sample alone', { x: [sample] }, ['/x', 'fewer than 2']],
-    ['a submission', { x: [{ attempt_1: a, attempt_2: b }, { attempt_1: a }] }, ['/x/0', "'input'"]],
+    ['a submission', { x: [{ attempt_1: a, attempt_2: b }] }, ['/x/0', "'input'"]],
   ])('says what is wrong: %s', (name, content, words) => {
     const path = content === undefined ? join(folder, 'absent.json') : write(`${name}.json`, content);
     const { message } = errorOf(() => loadDataset(path));

@@ -51,7 +51,7 @@ it.each([
   [['--generators', 'gravty'], 'Known: flip-left-right'],
   [['--max_size', '2'], 'at least 3'],
   [['--train_samples', 'many'], '2-5'],
-  [['--min_size', '12'], 'minimum size'],
+  [['--min_size', '12'], '--min_size: expected at most --max_size, which is 10, found 12'],
 ])('ends %j with code 2 and no file', async (flags, words) => {
   const path = join(folder, 'a.json');
   expect(await main(['generate-tasks', '--output_filepath', path, ...flags])).toBe(2);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { GeneratorError } from '../../src/arc/errors.js';
 import { generateTask, generateTasks, selectGenerators } from '../../src/arc/generate.js';
 import { generatorFamilies, generators } from '../../src/arc/generators/index.js';
-import { colorCounts, gridKey, gridShape, gridsEqual } from '../../src/arc/grid.js';
+import { colorCounts, connectedComponents, gridKey, gridShape, gridsEqual } from '../../src/arc/grid.js';
 import type { Grid, Sample, Task } from '../../src/arc/types.js';
 import { validateGrid } from '../../src/arc/validate.js';
 
@@ -28,6 +28,7 @@ describe.each([
   { maxSize: 6, minSize: 6, colors: 2, objects: 1, trainSamples: [2, 5] as [number, number] },
   { maxSize: 16, colors: 9, objects: 10, testSamples: 2, trainSamples: 4 },
   { maxSize: 30, minSize: 20, colors: 1, trainSamples: 1 },
+  { maxSize: 30, minSize: 20, colors: 9, objects: 8 },
 ])('with %j', (knobs) => {
   const fitting = all.filter(({ smallest }) => smallest <= knobs.maxSize);
 
@@ -42,10 +43,12 @@ describe.each([
           expect(Math.max(...gridShape(grid))).toBeLessThanOrEqual(knobs.maxSize);
         }
         expect(gridsEqual(input, output)).toBe(false);
+        // a blank input shows nothing, a blank output says nothing
+        for (const grid of [input, output]) expect(colorCounts(grid)[0]).toBeLessThan(grid.flat().length);
       }
       expect(new Set(samples.map(({ input }) => gridKey(input))).size).toBe(samples.length);
       if (task.train.length > 1) {
-        expect(new Set(samples.map(({ output }) => gridKey(output))).size).toBeGreaterThan(1);
+        expect(new Set(task.train.map(({ output }) => gridKey(output))).size).toBeGreaterThan(1);
       }
       // the same seed gives the same task, another seed another one
       expect(generateTask(name, 11, index, knobs)).toEqual(task);
@@ -141,6 +144,67 @@ describe('rules', () => {
   });
 });
 
+describe('the test sample', () => {
+  /** Tasks of three train samples, two of which have the same output, and how often the test has the third one. */
+  const minorityShare = (name: string) => {
+    const tasks = Array.from({ length: 400 }, (_, index) => generateTask(name, 7, index)).map((task) =>
+      samplesOf(task).map(({ output }) => gridKey(output)),
+    );
+    const two = tasks.filter(([a, b, c]) => new Set([a, b, c]).size === 2);
+    const alone = two.filter(([a, b, c, test]) => [a, b, c].filter((output) => output === test).length === 1);
+    return alone.length / two.length;
+  };
+
+  it.each(['is-symmetric', 'count-to-color'])('%s: cannot be told from the train outputs alone', (name) => {
+    expect(minorityShare(name)).toBeGreaterThan(0.25);
+    expect(minorityShare(name)).toBeLessThan(0.75);
+  });
+
+  const side = ({ input, output }: Sample) =>
+    gridsEqual(
+      input.slice(0, output.length).map((row) => row.slice(0, output[0]!.length)),
+      output,
+    );
+  const objectsOf = ({ input, output }: Sample) =>
+    connectedComponents(input).map(({ cells }) => {
+      const [r, c] = cells[0]!;
+      return input[r]![c] !== output[r]![c];
+    });
+  /** Whether the coloured cells lie on no single diagonal. */
+  const bounces = ({ output }: Sample) => {
+    const cells = output.flatMap((row, r) => row.flatMap((color, c) => (color > 0 ? [[r, c] as const] : [])));
+    const differ = (of: (cell: readonly [number, number]) => number) => new Set(cells.map(of)).size > 1;
+    return differ(([r, c]) => r - c) && differ(([r, c]) => r + c);
+  };
+
+  it.each([4, 5, 6, 10])('is never the first of its kind, on grids of up to %i cells a side', (maxSize) => {
+    for (let index = 0; index < 60; index++) {
+      const half = generateTask('crop-most-colorful-half', 8, index, { maxSize });
+      expect(half.train.map(side)).toContain(side(samplesOf(half).at(-1)!));
+      const ball = generateTask('bounce', 8, index, { maxSize });
+      if (bounces(samplesOf(ball).at(-1)!)) expect(ball.train.map(bounces)).toContain(true);
+      if (maxSize < 5) continue;
+      for (const sample of samplesOf(generateTask('recolor-at-edge', 8, index, { maxSize }))) {
+        expect(new Set(objectsOf(sample))).toEqual(new Set([true, false]));
+      }
+    }
+  });
+});
+
+describe('objects whose boxes overlap', () => {
+  it.each([6, 14])('lose no cell and show no other object, on grids of up to %i cells a side', (maxSize) => {
+    for (let index = 0; index < 300; index++) {
+      const knobs = { maxSize, objects: 8 };
+      for (const { input, output } of samplesOf(generateTask('mirror-objects', 5, index, knobs))) {
+        expect(colorCounts(output)).toEqual(colorCounts(input));
+      }
+      for (const { output } of samplesOf(generateTask('crop-largest', 5, index, knobs))) {
+        expect(connectedComponents(output, { diagonal: true, mixColors: true })).toHaveLength(1);
+      }
+    }
+  });
+});
+
 describe('generateTasks', () => {
   it('takes turns among the generators, and each task depends on seed, name, index and knobs only', () => {
     const both = generateTasks({ count: 5, seed: 3, generators: ['gravity', 'tile'], maxSize: 6 });
@@ -172,13 +236,29 @@ describe('generateTasks', () => {
     [{ families: ['none'] }, 'Unknown family of generators "none". Known: geometry, '],
     [{ generators: ['keep-largest'], maxSize: 4 }, '"keep-largest" needs grids of up to 5'],
     [{ generators: ['gravity'], families: ['logic'] }, 'No generator left'],
-    [{ maxSize: 31 }, 'maximum size: expected an integer from 3 to 30, got 31'],
-    [{ minSize: 7, maxSize: 6 }, 'minimum size: expected an integer from 1 to 6, got 7'],
-    [{ trainSamples: 0 }, 'train samples'],
-    [{ colors: 10 }, 'colors'],
+    [{ maxSize: 31 }, '--max_size: expected an integer from 3 to 30, found 31'],
+    [{ minSize: 7, maxSize: 6 }, '--min_size: expected at most --max_size, which is 6, found 7'],
+    [{ trainSamples: 0 }, '--train_samples: expected an integer from 1 to 50, found 0'],
+    [
+      { trainSamples: [4, 2] as [number, number] },
+      '--train_samples: expected an integer from 4 to 50, found 2',
+    ],
+    [{ colors: 10 }, '--colors: expected an integer from 1 to 9, found 10'],
   ])('refuses %j', (options, message) => {
     expect(() => generateTasks({ count: 1, seed: 0, ...options })).toThrow(GeneratorError);
     expect(() => generateTasks({ count: 1, seed: 0, ...options })).toThrow(message);
+  });
+
+  it('says which knobs to turn when a generator finds no task', () => {
+    expect(() => generateTask('alternate-rings', 1, 0, { maxSize: 3, trainSamples: 50 })).toThrow(
+      /^Generator "alternate-rings" cannot make a task: 200 attempts found none for .*allow larger grids/,
+    );
+    expect(() => generateTask('keep-largest', 1, 0, { maxSize: 4 })).toThrow(
+      'maximum size from 5 to 30, not 4',
+    );
+    expect(() => generateTask('gravity', 1, 0, { colors: 0 })).toThrow(
+      '--colors: expected an integer from 1',
+    );
   });
 
   it('makes 500 tasks in less than five seconds', () => {

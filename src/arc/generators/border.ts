@@ -10,6 +10,7 @@ export const border = defineFamily('border', [
   {
     name: 'draw-border',
     description: 'Paint the outermost ring of cells.',
+    smallest: 4,
     rule: (draw) => {
       const [color] = draw.colors(1);
       return () => {
@@ -44,7 +45,8 @@ export const border = defineFamily('border', [
         const output = mapGrid(input, (old, r, c) =>
           old !== 0 && depth(r, c, height, width) === 0 ? mark! : old,
         );
-        return { input, output };
+        // a coloured cell away from the edge shows that not all change
+        return output.some((row) => row.includes(own!)) ? { input, output } : null;
       };
     },
   },

@@ -107,6 +107,21 @@ export function enclosedCells(grid: Grid): Cell[] {
   return cellsOf(grid, 0).filter(([r, c]) => !outside[r * width + c]);
 }
 
+/** Whether no two rectangles share a cell. */
+export function apart(boxes: readonly Box[]): boolean {
+  return boxes.every((a, i) =>
+    boxes
+      .slice(i + 1)
+      .every(
+        (b) =>
+          a.top + a.height <= b.top ||
+          b.top + b.height <= a.top ||
+          a.left + a.width <= b.left ||
+          b.left + b.width <= a.left,
+      ),
+  );
+}
+
 /** Whether a component reaches the edge of the grid. */
 export function touchesEdge(grid: Grid, { top, left, height, width }: Box): boolean {
   const [gridHeight, gridWidth] = gridShape(grid);

@@ -10,7 +10,7 @@ import {
   type MutableGrid,
   pasteGrid,
 } from '../grid.js';
-import { paint, paintFrame } from './canvas.js';
+import { apart, paint, paintFrame } from './canvas.js';
 import { defineFamily } from './define.js';
 
 export const crop = defineFamily('crop', [
@@ -105,7 +105,7 @@ export const crop = defineFamily('crop', [
       const objects = draw.objects(input, { cells: [1, 6], differentSizes: true });
       if (objects === null) return null;
       const largest = objects.reduce((a, b) => (b.cells.length > a.cells.length ? b : a));
-      return { input, output: cropGrid(input, largest) };
+      return apart(objects) ? { input, output: cropGrid(input, largest) } : null;
     },
   },
   {
@@ -188,7 +188,12 @@ export const crop = defineFamily('crop', [
         const [a, b] = [draw.noise(height, width, 0.5), draw.noise(height, width, 0.5)];
         const empty = [colorCounts(a)[0]!, colorCounts(b)[0]!] as const;
         if (empty[0] === empty[1]) return null;
-        return { input: across ? joinColumns(a, b) : joinRows(a, b), output: empty[0] < empty[1] ? a : b };
+        const kept = empty[0] < empty[1] ? 0 : 1;
+        return {
+          input: across ? joinColumns(a, b) : joinRows(a, b),
+          output: [a, b][kept]!,
+          uses: [kept],
+        };
       };
     },
   },

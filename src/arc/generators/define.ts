@@ -12,7 +12,10 @@ export interface TaskGenerator {
   readonly description: string;
   /** The smallest `maxSize` at which it works. */
   readonly smallest: number;
-  /** Makes a task: the same for the same state of `rng` and the same knobs. */
+  /**
+   * Makes a task: the same for the same state of `rng` and the same knobs.
+   * @throws {RangeError} when `maxSize` is too small for it, or the knobs leave no task that shows its rule.
+   */
   generate(rng: Rng, knobs?: Partial<Knobs>): Task;
 }
 
@@ -20,7 +23,10 @@ export interface TaskGenerator {
 export interface DrawnSample {
   readonly input: Grid;
   readonly output: Grid;
-  /** Parts of the rule that this sample uses, such as a colour of a map: another sample must show each too. */
+  /**
+   * Parts of the rule that this sample uses, such as a colour of a map or the side that is kept: what a test sample
+   * uses, a train sample shows.
+   */
   readonly uses?: readonly number[];
 }
 
@@ -40,38 +46,44 @@ export interface GeneratorDefinition {
 const rulesToTry = 200;
 const samplesToTry = 30;
 
-/** Whether each part of the rule that a sample uses is shown by another sample, whichever is the test. */
+/**
+ * Whether each part of the rule that a sample uses is shown by another sample, whichever is the test. Not asked
+ * where each sample uses one part alone, such as one answer of two: the test's would then always be the one that
+ * the train samples show once, and could be told without a look at the test input.
+ */
 function allShown(samples: readonly DrawnSample[]): boolean {
   const uses = new Map<number, number>();
-  for (const sample of samples)
-    for (const part of new Set(sample.uses)) uses.set(part, (uses.get(part) ?? 0) + 1);
+  const parts = samples.map((sample) => new Set(sample.uses));
+  if (parts.every(({ size }) => size <= 1)) return true;
+  for (const part of parts.flatMap((set) => [...set])) uses.set(part, (uses.get(part) ?? 0) + 1);
   return [...uses.values()].every((count) => count > 1);
 }
 
-/** Different inputs that all change, and outputs that are not all the same; null when that does not work out. */
+const isBlank = (grid: Grid) => grid.every((row) => row.every((color) => color === 0));
+
+/** Different inputs that all change, none of it blank, and train outputs that differ; null when it does not work out. */
 function drawSamples(
   sample: () => DrawnSample | null,
   { trainSamples, testSamples }: Knobs,
 ): DrawnSample[] | null {
   const count = trainSamples + testSamples;
-  // a single train sample cannot show that outputs differ
-  const varied = trainSamples > 1;
   const samples: DrawnSample[] = [];
   const inputs = new Set<string>();
   const outputs = new Set<string>();
   for (let attempt = 0; attempt < samplesToTry * count && samples.length < count; attempt++) {
     const drawn = sample();
     if (drawn === null || gridsEqual(drawn.input, drawn.output)) continue;
+    if (isBlank(drawn.input) || isBlank(drawn.output)) continue;
     const input = gridKey(drawn.input);
     const output = gridKey(drawn.output);
-    // the third equal output in a row is one too many: a constant would then explain the train samples
-    if (inputs.has(input) || (varied && samples.length > 1 && outputs.size === 1 && outputs.has(output)))
-      continue;
+    // were all train outputs the same, a constant would explain them; a single one cannot help it
+    const lastTrain = trainSamples > 1 && samples.length === trainSamples - 1;
+    if (inputs.has(input) || (lastTrain && outputs.size === 1 && outputs.has(output))) continue;
     inputs.add(input);
     outputs.add(output);
     samples.push(drawn);
   }
-  if (samples.length < count || (varied && outputs.size === 1)) return null;
+  if (samples.length < count) return null;
   const shown = new Set(samples.slice(0, trainSamples).flatMap(({ uses = [] }) => uses));
   if (!samples.slice(trainSamples).every(({ uses = [] }) => uses.every((part) => shown.has(part))))
     return null;
@@ -97,7 +109,9 @@ export function defineGenerator(
     generate(rng, partial) {
       const knobs = { ...defaultKnobs, ...partial };
       if (knobs.maxSize < smallest || knobs.maxSize > maxGridSide) {
-        throw new RangeError(`${name} needs a maxSize from ${smallest} to ${maxGridSide}`);
+        throw new RangeError(
+          `it needs a maximum size from ${smallest} to ${maxGridSide}, not ${knobs.maxSize}`,
+        );
       }
       for (let attempt = 0; attempt < rulesToTry; attempt++) {
         const samples = drawSamples(rule(new Draw(rng, knobs)), knobs);
@@ -105,7 +119,10 @@ export function defineGenerator(
         const plain = samples.map(({ input, output }): Sample => ({ input, output }));
         return { train: plain.slice(0, knobs.trainSamples), test: plain.slice(knobs.trainSamples) };
       }
-      throw new RangeError(`${name} found no task for ${JSON.stringify(knobs)}`);
+      throw new RangeError(
+        `${rulesToTry} attempts found none for ${JSON.stringify(knobs)}; allow larger grids, more colors or objects, ` +
+          'or fewer samples',
+      );
     },
   };
 }

@@ -1,8 +1,10 @@
 import {
+  colorCounts,
   filledGrid,
   flipLeftRight,
   flipUpsideDown,
   gridShape,
+  gridsEqual,
   mapGrid,
   pasteGrid,
   rotateGrid,
@@ -23,6 +25,13 @@ function wholeGrid(name: string, description: string, transform: (grid: Grid) =>
 
 /** Remainder that is never negative. */
 const wrap = (value: number, length: number) => ((value % length) + length) % length;
+
+/** Moves everything; what leaves the grid is gone. */
+function shifted(grid: Grid, down: number, right: number): Grid {
+  const moved = filledGrid(...gridShape(grid));
+  pasteGrid(moved, grid, down, right);
+  return moved;
+}
 
 export const geometry = defineFamily('geometry', [
   wholeGrid('flip-left-right', 'Mirror the grid left to right.', flipLeftRight),
@@ -47,7 +56,8 @@ export const geometry = defineFamily('geometry', [
           input,
           (_, r, c) => input[wrap(r - down * steps, height)]![wrap(c - right * steps, width)]!,
         );
-        return { input, output };
+        // something comes back, or this might be `shift`
+        return gridsEqual(output, shifted(input, down * steps, right * steps)) ? null : { input, output };
       };
     },
   },
@@ -59,9 +69,9 @@ export const geometry = defineFamily('geometry', [
       const steps = draw.rng.int(1, 2);
       return () => {
         const input = draw.picture(3);
-        const output = filledGrid(...gridShape(input));
-        pasteGrid(output, input, down * steps, right * steps);
-        return { input, output };
+        const output = shifted(input, down * steps, right * steps);
+        // something leaves, or this might be `roll`
+        return colorCounts(output)[0] === colorCounts(input)[0] ? null : { input, output };
       };
     },
   },

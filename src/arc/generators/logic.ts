@@ -95,7 +95,8 @@ export const logic = defineFamily('logic', [
         const [height, width] = across ? [other, along] : [along, other];
         const [same, odd] = [draw.noise(height, width, 0.6, others), draw.noise(height, width, 0.6, others)];
         if (gridsEqual(same, odd)) return null;
-        return { input: joinPanels(draw.rng.shuffle([same, same, odd]), divider!, across), output: odd };
+        const panels = draw.rng.shuffle([same, same, odd]);
+        return { input: joinPanels(panels, divider!, across), output: odd, uses: [panels.indexOf(odd)] };
       };
     },
   },

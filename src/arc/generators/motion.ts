@@ -8,7 +8,7 @@ import {
   rotateGrid,
 } from '../grid.js';
 import type { Grid } from '../types.js';
-import { diagonalSteps, paint, paintRay, straightSteps } from './canvas.js';
+import { cellsOf, diagonalSteps, paint, paintRay, straightSteps } from './canvas.js';
 import { defineFamily, type GeneratorDefinition } from './define.js';
 
 /** Lets every cell fall to the bottom of its column. */
@@ -141,12 +141,17 @@ export const motion = defineFamily('motion', [
         const columns = draw.rng.sample([...input[0]!.keys()], draw.count(1, Math.ceil(width / 2)));
         for (const c of columns) input[draw.rng.int(0, Math.floor(height / 3))]![c] = own!;
         const output = copyGrid(input);
-        input.forEach((row, r) => {
-          row.forEach((color, c) => {
-            if (color === own) paintRay(output, [r, c], [1, 0], own, (met) => met === wall);
-          });
-        });
-        return { input: rotateGrid(input, turns), output: rotateGrid(output, turns) };
+        let stopped = false;
+        const stop = (met: number) => {
+          if (met === wall) stopped = true;
+          return met === wall;
+        };
+        for (const cell of cellsOf(input, own!)) paintRay(output, cell, [1, 0], own!, stop);
+        return {
+          input: rotateGrid(input, turns),
+          output: rotateGrid(output, turns),
+          uses: stopped ? [1] : [],
+        };
       };
     },
   },
@@ -164,12 +169,20 @@ export const motion = defineFamily('motion', [
         let step = column === width - 1 ? -1 : 1;
         input[height - 1]![column] = color;
         const output = copyGrid(input);
+        let bounces = false;
         for (let r = height - 2; r >= 0; r--) {
-          if (column + step < 0 || column + step >= width) step = -step;
+          if (column + step < 0 || column + step >= width) {
+            step = -step;
+            bounces = true;
+          }
           column += step;
           output[r]![column] = color;
         }
-        return { input: rotateGrid(input, turns), output: rotateGrid(output, turns) };
+        return {
+          input: rotateGrid(input, turns),
+          output: rotateGrid(output, turns),
+          uses: bounces ? [1] : [],
+        };
       };
     },
   },

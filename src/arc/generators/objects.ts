@@ -9,7 +9,16 @@ import {
   mapGrid,
   pasteGrid,
 } from '../grid.js';
-import { contains, diagonalSteps, isEmpty, paint, paintBox, straightSteps, touchesEdge } from './canvas.js';
+import {
+  apart,
+  contains,
+  diagonalSteps,
+  isEmpty,
+  paint,
+  paintBox,
+  straightSteps,
+  touchesEdge,
+} from './canvas.js';
 import { defineFamily } from './define.js';
 import type { Draw } from './draw.js';
 
@@ -123,7 +132,8 @@ export const objects = defineFamily('objects', [
       return () => {
         const input = draw.blank(5);
         const objects = draw.objects(input, { least: 1, cells: [3, 6] });
-        if (objects === null) return null;
+        // a small object may stand in the notch of a larger one, where the mirror image would fall on it
+        if (objects === null || !apart(objects)) return null;
         const output = filledGrid(...gridShape(input));
         for (const { cells, color, ...box } of objects) {
           const picture = filledGrid(box.height, box.width);
@@ -172,7 +182,10 @@ export const objects = defineFamily('objects', [
         const objects = draw.objects(input, { cells: [1, 4], color: () => own! });
         if (objects === null) return null;
         const output = copyGrid(input);
-        for (const object of objects) if (touchesEdge(input, object)) paint(output, object.cells, mark!);
+        const touching = objects.filter((object) => touchesEdge(input, object));
+        // one that stays shows that not all change
+        if (touching.length === objects.length) return null;
+        for (const { cells } of touching) paint(output, cells, mark!);
         return { input, output };
       };
     },
@@ -188,10 +201,9 @@ export const objects = defineFamily('objects', [
         const objects = draw.objects(input, { cells: [2, 5], color: () => own! });
         if (objects === null) return null;
         const output = copyGrid(input);
-        for (const { cells, height, width } of objects) {
-          if (cells.length === height * width) paint(output, cells, mark!);
-        }
-        return { input, output };
+        const full = objects.filter(({ cells, height, width }) => cells.length === height * width);
+        for (const { cells } of full) paint(output, cells, mark!);
+        return { input, output, uses: full.length < objects.length ? [1] : [] };
       };
     },
   },

@@ -1,6 +1,8 @@
 import {
+  type Box,
   contentBox,
   copyGrid,
+  cropGrid,
   flipLeftRight,
   flipUpsideDown,
   gridShape,
@@ -18,15 +20,33 @@ import { defineFamily } from './define.js';
 import type { Draw } from './draw.js';
 
 /** A picture that equals its mirror image left to right. */
-function mirrorPicture(draw: Draw, height: number, width: number): MutableGrid {
-  const half = draw.noise(height, Math.ceil(width / 2), draw.rng.pick([0.5, 0.8]));
+function mirrorPicture(draw: Draw, height: number, width: number, colors?: readonly number[]): MutableGrid {
+  const half = draw.noise(height, Math.ceil(width / 2), draw.rng.pick([0.5, 0.8]), colors);
   return joinColumns(half, flipLeftRight(half.map((row) => row.slice(0, Math.floor(width / 2)))));
 }
 
 /** A picture that equals both of its mirror images. */
-function fourfoldPicture(draw: Draw, height: number, width: number): MutableGrid {
-  const top = mirrorPicture(draw, Math.ceil(height / 2), width);
+function fourfoldPicture(draw: Draw, height: number, width: number, colors?: readonly number[]): MutableGrid {
+  const top = mirrorPicture(draw, Math.ceil(height / 2), width, colors);
   return joinRows(top, flipUpsideDown(top.slice(0, Math.floor(height / 2))));
+}
+
+/**
+ * A picture that equals both of its mirror images, and where a rectangle of the colour `cover` hides a part of it.
+ * The rectangle stays within one half each way, so that a mirror image of every hidden cell is seen.
+ */
+function coveredPicture(draw: Draw, cover: number): { picture: MutableGrid; input: MutableGrid; box: Box } {
+  const shown = draw.palette.filter((color) => color !== cover);
+  const picture = fourfoldPicture(draw, draw.side(4), draw.side(4), shown);
+  const [gridHeight, gridWidth] = gridShape(picture);
+  const height = draw.rng.int(1, Math.floor(gridHeight / 2));
+  const width = draw.rng.int(1, Math.floor(gridWidth / 2));
+  const top = draw.rng.pick([0, gridHeight - height]);
+  const left = draw.rng.pick([0, gridWidth - width]);
+  const box = { top, left, height, width };
+  const input = copyGrid(picture);
+  paintBox(input, box, cover);
+  return { picture, input, box };
 }
 
 export const symmetry = defineFamily('symmetry', [
@@ -80,19 +100,8 @@ export const symmetry = defineFamily('symmetry', [
     rule: (draw) => {
       const cover = draw.colors(draw.palette.length + 1).at(-1)!;
       return () => {
-        const output = fourfoldPicture(draw, draw.side(4), draw.side(4));
-        const [height, width] = gridShape(output);
-        if (output.some((row) => row.includes(cover))) return null;
-        const box = {
-          height: draw.rng.int(1, Math.floor(height / 2)),
-          width: draw.rng.int(1, Math.floor(width / 2)),
-        };
-        // it stays within one half each way, so that a mirror image of every hidden cell is seen
-        const top = draw.rng.pick([0, height - box.height]);
-        const left = draw.rng.pick([0, width - box.width]);
-        const input = copyGrid(output);
-        paintBox(input, { top, left, ...box }, cover);
-        return { input, output };
+        const { picture, input } = coveredPicture(draw, cover);
+        return { input, output: picture };
       };
     },
   },
@@ -103,19 +112,8 @@ export const symmetry = defineFamily('symmetry', [
     rule: (draw) => {
       const cover = draw.colors(draw.palette.length + 1).at(-1)!;
       return () => {
-        const picture = fourfoldPicture(draw, draw.side(4), draw.side(4));
-        const [height, width] = gridShape(picture);
-        if (picture.some((row) => row.includes(cover))) return null;
-        const box = {
-          height: draw.rng.int(1, Math.floor(height / 2)),
-          width: draw.rng.int(1, Math.floor(width / 2)),
-        };
-        const top = draw.rng.pick([0, height - box.height]);
-        const left = draw.rng.pick([0, width - box.width]);
-        const input = copyGrid(picture);
-        paintBox(input, { top, left, ...box }, cover);
-        const output = picture.slice(top, top + box.height).map((row) => row.slice(left, left + box.width));
-        return { input, output };
+        const { picture, input, box } = coveredPicture(draw, cover);
+        return { input, output: cropGrid(picture, box) };
       };
     },
   },
@@ -124,7 +122,6 @@ export const symmetry = defineFamily('symmetry', [
     description: 'Answer with one colour if the grid equals its mirror image, with another one if not.',
     rule: (draw) => {
       const [own, yes, no] = draw.colors(3);
-      const plain = draw.rng.chance(0.5);
       return () => {
         const [height, width] = [draw.side(3), draw.side(3)];
         const half = draw.noise(height, Math.ceil(width / 2), 0.5, [own!]);
@@ -135,7 +132,7 @@ export const symmetry = defineFamily('symmetry', [
           input[r]![c] = input[r]![c] === 0 ? own! : 0;
         }
         const symmetric = gridsEqual(input, flipLeftRight(input));
-        return { input, output: [[symmetric ? yes! : plain ? 0 : no!]], uses: [symmetric ? 1 : 0] };
+        return { input, output: [[symmetric ? yes! : no!]], uses: [symmetric ? 1 : 0] };
       };
     },
   },
