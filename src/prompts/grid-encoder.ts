@@ -58,7 +58,7 @@ const definitions: Record<string, EncoderDefinition> = {
         : undefined,
   },
   RepeatNumberEncoder: {
-    usage: 'RepeatNumberEncoder(times) or RepeatNumberEncoder(times, encoder)',
+    usage: 'RepeatNumberEncoder(times) or RepeatNumberEncoder(times, encoder) with 1 to 100 times',
     layout: ([times, inner = digits, ...rest]) =>
       typeof times === 'number' && times >= 1 && times <= 100 && isLayout(inner) && rest.length === 0
         ? { ...inner, symbols: inner.symbols.map((symbol) => symbol.repeat(times)) }

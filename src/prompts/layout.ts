@@ -1,9 +1,7 @@
+import { maxGridSide } from '../arc/grid.js';
 import type { Grid } from '../arc/types.js';
 import { GridParseError } from './errors.js';
 import { Choices, grammarOf, type Place, type TextGrammar } from './grammar.js';
-
-/** The most rows or columns of a grid. */
-export const maxGridSize = 30;
 
 /**
  * How a grid is laid out as text. Every encoder is a change of a layout, so that writing, strict reading and
@@ -66,8 +64,8 @@ function readRow(layout: GridLayout, text: string, row: number): number[] {
     cells.push(cell);
     at += length;
     if (at === text.length) return cells;
-    if (cells.length === maxGridSize) {
-      throw new GridParseError('size', `row ${row + 1} has more than ${maxGridSize} columns`);
+    if (cells.length === maxGridSide) {
+      throw new GridParseError('size', `row ${row + 1} has more than ${maxGridSide} columns`);
     }
     if (!text.startsWith(separator, at)) {
       const expected = `${quote(separator)} after column ${cells.length}`;
@@ -108,16 +106,16 @@ function readFences(layout: GridLayout, text: string): { body: string; shapes: [
 export function readLayout(layout: GridLayout, text: string): Grid {
   const { body, shapes } = readFences(layout, text);
   for (const [height, width] of shapes) {
-    if (height > maxGridSize || width > maxGridSize) {
+    if (height > maxGridSide || width > maxGridSide) {
       throw new GridParseError(
         'size',
-        `the shape ${height}x${width} is larger than ${maxGridSize}x${maxGridSize}`,
+        `the shape ${height}x${width} is larger than ${maxGridSide}x${maxGridSide}`,
       );
     }
   }
   const lines = body.split('\n');
-  if (lines.length > maxGridSize) {
-    throw new GridParseError('size', `${lines.length} rows, expected at most ${maxGridSize}`);
+  if (lines.length > maxGridSide) {
+    throw new GridParseError('size', `${lines.length} rows, expected at most ${maxGridSide}`);
   }
   const grid = lines.map((line, row) => {
     const number = rowNumber(layout, row);
@@ -180,9 +178,9 @@ export function layoutGrammar(layout: GridLayout): TextGrammar {
   });
 
   const behindCell = memo((height, width, row, column): Place => {
-    const inRow = column + 1 < (width || maxGridSize);
+    const inRow = column + 1 < (width || maxGridSide);
     const endOfRow = column + 1 === (width || column + 1);
-    const nextRow = endOfRow && row + 1 < (height || maxGridSize) ? row + 1 : 0;
+    const nextRow = endOfRow && row + 1 < (height || maxGridSide) ? row + 1 : 0;
     const last = endOfRow && row + 1 === (height || row + 1);
     return {
       // without row numbers, all rows go on alike
@@ -202,7 +200,7 @@ export function layoutGrammar(layout: GridLayout): TextGrammar {
   });
 
   if (!layout.fences.includes('shape')) return grammarOf(firstCell(0, 0));
-  const sizes = Array.from({ length: maxGridSize }, (_, i) => i + 1);
+  const sizes = Array.from({ length: maxGridSide }, (_, i) => i + 1);
   const shapes = sizes.flatMap((height) => sizes.map((width) => [height, width] as const));
   return grammarOf({
     choices: new Choices(

@@ -34,8 +34,8 @@ export class PromptBuilder {
   }
 
   /**
-   * The prompt that asks for the answer of a test sample. For inputs and outputs, `testIndex` may also be
-   * `task.test.length`: the answer is then a new grid, and every test input is shown.
+   * The prompt that asks for the answer of a test sample. When it asks for a new input or output, `testIndex` may
+   * also be `task.test.length`: no test sample is then left out of the inputs that are shown.
    * @throws {PromptTaskError} when the task lacks what the prompt shows.
    */
   inference(task: Task, testIndex: number): InferencePrompt {
