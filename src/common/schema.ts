@@ -12,15 +12,29 @@ function found(data: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
+/** What a keyword of JSON Schema asks for, where ajv's own words are hard to read. */
+function expectation({ keyword, params, message = 'is wrong' }: ErrorObject): string {
+  switch (keyword) {
+    case 'enum':
+      return `must be one of ${(params.allowedValues as unknown[]).join(', ')}`;
+    case 'additionalProperties':
+      return `must not have the property ${JSON.stringify(params.additionalProperty)}`;
+    case 'minItems':
+      return `must have at least ${params.limit} ${params.limit === 1 ? 'item' : 'items'}`;
+    case 'maxItems':
+      return `must have at most ${params.limit} items`;
+    case 'minProperties':
+      return 'must not be empty';
+    default:
+      return message;
+  }
+}
+
 function describe(error: ErrorObject): string {
   const path = error.instancePath === '' ? 'the top level' : error.instancePath;
-  let expected = error.message ?? 'is wrong';
-  if (error.keyword === 'enum') {
-    expected = `must be one of ${(error.params.allowedValues as unknown[]).join(', ')}`;
-  } else if (error.keyword === 'additionalProperties') {
-    expected = `must NOT have the property ${JSON.stringify(error.params.additionalProperty)}`;
-  }
-  return `at ${path}: ${expected}, found ${found(error.data)}`;
+  // a list that is too long would not fit into the line
+  const count = error.keyword === 'maxItems' ? `${(error.data as unknown[]).length} items: ` : '';
+  return `at ${path}: ${expectation(error)}, found ${count}${found(error.data)}`;
 }
 
 /**

@@ -91,10 +91,10 @@ describe('loadDataset', () => {
     ['not JSON', '{"x": [', ['not valid JSON']],
     ['words', 'these are\nno tasks\n', ['not valid JSON', 'these are no tasks']],
     ['a number', '3', ['must be object', 'found 3']],
-    ['nothing in it', {}, ['fewer than 1']],
+    ['nothing in it', {}, ['at the top level: must not be empty']],
     ['a list of grids', { x: [a, b] }, ['/x/0', 'must be object']],
     ['no train', { x: { test: [] } }, ['at /x', "'train'"]],
-    ['no train samples', { x: { train: [], test: [] } }, ['/x/train', 'fewer than 1']],
+    ['no train samples', { x: { train: [], test: [] } }, ['/x/train: must have at least 1 item, found []']],
     ['no output', { x: { train: [{ input: a }], test: [] } }, ['/x/train/0', "'output'"]],
     ['a string', { x: { train: [{ input: 'no', output: a }], test: [] } }, ['/x/train/0/input', '"no"']],
     [
@@ -107,12 +107,20 @@ describe('loadDataset', () => {
       { x: { train: [{ input: [[0.5]], output: a }], test: [] } },
       ['/x/train/0/input/0/0', 'integer'],
     ],
-    ['no rows', { x: { train: [{ input: [], output: a }], test: [] } }, ['/x/train/0/input', '1 items']],
-    ['no cells', { x: { train: [{ input: [[]], output: a }], test: [] } }, ['/x/train/0/input/0', '1 items']],
+    [
+      'no rows',
+      { x: { train: [{ input: [], output: a }], test: [] } },
+      ['/x/train/0/input: must have at least 1 item'],
+    ],
+    [
+      'no cells',
+      { x: { train: [{ input: [[]], output: a }], test: [] } },
+      ['/x/train/0/input/0: must have at least 1 item'],
+    ],
     [
       '31 rows',
       { x: { train: [{ input: Array(31).fill([1]), output: a }], test: [] } },
-      ['/x/train/0/input', '30'],
+      ['/x/train/0/input: must have at most 30 items, found 31 items: [[1],'],
     ],
     [
       'ragged',
@@ -125,7 +133,7 @@ describe('loadDataset', () => {
       ['ragged', '/x/0/test/0/output'],
     ],
     ['ragged samples', { x: [sample, { input: a, output: [[1], [2, 3]] }] }, ['ragged', '/x/1/output']],
-    ['one sample alone', { x: [sample] }, ['/x', 'fewer than 2']],
+    ['one sample alone', { x: [sample] }, ['/x: must have at least 2 items']],
     ['a submission', { x: [{ attempt_1: a, attempt_2: b }] }, ['/x/0', "'input'"]],
   ])('says what is wrong: %s', (name, content, words) => {
     const path = content === undefined ? join(folder, 'absent.json') : write(`${name}.json`, content);
