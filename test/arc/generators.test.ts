@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { GeneratorError } from '../../src/arc/errors.js';
 import { generateTask, generateTasks, selectGenerators } from '../../src/arc/generate.js';
 import { generatorFamilies, generators } from '../../src/arc/generators/index.js';
-import { colorCounts, connectedComponents, gridKey, gridShape, gridsEqual } from '../../src/arc/grid.js';
+import {
+  colorCounts,
+  connectedComponents,
+  cropGrid,
+  gridKey,
+  gridShape,
+  gridsEqual,
+} from '../../src/arc/grid.js';
 import type { Grid, Sample, Task } from '../../src/arc/types.js';
 import { validateGrid } from '../../src/arc/validate.js';
 
@@ -56,6 +63,26 @@ describe.each([
     }
   });
 });
+
+/** Fills the empty cells of a pattern that repeats; fails when two periods would do and give different grids. */
+function fillWallpaper(input: Grid): Grid {
+  const filled = [1, 2, 3].flatMap((height) =>
+    [1, 2, 3].flatMap((width) => {
+      const seen = new Map<string, Set<number>>();
+      const place = (r: number, c: number) => `${r % height},${c % width}`;
+      input.forEach((row, r) => {
+        row.forEach((color, c) => {
+          const colors = seen.get(place(r, c)) ?? new Set();
+          seen.set(place(r, c), color > 0 ? colors.add(color) : colors);
+        });
+      });
+      const repeats = [...seen.values()].every(({ size }) => size === 1);
+      return repeats ? [input.map((row, r) => row.map((_, c) => [...seen.get(place(r, c))!][0]!))] : [];
+    }),
+  );
+  expect(new Set(filled.map(gridKey)).size).toBe(1);
+  return filled[0]!;
+}
 
 /** What the rule says, written anew; its parameters are read from the train samples. */
 const rules: Record<string, (input: Grid, task: Task) => Grid> = {
@@ -115,6 +142,63 @@ const rules: Record<string, (input: Grid, task: Task) => Grid> = {
     };
     return train.find((sample) => count(sample.input) === count(input))!.output;
   },
+  'keep-largest': (input) => {
+    const largest = connectedComponents(input).reduce((a, b) => (b.cells.length > a.cells.length ? b : a));
+    const kept = new Set(largest.cells.map(String));
+    return input.map((row, r) => row.map((color, c) => (kept.has(`${r},${c}`) ? color : 0)));
+  },
+  'crop-odd-color': (input) => {
+    const objects = connectedComponents(input);
+    const odd = objects.find(({ color }) => objects.filter((other) => other.color === color).length === 1)!;
+    return cropGrid(input, odd);
+  },
+  denoise: (input) => {
+    const alone = connectedComponents(input, { diagonal: true }).filter(({ cells }) => cells.length === 1);
+    const noise = new Set(alone.map(({ cells }) => String(cells[0])));
+    return input.map((row, r) => row.map((color, c) => (noise.has(`${r},${c}`) ? 0 : color)));
+  },
+  'recolor-by-legend': (input) => {
+    const [first, newFirst, second, newSecond] = input[0]!;
+    const legend = new Map([
+      [first, newFirst],
+      [second, newSecond],
+    ]);
+    return input.map((row, r) => (r === 0 ? row : row.map((color) => legend.get(color) ?? color)));
+  },
+  'reverse-rings': (input) => {
+    const rings = Array.from({ length: Math.ceil(input.length / 2) }, (_, i) => input[i]![i]!);
+    return input.map((row) => row.map((color) => rings.at(-1 - rings.indexOf(color))!));
+  },
+  'remove-empty-lines': (input) => {
+    const filled = input[0]!.map((_, c) => input.some((row) => row[c] !== 0));
+    return input
+      .filter((row) => row.some((color) => color > 0))
+      .map((row) => row.filter((_, c) => filled[c]));
+  },
+  'colors-by-frequency': (input, { train }) => {
+    const counts = colorCounts(input).with(0, 0);
+    const found = [...counts.keys()].filter((color) => counts[color]! > 0);
+    found.sort((a, b) => counts[b]! - counts[a]!);
+    return train.some(({ output }) => output.length > 1) ? found.map((color) => [color]) : [found];
+  },
+  'stack-colors': (input) => {
+    const columns = input[0]!.map((_, c) => {
+      const column = input.map((row) => row[c]!);
+      const count = (color: number) => column.filter((other) => other === color).length;
+      const [cells, empty] = [column.filter((color) => color > 0), column.filter((color) => color === 0)];
+      return [...empty, ...cells.sort((a, b) => count(a) - count(b))];
+    });
+    return input.map((_, r) => columns.map((column) => column[r]!));
+  },
+  'connect-edges': (input, { train }) => {
+    const turn = (grid: Grid): Grid => grid[0]!.map((_, c) => grid.map((row) => row[c]!));
+    const connect = (grid: Grid): Grid =>
+      grid.map((row) => (row[0] === row.at(-1) && row[0]! > 0 ? row.map(() => row[0]!) : row));
+    const inRows = train.every((sample) => gridsEqual(connect(sample.input), sample.output));
+    return inRows ? connect(input) : turn(connect(turn(input)));
+  },
+  'continue-wallpaper': fillWallpaper,
+  'repair-wallpaper': fillWallpaper,
 };
 
 describe('rules', () => {
