@@ -234,7 +234,7 @@ describe('bad input', () => {
       'ends with {{ answer }}',
     );
     expect(render('{% set user %}{{ nothing }}{% endset %}')).toThrow('Template of prompt kind "mine": ');
-    expect(render('{% set user %}')).toThrow('Template of prompt kind "mine": ');
+    expect(render('{% set user %}')).toThrow(/^Template of prompt kind "mine": [^\n]+$/);
   });
 
   it('an answer that is no grid', () => {
