@@ -333,6 +333,24 @@ describe('generateTasks', () => {
     expect(() => generateTasks({ count: 1, seed: 0, ...options })).toThrow(message);
   });
 
+  it('leaves out what finds no task within the knobs, unless it was named', () => {
+    const knobs = { seed: 1, maxSize: 3, trainSamples: 50 };
+    const names = [...generateTasks({ ...knobs, count: 3, families: ['geometry', 'border'] }).keys()];
+    expect(names).toHaveLength(3);
+    for (const name of names) expect(name).not.toContain('rings');
+    expect(() => generateTasks({ ...knobs, count: 3, generators: ['alternate-rings'] })).toThrow(
+      GeneratorError,
+    );
+  });
+
+  it('draws who plays which part anew for each sample, even when the colours are fewer than the parts', () => {
+    for (let index = 0; index < 20; index++) {
+      const { train, test } = generateTask('colors-by-frequency', 1, index, { colors: 1, minSize: 8 });
+      const orders = [...train, ...test].map(({ output }) => output!.flat().join());
+      expect(new Set(orders).size).toBe(2);
+    }
+  });
+
   it('says which knobs to turn when a generator finds no task', () => {
     expect(() => generateTask('alternate-rings', 1, 0, { maxSize: 3, trainSamples: 50 })).toThrow(
       /^Generator "alternate-rings" cannot make a task: 200 attempts found none for .*allow larger grids/,

@@ -26,6 +26,7 @@ export const border = defineFamily('border', [
   {
     name: 'add-border',
     description: 'Put a ring of cells around the grid, which becomes larger.',
+    smallest: 4,
     rule: (draw) => {
       const [color] = draw.colors(1);
       return () => {

@@ -35,11 +35,15 @@ export class Draw {
     this.palette = this.#allColors.slice(0, Math.max(1, Math.min(9, knobs.colors)));
   }
 
-  /** Different colours besides the background; from the palette as long as it lasts. */
+  /** Different colours besides the background, in random order; all are of the palette if it has as many. */
   colors(count: number): number[] {
-    return count <= this.palette.length
-      ? this.rng.sample(this.palette, count)
-      : this.#allColors.slice(0, count);
+    const longer = Math.max(count, this.palette.length);
+    return this.rng.sample(this.#allColors.slice(0, longer), count);
+  }
+
+  /** A colour that is not of the palette, the same whenever asked; one of it when that has all nine. */
+  otherColor(): number {
+    return this.#allColors[Math.min(this.palette.length, this.#allColors.length - 1)]!;
   }
 
   /** One colour of the palette. */

@@ -75,7 +75,7 @@ export const fill = defineFamily('fill', [
     description: 'Rectangles lose everything but their border.',
     smallest: 4,
     rule: (draw) => {
-      const filling = draw.rng.chance(0.5) ? 0 : draw.colors(draw.palette.length + 1).at(-1)!;
+      const filling = draw.rng.chance(0.5) ? 0 : draw.otherColor();
       return () => {
         const drawn = frames(draw, () => draw.color());
         if (drawn === null) return null;

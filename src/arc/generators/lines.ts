@@ -154,7 +154,7 @@ export const lines = defineFamily('lines', [
     name: 'lengthen-bars',
     description: 'Every bar that stands at the left side becomes one cell longer.',
     rule: (draw) => {
-      const tip = draw.rng.chance(0.5) ? draw.colors(draw.palette.length + 1).at(-1)! : null;
+      const tip = draw.rng.chance(0.5) ? draw.otherColor() : null;
       const sideways = draw.rng.chance(0.5);
       return () => {
         const input = draw.blank(3);

@@ -98,7 +98,7 @@ export const symmetry = defineFamily('symmetry', [
     description: 'A rectangle hides a part of a symmetric picture; draw what is below it.',
     smallest: 4,
     rule: (draw) => {
-      const cover = draw.colors(draw.palette.length + 1).at(-1)!;
+      const cover = draw.otherColor();
       return () => {
         const { picture, input } = coveredPicture(draw, cover);
         return { input, output: picture };
@@ -110,7 +110,7 @@ export const symmetry = defineFamily('symmetry', [
     description: 'A rectangle hides a part of a symmetric picture; answer with the hidden part alone.',
     smallest: 4,
     rule: (draw) => {
-      const cover = draw.colors(draw.palette.length + 1).at(-1)!;
+      const cover = draw.otherColor();
       return () => {
         const { picture, input, box } = coveredPicture(draw, cover);
         return { input, output: cropGrid(picture, box) };
