@@ -1,15 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Grid } from '../../src/arc/types.js';
 import { Rng } from '../../src/common/rng.js';
 import { GridParseError, gridEncoderNames, parseGridEncoder } from '../../src/prompts/index.js';
+import { grids as anyGrid } from '../arc/arbitraries.js';
 
-const grids: fc.Arbitrary<Grid> = fc
-  .tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 30 }))
-  .chain(([height, width]) => {
-    const row = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: width, maxLength: width });
-    return fc.array(row, { minLength: height, maxLength: height });
-  });
+const grids = anyGrid();
 
 /** Every composition: a leaf within any nesting of wrappers. */
 const { expression: expressions } = fc.letrec<{ leaf: string; wrapped: string; expression: string }>(

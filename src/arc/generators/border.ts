@@ -70,16 +70,8 @@ export const border = defineFamily('border', [
     description: 'A frame and its inside exchange their colours.',
     rule: (draw) => () => {
       const input = draw.blank(3);
-      const [height, width] = gridShape(input);
       const [frame, inside] = draw.colors(2);
-      const rows = draw.rng.int(3, height);
-      const columns = draw.rng.int(3, width);
-      const box = {
-        top: draw.rng.int(0, height - rows),
-        left: draw.rng.int(0, width - columns),
-        height: rows,
-        width: columns,
-      };
+      const box = draw.box(input, 3);
       paintBox(input, box, inside!);
       paintFrame(input, box, frame!);
       const output = mapGrid(input, (old) => (old === frame ? inside! : old === inside ? frame! : old));

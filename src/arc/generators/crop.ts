@@ -86,12 +86,9 @@ export const crop = defineFamily('crop', [
       const [frame, ...others] = draw.colors(Math.max(2, draw.knobs.colors));
       return () => {
         const input = draw.noise(draw.side(4), draw.side(4), 0.4, others);
-        const [height, width] = gridShape(input);
-        const box = { height: draw.rng.int(3, height), width: draw.rng.int(3, width) };
-        const top = draw.rng.int(0, height - box.height);
-        const left = draw.rng.int(0, width - box.width);
-        paintFrame(input, { top, left, ...box }, frame!);
-        const inner = { top: top + 1, left: left + 1, height: box.height - 2, width: box.width - 2 };
+        const box = draw.box(input, 3);
+        paintFrame(input, box, frame!);
+        const inner = { top: box.top + 1, left: box.left + 1, height: box.height - 2, width: box.width - 2 };
         return { input, output: cropGrid(input, inner) };
       };
     },

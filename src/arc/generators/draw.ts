@@ -135,6 +135,20 @@ export class Draw {
     return normalize(shape);
   }
 
+  /** A rectangle anywhere in the grid, its height and width within these limits. */
+  box(
+    grid: MutableGrid,
+    least: number,
+    [mostRows, mostColumns]: readonly [rows: number, columns: number] = gridShape(grid),
+  ): Box {
+    const [gridHeight, gridWidth] = gridShape(grid);
+    const height = this.rng.int(least, mostRows);
+    const width = this.rng.int(least, mostColumns);
+    const top = this.rng.int(0, gridHeight - height);
+    const left = this.rng.int(0, gridWidth - width);
+    return { top, left, height, width };
+  }
+
   /** A place in the grid where a box and the ring around it are empty, or null when none is found. */
   place(grid: MutableGrid, height: number, width: number, inside = false): Box | null {
     const [gridHeight, gridWidth] = gridShape(grid);

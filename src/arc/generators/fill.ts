@@ -146,20 +146,13 @@ export const fill = defineFamily('fill', [
       const [own, filling] = draw.colors(2);
       return () => {
         const input = draw.blank(4);
-        const [height, width] = gridShape(input);
-        const [rows, columns] = [draw.rng.int(2, height), draw.rng.int(2, width)];
-        const box = {
-          top: draw.rng.int(0, height - rows),
-          left: draw.rng.int(0, width - columns),
-          height: rows,
-          width: columns,
-        };
-        const [left, right] = draw.rng.shuffle([box.left, box.left + columns - 1]);
+        const box = draw.box(input, 2);
+        const [left, right] = draw.rng.shuffle([box.left, box.left + box.width - 1]);
         const output = copyGrid(input);
         paintBox(output, box, filling!);
         for (const grid of [input, output]) {
           grid[box.top]![left!] = own!;
-          grid[box.top + rows - 1]![right!] = own!;
+          grid[box.top + box.height - 1]![right!] = own!;
         }
         return { input, output };
       };

@@ -169,17 +169,7 @@ export const scaling = defineFamily('scaling', [
       if (output === null) return null;
       const [height, width] = gridShape(output);
       const input = copyGrid(output);
-      const [rows, columns] = [
-        draw.rng.int(1, Math.floor(height / 2)),
-        draw.rng.int(1, Math.floor(width / 2)),
-      ];
-      const box = {
-        top: draw.rng.int(0, height - rows),
-        left: draw.rng.int(0, width - columns),
-        height: rows,
-        width: columns,
-      };
-      paintBox(input, box, 0);
+      paintBox(input, draw.box(input, 1, [Math.floor(height / 2), Math.floor(width / 2)]), 0);
       return { input, output };
     },
   },
