@@ -8,7 +8,7 @@ import { saveDataset } from '../arc/dataset.js';
 import { generateTasks } from '../arc/generate.js';
 import type { Dataset } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
-import { assertWritableFolder, packageRoot } from '../common/files.js';
+import { assertWritableFolder, packageRoot, writeFileAtomic } from '../common/files.js';
 import { Rng } from '../common/rng.js';
 import { lossPlot, predictionCountPlot, validationLossPlot } from '../display/plots.js';
 import { type ReportSection, saveReport } from '../display/report.js';
@@ -32,7 +32,7 @@ export const startGenerators = [
 ] as const;
 
 /** The tasks of the run, small enough for a model of a million weights. */
-export const startKnobs = { maxSize: 5, minSize: 3, colors: 3, objects: 2 } as const;
+export const startKnobs = { maxSize: 5, minSize: 5, colors: 3, objects: 3 } as const;
 
 /** Options of {@link start}. */
 export interface StartOptions {
@@ -178,6 +178,8 @@ export async function start(options: StartOptions & StartHooks = {}): Promise<St
   onStage('Writing the submission and the report');
   const submissionPath = file('submission.json');
   saveSubmission(submissionPath, buildSubmission(vote(after.predictions, { n: 2 }), val), val);
+  const metrics = { before: before.metrics, after: after.metrics };
+  writeFileAtomic(file('metrics.json'), `${JSON.stringify(metrics, null, 2)}\n`);
   const seconds = (performance.now() - startedAt) / 1000;
   const reportPath = file('report.html');
   await saveReport(reportPath, {
@@ -197,7 +199,7 @@ export async function start(options: StartOptions & StartHooks = {}): Promise<St
     ],
     sections: sections(before, after, training, inputs, val, o.seed),
   });
-  return { before: before.metrics, after: after.metrics, reportPath, submissionPath, seconds };
+  return { ...metrics, reportPath, submissionPath, seconds };
 }
 
 /** Tasks to learn from and other tasks of the same rules: none of the second is among the first. */

@@ -31,8 +31,11 @@ export interface InitModelOptions {
 }
 
 /**
- * Writes a Hugging Face folder with random weights: normal with standard deviation 0.02, norms 1, biases 0,
- * and the projections back into the residual stream smaller by √(2 · layers) (GPT-2's initialisation).
+ * Writes a Hugging Face folder with random weights, for small models: embeddings normal with standard deviation
+ * 0.02, projections with 1/√(their inputs), those back into the residual stream smaller by √(2 · layers), norms 1.
+ * Biases of queries and keys are normal with deviation 1: under rotary embeddings each head then looks at
+ * distances of its own from the start. With zeros a model of a million weights takes thousands of steps to find
+ * that an output cell lies a fixed distance behind its input cell.
  * @returns the number of weights
  * @throws {ModelFileError} when the shape is impossible or the folder is not empty
  */
@@ -82,9 +85,8 @@ export function initModel(options: InitModelOptions): number {
     const config = configOf(writeTokenizer ? Math.ceil(tokens / 8) * 8 : requested);
     const shapes = weightShapes(parseConfig(config, 'init-model'));
     const tensors = Array.from(shapes, ([name, shape]): [string, TensorToWrite] => {
-      const size = shape.reduce((product, n) => product * n, 1);
-      count += size;
-      return [name, { shape, dtype: 'F32', values: () => draw(name, size, numLayers, seed) }];
+      count += shape.reduce((product, n) => product * n, 1);
+      return [name, { shape, dtype: 'F32', values: () => draw(name, shape, numLayers, seed) }];
     });
     writeSafetensors(join(folder, 'model.safetensors'), tensors);
     writeFileAtomic(join(folder, 'config.json'), JSON.stringify(config, null, 2) + '\n');
@@ -92,12 +94,19 @@ export function initModel(options: InitModelOptions): number {
   return count;
 }
 
-function draw(name: string, size: number, numLayers: number, seed: number): Float32Array {
+function draw(name: string, shape: readonly number[], numLayers: number, seed: number): Float32Array {
+  const size = shape.reduce((product, n) => product * n, 1);
   if (name.endsWith('norm.weight')) return new Float32Array(size).fill(1);
-  if (name.endsWith('.bias')) return new Float32Array(size);
-  const residual = /\.(o_proj|down_proj)\./.test(name);
-  const deviation = residual ? 0.02 / Math.sqrt(2 * numLayers) : 0.02;
   // a stream for each tensor, so that a model with more layers begins like one with fewer
   const rng = Rng.of(seed, 'init-model', name);
-  return Float32Array.from({ length: size }, () => rng.normal(0, deviation));
+  return Float32Array.from({ length: size }, () => rng.normal(0, deviation(name, shape, numLayers)));
+}
+
+/** The standard deviation of a tensor's weights. */
+function deviation(name: string, shape: readonly number[], numLayers: number): number {
+  if (/\.[qk]_proj\.bias$/.test(name)) return 1;
+  if (name.endsWith('.bias')) return 0;
+  if (!/_proj\./.test(name)) return 0.02;
+  const plain = 1 / Math.sqrt(shape[1] as number);
+  return /\.(o_proj|down_proj)\./.test(name) ? plain / Math.sqrt(2 * numLayers) : plain;
 }

@@ -41,8 +41,14 @@ const EXP = memory.data<f32>([
   1.6666665459e-1, 1.6666665459e-1, 1.6666665459e-1, 1.6666665459e-1,
   5.0000001201e-1, 5.0000001201e-1, 5.0000001201e-1, 5.0000001201e-1,
   1, 1, 1, 1,
+  -87, -87, -87, -87,
 ], 16);
-const EXP_BITS = memory.data<i32>([0x4b400000, 0x4b400000, 0x4b400000, 0x4b400000, 127, 127, 127, 127], 16);
+// prettier-ignore
+const EXP_BITS = memory.data<i32>([
+  0x4b400000, 0x4b400000, 0x4b400000, 0x4b400000,
+  127, 127, 127, 127,
+  127 - 0x4b400000, 127 - 0x4b400000, 127 - 0x4b400000, 127 - 0x4b400000,
+], 16);
 
 /** The vector 1, 1, 1, 1. */
 // @ts-ignore: decorator
@@ -58,15 +64,12 @@ function c(x: f32): v128 {
 }
 
 /**
- * eˣ: x = n·ln 2 + r with |r| ≤ ln 2 / 2, a polynomial of degree 6 for eʳ (coefficients of Cephes' expf), and
- * 2ⁿ in two factors so that overflow gives infinity and underflow denormals. Error at most 2 ulp.
+ * eʳ of what is left of x when n·ln 2 is taken away, |r| ≤ ln 2 / 2: a polynomial of degree 6 (coefficients of
+ * Cephes' expf). `shifted` is 1.5·2²³ + x / ln 2: the sum rounds to an integer, n, and leaves it in the low bits.
  */
 // @ts-ignore: decorator
 @inline
-export function exp4(x: v128): v128 {
-  x = f32x4.pmax(f32x4.pmin(x, v128.load(EXP)), v128.load(EXP, 16));
-  // adding 1.5·2²³ rounds to an integer, and leaves it in the low bits
-  const shifted = f32x4.add(f32x4.mul(x, v128.load(EXP, 32)), v128.load(EXP, 48));
+function expFraction4(x: v128, shifted: v128): v128 {
   const n = f32x4.sub(shifted, v128.load(EXP, 48));
   const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, v128.load(EXP, 64))), f32x4.mul(n, v128.load(EXP, 80)));
   // Estrin's order: pairs first, which halves the chain of dependent operations
@@ -74,13 +77,31 @@ export function exp4(x: v128): v128 {
   const high = f32x4.add(f32x4.mul(v128.load(EXP, 96), r), v128.load(EXP, 112));
   const middle = f32x4.add(f32x4.mul(v128.load(EXP, 128), r), v128.load(EXP, 144));
   const low = f32x4.add(f32x4.mul(v128.load(EXP, 160), r), v128.load(EXP, 176));
-  let p = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(high, r2), middle), r2), low);
-  p = f32x4.add(f32x4.add(f32x4.mul(p, r2), r), v128.load(EXP, 192));
+  const p = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(high, r2), middle), r2), low);
+  return f32x4.add(f32x4.add(f32x4.mul(p, r2), r), v128.load(EXP, 192));
+}
+
+/** eˣ = 2ⁿ·eʳ, with 2ⁿ in two factors so that overflow gives infinity and underflow denormals. Error at most 2 ulp. */
+// @ts-ignore: decorator
+@inline
+export function exp4(x: v128): v128 {
+  x = f32x4.pmax(f32x4.pmin(x, v128.load(EXP)), v128.load(EXP, 16));
+  const shifted = f32x4.add(f32x4.mul(x, v128.load(EXP, 32)), v128.load(EXP, 48));
+  const p = expFraction4(x, shifted);
   const exponent = i32x4.sub(shifted, v128.load(EXP_BITS));
   const half = i32x4.shr_s(exponent, 1);
   const first = i32x4.shl(i32x4.add(half, v128.load(EXP_BITS, 16)), 23);
   const second = i32x4.shl(i32x4.add(i32x4.sub(exponent, half), v128.load(EXP_BITS, 16)), 23);
   return f32x4.mul(f32x4.mul(p, first), second);
+}
+
+/** eˣ for x ≤ 0, as softmax needs it: below −87 it stays at e⁻⁸⁷, so that 2ⁿ is one factor. Error at most 2 ulp. */
+// @ts-ignore: decorator
+@inline
+export function expNegative4(x: v128): v128 {
+  x = f32x4.pmax(x, v128.load(EXP, 208));
+  const shifted = f32x4.add(f32x4.mul(x, v128.load(EXP, 32)), v128.load(EXP, 48));
+  return f32x4.mul(expFraction4(x, shifted), i32x4.shl(i32x4.add(shifted, v128.load(EXP_BITS, 32)), 23));
 }
 
 /** ln x: x = 2ᵉ·m with m in [√½, √2), and Cephes' polynomial for ln m. −∞ at 0, NaN below. Error at most 2 ulp. */

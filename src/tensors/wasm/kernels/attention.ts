@@ -137,16 +137,17 @@ function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo 
     start = end;
   }
   const out = backend.makeOutput(q.shape, 'float32');
-  if (blocks.length / 4 < n / 4 || longest * 4 + 64 > SCRATCH_BYTES) {
+  const group = heads / keyHeads;
+  if (blocks.length / 4 < n / 4 || (longest + 4) * 4 * group > SCRATCH_BYTES) {
     const strides = { keyHeads, keyRow: headDim, keyHead: maxLength * headDim };
     attend(backend, { q, keys, values, out }, null, blocks, strides, scale);
     return out;
   }
   const pointers = [q, keys, values, slots, lengths, out].map((tensor) => backend.pointer(tensor));
   const { runtime } = backend;
-  const args = [...pointers, heads, heads / keyHeads, maxLength, headDim, scale];
-  const grain = Math.ceil(200_000 / (2 * headDim * Math.max(1, longest)));
-  runtime.run(runtime.kernel('cachedAttention'), args, n * heads, grain);
+  const args = [...pointers, heads, group, maxLength, headDim, scale];
+  const grain = Math.ceil(100_000 / (group * headDim * longest));
+  runtime.run(runtime.kernel('cachedAttention'), args, n * keyHeads, grain);
   return out;
 }
 
