@@ -26,7 +26,12 @@ export function number(minimum = -Infinity, maximum = Infinity): (text: string) 
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isFinite(value) || value < minimum || value > maximum) {
-      const range = minimum === -Infinity && maximum === Infinity ? '' : ` between ${minimum} and ${maximum}`;
+      const range =
+        maximum !== Infinity
+          ? ` between ${minimum} and ${maximum}`
+          : minimum !== -Infinity
+            ? ` of at least ${minimum}`
+            : '';
       throw new InvalidArgumentError(`Expected a number${range}.`);
     }
     return value;
@@ -37,14 +42,4 @@ export function number(minimum = -Infinity, maximum = Infinity): (text: string) 
 export function toggle(command: Command, name: string, description: string, byDefault: boolean): void {
   command.addOption(new Option(`--${name}`, description).default(byDefault));
   command.addOption(new Option(`--no-${name}`, `turn --${name} off`));
-}
-
-/** Splits the values of a repeatable `--flag path kind` option into pairs. */
-export function pairs(values: readonly string[], flag: string): [string, string][] {
-  if (values.length % 2 !== 0) {
-    throw new InvalidArgumentError(
-      `${flag} takes pairs of a data set file and a prompt kind, got: ${values.join(' ')}`,
-    );
-  }
-  return Array.from({ length: values.length / 2 }, (_, i) => [values[2 * i]!, values[2 * i + 1]!]);
 }

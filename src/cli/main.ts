@@ -19,7 +19,11 @@ async function buildProgram(name: string | undefined): Promise<Command> {
     .description('A TypeScript laboratory for the Abstraction and Reasoning Challenge.')
     .version(typeof __ARCLAB_VERSION__ === 'string' ? __ARCLAB_VERSION__ : 'development')
     .exitOverride()
-    .showHelpAfterError('(add --help for the options)');
+    .configureOutput({
+      // commander puts its suggestions on lines of their own
+      outputError: (text, write) =>
+        write(`${text.trim().replace(/\s*\n\s*/g, ' ')} (--help shows the options)\n`),
+    });
   program.addHelpText('after', '\nFlags may be written with - or _: --max-steps is --max_steps.');
   for (const [commandName, { summary, load }] of Object.entries(commands)) {
     const command = program.command(commandName).description(summary);
@@ -42,7 +46,9 @@ async function buildProgram(name: string | undefined): Promise<Command> {
 export async function main(argv: readonly string[]): Promise<number> {
   const args = normalizeFlags(argv);
   try {
-    const program = await buildProgram(args.find((arg) => !arg.startsWith('-')));
+    const program = await buildProgram(
+      args.filter((arg) => !arg.startsWith('-')).find((arg) => arg !== 'help'),
+    );
     if (args.length === 0) program.help();
     await program.parseAsync(args, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;

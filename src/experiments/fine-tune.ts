@@ -3,11 +3,12 @@
  * load the model, continue or start, then steps, validation and checkpoints until the end.
  */
 import { existsSync } from 'node:fs';
-import { assertWritableFolder, buildFile } from '../common/files.js';
+import { join, relative } from 'node:path';
+import { buildFile } from '../common/files.js';
 import { Rng } from '../common/rng.js';
-import { type Decoder, loadDecoder, resolveModel } from '../models/index.js';
+import { assertOutputFolder, type Decoder, loadDecoder, resolveModel } from '../models/index.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
-import { type ChatTokenizer, loadTokenizer } from '../prompts/tokenizer.js';
+import type { ChatTokenizer } from '../prompts/tokenizer.js';
 import { initBackend } from '../tensors/backend.js';
 import {
   listCheckpoints,
@@ -16,7 +17,7 @@ import {
   setAsideEarlierRun,
   type TrainerState,
 } from '../training/checkpoints.js';
-import { CheckpointError, NothingFitsError, TrainingOptionsError } from '../training/errors.js';
+import { CheckpointError, NothingFitsError } from '../training/errors.js';
 import type { FineTuneEvent } from '../training/events.js';
 import {
   configDifferences,
@@ -35,6 +36,7 @@ import {
   openSampleSource,
   type TrainingDataSpec,
 } from '../training/training-data.js';
+import { openTokenizer } from './model-session.js';
 
 export type { FineTuneEvent } from '../training/events.js';
 export type { FineTuneOptions } from '../training/options.js';
@@ -55,10 +57,10 @@ export interface FineTuneHooks {
 export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promise<RunResult> {
   const { onEvent = () => {}, signal, ...rest } = options;
   const note = (text: string) => onEvent({ type: 'note', text });
-  const config = fineTuneConfig(rest);
-  const { outputDir } = config;
+  let config = fineTuneConfig(rest);
   const loaded = loadData(config);
-  assertWritableFolder(outputDir, '--output_dir');
+  assertOutputFolder(config.outputDir);
+  removeLeftovers(config.outputDir);
   const previous = config.resumeFromCheckpoint ? findCheckpoint(config, note) : null;
   if (previous && previous.state.step >= config.maxSteps) {
     note(`${previous.path} has all ${config.maxSteps} steps already: nothing to do`);
@@ -66,21 +68,24 @@ export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promis
     return { checkpoint: previous.path, steps: step, interrupted: false, history };
   }
 
+  const backend = await initBackend(config.backend);
+  const adapterFolder = config.adapterPath === undefined ? undefined : await resolveModel(config.adapterPath);
   const modelFolder = await resolveModel(config.modelPath);
-  const tokenizer = loadTokenizer(modelFolder);
+  const { tokenizer, modelConfig } = openTokenizer(modelFolder);
+  if (config.maxSeqLen > modelConfig.maxPositionEmbeddings) {
+    note(
+      `--max_seq_len ${config.maxSeqLen}: the model was made for ${modelConfig.maxPositionEmbeddings} tokens`,
+    );
+  }
   const validation = openValidation(config, tokenizer, loaded, note);
   const stream = openStream(config, modelFolder, tokenizer, loaded, previous?.state.rng.streamIndex ?? 0);
   try {
     await stream.check();
-    const backend = await initBackend(config.backend);
-    const decoder = await openDecoder(config, modelFolder, tokenizer);
+    const decoder = await openDecoder(config, modelFolder, adapterFolder);
+    if (!config.resumeFromCheckpoint) config = startOver(config, note);
     const run = new Run(config, decoder, stream, validation, onEvent);
     try {
       if (previous) run.restore(previous.path, previous.state);
-      else if (!config.resumeFromCheckpoint) {
-        const aside = setAsideEarlierRun(outputDir);
-        if (aside) note(`moved the earlier run of ${outputDir} to ${aside}`);
-      }
       if (config.verbose) note(`backend ${backend}, ${validation.length} validation samples`);
       return await run.train(signal);
     } finally {
@@ -107,7 +112,6 @@ interface Previous {
 
 /** The newest checkpoint of the output folder. @throws {CheckpointError} when it is of another run */
 function findCheckpoint(config: FineTuneConfig, note: (text: string) => void): Previous | null {
-  removeLeftovers(config.outputDir);
   const newest = listCheckpoints(config.outputDir).at(-1);
   if (!newest) return null;
   const { state, config: before } = readCheckpoint(newest.path);
@@ -125,6 +129,17 @@ function findCheckpoint(config: FineTuneConfig, note: (text: string) => void): P
     );
   }
   return { path: newest.path, state };
+}
+
+/** Moves an earlier run out of the way; an adapter that was part of it is named by its new place. */
+function startOver(config: FineTuneConfig, note: (text: string) => void): FineTuneConfig {
+  const { outputDir, adapterPath } = config;
+  const aside = setAsideEarlierRun(outputDir);
+  if (!aside) return config;
+  note(`moved the earlier run of ${outputDir} to ${aside}`);
+  if (adapterPath === undefined || existsSync(adapterPath)) return config;
+  const moved = join(aside, relative(outputDir, adapterPath));
+  return existsSync(moved) ? { ...config, adapterPath: moved } : config;
 }
 
 /** The fixed validation samples. @throws {NothingFitsError} when there is a data set but no sample fits */
@@ -196,12 +211,12 @@ function openStream(
 async function openDecoder(
   config: FineTuneConfig,
   folder: string,
-  tokenizer: ChatTokenizer,
+  adapterPath: string | undefined,
 ): Promise<Decoder> {
-  const fresh = config.useLora && config.adapterPath === undefined;
-  const decoder = await loadDecoder(folder, {
+  const fresh = config.useLora && adapterPath === undefined;
+  return loadDecoder(folder, {
     trainable: config.useLora ? 'adapter' : 'all',
-    ...(config.adapterPath === undefined ? {} : { adapterPath: config.adapterPath }),
+    ...(adapterPath === undefined ? {} : { adapterPath }),
     ...(fresh
       ? {
           lora: {
@@ -216,9 +231,4 @@ async function openDecoder(
       : {}),
     rng: Rng.of(config.seed, 'lora'),
   });
-  if (tokenizer.vocabSize <= decoder.config.vocabSize) return decoder;
-  decoder.dispose();
-  throw new TrainingOptionsError(
-    `${folder}: its tokenizer knows ${tokenizer.vocabSize} tokens, its model ${decoder.config.vocabSize}`,
-  );
 }

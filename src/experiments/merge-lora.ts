@@ -1,6 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { ModelFileError } from '../models/errors.js';
-import { loadDecoder, resolveModel, saveModel } from '../models/index.js';
+import { assertNewFolder, loadDecoder, resolveModel, saveModel } from '../models/index.js';
 import { initBackend } from '../tensors/backend.js';
 
 export interface MergeLoraOptions {
@@ -20,12 +18,10 @@ export interface MergeLoraOptions {
  */
 export async function mergeLora(options: MergeLoraOptions): Promise<void> {
   const { modelPath, adapterPath, outputDir, dtype = 'float32', backend } = options;
-  if (existsSync(outputDir) && readdirSync(outputDir).length > 0) {
-    throw new ModelFileError(`${outputDir}: the folder is not empty, give --output_dir a new one`);
-  }
-  const folder = await resolveModel(modelPath);
-  const adapter = await resolveModel(adapterPath);
+  assertNewFolder(outputDir);
   await initBackend(backend);
+  const adapter = await resolveModel(adapterPath);
+  const folder = await resolveModel(modelPath);
   const decoder = await loadDecoder(folder, { adapterPath: adapter, merge: true });
   try {
     saveModel(decoder, outputDir, { dtype });

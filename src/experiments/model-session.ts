@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import type { Grid, Task } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
 import { assertWritableFolder } from '../common/files.js';
-import { type Decoder, loadDecoder, readConfig, resolveModel } from '../models/index.js';
+import { type Decoder, type DecoderConfig, loadDecoder, readConfig, resolveModel } from '../models/index.js';
 import {
   type ChatTokenizer,
   type GridEncoder,
@@ -54,24 +54,30 @@ export interface PromptSession {
   loadDecoder(): Promise<Decoder>;
 }
 
+/** A model's configuration and tokenizer. @throws {UserError} when the tokenizer has tokens without an embedding */
+export function openTokenizer(folder: string): { tokenizer: ChatTokenizer; modelConfig: DecoderConfig } {
+  const modelConfig = readConfig(folder);
+  const tokenizer = loadTokenizer(folder);
+  if (tokenizer.vocabSize > modelConfig.vocabSize) {
+    throw new UserError(
+      `${folder}: its tokenizer knows ${tokenizer.vocabSize} tokens, its model only ${modelConfig.vocabSize}`,
+    );
+  }
+  return { tokenizer, modelConfig };
+}
+
 /** Finds the model's files and opens its tokenizer; downloads what is missing, loads no weights. */
 export async function openPrompts(options: ModelOptions): Promise<PromptSession> {
   const encoder: GridEncoder = parseGridEncoder(options.gridEncoder ?? modelDefaults.gridEncoder);
   const folder = await resolveModel(options.modelPath);
   const adapterFolder =
     options.adapterPath === undefined ? undefined : await resolveModel(options.adapterPath);
-  const tokenizer = loadTokenizer(folder);
-  const { maxPositionEmbeddings, vocabSize } = readConfig(folder);
-  if (tokenizer.vocabSize > vocabSize) {
-    throw new UserError(
-      `${folder}: its tokenizer knows ${tokenizer.vocabSize} tokens, its model only ${vocabSize}`,
-    );
-  }
+  const { tokenizer, modelConfig } = openTokenizer(folder);
   return {
     folder,
     ...(adapterFolder === undefined ? {} : { adapterFolder }),
     tokenizer,
-    maxSeqLen: Math.min(options.maxSeqLen ?? modelDefaults.maxSeqLen, maxPositionEmbeddings),
+    maxSeqLen: Math.min(options.maxSeqLen ?? modelDefaults.maxSeqLen, modelConfig.maxPositionEmbeddings),
     builder: (kind) => new PromptBuilder({ tokenizer, encoder, kind }),
     gridTokens: (grid) => tokenizer.encode(encoder.encode(grid)).length + 1,
     // no token is shorter than a character, but for those that byte-level vocabularies have only in pieces

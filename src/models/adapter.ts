@@ -12,14 +12,23 @@ import {
 } from './lora.js';
 import { principalFactors } from './svd.js';
 
-/** Makes a fresh trainable adapter. @throws {AdapterError} when the options cannot be met. */
-export function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rng): void {
-  const { rank, alpha, useRslora, useDora, init } = options;
+/**
+ * Checks the options of a fresh adapter against the shapes [out, in] of the projections by name: all that can
+ * be wrong is known before a weight is read.
+ * @throws {AdapterError} when the options cannot be met
+ */
+export function assertLoraFits(
+  { rank, alpha, dropout, useDora, init, targetModules }: LoraOptions,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): void {
   if (!Number.isInteger(rank) || rank < 1) {
     throw new AdapterError(`LoRA rank ${rank} found, expected an integer of at least 1`);
   }
-  if (!(options.dropout >= 0 && options.dropout < 1)) {
-    throw new AdapterError(`LoRA dropout ${options.dropout} found, expected a number from 0 to below 1`);
+  if (!(alpha > 0 && Number.isFinite(alpha))) {
+    throw new AdapterError(`LoRA alpha ${alpha} found, expected a number above 0`);
+  }
+  if (!(dropout >= 0 && dropout < 1)) {
+    throw new AdapterError(`LoRA dropout ${dropout} found, expected a number from 0 to below 1`);
   }
   if (!['default', 'gaussian', 'pissa'].includes(init)) {
     throw new AdapterError(`unknown LoRA initialisation "${init}". Known: default, gaussian, pissa`);
@@ -29,18 +38,30 @@ export function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rng): vo
       'pissa changes the base weights, which DoRA cannot undo when it is saved: use one of the two',
     );
   }
+  const targets = matchTargets([...shapes.keys()], targetModules ?? defaultTargetModules);
+  for (const [name, shape] of shapes) {
+    if (init === 'pissa' && targets.has(name) && rank > Math.min(...shape)) {
+      throw new AdapterError(`pissa rank ${rank} is above the rank of ${name} [${shape.join(', ')}]`);
+    }
+  }
+}
+
+/** Makes a fresh trainable adapter. @throws {AdapterError} when the options cannot be met. */
+export function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rng): void {
+  const { rank, alpha, useRslora, useDora, init } = options;
+  const projections = decoder.projections();
+  assertLoraFits(options, new Map(projections.map(({ name, weight }) => [name, weight.shape])));
   const names = options.targetModules ?? defaultTargetModules;
-  const targets = matchTargets(decoder.projections(), names);
+  const targets = matchTargets(
+    projections.map(({ name }) => name),
+    names,
+  );
   const scaling = loraScaling(alpha, rank, useRslora);
-  for (const projection of targets) {
+  for (const projection of projections) {
+    if (!targets.has(projection.name)) continue;
     const stream = rng.fork();
     const [out, input] = projection.weight.shape;
     if (init === 'pissa') {
-      if (rank > Math.min(out, input)) {
-        throw new AdapterError(
-          `pissa rank ${rank} is above the rank of ${projection.name} [${out}, ${input}]`,
-        );
-      }
       const initial = principalPart(projection, rank, scaling, stream);
       subtractInitial(projection, initial, scaling);
       projection.adapter = {
@@ -119,17 +140,16 @@ export function installAdapter(decoder: Decoder, file: AdapterFile, trainable: b
 }
 
 /** The projections that target names mean: the last part of a projection's name, or all of it. */
-function matchTargets(projections: readonly Projection[], names: readonly string[]): Projection[] {
-  const matches = (projection: Projection, name: string) =>
-    projection.name === name || projection.name.endsWith(`.${name}`);
-  const wanted = names.includes('all-linear') ? projections.map(({ name }) => name) : names;
-  for (const name of wanted) {
-    if (!projections.some((projection) => matches(projection, name))) {
-      const known = [...new Set(projections.map((projection) => projection.name.split('.').at(-1)))];
-      throw new AdapterError(`unknown target module "${name}". Known: ${known.join(', ')}, all-linear`);
+function matchTargets(projections: readonly string[], targets: readonly string[]): Set<string> {
+  const matches = (name: string, target: string) => name === target || name.endsWith(`.${target}`);
+  if (targets.includes('all-linear')) return new Set(projections);
+  for (const target of targets) {
+    if (!projections.some((name) => matches(name, target))) {
+      const known = [...new Set(projections.map((name) => name.split('.').at(-1)))];
+      throw new AdapterError(`unknown target module "${target}". Known: ${known.join(', ')}, all-linear`);
     }
   }
-  return projections.filter((projection) => wanted.some((name) => matches(projection, name)));
+  return new Set(projections.filter((name) => targets.some((target) => matches(name, target))));
 }
 
 /** What PiSSA takes out of a base weight: a [rank, in] and b [out, rank] with s · b · a its best approximation. */

@@ -94,6 +94,12 @@ export async function resolveModel(pathOrId: string, options: ResolveOptions = {
         `${missing}, and ${settings.endpoint} answers ${error.status}: no such model, or ${hint}`,
       );
     }
+    const { path } = error as NodeJS.ErrnoException;
+    if (path !== undefined) {
+      throw new HubError(
+        `${missing}, and it cannot be written there (${settings.cache}): ${messageOf(error)}`,
+      );
+    }
     const reason = error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error);
     throw new HubError(`${missing} and the hub cannot be reached: ${settings.endpoint}: ${reason}`);
   }

@@ -1,11 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../common/files.js';
 import { Rng } from '../common/rng.js';
 import { parseConfig } from './config.js';
-import { ModelFileError } from './errors.js';
 import { type TensorToWrite, writeSafetensors } from './safetensors.js';
-import { writeFolder } from './save.js';
+import { assertNewFolder, writeFolder } from './save.js';
 import { weightShapes } from './weights.js';
 
 /** The shape of a new model. */
@@ -75,9 +73,7 @@ export function initModel(options: InitModelOptions): number {
     use_cache: true,
   });
   parseConfig(configOf(requested), 'init-model');
-  if (existsSync(outputDir) && readdirSync(outputDir).length > 0) {
-    throw new ModelFileError(`${outputDir}: the folder is not empty, give --output_dir a new one`);
-  }
+  assertNewFolder(outputDir);
   let count = 0;
   writeFolder(outputDir, (folder) => {
     const tokens = writeTokenizer?.(folder, { vocabSize: requested }) ?? requested;

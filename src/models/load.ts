@@ -1,12 +1,12 @@
 import { UserError } from '../common/errors.js';
 import type { Rng } from '../common/rng.js';
 import * as tf from '../tensors/tf.js';
-import { addAdapter, installAdapter } from './adapter.js';
+import { addAdapter, assertLoraFits, installAdapter } from './adapter.js';
 import { readAdapter } from './adapter-files.js';
 import { readConfig } from './config.js';
 import { Decoder } from './decoder.js';
 import type { LoraOptions } from './lora.js';
-import { assertModelFolder, ModelWeights, weightShapes } from './weights.js';
+import { assertModelFolder, ModelWeights, projectionShapes, weightShapes } from './weights.js';
 
 /** What to load besides the base, and what training may change. */
 export interface LoadOptions {
@@ -48,6 +48,7 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   const config = readConfig(folder);
   const shapes = weightShapes(config);
   const adapter = adapterPath ? readAdapter(adapterPath, shapes) : undefined;
+  if (lora) assertLoraFits(lora, projectionShapes(shapes));
   const files = new ModelWeights(folder, shapes);
   let decoder: Decoder;
   try {

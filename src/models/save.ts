@@ -1,10 +1,10 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { readJson, temporaryName, writeFileAtomic } from '../common/files.js';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { assertWritableFolder, readJson, temporaryName, writeFileAtomic } from '../common/files.js';
 import * as tf from '../tensors/tf.js';
 import { adapterConfigName, adapterWeightsName, pissaRankKey } from './adapter-files.js';
 import type { Decoder } from './decoder.js';
-import { AdapterError } from './errors.js';
+import { AdapterError, ModelFileError } from './errors.js';
 import { type HostTensor, type TensorToWrite, writeSafetensors } from './safetensors.js';
 
 /**
@@ -85,6 +85,27 @@ export function saveModel(
     ]);
     writeSafetensors(join(target, 'model.safetensors'), tensors);
   });
+}
+
+/**
+ * Makes sure that a folder can be written by what is about to make it, without making it.
+ * @throws {UserError} naming `--output_dir` when nothing can be written there
+ */
+export function assertOutputFolder(folder: string): void {
+  let existing = resolve(folder);
+  while (!existsSync(existing)) existing = dirname(existing);
+  if (!statSync(existing).isDirectory()) {
+    throw new ModelFileError(`--output_dir: cannot write to ${folder}: ${existing} is a file`);
+  }
+  assertWritableFolder(existing, '--output_dir');
+}
+
+/** The same for a folder that must be new. @throws {UserError} also when there are files in it */
+export function assertNewFolder(folder: string): void {
+  assertOutputFolder(folder);
+  if (existsSync(folder) && readdirSync(folder).length > 0) {
+    throw new ModelFileError(`${folder}: the folder is not empty, give --output_dir a new one`);
+  }
 }
 
 /** Writes a folder under a temporary name and renames it; into a folder that exists, file by file. */

@@ -19,6 +19,17 @@ export function weightShapes(config: DecoderConfig): Map<string, number[]> {
   return shapes;
 }
 
+/** The shapes [out, in] of the projections among all weights, by the projection's name. */
+export function projectionShapes(
+  shapes: ReadonlyMap<string, readonly number[]>,
+): Map<string, readonly number[]> {
+  return new Map(
+    [...shapes].flatMap(([name, shape]) =>
+      name.endsWith('_proj.weight') ? [[name.replace(/\.weight$/, ''), shape]] : [],
+    ),
+  );
+}
+
 const validateIndex = compileSchema<{ weight_map: Record<string, string> }>(
   {
     type: 'object',

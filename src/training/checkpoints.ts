@@ -54,6 +54,8 @@ const validateState = compileSchema<TrainerState>(
   "a trainer's state",
 );
 
+const validateConfig = compileSchema<Record<string, unknown>>({ type: 'object' }, "a run's options");
+
 /** The checkpoints of a run's folder, oldest first. A folder of that name is always complete. */
 export function listCheckpoints(outputDir: string): { path: string; step: number }[] {
   if (!existsSync(outputDir)) return [];
@@ -68,9 +70,10 @@ export function listCheckpoints(outputDir: string): { path: string; step: number
 /** Reads where a checkpoint's run is, and its options. @throws {UserError} for a damaged file */
 export function readCheckpoint(path: string): { state: TrainerState; config: Record<string, unknown> } {
   const statePath = join(path, STATE_FILE);
+  const configPath = join(path, CONFIG_FILE);
   return {
     state: validateState(readJson(statePath, "a trainer's state"), statePath),
-    config: readJson(join(path, CONFIG_FILE), "a run's options") as Record<string, unknown>,
+    config: validateConfig(readJson(configPath, "a run's options"), configPath),
   };
 }
 

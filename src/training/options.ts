@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { TaskAugmentationWeights } from '../arc/task-augmentation.js';
+import { defaultTaskAugmentationWeights, type TaskAugmentationWeights } from '../arc/task-augmentation.js';
+import { compileSchema } from '../common/schema.js';
 import { TrainingOptionsError } from './errors.js';
 import type { LossOn } from './packing.js';
 import { parseScheduleName, type ScheduleName } from './schedules.js';
@@ -23,7 +24,7 @@ export interface FineTuneOptions {
   /** Measure the validation loss every so many steps (and at the end); -1 = at the end only. */
   evalSteps?: number;
   loggingSteps?: number;
-  /** Write a checkpoint every so many steps (and at the end); default evalSteps. */
+  /** Write a checkpoint every so many steps (and at the end); -1 = at the end only; default evalSteps. */
   saveSteps?: number;
   /** Tell about the data and every validation loss per prompt kind. */
   verbose?: boolean;
@@ -117,6 +118,38 @@ export const fineTuneDefaults = {
   workers: 1,
 } as const;
 
+const weight = { type: 'number', minimum: 0 };
+const weightsByName = (names: object) => ({
+  type: 'object',
+  additionalProperties: false,
+  properties: Object.fromEntries(Object.keys(names).map((name) => [name, weight])),
+});
+
+const validateTaskWeights = compileSchema<Partial<TaskAugmentationWeights>>(
+  {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      counts: { type: 'array', minItems: 2, items: weight },
+      kinds: weightsByName(defaultTaskAugmentationWeights.kinds),
+      sides: weightsByName(defaultTaskAugmentationWeights.sides),
+    },
+  },
+  'weights of task augmentations',
+);
+
+/** @throws {UserError} when weights are of unknown things, or leave nothing to draw */
+function checkTaskWeights(given: Partial<TaskAugmentationWeights>): void {
+  const flag = '--task_augmentation_weights';
+  const { counts, kinds, sides } = validateTaskWeights(given, flag);
+  for (const [name, list] of Object.entries({ counts: counts?.slice(1), kinds, sides })) {
+    if (list && !Object.values(list).some((value) => value > 0)) {
+      const where = name === 'counts' ? 'counts beyond the first' : name;
+      throw new TrainingOptionsError(`${flag}: expected a positive weight in ${where}`);
+    }
+  }
+}
+
 /** A path that means the same from any working directory; a hub id stays as it is. */
 function absolute(path: string): string {
   return existsSync(path) ? resolve(path) : path;
@@ -161,11 +194,7 @@ export function fineTuneConfig(options: FineTuneOptions): FineTuneConfig {
   if (!['answer', 'all'].includes(o.lossOn)) {
     throw new TrainingOptionsError(`--loss_on: expected answer or all, found "${o.lossOn}"`);
   }
-  if (o.taskAugmentationWeights?.counts?.slice(1).every((weight) => weight === 0)) {
-    throw new TrainingOptionsError(
-      '--task_augmentation_weights: expected a positive weight in counts beyond the first',
-    );
-  }
+  if (o.taskAugmentationWeights) checkTaskWeights(o.taskAugmentationWeights);
   const config: FineTuneConfig = {
     ...o,
     lrSchedulerType,
@@ -201,10 +230,11 @@ function checkNumbers(config: FineTuneConfig): void {
     ],
     [['evalSteps', 'saveSteps', 'maxValSamples'], orOff, 'an integer of at least 1, or -1'],
     [
-      ['learningRate', 'warmupSteps', 'maxGradNorm', 'weightDecay', 'workers', 'loraAlpha'],
+      ['learningRate', 'warmupSteps', 'maxGradNorm', 'weightDecay', 'workers'],
       notNegative,
       'a number of at least 0',
     ],
+    [['loraAlpha'], (value) => Number.isFinite(value) && value > 0, 'a number above 0'],
     [['loraDropout'], (value) => value >= 0 && value < 1, 'a number from 0 to below 1'],
     [['warmupRatio', 'taskAugmentation'], (value) => value >= 0 && value <= 1, 'a number from 0 to 1'],
     [['seed'], Number.isSafeInteger, 'an integer'],
@@ -216,7 +246,13 @@ function checkNumbers(config: FineTuneConfig): void {
         throw new TrainingOptionsError(`--${flagName(name)}: expected ${expected}, found ${value}`);
     }
   }
-  for (const [path, , weight] of [...config.trainDatasets, ...config.valDataset]) {
+  const weighted = config.valDataset.find(([, , weight]) => weight !== undefined);
+  if (weighted) {
+    throw new TrainingOptionsError(
+      `--val_dataset: every sample counts once, expected no weight for ${weighted[0]}, found ${weighted[2]}`,
+    );
+  }
+  for (const [path, , weight] of config.trainDatasets) {
     if (weight !== undefined && !(weight > 0 && Number.isFinite(weight))) {
       throw new TrainingOptionsError(
         `--train_datasets: expected a positive weight for ${path}, found ${weight}`,

@@ -62,13 +62,13 @@ export class Run {
     const variables = [...this.decoder.trainableVariables().values()];
     const parameters = variables.reduce((sum, { size }) => sum + size, 0);
     this.onEvent({ type: 'start', step: this.#trainer.state.step, maxSteps, parameters });
-    await this.#validateIfDue(); // a run that was stopped at this step did not get to it
+    await this.#validateIfDue(signal); // a run that was stopped at this step did not get to it
     while (this.#trainer.state.step < maxSteps && !signal?.aborted) {
       const report = await this.#trainer.step();
       this.onEvent({ type: 'step', report });
       this.#log(report);
       if (signal?.aborted) break;
-      await this.#validateIfDue();
+      await this.#validateIfDue(signal);
       if (isDue(report.step, config.saveSteps)) this.#save();
     }
     const { step } = this.#trainer.state;
@@ -103,12 +103,14 @@ export class Run {
     this.onEvent({ type: 'train', point });
   }
 
-  async #validateIfDue(): Promise<void> {
+  async #validateIfDue(signal?: AbortSignal): Promise<void> {
     const { step } = this.#trainer.state;
     const due = isDue(step, this.config.evalSteps) || step >= this.config.maxSteps;
     const done = this.#history.validation.at(-1)?.step === step;
     if (!due || done || this.validation.length === 0) return;
-    const point = { step, ...(await evaluateLoss(this.decoder, this.validation, this.config)) };
+    const report = await evaluateLoss(this.decoder, this.validation, this.config, signal);
+    if (!report) return;
+    const point = { step, ...report };
     this.#history.validation.push(point);
     this.#metrics?.validation(point);
     this.onEvent({ type: 'validation', point });

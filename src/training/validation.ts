@@ -12,17 +12,22 @@ export interface ValidationReport extends MeanLoss {
   readonly seconds: number;
 }
 
-/** The mean loss per label of a fixed set of samples, without dropout and loss weights. */
+/**
+ * The mean loss per label of a fixed set of samples, without dropout and loss weights.
+ * @returns null when the signal is aborted before all samples are seen
+ */
 export async function evaluateLoss(
   decoder: TrainableDecoder,
   samples: readonly TrainingSample[],
   options: { maxTokensPerBatch: number; lossOn: LossOn },
-): Promise<ValidationReport> {
+  signal?: AbortSignal,
+): Promise<ValidationReport | null> {
   const start = performance.now();
   const tally = new LossTally();
   for (const batch of planMicroBatches(samples, options.maxTokensPerBatch)) {
     tally.add(batch, await scoreSamples(decoder, batch, options.lossOn), options.lossOn);
     await turn();
+    if (signal?.aborted) return null;
   }
   return {
     ...tally.total,

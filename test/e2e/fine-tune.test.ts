@@ -203,13 +203,23 @@ describe('a mistake ends in one line and exit code 2', () => {
     [['--train_datasets', 'missing.json', 'output-from-examples-mini'], /missing\.json: .*no such file/],
     [['--train_datasets', 'unsolved.json', 'output-from-examples-mini'], /unsolved\.json: .*not known/],
     [['--train_datasets', 'train.json'], /--train_datasets takes pairs/],
-    [['--model_path', 'empty'], /empty.*tokenizer\.json/],
+    [['--model_path', 'empty'], /empty.*config\.json.*no such file/],
     [['--loss_weights', 'nothing=2'], /--loss_weights: "nothing" is neither/],
     [['--loss_weights', 'two'], /--loss_weights takes name=number/],
     [['--output_dir', 'train.json/x'], /--output_dir: cannot write/],
     [['--max_seq_len', '10'], /--max_seq_len 10/],
     [['--adapter_path', 'empty'], /empty/],
     [['--lr_scheduler_type', 'steps'], /lr-scheduler-type/],
+    [['--max_stps', '3'], /unknown option '--max-stps' \(Did you mean --max-steps\?\)/],
+    [
+      ['--max_steps', 'three'],
+      /--max-steps <n>' argument 'three' is invalid\. Expected an integer of at least 1/,
+    ],
+    [['--learning_rate', '-1'], /'-1' is invalid\. Expected a number of at least 0\./],
+    [['--task_augmentation_weights', '{"kinds":{"x":1}}'], /--task_augmentation_weights: .*"x"/],
+    [['--task_augmentation_weights', '{x'], /Expected a JSON object/],
+    [['--val_dataset', 'val.json', 'output-from-examples-mini', '2'], /--val_dataset/],
+    [['--output_dir', '/proc/arclab'], /--output_dir: cannot write to \/proc/],
     [['--backend', 'abacus'], /abacus/],
   ])('%j', async (flags, message) => {
     const written: string[] = [];
@@ -222,7 +232,21 @@ describe('a mistake ends in one line and exit code 2', () => {
       fineTuneArguments(['--output_dir', output, '--max_steps', '1', ...inFolder(flags)]),
     );
     expect(written.join('')).toMatch(message);
-    expect(written.join('')).not.toContain('    at ');
+    expect(written.join('').trimEnd().split('\n')).toHaveLength(1);
     expect(code).toBe(2);
   });
+});
+
+test.each([
+  ['help', 'fine-tune'],
+  ['fine-tune', '--help'],
+])('%s %s prints the options of the command', async (...flags) => {
+  let written = '';
+  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    written += text;
+    return true;
+  });
+  onTestFinished(() => spy.mockRestore());
+  expect(await main(flags)).toBe(0);
+  expect(written).toContain('--remove-train-samples-to-fit-max-seq-len');
 });

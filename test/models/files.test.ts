@@ -196,3 +196,28 @@ it('merge-lora writes a folder with everything the base has, and refuses one tha
   expect(existsSync(join(outputDir, 'generation_config.json'))).toBe(true);
   await refused(mergeLora(options), /not empty/);
 });
+
+it('a new model folder that cannot be is refused before any work, and nothing is made', async () => {
+  const folder = copy();
+  const file = join(folder, 'config.json');
+  for (const [outputDir, message] of [
+    [file, /--output_dir: cannot write to .*config\.json is a file/],
+    [join(file, 'x'), /--output_dir: cannot write to .*config\.json is a file/],
+    ['/proc/arclab/x', /--output_dir: cannot write to \/proc/],
+    [folder, /the folder is not empty, give --output_dir a new one/],
+  ] as const) {
+    await refused((async () => initModel({ outputDir }))(), message);
+    const merging = mergeLora({
+      modelPath: 'no/model',
+      adapterPath: 'no/adapter',
+      outputDir,
+      backend: 'cpu',
+    });
+    await refused(merging, message);
+  }
+  expect(readdirSync(folder).sort()).toEqual(
+    readdirSync(fixture('qwen2'))
+      .filter((n) => existsSync(join(folder, n)))
+      .sort(),
+  );
+});

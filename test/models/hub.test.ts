@@ -173,6 +173,13 @@ it('says in one line what cannot be had', async () => {
   );
 });
 
+it('a cache that cannot be written is not blamed on the network', async () => {
+  const cache = join(settings.cache, 'file');
+  writeFileSync(cache, '');
+  const message = await refusal(resolveModel('org/model', { settings: { ...settings, cache } }));
+  expect(message).toMatch(/cannot be written there \(.*file\): ENOTDIR/);
+});
+
 it('reads the settings that huggingface_hub reads', () => {
   expect(
     hubSettings({ HF_HOME: '/h', HF_ENDPOINT: 'http://mirror/', HF_TOKEN: 't', HF_HUB_OFFLINE: '1' }),

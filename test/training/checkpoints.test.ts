@@ -39,6 +39,13 @@ test('the last three are kept, by step and not by name', () => {
   expect(readCheckpoint(join(folder, 'checkpoint-100'))).toEqual({ state: state(100), config: { seed: 1 } });
 });
 
+test('options that are not an object are refused by the name of their file', () => {
+  const folder = temporaryFolder();
+  const path = save(folder, 1);
+  writeFileSync(join(path, 'cfg.json'), 'null');
+  expect(() => readCheckpoint(path)).toThrow(/checkpoint-1\/cfg\.json: .*must be object, found null/);
+});
+
 test('a checkpoint that cannot be written leaves nothing behind', () => {
   const folder = temporaryFolder();
   const failing = () => {

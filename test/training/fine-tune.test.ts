@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type FineTuneEvent, type FineTuneOptions, fineTune } from '../../src/experiments/fine-tune.js';
 import { loadDecoder } from '../../src/models/index.js';
+import { readCheckpoint } from '../../src/training/checkpoints.js';
 import { temporaryFolder } from './temporary.js';
 import { recolourTasks, writeTasks, writeTinyModel } from './tiny.js';
 
@@ -103,4 +104,54 @@ test('the losses of a run are its history, its events and its metrics file', asy
   const lines = readFileSync(join(given.outputDir, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line))).toEqual(points);
   expect(points.filter(({ type }) => type === 'train')).toMatchObject(history.train);
+});
+
+test('a run that starts over from an adapter of its own folder names the adapter where it was moved to', async () => {
+  const folder = temporaryFolder();
+  const given = { ...options(folder), maxSteps: 2 };
+  const { checkpoint } = await fineTune(given);
+  const again = { ...given, maxSteps: 1, adapterPath: checkpoint };
+  const result = await fineTune({ ...again, resumeFromCheckpoint: false });
+  const adapterPath = join(given.outputDir, 'previous-1', 'checkpoint-2');
+  const { config } = readCheckpoint(result.checkpoint);
+  expect(config.adapterPath).toBe(adapterPath);
+  expect(await fineTune({ ...again, adapterPath, maxSteps: 2 })).toMatchObject({ steps: 2 });
+});
+
+test('a signal during a validation ends the run without its point, and the continued run measures it', async () => {
+  const folder = temporaryFolder();
+  const given = options(folder);
+  const stopping = new AbortController();
+  // one sample per pass, so that the signal finds the validation half done
+  const validation = { valDataset: given.trainDatasets, evalSteps: 2, maxTokensPerBatch: 1 };
+  const onEvent = (event: FineTuneEvent) => {
+    if (event.type === 'train' && event.point.step === 2) setImmediate(() => stopping.abort());
+  };
+  const run = { ...given, ...validation, loggingSteps: 1 };
+  const stopped = await fineTune({ ...run, onEvent, signal: stopping.signal });
+  expect(stopped).toMatchObject({ steps: 2, interrupted: true, history: { validation: [] } });
+  const { history } = await fineTune(run);
+  expect(history.validation.map(({ step }) => step)).toEqual([2, 4]);
+});
+
+test('what cannot be is said before the model is loaded, and leaves no folder behind', async () => {
+  const folder = temporaryFolder();
+  const given = options(folder);
+  writeFileSync(join(given.modelPath, 'model.safetensors'), 'no weights');
+  await expect(fineTune({ ...given, backend: 'abacus' })).rejects.toThrow(/abacus/);
+  await expect(fineTune({ ...given, adapterPath: join(folder, 'none') })).rejects.toThrow(/none: no such/);
+  await expect(fineTune({ ...given, loraR: 17, loraWeightInitialization: 'pissa' })).rejects.toThrow(
+    /pissa rank 17 is above the rank of .*q_proj/,
+  );
+  await expect(fineTune(given)).rejects.toThrow(/model\.safetensors: not a safetensors file|truncated/);
+  expect(existsSync(given.outputDir)).toBe(false);
+});
+
+test('a sequence length beyond what the model was made for is pointed out', async () => {
+  const notes: string[] = [];
+  const onEvent = (event: FineTuneEvent) => {
+    if (event.type === 'note') notes.push(event.text);
+  };
+  await fineTune({ ...options(temporaryFolder()), maxSteps: 1, maxSeqLen: 5000, onEvent });
+  expect(notes).toEqual(['--max_seq_len 5000: the model was made for 4096 tokens']);
 });

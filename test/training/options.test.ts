@@ -37,7 +37,17 @@ test.each<[Partial<FineTuneOptions>, RegExp]>([
   [{ loraWeightInitialization: 'olora' }, /"olora"\. Known: default, gaussian, pissa/],
   [{ loraWeightInitialization: 'pissa', useDora: true }, /--use_dora/],
   [{ useLora: false, adapterPath: 'adapter' }, /--adapter_path/],
-  [{ taskAugmentationWeights: { counts: [1] } }, /--task_augmentation_weights/],
+  [{ loraAlpha: 0 }, /--lora_alpha: expected a number above 0, found 0/],
+  [{ valDataset: [['v.json', 'kind', 3]] }, /--val_dataset: .* no weight for v.json, found 3/],
+  [{ taskAugmentationWeights: { counts: [1] } }, /--task_augmentation_weights: .*at \/counts: .*2 items/],
+  [{ taskAugmentationWeights: { counts: [1, 0] } }, /--task_augmentation_weights: .*counts beyond the first/],
+  [{ taskAugmentationWeights: { sides: { input: 0, output: 0 } } }, /a positive weight in sides/],
+  [
+    { taskAugmentationWeights: { kinds: { shearing: 1 } } as object },
+    /--task_augmentation_weights: .*at \/kinds: must not have the property "shearing"/,
+  ],
+  [{ taskAugmentationWeights: { kinds: 7 } as object }, /at \/kinds: must be object, found 7/],
+  [{ taskAugmentationWeights: { kind: {} } as object }, /must not have the property "kind"/],
 ])('%o is refused', (changes, message) => {
   expect(() => fineTuneConfig({ ...options, ...changes })).toThrow(message);
 });

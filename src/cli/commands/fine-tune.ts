@@ -8,7 +8,7 @@ import { scheduleNames } from '../../training/schedules.js';
 import type { DatasetPair } from '../../training/training-data.js';
 import { type CommandFile, integer, number, toggle } from '../command.js';
 
-/** Reads `path kind [weight]` groups: a number after a kind is the pair's weight. */
+/** Reads `path kind [weight]` groups: a number after a kind is how often the pair is drawn. */
 function datasetPairs(values: readonly string[], flag: string): DatasetPair[] {
   const pairs: DatasetPair[] = [];
   for (let i = 0; i < values.length; ) {
@@ -203,7 +203,8 @@ async function run(_args: string[], options: any): Promise<void> {
     progress.stop();
     if (result.interrupted) {
       process.stderr.write(
-        `stopped at step ${result.steps}; the same command continues from ${result.checkpoint}\n`,
+        `stopped at step ${result.steps}; the same command ${options.resumeFromCheckpoint ? '' : 'with --resume_from_checkpoint '}` +
+          `continues from ${result.checkpoint}\n`,
       );
       process.exitCode = 130;
     } else process.stdout.write(`${result.checkpoint}\n`);
