@@ -44,11 +44,14 @@ async function buildProgram(name: string | undefined): Promise<Command> {
 
 /** Runs the command line. @returns the exit code: 0 done, 1 the answer is no, 2 a mistake in the call. */
 export async function main(argv: readonly string[]): Promise<number> {
-  const args = normalizeFlags(argv);
+  let args = normalizeFlags(argv);
   try {
-    const program = await buildProgram(
-      args.filter((arg) => !arg.startsWith('-')).find((arg) => arg !== 'help'),
-    );
+    const name = args.find((arg) => !arg.startsWith('-') && arg !== 'help');
+    if (name !== undefined && !Object.hasOwn(commands, name)) {
+      // a misspelt command has no help, but a suggestion
+      args = args.filter((arg) => !/^(-h|--help|help)$/.test(arg));
+    }
+    const program = await buildProgram(name);
     if (args.length === 0) program.help();
     await program.parseAsync(args, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;

@@ -6,7 +6,13 @@ import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { buildFile } from '../common/files.js';
 import { Rng } from '../common/rng.js';
-import { assertOutputFolder, type Decoder, loadDecoder, resolveModel } from '../models/index.js';
+import {
+  assertOutputFolder,
+  type Decoder,
+  downloadNotes,
+  loadDecoder,
+  resolveModel,
+} from '../models/index.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
 import type { ChatTokenizer } from '../prompts/tokenizer.js';
 import { initBackend } from '../tensors/backend.js';
@@ -69,8 +75,9 @@ export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promis
   }
 
   const backend = await initBackend(config.backend);
-  const adapterFolder = config.adapterPath === undefined ? undefined : await resolveModel(config.adapterPath);
-  const modelFolder = await resolveModel(config.modelPath);
+  const find = (path: string) => resolveModel(path, { onProgress: downloadNotes(note) });
+  const adapterFolder = config.adapterPath === undefined ? undefined : await find(config.adapterPath);
+  const modelFolder = await find(config.modelPath);
   const { tokenizer, modelConfig } = openTokenizer(modelFolder);
   if (config.maxSeqLen > modelConfig.maxPositionEmbeddings) {
     note(

@@ -182,7 +182,13 @@ export function readAdapter(folder: string, shapes: ReadonlyMap<string, readonly
 
 /** A value that PEFT sets for modules whose name ends in, or matches, a pattern. */
 function fromPattern(patterns: Record<string, number> | null | undefined, name: string): number | undefined {
-  const found = Object.keys(patterns ?? {}).find((pattern) => new RegExp(`(.*\\.)?(${pattern})$`).test(name));
+  const found = Object.keys(patterns ?? {}).find((pattern) => {
+    try {
+      return new RegExp(`^(.*\\.)?(${pattern})$`).test(name);
+    } catch {
+      throw new AdapterError(`${adapterConfigName}: "${pattern}" is not a pattern for names of modules`);
+    }
+  });
   return found === undefined ? undefined : patterns?.[found];
 }
 

@@ -12,6 +12,17 @@ export interface DownloadProgress {
   total: number | undefined;
 }
 
+/** Tells of large downloads in lines, one for each tenth of a file; for `onProgress`. */
+export function downloadNotes(note: (text: string) => void): (progress: DownloadProgress) => void {
+  let last = '';
+  return ({ file, received, total }) => {
+    if (total === undefined || total < 10e6) return;
+    const text = `downloading ${file}: ${10 * Math.floor((10 * received) / total)} % of ${Math.round(total / 1e6)} MB`;
+    if (text !== last) note(text);
+    last = text;
+  };
+}
+
 /** A server's refusal. */
 export class StatusError extends Error {
   override name = 'StatusError';

@@ -1,7 +1,7 @@
 export { addAdapter } from './adapter.js';
 export { type DecoderConfig, parseConfig, readConfig } from './config.js';
 export { Decoder } from './decoder.js';
-export type { DownloadProgress } from './download.js';
+export { type DownloadProgress, downloadNotes } from './download.js';
 export { AdapterError, HubError, ModelFileError, SafetensorsError } from './errors.js';
 export { type ResolveOptions, resolveModel } from './hub.js';
 export { type InitModelOptions, initModel } from './init-model.js';

@@ -250,3 +250,17 @@ test.each([
   expect(await main(flags)).toBe(0);
   expect(written).toContain('--remove-train-samples-to-fit-max-seq-len');
 });
+
+test.each([
+  [['finetune', '--help'], /unknown command 'finetune' \(Did you mean fine-tune\?\)/],
+  [['help', 'merge-lor'], /unknown command 'merge-lor' \(Did you mean merge-lora\?\)/],
+])('%j names the command that was meant', async (flags, message) => {
+  let written = '';
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    written += text;
+    return true;
+  });
+  onTestFinished(() => spy.mockRestore());
+  expect(await main(flags)).toBe(2);
+  expect(written).toMatch(message);
+});

@@ -232,6 +232,7 @@ describe('an adapter that cannot be used is refused in one line', () => {
     await refused(load(changed((c) => (c.modules_to_save = ['lm_head']))), /modules_to_save/);
     await refused(load(changed((c) => (c.use_dora = true))), /lacks a lora_magnitude_vector/);
     await refused(load(changed((c) => (c.init_lora_weights = 'olora'))), /olora.*not supported/);
+    await refused(load(changed((c) => (c.rank_pattern = { '(': 4 }))), /"\(" is not a pattern/);
   });
 
   it('for a base that it does not fit', async () => {
@@ -260,6 +261,11 @@ describe('an adapter that cannot be used is refused in one line', () => {
     const make = (o: Partial<LoraOptions>) =>
       loadDecoder(fixture('qwen2'), { lora: { ...plain, ...o }, rng: Rng.of(1) });
     await refused(make({ rank: 0 }), /rank 0/);
+    await refused(make({ alpha: 0 }), /alpha 0/);
+    await refused(
+      make({ init: 'pissa', rank: 33 }),
+      /pissa rank 33 is above the rank of .*q_proj \[32, 32\]/,
+    );
     await refused(make({ dropout: 1 }), /dropout 1/);
     await refused(make({ targetModules: ['qproj'] }), /unknown target module "qproj". Known: q_proj, k_proj/);
     await refused(make({ init: 'pissa', useDora: true }), /pissa.*DoRA/);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { UserError } from '../../src/common/errors.js';
+import { downloadNotes } from '../../src/models/download.js';
 import { resolveModel } from '../../src/models/hub.js';
 import { type HubSettings, hubSettings, ModelCache } from '../../src/models/hub-cache.js';
 
@@ -178,6 +179,17 @@ it('a cache that cannot be written is not blamed on the network', async () => {
   writeFileSync(cache, '');
   const message = await refusal(resolveModel('org/model', { settings: { ...settings, cache } }));
   expect(message).toMatch(/cannot be written there \(.*file\): ENOTDIR/);
+});
+
+it('tells of a large download once for each tenth, and of a small one not at all', () => {
+  const lines: string[] = [];
+  const onProgress = downloadNotes((text) => lines.push(text));
+  onProgress({ file: 'config.json', received: 500, total: 500 });
+  for (let received = 0; received <= 2e9; received += 1e7) {
+    onProgress({ file: 'model.safetensors', received, total: 2e9 });
+  }
+  expect(lines).toHaveLength(11);
+  expect(lines[3]).toBe('downloading model.safetensors: 30 % of 2000 MB');
 });
 
 it('reads the settings that huggingface_hub reads', () => {
