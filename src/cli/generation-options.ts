@@ -16,7 +16,7 @@ export function promptOptions(command: Command, { promptVersion }: { promptVersi
 export function modelOptions(command: Command): void {
   command
     .requiredOption('--model-path <folder|id>', 'a Hugging Face model folder or hub id')
-    .option('--adapter-path <folder>', 'a PEFT adapter for it')
+    .option('--adapter-path <folder|id>', 'a PEFT adapter for it')
     .option('--grid-encoder <expression>', 'how grids become text', defaults.gridEncoder);
 }
 

@@ -4,7 +4,7 @@ import { initBackend } from '../tensors/backend.js';
 export interface MergeLoraOptions {
   /** A model folder or a hub id. */
   modelPath: string;
-  /** A folder with a PEFT adapter. */
+  /** A folder with a PEFT adapter, or a hub id. */
   adapterPath: string;
   outputDir: string;
   /** The format that weights are saved in. */

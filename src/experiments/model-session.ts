@@ -19,7 +19,7 @@ import { initBackend } from '../tensors/backend.js';
 export interface ModelOptions {
   /** A Hugging Face model folder or hub id. */
   modelPath: string;
-  /** A folder with a PEFT adapter for it. */
+  /** A folder with a PEFT adapter for it, or a hub id. */
   adapterPath?: string;
   gridEncoder?: string;
   /** The longest prompt and answer together, in tokens; never more than the model's own limit. */

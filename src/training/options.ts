@@ -11,7 +11,7 @@ import type { DatasetPair } from './training-data.js';
 export interface FineTuneOptions {
   /** A Hugging Face model folder or hub id. */
   modelPath: string;
-  /** An adapter to continue from, instead of a fresh one. */
+  /** The folder or hub id of a PEFT adapter to continue from, instead of a fresh one. */
   adapterPath?: string;
   /** (data set, prompt kind[, weight]) pairs to train on. */
   trainDatasets: readonly DatasetPair[];

@@ -55,7 +55,7 @@ function json(text: string): unknown {
 function configure(command: Command): void {
   command
     .requiredOption('--model-path <folder|id>', 'a Hugging Face model folder or hub id')
-    .option('--adapter-path <folder>', 'an adapter to continue from, instead of a fresh one')
+    .option('--adapter-path <folder|id>', 'a PEFT adapter to continue from, instead of a fresh one')
     .requiredOption(
       '--train-datasets <values...>',
       'a data set file, a prompt kind and, if not 1, how often to draw it; may be repeated',
