@@ -1,5 +1,6 @@
 import { UnknownBackendError } from './errors.js';
 import * as tf from './tf.js';
+import { registerTorchBackend, torchIsPresent } from './torch/index.js';
 import { registerWasmBackend } from './wasm/index.js';
 
 /** A way to run tensors. */
@@ -35,6 +36,13 @@ addBackend({
   priority: 10,
   isPresent: () => typeof SharedArrayBuffer !== 'undefined',
   register: registerWasmBackend,
+});
+addBackend({
+  name: 'torch',
+  description: 'an installed PyTorch, called directly: CPU and CUDA',
+  priority: 20,
+  isPresent: torchIsPresent,
+  register: registerTorchBackend,
 });
 
 /** All known backends, best first. */

@@ -57,6 +57,16 @@ export class WasmBackend extends tf.KernelBackend {
     return this.runtime.int32.subarray(pointer >>> 2, (pointer >>> 2) + size);
   }
 
+  /** The elements, strings included: valid until the tensor is disposed of. */
+  hostValues(tensor: tf.TensorInfo): tf.backend_util.BackendValues {
+    return (this.data(tensor.dataId).strings ?? this.view(tensor)) as tf.backend_util.BackendValues;
+  }
+
+  /** The parts of a complex tensor. */
+  complexParts(tensor: tf.TensorInfo): { real: tf.TensorInfo; imag: tf.TensorInfo } | undefined {
+    return this.data(tensor.dataId).complex;
+  }
+
   /** A new tensor; its elements are not initialised. */
   makeOutput(shape: number[], dtype: tf.DataType): tf.TensorInfo {
     const size = tf.util.sizeFromShape(shape);

@@ -1,14 +1,14 @@
+import { fallbackKernels } from '../fallback.js';
 import * as tf from '../tf.js';
 import { WasmBackend } from './backend.js';
 import { registerAttention } from './kernels/attention.js';
 import { registerDecoder } from './kernels/decoder.js';
 import { registerElementwise } from './kernels/elementwise.js';
-import { prepareFallbacks } from './kernels/fallback.js';
 import { registerIndexing } from './kernels/indexing.js';
 import { registerMatMul } from './kernels/matmul.js';
 import { registerMovement } from './kernels/movement.js';
 import { registerReductions } from './kernels/reduce.js';
-import { BACKEND_NAME, fallbacks, type KernelImplementation, register } from './kernels/register.js';
+import { BACKEND_NAME, fallbacks, register } from './kernels/register.js';
 
 /**
  * Registers the tfjs backend `wasm` and its kernels: those of ours, and for every other kernel that tfjs's
@@ -16,7 +16,7 @@ import { BACKEND_NAME, fallbacks, type KernelImplementation, register } from './
  */
 export function registerWasmBackend(): void {
   if (tf.findBackendFactory(BACKEND_NAME) !== null) return;
-  const names = prepareFallbacks();
+  for (const [name, kernel] of fallbackKernels<WasmBackend>()) fallbacks.set(name, kernel);
   registerMatMul();
   registerElementwise();
   registerMovement();
@@ -24,8 +24,6 @@ export function registerWasmBackend(): void {
   registerReductions();
   registerAttention();
   registerDecoder();
-  for (const name of names) {
-    if (!tf.getKernel(name, BACKEND_NAME)) register(name, fallbacks.get(name) as KernelImplementation);
-  }
+  for (const [name, kernel] of fallbacks) if (!tf.getKernel(name, BACKEND_NAME)) register(name, kernel);
   tf.registerBackend(BACKEND_NAME, () => new WasmBackend(), 3);
 }

@@ -1,0 +1,38 @@
+import { fallbackKernels } from '../fallback.js';
+import * as tf from '../tf.js';
+import { TorchBackend } from './backend.js';
+import { registerAttention } from './kernels/attention.js';
+import { registerDecoder } from './kernels/decoder.js';
+import { registerElementwise } from './kernels/elementwise.js';
+import { registerIndexing } from './kernels/indexing.js';
+import { registerMatMul } from './kernels/matmul.js';
+import { registerMovement } from './kernels/movement.js';
+import { registerReductions } from './kernels/reduce.js';
+import { BACKEND_NAME, register } from './kernels/register.js';
+import { loadTorch } from './load.js';
+import { findTorch, requireTorch } from './locate.js';
+
+/** Whether a libtorch that can be used is on this machine. */
+export function torchIsPresent(): boolean {
+  return findTorch().some(({ refused }) => refused === undefined);
+}
+
+/**
+ * Registers the tfjs backend `torch` and its kernels, and for every other kernel that tfjs's `cpu` backend has,
+ * that one on tensors brought to the host.
+ * @throws {TorchNotFoundError} when no libtorch of version 2.10 or later is found
+ */
+export function registerTorchBackend(): void {
+  if (tf.findBackendFactory(BACKEND_NAME) !== null) return;
+  const torch = loadTorch(requireTorch());
+  const fallbacks = fallbackKernels<TorchBackend>();
+  registerMatMul();
+  registerElementwise(fallbacks);
+  registerMovement();
+  registerIndexing();
+  registerReductions();
+  registerAttention();
+  registerDecoder();
+  for (const [name, kernel] of fallbacks) if (!tf.getKernel(name, BACKEND_NAME)) register(name, kernel);
+  tf.registerBackend(BACKEND_NAME, () => new TorchBackend(torch), 3);
+}

@@ -1,0 +1,189 @@
+import type * as tf from '../../tf.js';
+import type { TorchBackend } from '../backend.js';
+import type { Handle } from '../library.js';
+import { agree } from './matmul.js';
+import { type KernelCall, register } from './register.js';
+
+/** Logits held at a time, in floats. */
+const HEAD_LOGITS = 1 << 26;
+
+/** 1 / √(mean x² + ε) of each row, in float32: [n, 1]. */
+function inverseRms(backend: TorchBackend, x: Handle, epsilon: number): Handle {
+  const { torch } = backend;
+  const mean = torch.call('mean.dim', torch.call('mul.Tensor', x, x), [1], true, null);
+  return torch.call('rsqrt', torch.add(mean, torch.full([], epsilon, 'float32')));
+}
+
+const inFloat32 = (backend: TorchBackend, x: tf.TensorInfo): Handle =>
+  backend.torchDtype(x) === 'float32' ? backend.handle(x) : backend.torch.cast(backend.handle(x), 'float32');
+
+/** Back from float32 to the type that a tensor has. */
+const as = (backend: TorchBackend, handle: Handle, like: tf.TensorInfo): Handle =>
+  backend.torchDtype(like) === 'float32' ? handle : backend.torch.cast(handle, backend.torchDtype(like));
+
+function rmsNorm({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+  const { x, weight } = inputs as Record<'x' | 'weight', tf.TensorInfo>;
+  const { torch } = backend;
+  return backend.run(x.shape, 'float32', () => {
+    const wide = inFloat32(backend, x);
+    const scaled = torch.call('mul.Tensor', wide, inverseRms(backend, wide, attrs.epsilon as number));
+    // as transformers does: back to the narrow type first, then the weight
+    return torch.call('mul.Tensor', ...agree(backend, as(backend, scaled, x), backend.handle(weight)));
+  });
+}
+
+/** dx = r·g − x·r³·mean(x·g), with g = dy·weight and r = 1 / rms(x). */
+function rmsNormGrad({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+  const { dy, x, weight } = inputs as Record<'dy' | 'x' | 'weight', tf.TensorInfo>;
+  const { torch } = backend;
+  const mul = (a: Handle, b: Handle) => torch.call('mul.Tensor', a, b);
+  return backend.run(x.shape, 'float32', () => {
+    const wide = inFloat32(backend, x);
+    const r = inverseRms(backend, wide, attrs.epsilon as number);
+    const g = mul(inFloat32(backend, dy), inFloat32(backend, weight));
+    const normed = mul(wide, r);
+    const mean = torch.call('mean.dim', mul(normed, g), [1], true, null);
+    return as(backend, mul(torch.add(g, mul(normed, mean), -1), r), x);
+  });
+}
+
+/** Rotates the halves of every head: (a, b) → (a·cos − b·sin, b·cos + a·sin). */
+function rotaryEmbedding({ inputs, backend }: KernelCall): tf.TensorInfo {
+  const { x, cos, sin } = inputs as Record<'x' | 'cos' | 'sin', tf.TensorInfo>;
+  const [n, heads, headDim] = x.shape as [number, number, number];
+  const half = headDim / 2;
+  const { torch } = backend;
+  return backend.run(x.shape, 'float32', () => {
+    const strides = [heads * headDim, headDim, 1];
+    const [a, b] = [0, half].map((offset) => backend.view(x, [n, heads, half], strides, offset)) as [
+      Handle,
+      Handle,
+    ];
+    const [c, s] = [cos, sin].map((table) => as(backend, backend.view(table, [n, 1, half]), x)) as [
+      Handle,
+      Handle,
+    ];
+    const mul = (u: Handle, v: Handle) => torch.call('mul.Tensor', u, v);
+    const first = torch.add(mul(a, c), mul(b, s), -1);
+    const second = torch.add(mul(b, c), mul(a, s));
+    return torch.call('cat', [first, second], 2);
+  });
+}
+
+/**
+ * log p(label) of each row and its derivative head[label] − p · head, over blocks of rows: never more than
+ * {@link HEAD_LOGITS} logits at once.
+ */
+function headLogProbs({ inputs, backend }: KernelCall): tf.TensorInfo[] {
+  const { hidden, head, labels } = inputs as Record<'hidden' | 'head' | 'labels', tf.TensorInfo>;
+  const [rows, d] = hidden.shape as [number, number];
+  const vocabSize = head.shape[0] as number;
+  for (const label of backend.hostValues(labels) as Int32Array) {
+    if (label < 0 || label >= vocabSize) {
+      throw new Error(`headLogProbs: label ${label} is not in [0, ${vocabSize - 1}]`);
+    }
+  }
+  const { torch } = backend;
+  const step = Math.max(1, Math.floor(HEAD_LOGITS / vocabSize));
+  const [logProbs, jacobian] = torch.tidy(() => {
+    const outLogProbs = torch.empty([rows], 'float32');
+    const outJacobian = torch.empty([rows, d], backend.torchDtype(hidden));
+    for (let start = 0; start < rows; start += step) {
+      const count = Math.min(step, rows - start);
+      torch.tidy(() => {
+        const x = backend.view(hidden, [count, d], undefined, start * d);
+        const w = backend.handle(head);
+        const label = backend.view(labels, [count], undefined, start);
+        const narrow = torch.call('mm', x, backend.view(head, [d, vocabSize], [1, d]));
+        const logits = torch.dtypeOf(narrow) === 'float32' ? narrow : torch.cast(narrow, 'float32');
+        const logSoftmax = torch.call('_log_softmax', logits, 1, false);
+        const index = torch.view(torch.cast(label, 'int64'), [count, 1]);
+        torch.copy(
+          torch.view(outLogProbs, [count, 1], undefined, start),
+          torch.call('gather', logSoftmax, 1, index, false),
+        );
+        const p = torch.call('exp', logSoftmax);
+        const mixture = torch.call(
+          'mm',
+          torch.dtypeOf(w) === 'float32' ? p : torch.cast(p, torch.dtypeOf(w)),
+          w,
+        );
+        const own = torch.call('index_select', w, 0, label);
+        torch.copy(torch.view(outJacobian, [count, d], undefined, start * d), torch.add(own, mixture, -1));
+        return undefined;
+      });
+    }
+    return [outLogProbs, outJacobian];
+  }) as [Handle, Handle];
+  return [backend.adopt(logProbs, [rows], 'float32'), backend.adopt(jacobian, [rows, d], 'float32')];
+}
+
+/** One step of AdamW on a list p, g, m, v, p, …, written in place by one fused operation. */
+function adamW({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+  const tensors = inputs as unknown as tf.TensorInfo[];
+  const { lr, beta1, beta2, epsilon, weightDecay, step } = attrs as Record<
+    'lr' | 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'step',
+    number
+  >;
+  const { torch } = backend;
+  torch.tidy(() => {
+    const every = (offset: number) => tensors.filter((_, i) => i % 4 === offset);
+    const params = every(0).map((tensor) => backend.handle(tensor));
+    const gradients = every(1).map((tensor, i) =>
+      backend.torchDtype(tensor) === torch.dtypeOf(params[i] as Handle)
+        ? backend.handle(tensor)
+        : torch.cast(backend.handle(tensor), torch.dtypeOf(params[i] as Handle)),
+    );
+    const [first, second] = [every(2), every(3)].map((list) => list.map((tensor) => backend.handle(tensor)));
+    // torch counts the step itself, in a tensor per parameter that it reads after adding nothing
+    const steps = params.map(() => torch.full([], step, 'float32'));
+    torch.callAll(
+      '_fused_adamw_',
+      params,
+      gradients,
+      first as Handle[],
+      second as Handle[],
+      [],
+      steps,
+      lr,
+      beta1,
+      beta2,
+      weightDecay,
+      epsilon,
+      false,
+      false,
+      null,
+      null,
+    );
+    return undefined;
+  });
+  return backend.run([0], 'float32', () => torch.empty([0], 'float32'));
+}
+
+/** The named kernels of a decoder other than attention and Linear. */
+export function registerDecoder(): void {
+  register('RmsNorm', rmsNorm);
+  register('RmsNormGrad', rmsNormGrad);
+  register('RotaryEmbedding', rotaryEmbedding);
+  register('SwiGlu', ({ inputs, backend }) => {
+    const { gate, up } = inputs as Record<'gate' | 'up', tf.TensorInfo>;
+    const { torch } = backend;
+    return backend.run(gate.shape, 'float32', () =>
+      torch.call('mul.Tensor', torch.call('silu', backend.handle(gate)), backend.handle(up)),
+    );
+  });
+  register('SwiGluGrad', ({ inputs, backend }) => {
+    const { dy, gate, up } = inputs as Record<'dy' | 'gate' | 'up', tf.TensorInfo>;
+    const { torch } = backend;
+    const [d, g, u] = [dy, gate, up];
+    const mul = (a: Handle, b: Handle) => torch.call('mul.Tensor', a, b);
+    return [
+      backend.run(g.shape, 'float32', () =>
+        torch.call('silu_backward', mul(backend.handle(d), backend.handle(u)), backend.handle(g)),
+      ),
+      backend.run(g.shape, 'float32', () => mul(backend.handle(d), torch.call('silu', backend.handle(g)))),
+    ];
+  });
+  register('HeadLogProbs', headLogProbs);
+  register('AdamW', adamW);
+}

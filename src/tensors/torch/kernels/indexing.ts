@@ -1,0 +1,132 @@
+import * as tf from '../../tf.js';
+import type { TorchBackend } from '../backend.js';
+import type { Handle } from '../library.js';
+import { type KernelCall, parseAxes, register } from './register.js';
+
+function gather({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+  const { x, indices } = inputs as Record<'x' | 'indices', tf.TensorInfo>;
+  const { axis, batchDims } = attrs as { axis: number; batchDims: number };
+  const [parsedAxis] = parseAxes(axis, x.shape) as [number];
+  const info = tf.backend_util.segment_util.collectGatherOpShapeInfo(
+    x as tf.Tensor,
+    indices as tf.Tensor,
+    parsedAxis,
+    batchDims,
+  );
+  const { batchSize, outerSize, dimSize, sliceSize, outputShape } = info;
+  const count = tf.util.sizeFromShape(indices.shape) / batchSize;
+  const { torch } = backend;
+  return backend.run(outputShape, x.dtype, () => {
+    const at = backend.view(indices, [batchSize * count]);
+    if (batchSize === 1) {
+      return torch.call('index_select', backend.view(x, [outerSize, dimSize, sliceSize]), 1, at);
+    }
+    const parts = Array.from({ length: batchSize }, (_, batch) =>
+      torch.call(
+        'index_select',
+        backend.view(
+          x,
+          [1, outerSize, dimSize, sliceSize],
+          undefined,
+          batch * outerSize * dimSize * sliceSize,
+        ),
+        2,
+        backend.view(indices, [count], [1], batch * count),
+      ),
+    );
+    return torch.call('cat', parts, 0);
+  });
+}
+
+/** out[index[i]] (+)= rows[i], for rows [count, width] of a new tensor of zeros [size, width]. */
+function scatterRows(
+  backend: TorchBackend,
+  index: Handle,
+  rows: Handle,
+  size: number,
+  width: number,
+  dtype: 'float32' | 'int32',
+): Handle {
+  const { torch } = backend;
+  const out = torch.full([size, width], 0, dtype);
+  torch.call('index_put_', out, [torch.cast(index, 'int64')], rows, true);
+  return out;
+}
+
+function scatterNd({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+  const { indices, updates } = inputs as Record<'indices' | 'updates', tf.TensorInfo>;
+  const shape = attrs.shape as number[];
+  const { sliceRank, numUpdates, sliceSize, strides, outputSize } = tf.backend_util.calculateShapes(
+    updates as tf.Tensor,
+    indices as tf.Tensor,
+    shape,
+  );
+  return backend.run(shape, updates.dtype, () => {
+    const { torch } = backend;
+    let flat = backend.view(indices, [numUpdates], [sliceRank], 0);
+    if (sliceRank > 1) {
+      const steps = torch.tidy(() => {
+        const parts = Array.from({ length: sliceRank }, (_, axis) => {
+          const column = backend.view(indices, [numUpdates], [sliceRank], axis);
+          return torch.call('mul.Tensor', column, torch.full([], strides[axis] as number, 'int32'));
+        });
+        return parts.reduce((sum, part) => torch.add(sum, part));
+      });
+      flat = steps;
+    }
+    const rows = backend.view(updates, [numUpdates, sliceSize]);
+    const dtype = updates.dtype as 'float32' | 'int32';
+    const values = dtype === 'float32' ? torch.cast(rows, 'float32') : rows;
+    const out = scatterRows(backend, flat, values, outputSize / sliceSize, sliceSize, dtype);
+    return torch.view(out, shape);
+  });
+}
+
+/** Kernels that find elements by index. */
+export function registerIndexing(): void {
+  register('GatherV2', gather);
+  register('ScatterNd', scatterNd);
+  register('UnsortedSegmentSum', ({ inputs, attrs, backend }) => {
+    const { x, segmentIds } = inputs as Record<'x' | 'segmentIds', tf.TensorInfo>;
+    const numSegments = attrs.numSegments as number;
+    const [count, ...rest] = x.shape as [number, ...number[]];
+    const width = tf.util.sizeFromShape(rest);
+    return backend.run([numSegments, ...rest], x.dtype, () => {
+      const rows = backend.view(x, [count, width]);
+      const dtype = x.dtype as 'float32' | 'int32';
+      return backend.torch.view(
+        scatterRows(backend, backend.handle(segmentIds), rows, numSegments, width, dtype),
+        [numSegments, ...rest],
+      );
+    });
+  });
+  register('OneHot', ({ inputs, attrs, backend }) => {
+    const indices = inputs.indices as tf.TensorInfo;
+    const { depth, onValue, offValue, dtype } = attrs as Record<'depth' | 'onValue' | 'offValue', number> & {
+      dtype: tf.DataType;
+    };
+    const shape = [...indices.shape, depth];
+    const target = dtype === 'int32' || dtype === 'bool' ? dtype : 'float32';
+    const { torch } = backend;
+    const classes = backend.makeTensorInfo(
+      [depth],
+      'int32',
+      Int32Array.from({ length: depth }, (_, i) => i),
+    );
+    const out = backend.run(shape, dtype, () => {
+      const equal = torch.call(
+        'eq.Tensor',
+        backend.view(indices, [...indices.shape, 1]),
+        backend.handle(classes),
+      );
+      return torch.call(
+        'where.self',
+        equal,
+        torch.full([], onValue, target),
+        torch.full([], offValue, target),
+      );
+    });
+    backend.disposeIntermediateTensorInfo(classes);
+    return out;
+  });
+}

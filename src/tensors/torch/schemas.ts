@@ -1,0 +1,134 @@
+/**
+ * The operations of ATen that we call, as native_functions.yaml writes them. The dispatcher checks neither the
+ * number nor the types of arguments, and a wrong slot is memory corruption: so every call is encoded from this
+ * table, and a test compares it with the file that comes with the installed torch.
+ */
+export const schemas = {
+  _fused_adamw_:
+    '_fused_adamw_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()',
+  _log_softmax: '_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor',
+  _scaled_dot_product_flash_attention_for_cpu:
+    '_scaled_dot_product_flash_attention_for_cpu(Tensor query, Tensor key, Tensor value, float dropout_p=0.0, bool is_causal=False, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor output, Tensor logsumexp)',
+  _scaled_dot_product_flash_attention_for_cpu_backward:
+    '_scaled_dot_product_flash_attention_for_cpu_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, float dropout_p, bool is_causal, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor grad_query, Tensor grad_key, Tensor grad_value)',
+  _softmax: '_softmax(Tensor self, int dim, bool half_to_float) -> Tensor',
+  _to_copy:
+    '_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor',
+  abs: 'abs(Tensor self) -> Tensor',
+  'all.dims': 'all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor',
+  amax: 'amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor',
+  amin: 'amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor',
+  'any.dims': 'any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor',
+  argmax: 'argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor',
+  argmin: 'argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor',
+  bmm: 'bmm(Tensor self, Tensor mat2) -> Tensor',
+  cat: 'cat(Tensor[] tensors, int dim=0) -> Tensor',
+  ceil: 'ceil(Tensor self) -> Tensor',
+  clone: 'clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor',
+  cos: 'cos(Tensor self) -> Tensor',
+  'div.Tensor': 'div.Tensor(Tensor self, Tensor other) -> Tensor',
+  'div.Tensor_mode': 'div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor',
+  'eq.Tensor': 'eq.Tensor(Tensor self, Tensor other) -> Tensor',
+  erf: 'erf(Tensor self) -> Tensor',
+  exp: 'exp(Tensor self) -> Tensor',
+  flip: 'flip(Tensor self, int[] dims) -> Tensor',
+  floor: 'floor(Tensor self) -> Tensor',
+  gather: 'gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor',
+  'ge.Tensor': 'ge.Tensor(Tensor self, Tensor other) -> Tensor',
+  'gt.Tensor': 'gt.Tensor(Tensor self, Tensor other) -> Tensor',
+  index_put_:
+    'index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)',
+  index_select: 'index_select(Tensor self, int dim, Tensor index) -> Tensor',
+  isnan: 'isnan(Tensor self) -> Tensor',
+  'le.Tensor': 'le.Tensor(Tensor self, Tensor other) -> Tensor',
+  linear: 'linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor',
+  log: 'log(Tensor self) -> Tensor',
+  log1p: 'log1p(Tensor self) -> Tensor',
+  logical_and: 'logical_and(Tensor self, Tensor other) -> Tensor',
+  logical_not: 'logical_not(Tensor self) -> Tensor',
+  logical_or: 'logical_or(Tensor self, Tensor other) -> Tensor',
+  logsumexp: 'logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor',
+  'lt.Tensor': 'lt.Tensor(Tensor self, Tensor other) -> Tensor',
+  maximum: 'maximum(Tensor self, Tensor other) -> Tensor',
+  'mean.dim': 'mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor',
+  minimum: 'minimum(Tensor self, Tensor other) -> Tensor',
+  mm: 'mm(Tensor self, Tensor mat2) -> Tensor',
+  'mul.Tensor': 'mul.Tensor(Tensor self, Tensor other) -> Tensor',
+  'ne.Tensor': 'ne.Tensor(Tensor self, Tensor other) -> Tensor',
+  neg: 'neg(Tensor self) -> Tensor',
+  'pow.Tensor_Tensor': 'pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor',
+  reciprocal: 'reciprocal(Tensor self) -> Tensor',
+  relu: 'relu(Tensor self) -> Tensor',
+  'remainder.Tensor': 'remainder.Tensor(Tensor self, Tensor other) -> Tensor',
+  repeat: 'repeat(Tensor self, SymInt[] repeats) -> Tensor',
+  round: 'round(Tensor self) -> Tensor',
+  rsqrt: 'rsqrt(Tensor self) -> Tensor',
+  sigmoid: 'sigmoid(Tensor self) -> Tensor',
+  sign: 'sign(Tensor self) -> Tensor',
+  silu: 'silu(Tensor self) -> Tensor',
+  silu_backward: 'silu_backward(Tensor grad_output, Tensor self) -> Tensor',
+  sin: 'sin(Tensor self) -> Tensor',
+  sqrt: 'sqrt(Tensor self) -> Tensor',
+  'sum.dim_IntList':
+    'sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor',
+  tanh: 'tanh(Tensor self) -> Tensor',
+  topk: 'topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)',
+  'where.self': 'where.self(Tensor condition, Tensor self, Tensor other) -> Tensor',
+} as const;
+
+export type OperationName = keyof typeof schemas;
+
+/** How one argument or result is encoded. */
+export interface Slot {
+  /** `Tensor`, `int`, `float`, `bool`, `str`, `ScalarType`, … without marks of aliasing and size. */
+  readonly type: string;
+  /** An array of them. */
+  readonly list: boolean;
+  /** None is allowed. */
+  readonly optional: boolean;
+  /** The elements of the array may be None. */
+  readonly optionalElements: boolean;
+}
+
+/** A schema, taken apart. */
+export interface Schema {
+  readonly name: string;
+  readonly overload: string;
+  readonly arguments: readonly Slot[];
+  readonly returns: number;
+}
+
+/** `Tensor(a!)[]`, `Tensor?[]`, `int[1]?`, `float?` → how it is encoded. */
+function parseType(text: string): Slot {
+  const match = /^([A-Za-z]+)(?:\([^)]*\))?(\?)?(\[\d*\])?(\?)?$/.exec(text);
+  if (!match) throw new Error(`torch: cannot read the type "${text}" of a schema`);
+  const [, type, inner, list, outer] = match;
+  const isList = list !== undefined;
+  return {
+    type: type === 'SymInt' ? 'int' : (type as string),
+    list: isList,
+    optional: isList ? outer !== undefined : inner !== undefined,
+    optionalElements: isList && inner !== undefined,
+  };
+}
+
+/** Reads a line of native_functions.yaml. */
+export function parseSchema(text: string): Schema {
+  const match = /^([\w]+)(?:\.(\w+))?\((.*)\) -> (.*)$/.exec(text);
+  if (!match) throw new Error(`torch: cannot read the schema "${text}"`);
+  const [, name, overload = '', inside, returns] = match as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  const parts = inside.split(/, (?![^[(]*[\])])/).filter((part) => part !== '' && part !== '*');
+  const result = returns.startsWith('(') ? returns.slice(1, -1) : returns;
+  return {
+    name,
+    overload,
+    arguments: parts.map((part) => parseType(part.split(' ')[0] as string)),
+    returns: result === '' ? 0 : result.split(', ').length,
+  };
+}

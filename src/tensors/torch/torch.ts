@@ -1,0 +1,328 @@
+import { OutOfMemoryError } from '../errors.js';
+import { TorchError } from './errors.js';
+import { type Handle, RESULT_SLOT, type TorchLibrary } from './library.js';
+import { type OperationName, parseSchema, type Schema, type Slot, schemas } from './schemas.js';
+
+/** What an argument of an operation may be; a tensor is given by its handle. */
+export type Argument = number | boolean | string | null | readonly (number | null)[];
+
+/** Element types of torch that we use. */
+export type TorchDtype = 'float32' | 'bfloat16' | 'float16' | 'int32' | 'int64' | 'bool';
+
+/** Where tensors live: `cpu` or a CUDA device. */
+export interface TorchDevice {
+  readonly type: 'cpu' | 'cuda';
+  readonly index: number;
+}
+
+const bytesOf: Record<TorchDtype, number> = {
+  float32: 4,
+  bfloat16: 2,
+  float16: 2,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+};
+
+/** Row-major strides of a shape, in elements. */
+export function stridesOf(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  let step = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = step;
+    step *= shape[axis] as number;
+  }
+  return strides;
+}
+
+/**
+ * Tensors of libtorch by their handles. A handle that an operation returns belongs to the innermost
+ * {@link tidy}, which frees all but the one it returns.
+ */
+export class Torch {
+  readonly library: TorchLibrary;
+  readonly device: TorchDevice;
+  /** The numbers by which libtorch knows element types. */
+  readonly dtypes: Readonly<Record<TorchDtype, number>>;
+  readonly #parsed = new Map<OperationName, Schema>();
+  #scope: Handle[] | null = null;
+  #live = 0;
+
+  readonly #duplicate: (...args: (number | bigint)[]) => void;
+  readonly #delete: (...args: (number | bigint)[]) => void;
+  readonly #empty: (...args: (number | bigint)[]) => void;
+  readonly #reinterpret: (...args: (number | bigint)[]) => void;
+  readonly #copy: (...args: (number | bigint)[]) => void;
+  readonly #dataPointer: (...args: (number | bigint)[]) => void;
+  readonly #dtypeOf: (...args: (number | bigint)[]) => void;
+  readonly #addTensors: (...args: (number | bigint)[]) => void;
+  readonly #full: (...args: (number | bigint)[]) => void;
+  readonly #newList: (...args: (number | bigint)[]) => void;
+  readonly #pushBack: (...args: (number | bigint)[]) => void;
+  readonly #newString: (...args: (number | bigint)[]) => void;
+  readonly #newOptional: () => number;
+  readonly #deviceTypes: Record<TorchDevice['type'], number>;
+
+  constructor(library: TorchLibrary, device: TorchDevice = { type: 'cpu', index: -1 }) {
+    this.library = library;
+    this.device = device;
+    const dtype = (name: string) => library.value(`int32_t aoti_torch_dtype_${name}()`)();
+    this.dtypes = {
+      float32: dtype('float32'),
+      bfloat16: dtype('bfloat16'),
+      float16: dtype('float16'),
+      int32: dtype('int32'),
+      int64: dtype('int64'),
+      bool: dtype('bool'),
+    };
+    this.#deviceTypes = {
+      cpu: library.value('int32_t aoti_torch_device_type_cpu()')(),
+      cuda: library.value('int32_t aoti_torch_device_type_cuda()')(),
+    };
+    this.#duplicate = library.checked('int32_t aoti_torch_new_tensor_handle(uintptr_t, uintptr_t)');
+    this.#delete = library.checked('int32_t aoti_torch_delete_tensor_object(uintptr_t)');
+    this.#empty = library.checked(
+      'int32_t aoti_torch_empty_strided(int64_t, uintptr_t, uintptr_t, int32_t, int32_t, int32_t, uintptr_t)',
+    );
+    this.#reinterpret = library.checked(
+      'int32_t aoti_torch__reinterpret_tensor(uintptr_t, int64_t, uintptr_t, uintptr_t, int64_t, uintptr_t)',
+    );
+    this.#copy = library.checked('int32_t aoti_torch_copy_(uintptr_t, uintptr_t, int32_t)');
+    this.#dataPointer = library.checked('int32_t aoti_torch_get_data_ptr(uintptr_t, uintptr_t)');
+    this.#dtypeOf = library.checked('int32_t aoti_torch_get_dtype(uintptr_t, uintptr_t)');
+    this.#addTensors = library.checked(
+      `int32_t aoti_torch_${device.type}_add_Tensor(uintptr_t, uintptr_t, double, uintptr_t)`,
+    );
+    this.#full = library.checked(
+      'int32_t aoti_torch_aten_full(uintptr_t, int64_t, double, uintptr_t, uintptr_t, uintptr_t, int32_t, uintptr_t, uintptr_t)',
+    );
+    this.#newList = library.checked('int32_t torch_new_list_reserve_size(uint64_t, uintptr_t)');
+    this.#pushBack = library.checked('int32_t torch_list_push_back(uintptr_t, uint64_t)');
+    this.#newString = library.checked('int32_t torch_new_string_handle(uintptr_t, uint64_t, uintptr_t)');
+    this.#newOptional = this.#optionalAllocator();
+  }
+
+  /** Handles that are alive. */
+  get liveHandles(): number {
+    return this.#live;
+  }
+
+  /** An optional's box, which the call frees: before 2.13 it has to come from C++'s `operator new` itself. */
+  #optionalAllocator(): () => number {
+    const { library } = this;
+    if (library.has('torch_new_stable_ivalue')) {
+      const create = library.checked('int32_t torch_new_stable_ivalue(uintptr_t)');
+      return () => {
+        create(library.slot(RESULT_SLOT));
+        return library.getInt(RESULT_SLOT);
+      };
+    }
+    const allocate = library.value('uintptr_t _Znwm(uint64_t)');
+    return () => allocate(8);
+  }
+
+  /** Runs `f` and frees every handle made in it but the one (or ones) that it returns. */
+  tidy<T extends Handle | readonly Handle[] | undefined>(f: () => T): T {
+    const outer = this.#scope;
+    const scope: Handle[] = [];
+    this.#scope = scope;
+    let kept: readonly Handle[] = [];
+    try {
+      const result = f();
+      kept = typeof result === 'number' ? [result] : (result ?? []);
+      return result;
+    } finally {
+      this.#scope = outer;
+      for (const handle of scope) if (!kept.includes(handle)) this.free(handle);
+      if (outer) outer.push(...kept);
+    }
+  }
+
+  /** Takes a new handle that a function wrote to the result slot. */
+  #take(handle = this.library.getInt(RESULT_SLOT)): Handle {
+    this.#live++;
+    this.#scope?.push(handle);
+    return handle;
+  }
+
+  free(handle: Handle): void {
+    this.#live--;
+    this.#delete(handle);
+  }
+
+  /** A second handle on the same tensor. */
+  duplicate(handle: Handle): Handle {
+    this.#duplicate(handle, this.library.slot(RESULT_SLOT));
+    return this.#take();
+  }
+
+  /** A tensor whose elements are not initialised. */
+  empty(shape: readonly number[], dtype: TorchDtype, device = this.device): Handle {
+    const { library } = this;
+    const sizes = library.sizes(shape);
+    const strides = library.sizes(stridesOf(shape), shape.length);
+    const type = this.#deviceTypes[device.type];
+    try {
+      const result = library.slot(RESULT_SLOT);
+      this.#empty(shape.length, sizes, strides, this.dtypes[dtype], type, device.index, result);
+    } catch (error) {
+      throw asOutOfMemory(error, `a tensor [${shape}] of ${dtype}`);
+    }
+    return this.#take();
+  }
+
+  /** The same elements under another shape; `strides` and `offset` (in elements) make any view. */
+  view(handle: Handle, shape: readonly number[], strides = stridesOf(shape), offset = 0): Handle {
+    const { library } = this;
+    const sizes = library.sizes(shape);
+    const steps = library.sizes(strides, shape.length);
+    this.#reinterpret(handle, shape.length, sizes, steps, offset, library.slot(RESULT_SLOT));
+    return this.#take();
+  }
+
+  /** A copy in row-major order. */
+  contiguous(handle: Handle, shape: readonly number[], dtype: TorchDtype): Handle {
+    const out = this.empty(shape, dtype);
+    this.copy(out, handle);
+    return out;
+  }
+
+  /** Copies elements, converting their type and moving them between devices. */
+  copy(to: Handle, from: Handle): void {
+    this.#copy(to, from, 0);
+  }
+
+  /** a + alpha · b, broadcast. */
+  add(a: Handle, b: Handle, alpha = 1): Handle {
+    this.#addTensors(a, b, alpha, this.library.slot(RESULT_SLOT));
+    return this.#take();
+  }
+
+  /** A tensor of one value. */
+  full(shape: readonly number[], value: number, dtype: TorchDtype): Handle {
+    const { library, device } = this;
+    library.setInt(RESULT_SLOT + 1, this.dtypes[dtype]);
+    library.setInt(RESULT_SLOT + 2, this.#deviceTypes[device.type]);
+    this.#full(
+      library.sizes(shape),
+      shape.length,
+      value,
+      library.slot(RESULT_SLOT + 1),
+      0,
+      library.slot(RESULT_SLOT + 2),
+      device.index,
+      0,
+      library.slot(RESULT_SLOT),
+    );
+    return this.#take();
+  }
+
+  /** The elements of a tensor on the CPU, in place. */
+  hostBytes(handle: Handle, elements: number, dtype: TorchDtype): ArrayBuffer {
+    this.#dataPointer(handle, this.library.slot(RESULT_SLOT));
+    return this.library.bytes(this.library.getInt(RESULT_SLOT), elements * bytesOf[dtype]);
+  }
+
+  /** The element type. */
+  dtypeOf(handle: Handle): TorchDtype {
+    this.library.setInt(RESULT_SLOT, 0);
+    this.#dtypeOf(handle, this.library.slot(RESULT_SLOT));
+    const number = this.library.getInt(RESULT_SLOT);
+    const found = Object.entries(this.dtypes).find(([, value]) => value === number);
+    if (!found)
+      throw new TorchError('get_dtype', `a tensor has the element type ${number}, which is not expected`);
+    return found[0] as TorchDtype;
+  }
+
+  /** Converts the element type. */
+  cast(handle: Handle, dtype: TorchDtype): Handle {
+    return this.call('_to_copy', handle, this.dtypes[dtype], null, null, null, false, null);
+  }
+
+  /** Runs an operation with one result. Arguments in the order of its schema, defaults included. */
+  call(name: OperationName, ...args: Argument[]): Handle {
+    return this.callAll(name, ...args)[0] as Handle;
+  }
+
+  /** Runs an operation and returns all of its results. */
+  callAll(name: OperationName, ...args: Argument[]): Handle[] {
+    let schema = this.#parsed.get(name);
+    if (!schema) {
+      schema = parseSchema(schemas[name]);
+      this.#parsed.set(name, schema);
+    }
+    const { library } = this;
+    const slots = schema.arguments;
+    if (args.length !== slots.length) {
+      throw new TorchError(name, `takes ${slots.length} arguments, ${args.length} were given`);
+    }
+    // lists and optionals use the result slot while they are made, never the stack
+    for (let i = 0; i < slots.length; i++) this.#encode(i, slots[i] as Slot, args[i] as Argument, name);
+    try {
+      library.dispatch(schema.name, schema.overload);
+    } catch (error) {
+      throw asOutOfMemory(error, name);
+    }
+    const results: Handle[] = [];
+    for (let i = 0; i < schema.returns; i++) results.push(this.#take(library.getInt(i)));
+    return results;
+  }
+
+  #encode(at: number, slot: Slot, value: Argument, name: string): void {
+    const { library } = this;
+    if (value === null) {
+      if (!slot.optional) throw new TorchError(name, `argument ${at} must not be None`);
+      library.setInt(at, 0);
+      return;
+    }
+    const boxed = slot.optional ? this.#newOptional() : 0;
+    if (slot.list) library.setInt(at, this.#list(slot, value as readonly (number | null)[]));
+    else this.#encodeOne(at, slot.type, value);
+    if (!slot.optional) return;
+    // the value moves into the box, and the box's address into the slot
+    new Uint8Array(library.bytes(boxed, 8)).set(new Uint8Array(library.bytes(library.slot(at), 8)));
+    library.setInt(at, boxed);
+  }
+
+  #encodeOne(at: number, type: string, value: Argument): void {
+    const { library } = this;
+    if (type === 'Tensor') {
+      this.#duplicate(value as number, library.slot(RESULT_SLOT));
+      library.setInt(at, library.getInt(RESULT_SLOT));
+    } else if (type === 'float') library.setDouble(at, value as number);
+    else if (type === 'str') {
+      const text = value as string;
+      this.#newString(library.text(text), Buffer.byteLength(text), library.slot(RESULT_SLOT));
+      library.setInt(at, library.getInt(RESULT_SLOT));
+    } else library.setInt(at, Number(value));
+  }
+
+  #list(slot: Slot, values: readonly (number | null)[]): number {
+    const { library } = this;
+    const result = library.slot(RESULT_SLOT);
+    this.#newList(values.length, result);
+    const list = library.getInt(RESULT_SLOT);
+    for (const value of values) {
+      let element = value ?? 0;
+      if (slot.type === 'Tensor' && value !== null) {
+        this.#duplicate(value, result);
+        element = library.getInt(RESULT_SLOT);
+        if (slot.optionalElements) {
+          const box = this.#newOptional();
+          new BigUint64Array(library.bytes(box, 8))[0] = BigInt(element);
+          element = box;
+        }
+      }
+      this.#pushBack(list, BigInt.asUintN(64, BigInt(element)));
+    }
+    return list;
+  }
+}
+
+/** torch's complaint about memory as ours, which names what did not fit. */
+function asOutOfMemory(error: unknown, what: string): unknown {
+  const message = error instanceof Error ? error.message : '';
+  return /out of memory|can't allocate memory|not enough memory/i.test(message)
+    ? new OutOfMemoryError(`out of memory: torch could not make ${what}: ${message}`)
+    : error;
+}
