@@ -1,15 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf, UserError } from './errors.js';
 
@@ -50,13 +41,20 @@ export function readJson(path: string, what = 'a JSON file'): unknown {
   }
 }
 
-/** Makes sure that files can be created in a folder, making it when needed. @throws {UserError} when not. */
+/**
+ * Makes sure that files can be created in a folder, or that the folder can be made, and makes nothing.
+ * @throws {UserError} when not
+ */
 export function assertWritableFolder(path: string, flag: string): void {
+  // the nearest folder that exists: Node's recursive mkdir never returns below /proc
+  let existing = resolve(path);
+  while (!existsSync(existing)) existing = dirname(existing);
+  if (!statSync(existing).isDirectory()) {
+    throw new UserError(`${flag}: cannot write to ${path}: ${existing} is a file`);
+  }
   try {
-    mkdirSync(path, { recursive: true });
-    accessSync(path, constants.W_OK);
     // access(2) says yes to root even on a read-only disk: only writing proves it
-    const probe = temporaryName(join(path, '.probe'));
+    const probe = temporaryName(join(existing, '.probe'));
     writeFileSync(probe, '');
     rmSync(probe);
   } catch (error) {

@@ -4,15 +4,9 @@
  */
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { buildFile } from '../common/files.js';
+import { assertWritableFolder, buildFile } from '../common/files.js';
 import { Rng } from '../common/rng.js';
-import {
-  assertOutputFolder,
-  type Decoder,
-  downloadNotes,
-  loadDecoder,
-  resolveModel,
-} from '../models/index.js';
+import { type Decoder, downloadNotes, loadDecoder, resolveModel } from '../models/index.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
 import type { ChatTokenizer } from '../prompts/tokenizer.js';
 import { initBackend } from '../tensors/backend.js';
@@ -65,7 +59,7 @@ export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promis
   const note = (text: string) => onEvent({ type: 'note', text });
   let config = fineTuneConfig(rest);
   const loaded = loadData(config);
-  assertOutputFolder(config.outputDir);
+  assertWritableFolder(config.outputDir, '--output_dir');
   removeLeftovers(config.outputDir);
   const previous = config.resumeFromCheckpoint ? findCheckpoint(config, note) : null;
   if (previous && previous.state.step >= config.maxSteps) {

@@ -10,4 +10,4 @@ export { type LoadOptions, loadDecoder } from './load.js';
 export { defaultTargetModules, type LoraInit, type LoraOptions } from './lora.js';
 export { type PackedTokens, packSequences } from './packed-tokens.js';
 export { type HostTensor, readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.js';
-export { assertNewFolder, assertOutputFolder, saveAdapter, saveModel } from './save.js';
+export { assertNewFolder, saveAdapter, saveModel } from './save.js';

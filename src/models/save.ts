@@ -1,5 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { assertWritableFolder, readJson, temporaryName, writeFileAtomic } from '../common/files.js';
 import * as tf from '../tensors/tf.js';
 import { adapterConfigName, adapterWeightsName, pissaRankKey } from './adapter-files.js';
@@ -87,22 +87,9 @@ export function saveModel(
   });
 }
 
-/**
- * Makes sure that a folder can be written by what is about to make it, without making it.
- * @throws {UserError} naming `--output_dir` when nothing can be written there
- */
-export function assertOutputFolder(folder: string): void {
-  let existing = resolve(folder);
-  while (!existsSync(existing)) existing = dirname(existing);
-  if (!statSync(existing).isDirectory()) {
-    throw new ModelFileError(`--output_dir: cannot write to ${folder}: ${existing} is a file`);
-  }
-  assertWritableFolder(existing, '--output_dir');
-}
-
-/** The same for a folder that must be new. @throws {UserError} also when there are files in it */
+/** Makes sure that a new folder can be made. @throws {UserError} also when there are files in it */
 export function assertNewFolder(folder: string): void {
-  assertOutputFolder(folder);
+  assertWritableFolder(folder, '--output_dir');
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     throw new ModelFileError(`${folder}: the folder is not empty, give --output_dir a new one`);
   }

@@ -53,9 +53,14 @@ describe('readJson', () => {
 });
 
 describe('assertWritableFolder', () => {
-  it('makes the folder and leaves it empty', () => {
+  it('takes a folder that can be made, and makes nothing', () => {
     assertWritableFolder(join(folder, 'a', 'b'), '--output_dir');
-    expect(readdirSync(join(folder, 'a', 'b'))).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('refuses a file system that takes no files, without looking for ever', () => {
+    const run = () => assertWritableFolder('/proc/arclab/models', '--output_dir');
+    expect(run).toThrow('--output_dir: cannot write to /proc/arclab/models: ');
   });
 
   it('names the flag and the path of one that cannot be written', () => {
