@@ -38,13 +38,20 @@ export class TorchBackend extends tf.KernelBackend {
 
   /** A tensor's handle with the tensor's own shape; to be used inside of {@link Torch.tidy}, and not freed. */
   handle(tensor: tf.TensorInfo): Handle {
-    const { handle, shape } = this.#data.get(tensor.dataId);
+    const { handle, shape } = this.#numeric(tensor);
     return sameShape(shape, tensor.shape) ? handle : this.torch.view(handle, tensor.shape);
   }
 
   /** A view of a tensor: its handle with other sizes, strides and offset, in elements. */
   view(tensor: tf.TensorInfo, shape: readonly number[], strides = stridesOf(shape), offset = 0): Handle {
-    return this.torch.view(this.#data.get(tensor.dataId).handle, shape, strides, offset);
+    return this.torch.view(this.#numeric(tensor).handle, shape, strides, offset);
+  }
+
+  /** A null handle would end the process, not the call. */
+  #numeric(tensor: tf.TensorInfo): TensorData {
+    const data = this.#data.get(tensor.dataId);
+    if (data.handle === 0) throw new Error(`torch backend: no operation takes a tensor of ${tensor.dtype}`);
+    return data;
   }
 
   /** The type in which torch keeps a tensor's elements. */
@@ -73,7 +80,9 @@ export class TorchBackend extends tf.KernelBackend {
 
   #store(dataId: tf.DataId, data: TensorData): void {
     this.#data.set(dataId, data);
-    if (data.handle !== 0) this.#net.register(dataId, data.handle, dataId);
+    if (data.handle === 0) return;
+    this.torch.claim(data.handle);
+    this.#net.register(dataId, data.handle, dataId);
   }
 
   override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {

@@ -8,7 +8,7 @@ import { registerIndexing } from './kernels/indexing.js';
 import { registerMatMul } from './kernels/matmul.js';
 import { registerMovement } from './kernels/movement.js';
 import { registerReductions } from './kernels/reduce.js';
-import { BACKEND_NAME, register } from './kernels/register.js';
+import { BACKEND_NAME, fallbacks, register } from './kernels/register.js';
 import { loadTorch } from './load.js';
 import { findTorch, requireTorch } from './locate.js';
 
@@ -25,9 +25,9 @@ export function torchIsPresent(): boolean {
 export function registerTorchBackend(): void {
   if (tf.findBackendFactory(BACKEND_NAME) !== null) return;
   const torch = loadTorch(requireTorch());
-  const fallbacks = fallbackKernels<TorchBackend>();
+  for (const [name, kernel] of fallbackKernels<TorchBackend>()) fallbacks.set(name, kernel);
   registerMatMul();
-  registerElementwise(fallbacks);
+  registerElementwise();
   registerMovement();
   registerIndexing();
   registerReductions();

@@ -40,7 +40,7 @@ export class TorchLibrary {
     this.#what = this.has('torch_exception_get_what_without_backtrace')
       ? this.#lib.func('const char* torch_exception_get_what_without_backtrace()')
       : null;
-    this.value('void aoti_torch_grad_mode_set_enabled(bool)')(0);
+    this.value('void aoti_torch_grad_mode_set_enabled(uint8_t)')(0);
   }
 
   /** Whether the library exports a function. */

@@ -7,7 +7,7 @@ import { type OperationName, parseSchema, type Schema, type Slot, schemas } from
 export type Argument = number | boolean | string | null | readonly (number | null)[];
 
 /** Element types of torch that we use. */
-export type TorchDtype = 'float32' | 'bfloat16' | 'float16' | 'int32' | 'int64' | 'bool';
+export type TorchDtype = 'float64' | 'float32' | 'bfloat16' | 'float16' | 'int32' | 'int64' | 'bool';
 
 /** Where tensors live: `cpu` or a CUDA device. */
 export interface TorchDevice {
@@ -16,6 +16,7 @@ export interface TorchDevice {
 }
 
 const bytesOf: Record<TorchDtype, number> = {
+  float64: 8,
   float32: 4,
   bfloat16: 2,
   float16: 2,
@@ -68,6 +69,7 @@ export class Torch {
     this.device = device;
     const dtype = (name: string) => library.value(`int32_t aoti_torch_dtype_${name}()`)();
     this.dtypes = {
+      float64: dtype('float64'),
       float32: dtype('float32'),
       bfloat16: dtype('bfloat16'),
       float16: dtype('float16'),
@@ -138,6 +140,12 @@ export class Torch {
     }
   }
 
+  /** Takes a handle out of the innermost {@link tidy}: whoever calls this frees it. */
+  claim(handle: Handle): void {
+    const at = this.#scope?.lastIndexOf(handle) ?? -1;
+    if (at >= 0) this.#scope?.splice(at, 1);
+  }
+
   /** Takes a new handle that a function wrote to the result slot. */
   #take(handle = this.library.getInt(RESULT_SLOT)): Handle {
     this.#live++;
@@ -192,8 +200,16 @@ export class Torch {
     this.#copy(to, from, 0);
   }
 
-  /** a + alpha · b, broadcast. */
+  /** a + alpha · b, broadcast, in a's type. */
   add(a: Handle, b: Handle, alpha = 1): Handle {
+    const dtype = this.dtypeOf(a);
+    if (dtype === 'int32' || dtype === 'int64') {
+      // the function takes alpha as a float, which torch refuses for integers; float64 holds every int32
+      return this.tidy(() => {
+        const [x, y] = [this.cast(a, 'float64'), this.cast(b, 'float64')];
+        return this.cast(this.add(x, y, alpha), dtype);
+      });
+    }
     this.#addTensors(a, b, alpha, this.library.slot(RESULT_SLOT));
     return this.#take();
   }

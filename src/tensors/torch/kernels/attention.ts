@@ -267,13 +267,18 @@ function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo 
     return torch.call('index_select', backend.handle(q), 0, hostIndex(rows));
   }
 
-  /** 0 where a slot has a position, −∞ where it has none: [count, 1, 1, longest]. */
+  /** 0 where a slot has a position, −∞ where it has none: [count, 1, group, longest]. */
   function lengthMask(of: readonly Run[], longest: number): Handle {
     const mask = new Float32Array(of.length * longest);
     for (const [i, { length }] of of.entries()) {
       mask.fill(-Infinity, i * longest + length, (i + 1) * longest);
     }
-    const info = backend.makeTensorInfo([of.length, 1, 1, longest], 'float32', mask);
+    // the kernel reads a row for every query, also where the mask says that they are all the same
+    return torch.view(hostMask(mask), [of.length, 1, group, longest], [longest, longest, 0, 1]);
+  }
+
+  function hostMask(values: Float32Array): Handle {
+    const info = backend.makeTensorInfo([values.length], 'float32', values);
     const handle = torch.cast(backend.handle(info), dtype);
     backend.disposeIntermediateTensorInfo(info);
     return handle;
@@ -313,10 +318,7 @@ function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo 
     const width = length + count - 1;
     const mask = new Float32Array(count * width);
     for (let i = 0; i < count; i++) mask.fill(-Infinity, i * width + length + i, (i + 1) * width);
-    const info = backend.makeTensorInfo([count, width], 'float32', mask);
-    const handle = torch.cast(backend.handle(info), dtype);
-    backend.disposeIntermediateTensorInfo(info);
-    return handle;
+    return torch.view(hostMask(mask), [count, width]);
   }
 }
 

@@ -2,7 +2,7 @@ import * as tf from '../../tf.js';
 import type { Handle } from '../library.js';
 import type { OperationName } from '../schemas.js';
 import type { Torch } from '../torch.js';
-import { type KernelCall, register } from './register.js';
+import { fallbacks, type KernelCall, type KernelImplementation, register } from './register.js';
 
 type Unary = (torch: Torch, x: Handle) => Handle;
 type Binary = (torch: Torch, a: Handle, b: Handle) => Handle;
@@ -70,18 +70,18 @@ function runBinary({ inputs, backend }: KernelCall, f: Binary, dtype?: tf.DataTy
   return backend.run(shape, dtype ?? a.dtype, () => f(backend.torch, backend.handle(a), backend.handle(b)));
 }
 
-function cast(call: KernelCall, toCpu: (call: KernelCall) => tf.TensorInfo): tf.TensorInfo {
+function cast(call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   const x = call.inputs.x as tf.TensorInfo;
   const dtype = call.attrs.dtype as tf.DataType;
   const { backend } = call;
   if (x.dtype === dtype) return backend.share(x, x.shape);
-  if (dtype === 'complex64' || x.dtype === 'complex64' || x.dtype === 'string') return toCpu(call);
+  if (dtype === 'complex64') return (fallbacks.get('Cast') as KernelImplementation)(call);
   const target = dtype === 'int32' || dtype === 'bool' ? dtype : 'float32';
   return backend.run(x.shape, dtype, () => backend.torch.cast(backend.handle(x), target));
 }
 
 /** Kernels that take every element by itself. */
-export function registerElementwise(fallbacks: ReadonlyMap<string, unknown>): void {
+export function registerElementwise(): void {
   for (const [name, f] of Object.entries(unary)) {
     register(name, ({ inputs, backend }) => {
       const x = inputs.x as tf.TensorInfo;
@@ -109,7 +109,7 @@ export function registerElementwise(fallbacks: ReadonlyMap<string, unknown>): vo
       return backend.torch.call('where.self', chosen, backend.handle(t), backend.handle(e));
     });
   });
-  register('Cast', (call) => cast(call, fallbacks.get('Cast') as (call: KernelCall) => tf.TensorInfo));
+  register('Cast', cast);
   register('AddN', ({ inputs, backend }) => {
     const tensors = inputs as unknown as tf.TensorInfo[];
     const [first, ...others] = tensors as [tf.TensorInfo, ...tf.TensorInfo[]];

@@ -17,8 +17,9 @@ const reductions: Record<string, Reduction> = {
 
 function reduce({ inputs, attrs, backend }: KernelCall, f: Reduction, name: string): tf.TensorInfo {
   const x = inputs.x as tf.TensorInfo;
-  const { axis, keepDims = false } = attrs as { axis?: number | number[]; keepDims?: boolean };
-  const axes = parseAxes(axis, x.shape);
+  const { keepDims = false, ...named } = attrs as { keepDims?: boolean; [axis: string]: unknown };
+  // Max calls its axes otherwise than the rest
+  const axes = parseAxes((named.axis ?? named.reductionIndices) as number[] | undefined, x.shape);
   const [reduced] = tf.backend_util.computeOutAndReduceShapes(x.shape, axes);
   const shape = keepDims ? tf.backend_util.expandShapeToKeepDim(reduced, axes) : reduced;
   // tfjs counts booleans in int32, and takes the mean of anything in float32

@@ -8,13 +8,23 @@ export const BACKEND_NAME = 'torch';
 export type KernelCall = fallback.KernelCall<TorchBackend>;
 export type KernelImplementation = fallback.KernelImplementation<TorchBackend>;
 
-/** Registers a kernel for the torch backend. */
+/** Kernels of tfjs's `cpu` backend, on tensors brought to the host. */
+export const fallbacks = new Map<string, KernelImplementation>();
+
+/** Whether torch holds the elements: it knows neither strings nor tfjs's pairs of complex numbers. */
+function isNumeric(inputs: KernelCall['inputs']): boolean {
+  return Object.values(inputs)
+    .flat()
+    .every((tensor) => tensor == null || (tensor.dtype !== 'string' && tensor.dtype !== 'complex64'));
+}
+
+/** Registers a kernel for the torch backend; strings and complex numbers go to the plain one. */
 export function register(kernelName: string, implementation: KernelImplementation): void {
-  tf.registerKernel({
-    kernelName,
-    backendName: BACKEND_NAME,
-    kernelFunc: implementation as unknown as tf.KernelFunc,
-  });
+  const run: KernelImplementation = (call) => {
+    const fallback = isNumeric(call.inputs) ? undefined : fallbacks.get(kernelName);
+    return (fallback ?? implementation)(call);
+  };
+  tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc: run as unknown as tf.KernelFunc });
 }
 
 /** Axes as tfjs gives them, none negative, ascending. */
