@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Decoder } from '../../src/models/decoder.js';
 import { type PackedTokens, packSequences } from '../../src/models/packed-tokens.js';
 import { type HostTensor, readSafetensors } from '../../src/models/safetensors.js';
-import { initBackend } from '../../src/tensors/backend.js';
+import { initBackend, knownBackends } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
 
 /** A fixture's path, made by make_fixtures.py. */
@@ -77,9 +77,11 @@ export function expectedOf(...path: string[]): Map<string, HostTensor> {
   return readSafetensors(fixture(...path, 'expected.safetensors'));
 }
 
-/** The built-in backends, for tests that must hold on each. */
-export const backends = ['cpu', 'wasm'] as const;
+/** Every backend that is present, for tests that must hold on each. */
+export const backends: readonly string[] = knownBackends()
+  .filter((entry) => entry.isPresent())
+  .map((entry) => entry.name);
 
-export async function useBackend(name: (typeof backends)[number]): Promise<void> {
+export async function useBackend(name: string): Promise<void> {
   await initBackend(name);
 }

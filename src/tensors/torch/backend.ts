@@ -61,6 +61,8 @@ export class TorchBackend extends tf.KernelBackend {
 
   /** A tensor of tfjs from a row-major handle, which it then owns. */
   adopt(handle: Handle, shape: number[], dtype: tf.DataType): tf.TensorInfo {
+    const rank = this.torch.rankOf(handle);
+    if (rank !== shape.length) throw new Error(`torch backend: a kernel made ${rank} axes for [${shape}]`);
     const dataId = {};
     const torchDtype = dtype === 'float32' ? this.torch.dtypeOf(handle) : torchDtypeOf(dtype);
     this.#store(dataId, { dtype, torchDtype, handle, shape, refCount: 1 });

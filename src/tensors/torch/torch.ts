@@ -55,6 +55,7 @@ export class Torch {
   readonly #reinterpret: (...args: (number | bigint)[]) => void;
   readonly #copy: (...args: (number | bigint)[]) => void;
   readonly #dataPointer: (...args: (number | bigint)[]) => void;
+  readonly #rankOf: (...args: (number | bigint)[]) => void;
   readonly #dtypeOf: (...args: (number | bigint)[]) => void;
   readonly #addTensors: (...args: (number | bigint)[]) => void;
   readonly #full: (...args: (number | bigint)[]) => void;
@@ -91,6 +92,7 @@ export class Torch {
     );
     this.#copy = library.checked('int32_t aoti_torch_copy_(uintptr_t, uintptr_t, int32_t)');
     this.#dataPointer = library.checked('int32_t aoti_torch_get_data_ptr(uintptr_t, uintptr_t)');
+    this.#rankOf = library.checked('int32_t aoti_torch_get_dim(uintptr_t, uintptr_t)');
     this.#dtypeOf = library.checked('int32_t aoti_torch_get_dtype(uintptr_t, uintptr_t)');
     this.#addTensors = library.checked(
       `int32_t aoti_torch_${device.type}_add_Tensor(uintptr_t, uintptr_t, double, uintptr_t)`,
@@ -237,6 +239,12 @@ export class Torch {
   hostBytes(handle: Handle, elements: number, dtype: TorchDtype): ArrayBuffer {
     this.#dataPointer(handle, this.library.slot(RESULT_SLOT));
     return this.library.bytes(this.library.getInt(RESULT_SLOT), elements * bytesOf[dtype]);
+  }
+
+  /** The number of axes. */
+  rankOf(handle: Handle): number {
+    this.#rankOf(handle, this.library.slot(RESULT_SLOT));
+    return this.library.getInt(RESULT_SLOT);
   }
 
   /** The element type. */

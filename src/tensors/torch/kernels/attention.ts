@@ -64,7 +64,7 @@ function packedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[
   const { torch } = backend;
   const [out, logSumExp] = torch.tidy(() => {
     const output = torch.empty(q.shape, backend.torchDtype(q));
-    const sums = torch.empty([n * axes.heads], 'float32');
+    const sums = torch.empty([n, axes.heads], 'float32');
     const { heads, keyHeads, group, headDim } = axes;
     forEachSegment(segments, (start, length) => {
       torch.tidy(() => {

@@ -19,7 +19,8 @@ function gather({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   return backend.run(outputShape, x.dtype, () => {
     const at = backend.view(indices, [batchSize * count]);
     if (batchSize === 1) {
-      return torch.call('index_select', backend.view(x, [outerSize, dimSize, sliceSize]), 1, at);
+      const rows = torch.call('index_select', backend.view(x, [outerSize, dimSize, sliceSize]), 1, at);
+      return torch.view(rows, outputShape);
     }
     const parts = Array.from({ length: batchSize }, (_, batch) =>
       torch.call(
@@ -34,7 +35,7 @@ function gather({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
         backend.view(indices, [count], [1], batch * count),
       ),
     );
-    return torch.call('cat', parts, 0);
+    return torch.view(torch.call('cat', parts, 0), outputShape);
   });
 }
 

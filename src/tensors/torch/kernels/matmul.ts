@@ -50,7 +50,7 @@ function batchMatMul({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
       matrices(backend, a, transposeA, plain ? [] : outBatch),
       matrices(backend, b, transposeB, plain ? [] : outBatch),
     );
-    return backend.torch.call(plain ? 'mm' : 'bmm', x, y);
+    return backend.torch.view(backend.torch.call(plain ? 'mm' : 'bmm', x, y), shape);
   });
 }
 
