@@ -44,9 +44,10 @@ async function tryBackend(name: string): Promise<string> {
 
 async function findBackend(entry: ReturnType<typeof knownBackends>[number]): Promise<Finding> {
   const name = `backend ${entry.name}`;
-  if (!entry.isPresent()) return { name, status: 'missing', found: entry.description };
+  const { found, advice } = entry.inspect?.() ?? { found: entry.description };
+  if (!entry.isPresent()) return { name, status: 'missing', found, advice };
   try {
-    return { name, status: 'ok', found: `${entry.description}; ${await tryBackend(entry.name)}` };
+    return { name, status: 'ok', found: `${found}; ${await tryBackend(entry.name)}` };
   } catch (error) {
     return { name, status: 'broken', found: messageOf(error), advice: 'choose another with --backend' };
   }

@@ -1,6 +1,6 @@
 import { UnknownBackendError } from './errors.js';
 import * as tf from './tf.js';
-import { registerTorchBackend, torchIsPresent } from './torch/index.js';
+import { describeTorch, registerTorchBackend, torchIsPresent } from './torch/index.js';
 import { registerWasmBackend } from './wasm/index.js';
 
 /** A way to run tensors. */
@@ -12,6 +12,8 @@ export interface BackendEntry {
   priority: number;
   /** Whether it can be used on this machine. */
   isPresent(): boolean;
+  /** What was found on this machine, and why it cannot be used or what to do, when there is more to say. */
+  inspect?(): { found: string; advice?: string };
   /** Makes the tfjs backend of that name known to tfjs. */
   register(): void | Promise<void>;
 }
@@ -42,6 +44,7 @@ addBackend({
   description: 'an installed PyTorch, called directly: CPU and CUDA',
   priority: 20,
   isPresent: torchIsPresent,
+  inspect: describeTorch,
   register: registerTorchBackend,
 });
 

@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url';
 import type { Decoder } from '../../src/models/decoder.js';
 import { type PackedTokens, packSequences } from '../../src/models/packed-tokens.js';
 import { type HostTensor, readSafetensors } from '../../src/models/safetensors.js';
-import { initBackend, knownBackends } from '../../src/tensors/backend.js';
+import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
+import { backendsUnderTest } from '../tensors/backends.js';
 
 /** A fixture's path, made by make_fixtures.py. */
 export function fixture(...path: string[]): string {
@@ -78,9 +79,7 @@ export function expectedOf(...path: string[]): Map<string, HostTensor> {
 }
 
 /** Every backend that is present, for tests that must hold on each. */
-export const backends: readonly string[] = knownBackends()
-  .filter((entry) => entry.isPresent())
-  .map((entry) => entry.name);
+export const backends: readonly string[] = ['cpu', ...backendsUnderTest()];
 
 export async function useBackend(name: string): Promise<void> {
   await initBackend(name);

@@ -1,7 +1,6 @@
 /** The named kernels of every backend give what their plain forms give on tfjs's `cpu` backend. */
 import { describe, expect, test } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
-import { knownBackends } from '../../src/tensors/backend.js';
 import {
   adamW,
   cachedAttention,
@@ -17,11 +16,10 @@ import {
   withPlainKernels,
 } from '../../src/tensors/kernels/index.js';
 import * as tf from '../../src/tensors/tf.js';
+import { backendsUnderTest } from './backends.js';
 import { expectClose, integers, normal, type PlainTensor, runOn, uniform } from './helpers.js';
 
-const backends = knownBackends()
-  .filter((entry) => entry.name !== 'cpu' && entry.isPresent())
-  .map((entry) => entry.name);
+const backends = backendsUnderTest();
 
 // the helpers take untyped tensors; shapes are in the test's own words
 // biome-ignore lint/suspicious/noExplicitAny: see above

@@ -1,13 +1,11 @@
 /** Every backend gives what tfjs's plain `cpu` backend gives, values and gradients, for random shapes. */
 import { describe, expect, test } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
-import { knownBackends } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
+import { backendsUnderTest } from './backends.js';
 import { expectClose, integers, normal, type PlainTensor, runOn, uniform } from './helpers.js';
 
-const backends = knownBackends()
-  .filter((entry) => entry.name !== 'cpu' && entry.isPresent())
-  .map((entry) => entry.name);
+const backends = backendsUnderTest();
 
 type Computation = (...tensors: tf.Tensor[]) => tf.Tensor | tf.Tensor[];
 

@@ -7,6 +7,9 @@ import { TorchNotFoundError } from './errors.js';
 /** The first release with everything that we call. */
 const TORCH_FLOOR = [2, 10] as const;
 
+/** What to do when there is none. */
+export const torchAdvice = `install PyTorch ${TORCH_FLOOR.join('.')} or later for the active Python, or name its folder in ARCLAB_LIBTORCH`;
+
 /** A libtorch that was found. */
 export interface TorchInstallation {
   /** The folder of libtorch_cpu.so. */
@@ -19,7 +22,7 @@ export interface TorchInstallation {
 }
 
 /** Reads a torch package (or a libtorch archive): its `lib` folder and its version. */
-function inspectFolder(folder: string, source: string): TorchInstallation | null {
+export function inspectTorchFolder(folder: string, source: string): TorchInstallation | null {
   const libraryFolder = [folder, join(folder, 'lib')].find((candidate) =>
     ['libtorch_cpu.so', 'libtorch_cpu.dylib'].some((name) => existsSync(join(candidate, name))),
   );
@@ -99,12 +102,12 @@ function search(): readonly TorchInstallation[] {
   if (given) {
     const refused = 'expected a torch package or its lib folder, found no libtorch_cpu there';
     const missing = { libraryFolder: given, version: 'unknown', source: 'ARCLAB_LIBTORCH', refused };
-    return [inspectFolder(given, 'ARCLAB_LIBTORCH') ?? missing];
+    return [inspectTorchFolder(given, 'ARCLAB_LIBTORCH') ?? missing];
   }
   const ofPython = torchOfPython();
   const found = [
-    ofPython ? inspectFolder(ofPython, 'the active Python') : null,
-    ...wellKnownPlaces().map((place) => inspectFolder(place, 'a well-known place')),
+    ofPython ? inspectTorchFolder(ofPython, 'the active Python') : null,
+    ...wellKnownPlaces().map((place) => inspectTorchFolder(place, 'a well-known place')),
   ].filter((installation) => installation !== null);
   const seen = new Set<string>();
   return found.filter(({ libraryFolder }) => !seen.has(libraryFolder) && seen.add(libraryFolder));
@@ -115,11 +118,10 @@ export function requireTorch(): TorchInstallation {
   const found = findTorch();
   const usable = found.find(({ refused }) => refused === undefined);
   if (usable) return usable;
-  const advice = `install PyTorch ${TORCH_FLOOR.join('.')} or later for the active Python, or name its folder in ARCLAB_LIBTORCH`;
   const [first] = found;
   throw new TorchNotFoundError(
     first
-      ? `${first.libraryFolder}: ${first.refused}; ${advice}`
-      : `--backend torch: no PyTorch was found; ${advice}`,
+      ? `${first.libraryFolder}: ${first.refused}; ${torchAdvice}`
+      : `--backend torch: no PyTorch was found; ${torchAdvice}`,
   );
 }

@@ -1,0 +1,122 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Rng } from '../../src/common/rng.js';
+import { initBackend } from '../../src/tensors/backend.js';
+import { adamW, packedAttention, rmsNorm } from '../../src/tensors/kernels/index.js';
+import * as tf from '../../src/tensors/tf.js';
+import { inspectTorchFolder, requireTorch, type TorchInstallation } from '../../src/tensors/torch/locate.js';
+import { parseSchema, schemas } from '../../src/tensors/torch/schemas.js';
+import { backendsUnderTest } from './backends.js';
+
+describe('schemas', () => {
+  test('types, lists and optionals are told apart', () => {
+    const schema = parseSchema(
+      'op.out(Tensor(a!) self, Tensor?[] indices, int[1]? dim, SymInt k=1, *, float? scale=None) -> (Tensor, Tensor)',
+    );
+    expect(schema).toMatchObject({ name: 'op', overload: 'out', returns: 2 });
+    expect(schema.arguments).toEqual([
+      { type: 'Tensor', list: false, optional: false, optionalElements: false },
+      { type: 'Tensor', list: true, optional: false, optionalElements: true },
+      { type: 'int', list: true, optional: true, optionalElements: false },
+      { type: 'int', list: false, optional: false, optionalElements: false },
+      { type: 'float', list: false, optional: true, optionalElements: false },
+    ]);
+    expect(parseSchema('op(int[] dim=[], bool keepdim=False) -> ()')).toMatchObject({ returns: 0 });
+    expect(parseSchema('op(int[] dim=[], bool keepdim=False) -> ()').arguments).toHaveLength(2);
+  });
+});
+
+describe('finding libtorch', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'arclab-torch-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  function install(version: string): TorchInstallation | null {
+    mkdirSync(join(folder, 'lib'), { recursive: true });
+    writeFileSync(join(folder, 'lib', 'libtorch_cpu.so'), '');
+    writeFileSync(join(folder, 'version.py'), `__version__ = '${version}'\n`);
+    return inspectTorchFolder(folder, 'a test');
+  }
+
+  test('the package and its lib folder are the same installation', () => {
+    const found = install('2.13.0+cpu');
+    expect(found).toEqual({ libraryFolder: join(folder, 'lib'), version: '2.13.0+cpu', source: 'a test' });
+    expect(inspectTorchFolder(join(folder, 'lib'), 'a test')).toEqual(found);
+    expect(inspectTorchFolder(tmpdir(), 'a test')).toBeNull();
+  });
+
+  test.each(['2.9.1', '1.13.0', '2.9.0+cu128'])('%s is refused, and is told why', (version) => {
+    expect(install(version)?.refused).toBe(`torch ${version} is too old: 2.10 or later is needed`);
+  });
+
+  test.each(['2.10.0', '2.14.1+cu130', '3.0.0'])('%s is taken', (version) => {
+    expect(install(version)?.refused).toBeUndefined();
+  });
+});
+
+describe.runIf(backendsUnderTest().includes('torch'))('on the installed torch', () => {
+  test('every schema is the one of its own native_functions.yaml', () => {
+    const root = dirname(requireTorch().libraryFolder);
+    const path = join(dirname(root), 'torchgen/packaged/ATen/native/native_functions.yaml');
+    expect(existsSync(path), path).toBe(true);
+    const known = new Map(
+      readFileSync(path, 'utf8')
+        .split('\n')
+        .flatMap((line) => {
+          const match = /^- func: (([\w.]+)\(.*)$/.exec(line);
+          return match ? [[match[2] as string, match[1] as string]] : [];
+        }),
+    );
+    for (const [name, text] of Object.entries(schemas)) {
+      const { arguments: slots, returns } = parseSchema(text);
+      const theirs = known.get(name);
+      expect(theirs, `${name} is an operation of this torch`).toBeDefined();
+      expect(parseSchema(theirs as string), name).toMatchObject({ arguments: slots, returns });
+    }
+  });
+
+  test('an error carries the name of the operation and what torch says', async () => {
+    await initBackend('torch');
+    expect(() =>
+      tf.matMul(tf.zeros([2, 3]), tf.gather(tf.zeros([4, 3]), tf.tensor1d([9], 'int32')), false, true),
+    ).toThrow(/^torch: index_select: INDICES element is out of/);
+  });
+
+  test('memory stays flat over 2,000 training steps', async () => {
+    await initBackend('torch');
+    const rng = Rng.of(2, 'flat');
+    const variable = (values: tf.Tensor) => tf.tidy(() => tf.variable(values));
+    const weight = variable(
+      tf.tensor2d(
+        Array.from({ length: 48 }, () => rng.normal()),
+        [6, 8],
+      ),
+    );
+    const scale = variable(tf.ones([8]));
+    const moments = [0, 1].map(() => variable(tf.zeros([6, 8])));
+    const step = (i: number): void => {
+      const n = 1 + (i % 7);
+      const { value, grads } = tf.variableGrads(() => {
+        const product = tf.matMul(tf.fill([n, 6], 0.5), weight as tf.Tensor2D) as tf.Tensor2D;
+        const heads = tf.reshape(rmsNorm(product, scale as tf.Tensor1D, 1e-6), [n, 2, 4]) as tf.Tensor3D;
+        return tf.sum(tf.square(packedAttention(heads, heads, heads, Int32Array.from([0, n]), 0.5)));
+      }, [weight]);
+      const gradient = grads[weight.name] as tf.Tensor;
+      const options = { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, step: i + 1 };
+      adamW([weight], [gradient], [moments[0]!], [moments[1]!], options);
+      tf.dispose([value, gradient]);
+    };
+    for (let i = 0; i < 50; i++) step(i);
+    const state = () => ({ tensors: tf.memory().numTensors, ...tf.backend().memory() });
+    const before = state();
+    const resident = process.memoryUsage().rss;
+    for (let i = 0; i < 2000; i++) step(i);
+    expect(state()).toEqual(before);
+    expect(process.memoryUsage().rss - resident).toBeLessThan(64 << 20);
+    tf.dispose([weight, scale, ...moments]);
+  });
+});
