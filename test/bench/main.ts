@@ -1,25 +1,42 @@
 /** `npm run bench [name…]`: every bench compares two things in one run and prints the ratio. */
 import * as decode from './decode.bench.js';
 import * as matmul from './matmul.bench.js';
+import * as torchGenerate from './torch-generate.bench.js';
+import * as torchTrain from './torch-train.bench.js';
 import * as trainStep from './train-step.bench.js';
 
-const benches: Record<string, () => Promise<void>> = {
-  matmul: matmul.run,
-  decode: decode.run,
-  'train-step': trainStep.run,
+interface Bench {
+  run(): Promise<void>;
+  /** One side of the comparison, in a process of its own; printed as JSON. */
+  measure?(...args: string[]): Promise<object>;
+}
+
+const benches: Record<string, Bench> = {
+  matmul,
+  decode,
+  'train-step': trainStep,
+  'torch-train': torchTrain,
+  'torch-generate': torchGenerate,
 };
 
+/** Those that need nothing but this package. */
+const selfContained = ['matmul', 'decode', 'train-step'];
+
+function find(name: string | undefined): Bench {
+  const bench = benches[name ?? ''];
+  if (bench) return bench;
+  throw new Error(`unknown bench "${name}". Known benches: ${Object.keys(benches).join(', ')}`);
+}
+
 async function main(): Promise<void> {
-  const [first, second] = process.argv.slice(2);
+  const [first, second, ...rest] = process.argv.slice(2);
   if (first === '--side') {
-    await trainStep.measureTrainStep(second as string);
-    return;
+    console.log(JSON.stringify(await find(second).measure?.(...rest)));
+    // a backend's threads would keep the process
+    process.exit(0);
   }
-  const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benches);
-  for (const name of names) {
-    const bench = benches[name];
-    if (!bench) throw new Error(`unknown bench "${name}". Known benches: ${Object.keys(benches).join(', ')}`);
-    await bench();
+  for (const name of first === undefined ? selfContained : process.argv.slice(2)) {
+    await find(name).run();
     console.log();
   }
 }

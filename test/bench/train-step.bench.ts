@@ -2,10 +2,9 @@
  * A training step on the stock tfjs wasm backend and on ours, in one run: each in a process of its own, because
  * both are called `wasm`. Takes about a minute and a half, nearly all of it the stock one.
  */
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { initBackend } from '../../src/tensors/backend.js';
 import { benchConfig, makeTrainingStep, randomDecoder, trainingFlops } from './decoder.js';
+import { askSide } from './processes.js';
 import { medianMs, row } from './report.js';
 import { initStockBackend } from './stock.js';
 
@@ -17,8 +16,8 @@ interface Measurement {
   loss: number;
 }
 
-/** Measures one side in this process and prints it as JSON. */
-export async function measureTrainStep(side: string): Promise<void> {
+/** One side, in a process of its own. */
+export async function measure(side: string): Promise<Measurement> {
   if (side === 'stock') await initStockBackend();
   else await initBackend('wasm');
   const step = makeTrainingStep(randomDecoder(), SAMPLES, LENGTH);
@@ -26,16 +25,7 @@ export async function measureTrainStep(side: string): Promise<void> {
   const ms = medianMs(side === 'stock' ? 3 : 15, () => {
     loss = step();
   });
-  // the loss after as many steps on either side: the first two
-  console.log(JSON.stringify({ ms, loss } satisfies Measurement));
-  process.exit(0);
-}
-
-function runSide(side: string): Measurement {
-  const output = execFileSync(process.execPath, [fileURLToPath(import.meta.url), '--side', side], {
-    encoding: 'utf8',
-  });
-  return JSON.parse(output.trim().split('\n').at(-1) as string) as Measurement;
+  return { ms, loss };
 }
 
 export async function run(): Promise<void> {
@@ -43,8 +33,8 @@ export async function run(): Promise<void> {
   console.log(
     `training step: d 128, 4 layers, ${SAMPLES} × ${LENGTH} tokens, ${(flops / 1e9).toFixed(1)} GFLOP`,
   );
-  const ours = runSide('ours');
-  const stock = runSide('stock');
+  const ours = askSide<Measurement>('train-step', 'ours');
+  const stock = askSide<Measurement>('train-step', 'stock');
   for (const [name, { ms }] of [
     ['stock tfjs wasm', stock],
     ['arclab wasm', ours],

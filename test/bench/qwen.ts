@@ -1,0 +1,50 @@
+import { Rng } from '../../src/common/rng.js';
+import { addAdapter } from '../../src/models/adapter.js';
+import type { DecoderConfig } from '../../src/models/config.js';
+import { Decoder } from '../../src/models/decoder.js';
+import * as tf from '../../src/tensors/tf.js';
+
+/** The shape of Qwen2-0.5B. */
+export const qwenConfig: DecoderConfig = {
+  modelType: 'qwen2',
+  vocabSize: 151_936,
+  hiddenSize: 896,
+  intermediateSize: 4864,
+  numHiddenLayers: 24,
+  numAttentionHeads: 14,
+  numKeyValueHeads: 2,
+  headDim: 64,
+  rmsNormEpsilon: 1e-6,
+  ropeTheta: 1_000_000,
+  maxPositionEmbeddings: 32_768,
+  tieWordEmbeddings: true,
+  attentionInputBias: true,
+  attentionOutputBias: false,
+  mlpBias: false,
+};
+
+/** A decoder of that shape with weights that are random enough to be timed: one million draws, over and over. */
+export function qwenDecoder(): Decoder {
+  const rng = Rng.of(0, 'qwen');
+  const draws = Float32Array.from({ length: 1 << 20 }, () => rng.normal(0, 0.02));
+  return new Decoder(qwenConfig, (_, shape) => {
+    const size = tf.util.sizeFromShape(shape);
+    const values = new Float32Array(size);
+    for (let at = 0; at < size; at += draws.length) values.set(draws.subarray(0, size - at), at);
+    return tf.tensor(values, shape);
+  });
+}
+
+/** The same with a trainable adapter of rank 32 on the projections of attention. */
+export function adaptedQwen(useDora: boolean): Decoder {
+  const decoder = qwenDecoder();
+  const lora = { rank: 32, alpha: 64, dropout: 0, useRslora: false, useDora, init: 'default' as const };
+  addAdapter(decoder, lora, Rng.of(0, 'lora'));
+  return decoder;
+}
+
+/** Random tokens. */
+export function randomTokens(length: number, name: string): number[] {
+  const rng = Rng.of(1, name);
+  return Array.from({ length }, () => rng.int(0, qwenConfig.vocabSize - 1));
+}
