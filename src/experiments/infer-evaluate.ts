@@ -14,7 +14,8 @@ import type { Prediction } from '../evaluation/types.js';
 import { vote, voteMetrics } from '../evaluation/voting.js';
 import { promptKinds } from '../prompts/index.js';
 import { type GenerationHooks, type InferOptions, infer, inferDefaults, withoutUndefined } from './infer.js';
-import { assertWritableFile } from './model-session.js';
+import { promptKindFor } from './model-session.js';
+import { assertWritableFile } from './output-files.js';
 
 /** Options of {@link inferEvaluate}: those of inference, most of which the checkpoint knows. */
 export interface InferEvaluateOptions extends Partial<InferOptions> {
@@ -75,16 +76,22 @@ export async function inferEvaluate(
   options: InferEvaluateOptions & GenerationHooks,
 ): Promise<InferEvaluateResult> {
   const inference = inferOptions(options);
-  const { datasetPath, outputFilepath } = inference;
+  const { datasetPath, outputFilepath, promptVersion } = inference;
+  promptKindFor(promptVersion, ['output-from-examples'], 'inference');
   const dataset = loadDataset(datasetPath);
   loadTasks(datasetPath);
   requireSolutions(dataset, datasetPath);
   assertWritableFile(outputFilepath, '--output_filepath');
 
   const details = taskResultsPath(outputFilepath);
-  const inferred = !existsSync(outputFilepath) || !existsSync(details);
+  const inferred = !existsSync(outputFilepath);
   if (inferred) await infer({ ...options, ...inference });
-  else options.onNote?.(`${outputFilepath} exists: no inference`);
+  else if (!existsSync(details)) {
+    throw new UserError(
+      `${outputFilepath} exists, but not the detailed list ${details}, which votes need; ` +
+        'move the file away to predict anew, or use arclab evaluate',
+    );
+  }
 
   const predictions = loadPredictions(details);
   const votedMetrics = {
@@ -92,11 +99,14 @@ export async function inferEvaluate(
     ...voteMetrics(predictions, dataset, { ns: [1, 2] }),
   };
   const metrics = computeMetrics(answersOf(predictions), dataset, details).overall;
+  if (!inferred) options.onNote?.(`${outputFilepath} exists: no inference`);
   return { outputFilepath, inferred, predictions, metrics, votedMetrics };
 }
 
 /** The options of inference with a checkpoint: what is not given comes from its cfg.json. */
-export function inferOptions(options: InferEvaluateOptions): InferOptions {
+export function inferOptions(
+  options: InferEvaluateOptions,
+): InferOptions & Required<Pick<InferOptions, 'promptVersion'>> {
   const {
     checkpoint,
     onNote: _,
