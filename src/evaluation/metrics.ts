@@ -96,9 +96,10 @@ export function assertAnswersFit(answers: Answers, dataset: TaskSet, source: str
   for (const [taskId, inputs] of answers) {
     const task = taskOf(dataset, taskId);
     if (task === undefined) {
-      const known = [...dataset.keys()].slice(0, 3).join(', ');
+      const some = [...dataset.keys()].slice(0, 3).join(', ');
+      const known = `${dataset.size} ${dataset.size === 1 ? 'task' : 'tasks'} (${some}${dataset.size > 3 ? ', …' : ''})`;
       throw new EvaluationError(
-        `${source}: task "${taskId}" is not in the data set, which has ${dataset.size} tasks (${known}, …): is it the one that was predicted?`,
+        `${source}: task "${taskId}" is not in the data set, which has ${known}: is it the one that was predicted?`,
       );
     }
     if (inputs.length > task.test.length) {

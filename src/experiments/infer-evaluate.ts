@@ -42,10 +42,8 @@ export interface InferEvaluateResult {
 interface CheckpointConfig {
   modelPath: string;
   gridEncoder: string;
-  useLora?: boolean;
   trainDatasets?: [string, string, ...unknown[]][];
   valDataset?: [string, string, ...unknown[]][];
-  maxSeqLen?: number;
 }
 
 const pairs = {
@@ -59,8 +57,6 @@ const checkConfig = compileSchema<CheckpointConfig>(
     properties: {
       modelPath: { type: 'string', minLength: 1 },
       gridEncoder: { type: 'string', minLength: 1 },
-      useLora: { type: 'boolean' },
-      maxSeqLen: { type: 'integer', minimum: 1 },
       trainDatasets: pairs,
       valDataset: pairs,
     },
@@ -137,7 +133,15 @@ export function inferOptions(
     ...given,
     datasetPath,
   };
-  return { ...settings, outputFilepath: given.outputFilepath ?? join(checkpoint, outputName(settings)) };
+  // what takes the place of the checkpoint's own makes other predictions
+  const replaced = (['modelPath', 'gridEncoder'] as const).flatMap((key) => {
+    const value = given[key];
+    return value === undefined || value === config[key] ? [] : [encodeURIComponent(value)];
+  });
+  return {
+    ...settings,
+    outputFilepath: given.outputFilepath ?? join(checkpoint, outputName(settings, replaced)),
+  };
 }
 
 /** The kind it was validated with, else the first that it was trained on, that asks for an output. */
@@ -167,12 +171,14 @@ const named = {
 /** `inference_evaluation_x8_output-from-examples-v1.json`, with every setting that is not the default. */
 function outputName(
   settings: Partial<InferOptions> & { datasetPath: string; promptVersion: string },
+  replaced: readonly string[],
 ): string {
   const o = { ...inferDefaults, ...settings };
   const parts = [
     `inference_${basename(o.datasetPath).replace(/\.json$/, '')}`,
     `x${o.predictionsPerTask}`,
     o.promptVersion,
+    ...replaced,
   ];
   const defaults: Record<string, unknown> = inferDefaults;
   for (const [key, label] of Object.entries(named)) {

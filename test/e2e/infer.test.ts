@@ -11,7 +11,7 @@ import { Rng } from '../../src/common/rng.js';
 import { loadPredictions, loadResults } from '../../src/evaluation/files.js';
 import { generateInputs } from '../../src/experiments/generate-inputs.js';
 import { type InferOptions, infer } from '../../src/experiments/infer.js';
-import { inferEvaluate } from '../../src/experiments/infer-evaluate.js';
+import { inferEvaluate, inferOptions } from '../../src/experiments/infer-evaluate.js';
 import { score } from '../../src/experiments/score.js';
 import { initModel } from '../../src/models/init-model.js';
 import { writeTokenizer } from '../../src/prompts/index.js';
@@ -163,6 +163,15 @@ describe('infer-evaluate', () => {
     await expect(inferEvaluate({ ...known, promptVersion: 'predict-output-v2' })).rejects.toThrow(
       /Known kinds/,
     );
+    // what other options predict is another file
+    const names = [
+      {},
+      { gridEncoder: 'MinimalGridEncoder()' },
+      { modelPath: 'other/model' },
+      { gridEncoder },
+    ].map((more) => inferOptions({ checkpoint, ...more }).outputFilepath);
+    expect(new Set(names).size).toBe(3);
+    expect(names[3]).toBe(names[0]);
     const alone = join(folder, 'alone.json');
     cpSync(known.outputFilepath, alone);
     await expect(inferEvaluate({ checkpoint, outputFilepath: alone })).rejects.toThrow(
