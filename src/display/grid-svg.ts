@@ -60,8 +60,11 @@ function linePath(height: number, width: number): string {
   return across.join('') + down.join('');
 }
 
-/** Dots in the cells that differ: zero-length strokes with round caps, white on black, visible on every colour. */
-function differenceMarks(grid: Grid, reference: Grid): string {
+/**
+ * Dots in the cells that differ: zero-length strokes with round caps, white on black, visible on every colour. In
+ * small cells they take more of the cell.
+ */
+function differenceMarks(grid: Grid, reference: Grid, cellSize: number): string {
   if (gridShape(grid).join() !== gridShape(reference).join()) return '';
   const d = grid
     .flatMap((cells, y) =>
@@ -70,8 +73,9 @@ function differenceMarks(grid: Grid, reference: Grid): string {
     .join('');
   if (d === '') return '';
   const dots = (color: string, width: number) =>
-    `<path d="${d}" fill="none" stroke="${color}" stroke-width="${width}" stroke-linecap="round"/>`;
-  return `<g class="differences">${dots('#000', 0.46)}${dots('#fff', 0.3)}</g>`;
+    `<path d="${d}" fill="none" stroke="${color}" stroke-width="${short(width)}" stroke-linecap="round"/>`;
+  const inner = Math.max(0.3, Math.min(0.5, 2.4 / cellSize));
+  return `<g class="differences">${dots('#000', inner + 0.2)}${dots('#fff', inner)}</g>`;
 }
 
 /** What a frame needs around a grid, in pixels. */
@@ -98,7 +102,7 @@ export function gridPicture(grid: Grid, options: GridOptions = {}): Picture {
       `<path d="${linePath(height, width)}" fill="none" stroke="${GRID_LINE}" stroke-width="${short(line)}"/></g>` +
       (reference === undefined
         ? ''
-        : `<g transform="translate(${margin} ${margin}) scale(${short(cellSize)})">${differenceMarks(grid, reference)}</g>`) +
+        : `<g transform="translate(${margin} ${margin}) scale(${short(cellSize)})">${differenceMarks(grid, reference, cellSize)}</g>`) +
       border,
   };
 }

@@ -1,3 +1,4 @@
+import { mean } from '../evaluation/metrics.js';
 import type { PredictionCountRow } from '../evaluation/studies.js';
 import { INK, PLOT_COLORS } from './palette.js';
 
@@ -72,13 +73,18 @@ function quantity(field: string, title: string, more: PlotSpec = {}): PlotSpec {
   return { field, type: 'quantitative', title, scale: { zero: false, nice: true }, ...more };
 }
 
-const STEP_AXIS = {
-  field: 'step',
-  type: 'quantitative',
-  title: 'step',
-  scale: { nice: false },
-  axis: { format: '~s' },
-};
+/** Training steps, with ticks at whole ones. */
+function stepAxis(points: readonly { step: number }[]): PlotSpec {
+  const steps = [...new Set(points.map(({ step }) => step))];
+  const few = Math.max(...steps) - Math.min(...steps) < 5;
+  return {
+    field: 'step',
+    type: 'quantitative',
+    title: 'step',
+    scale: { nice: false },
+    axis: { format: 'd', ...(few ? { values: steps } : {}) },
+  };
+}
 
 /** How many legend entries fit beside each other, so that a long one does not widen the plot. */
 function legendColumns(labels: readonly string[]): number {
@@ -111,37 +117,43 @@ export interface LossPoint {
   series?: string;
 }
 
-/** Running mean over the last `span` points of each series (exponential; corrected for the start). */
+/**
+ * The mean over `span` points of a series around each point: a mean over the points before would lag behind a
+ * falling loss. Towards the ends the span shrinks on both sides alike.
+ */
 export function smooth(points: readonly LossPoint[], span: number): LossPoint[] {
-  const state = new Map<string, { sum: number; weight: number }>();
-  const keep = 1 - 1 / Math.max(1, span);
-  return points.map((point) => {
-    const before = state.get(point.series ?? '') ?? { sum: 0, weight: 0 };
-    const now = { sum: keep * before.sum + point.loss, weight: keep * before.weight + 1 };
-    state.set(point.series ?? '', now);
-    return { ...point, loss: now.sum / now.weight };
-  });
+  const half = Math.floor(Math.max(1, span) / 2);
+  const means = new Map<LossPoint, number>();
+  for (const name of new Set(points.map(({ series }) => series))) {
+    const own = points.filter(({ series }) => series === name);
+    for (const [i, point] of own.entries()) {
+      const reach = Math.min(half, i, own.length - 1 - i);
+      means.set(point, mean(own.slice(i - reach, i + reach + 1).map(({ loss }) => loss)));
+    }
+  }
+  return points.map((point) => ({ ...point, loss: means.get(point)! }));
 }
 
-/** Training loss over steps: the raw values faint, their running mean on top. */
+/** Training loss over steps: the raw values faint, their local mean on top. */
 export function lossPlot(points: readonly LossPoint[], options: PlotOptions = {}): PlotSpec {
   const raw = points.map((point) => ({ ...point, series: point.series ?? 'training' }));
   const color = colorBy(
     'series',
     raw.map((point) => point.series),
   );
+  const x = stepAxis(raw);
   const y = quantity('loss', 'loss (nats per answer token)');
   return plot(options, {
     layer: [
       {
         data: { values: raw },
         mark: { type: 'line', strokeWidth: 1, opacity: 0.3 },
-        encoding: { x: STEP_AXIS, y, color },
+        encoding: { x, y, color },
       },
       {
         data: { values: smooth(raw, Math.max(1, Math.round(raw.length / 20))) },
         mark: { type: 'line' },
-        encoding: { x: STEP_AXIS, y, color },
+        encoding: { x, y, color },
       },
     ],
   });
@@ -154,7 +166,7 @@ export function validationLossPlot(points: readonly LossPoint[], options: PlotOp
     data: { values },
     mark: { type: 'line', point: true },
     encoding: {
-      x: STEP_AXIS,
+      x: stepAxis(values),
       y: quantity('loss', 'loss (nats per answer token)'),
       color: colorBy(
         'series',
@@ -189,7 +201,7 @@ export function predictionCountPlot(
   const percent = (field: string) => ({
     field,
     type: 'quantitative',
-    title: 'solved',
+    title: 'tasks solved',
     axis: { format: '.0%' },
   });
   const color = colorBy('metric', names);
@@ -217,6 +229,7 @@ export interface Bar {
 export interface BarPlotOptions extends PlotOptions {
   /** A format of d3: `.1%` for fractions (the default), `.2f`, … */
   format?: string;
+  /** Default `score`. */
   axisTitle?: string;
   /** One for each group. */
   colors?: readonly string[];
@@ -225,7 +238,7 @@ export interface BarPlotOptions extends PlotOptions {
 /** Horizontal bars with their values at the end. */
 export function barPlot(
   bars: readonly Bar[],
-  { format = '.1%', axisTitle = '', colors, ...options }: BarPlotOptions = {},
+  { format = '.1%', axisTitle = 'score', colors, ...options }: BarPlotOptions = {},
 ): PlotSpec {
   const values = bars.map((bar) => ({ ...bar, group: bar.group ?? '' }));
   const groups = [...new Set(values.map((bar) => bar.group))];
@@ -239,13 +252,14 @@ export function barPlot(
     x: {
       field: 'value',
       type: 'quantitative',
-      title: axisTitle || null,
+      title: axisTitle,
       axis: { format: format.endsWith('%') ? '~%' : format, grid: true },
     },
     color,
   };
   return plot(
-    { height: rowHeight * labels.length, ...options },
+    // labels and values stand beside the bars: together they are as wide as the other plots
+    { width: 270, height: rowHeight * labels.length, ...options },
     {
       data: { values },
       encoding,

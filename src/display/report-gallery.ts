@@ -22,6 +22,8 @@ export interface GeneratedCard {
   readonly title: string;
   readonly originals: readonly Grid[];
   readonly generated: readonly Grid[];
+  /** What to say of each generated grid. */
+  readonly labels?: readonly string[];
 }
 
 /** The SVG without the namespaces, which HTML does not need. */
@@ -103,13 +105,13 @@ export function taskCardHtml({ title, note, task, predicted }: TaskCard, most = 
 }
 
 /** Generated grids as a card, originals first. */
-export function generatedCardHtml({ title, originals, generated }: GeneratedCard): string {
+export function generatedCardHtml({ title, originals, generated, labels }: GeneratedCard): string {
   const cellSize = cellSizeFor([...originals, ...generated], 84);
-  const group = (name: string, grids: readonly Grid[]) =>
-    `<div class="group"><span>${name}</span><div class="grids" style="gap:14px">${grids.map((grid) => figure(grid, { cellSize })).join('')}</div></div>`;
+  const group = (name: string, grids: readonly Grid[], captions: readonly string[] = []) =>
+    `<div class="group"><span>${name}</span><div class="grids top">${grids.map((grid, i) => figure(grid, { cellSize }, captions[i])).join('')}</div></div>`;
   return (
-    `<article class="card"><div class="task-head"><h3>${escapeXml(title)}</h3></div><div class="grids" style="align-items:stretch">` +
-    `${group('originals', originals)}<span class="rule"></span>${group('generated', generated)}</div></article>`
+    `<article class="card"><div class="task-head"><h3>${escapeXml(title)}</h3></div><div class="grids top wide">` +
+    `${group('originals', originals)}${group('generated', generated, labels)}</div></article>`
   );
 }
 

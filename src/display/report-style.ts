@@ -43,7 +43,7 @@ pre{font:13px/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;backgrou
 table{border-collapse:collapse;width:100%;font-size:15px;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);font-size:14px;padding-bottom:8px}
 th{text-align:left;font-size:13px;font-weight:500;color:var(--soft);padding:6px 18px 8px 0;border-bottom:1px solid var(--line);white-space:nowrap}
-td{padding:8px 18px 8px 0;border-bottom:1px solid var(--line)}tbody tr:last-child td{border-bottom:0}
+td{white-space:nowrap;padding:8px 18px 8px 0;border-bottom:1px solid var(--line)}tbody tr:last-child td{border-bottom:0}
 tbody th{font:inherit;color:inherit;border-bottom:1px solid var(--line);padding:8px 18px 8px 0}tbody tr:last-child th{border-bottom:0}
 th.n,td.n{text-align:right}th:last-child,td:last-child{padding-right:0}
 .up{color:var(--right);font-weight:600}.down{color:var(--wrong);font-weight:600}.same{color:var(--soft)}
@@ -58,6 +58,7 @@ figure{margin:0}
 .badge{font-size:12px;line-height:1;font-weight:620;border-radius:99px;padding:5px 10px;background:var(--well);color:var(--soft);white-space:nowrap}
 .badge.right{color:var(--right)}.badge.wrong{color:var(--wrong)}
 .grids{display:flex;flex-wrap:wrap;align-items:center;gap:14px 26px}
+.grids.top{align-items:flex-start;gap:14px}.grids.wide{gap:18px 40px}
 .pair{display:flex;align-items:center;gap:8px}.pair>span{color:var(--soft);font-size:17px}
 .unknown{display:grid;place-items:center;min-width:44px;min-height:44px;border:1.5px dashed var(--line);border-radius:8px;color:var(--soft);font-weight:600}
 .test{margin-top:18px;padding-top:16px;border-top:1px solid var(--line);align-items:flex-start;gap:16px 22px}
@@ -67,6 +68,6 @@ figure{margin:0}
 .rule{align-self:stretch;width:1px;background:var(--line)}
 .group{display:flex;flex-direction:column;gap:8px}.group>span{font-size:12px;color:var(--soft)}
 footer{max-width:1080px;margin:48px auto 0;padding:18px 28px 40px;border-top:1px solid var(--line);color:var(--soft);font-size:13px}
-@media(max-width:600px){main,.hero>div,nav ul,footer{padding-left:16px;padding-right:16px}.card{padding:16px}.hero{padding:36px 0 26px}}
+@media(max-width:600px){main,.hero>div,nav ul,footer{padding-left:16px;padding-right:16px}.card{padding:16px}.hero{padding:36px 0 26px}.rule{display:none}}
 @media print{nav{display:none}body{background:#fff}.card{break-inside:avoid;box-shadow:none}}
 `.trim();

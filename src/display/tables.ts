@@ -10,19 +10,23 @@ export type TableRow = Readonly<Record<string, TableCell>>;
 export interface TableOptions {
   /** Which columns, in which order. */
   columns?: readonly string[];
-  /** Turns a cell into text (default: integers as they are, other numbers with 3 decimals). */
+  /** Turns a cell into text (default: numbers with 3 decimals, but in a column of integers as they are). */
   format?: (value: TableCell, column: string) => string;
 }
 
-/** Integers as they are, other numbers with three decimals, nothing as an empty cell. */
-export function formatCell(value: TableCell): string {
+/** Numbers with so many decimals (default: none for integers, else three), nothing as an empty cell. */
+export function formatCell(value: TableCell, decimals?: number): string {
   if (value === null || value === undefined) return '';
-  if (typeof value !== 'number' || Number.isInteger(value)) return String(value);
-  return value.toFixed(3);
+  if (typeof value !== 'number') return String(value);
+  return value.toFixed(decimals ?? (Number.isInteger(value) ? 0 : 3));
 }
 
-function layOut(rows: readonly TableRow[], { columns, format = formatCell }: TableOptions) {
-  const names = columns ?? [...new Set(rows.flatMap((row) => Object.keys(row)))];
+function layOut(rows: readonly TableRow[], options: TableOptions) {
+  const names = options.columns ?? [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const isFraction = (value: TableCell) => typeof value === 'number' && !Number.isInteger(value);
+  // a 1 among fractions is 1.000, so that the points stand below each other
+  const fractions = new Set(names.filter((name) => rows.some((row) => isFraction(row[name]))));
+  const format = options.format ?? ((value, name) => formatCell(value, fractions.has(name) ? 3 : undefined));
   return {
     names,
     // a column of numbers is aligned to the right

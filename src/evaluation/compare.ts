@@ -42,10 +42,13 @@ function compareAttempts(a: Attempts, b: Attempts): string | null {
 
 /** Texts and log-probabilities, where both files have them; grids are compared before. */
 function compareDetails(a: readonly Prediction[], b: readonly Prediction[], tolerance: number): string[] {
-  const texts = a.filter(
-    (x, i) => x.text !== undefined && b[i]?.text !== undefined && x.text !== b[i].text,
-  ).length;
-  const gaps = a.map((x, i) => (x.logProb === b[i]!.logProb ? 0 : Math.abs(x.logProb - b[i]!.logProb)));
+  const otherText = (x: Prediction, i: number) =>
+    x.text !== undefined && b[i]!.text !== undefined && x.text !== b[i]!.text;
+  const texts = a.filter(otherText).length;
+  // another text has another log-probability: nothing new
+  const gaps = a.map((x, i) =>
+    otherText(x, i) || x.logProb === b[i]!.logProb ? 0 : Math.abs(x.logProb - b[i]!.logProb),
+  );
   const largest = Math.max(0, ...gaps);
   return [
     ...(texts > 0 ? [`same grids, but ${texts} of ${a.length} texts differ`] : []),

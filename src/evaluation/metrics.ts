@@ -44,6 +44,17 @@ export function mean(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+/** The mean over each task's test inputs, then over tasks, each with the same weight. */
+export function meanOverTasks(values: readonly { taskId: string; value: number }[]): number {
+  const byTask = new Map<string, number[]>();
+  for (const { taskId, value } of values) {
+    const list = byTask.get(taskId);
+    if (list === undefined) byTask.set(taskId, [value]);
+    else list.push(value);
+  }
+  return mean([...byTask.values()].map(mean));
+}
+
 /** The mean of each metric. */
 export function meanMetrics(list: readonly Metrics[]): Metrics {
   return Object.fromEntries(
@@ -80,18 +91,15 @@ export function taskOf(dataset: TaskSet, taskId: string): Task | undefined {
   return entry === undefined || 'train' in entry ? entry : entry[0];
 }
 
-/**
- * Puts answers beside the solutions of a data set, in its order. A test input without answers gets no attempts,
- * so it counts as unanswered and not as absent.
- * @throws {EvaluationError} for an answer that the data set has no test input for, or a missing solution.
- */
-export function scoredInputs(answers: Answers, dataset: TaskSet, source = 'the predictions'): ScoredInput[] {
+/** Makes sure that answers are about a data set. @throws {EvaluationError} naming the first task that is not in it */
+export function assertAnswersFit(answers: Answers, dataset: TaskSet, source: string): void {
   for (const [taskId, inputs] of answers) {
     const task = taskOf(dataset, taskId);
     if (task === undefined) {
-      const known = [...dataset.keys()].slice(0, 3).join(', ');
+      const some = [...dataset.keys()].slice(0, 3).join(', ');
+      const known = `${dataset.size} ${dataset.size === 1 ? 'task' : 'tasks'} (${some}${dataset.size > 3 ? ', …' : ''})`;
       throw new EvaluationError(
-        `${source}: task "${taskId}" is not in the data set, which has ${dataset.size} tasks (${known}, …): is it the one that was predicted?`,
+        `${source}: task "${taskId}" is not in the data set, which has ${known}: is it the one that was predicted?`,
       );
     }
     if (inputs.length > task.test.length) {
@@ -100,6 +108,15 @@ export function scoredInputs(answers: Answers, dataset: TaskSet, source = 'the p
       );
     }
   }
+}
+
+/**
+ * Puts answers beside the solutions of a data set, in its order. A test input without answers gets no attempts,
+ * so it counts as unanswered and not as absent.
+ * @throws {EvaluationError} for an answer that the data set has no test input for, or a missing solution.
+ */
+export function scoredInputs(answers: Answers, dataset: TaskSet, source = 'the predictions'): ScoredInput[] {
+  assertAnswersFit(answers, dataset, source);
   const scored: ScoredInput[] = [];
   for (const taskId of dataset.keys()) {
     for (const [testIndex, { output }] of taskOf(dataset, taskId)!.test.entries()) {

@@ -6,6 +6,7 @@ import {
   type Evaluation,
   mean,
   meanMetrics,
+  meanOverTasks,
   metricsOfInput,
   scoredInputs,
 } from './metrics.js';
@@ -36,17 +37,6 @@ function doublings(n: number): number[] {
   const counts: number[] = [];
   for (let k = 1; k < n; k *= 2) counts.push(k);
   return [...counts, n];
-}
-
-/** The mean over each task's test inputs, then over tasks. */
-function meanOverTasks(values: readonly { taskId: string; value: number }[]): number {
-  const byTask = new Map<string, number[]>();
-  for (const { taskId, value } of values) {
-    const list = byTask.get(taskId);
-    if (list === undefined) byTask.set(taskId, [value]);
-    else list.push(value);
-  }
-  return mean([...byTask.values()].map(mean));
 }
 
 /** Options of {@link effectOfPredictionCount}. */
@@ -114,13 +104,13 @@ export function effectOfPredictionCount(
 
 /** A range of output sizes and its metrics (means over the test inputs in it). */
 export interface OutputSizeRow {
-  /** Cells of the solution, such as `10-25`. */
+  /** Cells of the solution, such as `10-25`, or `26+` behind the last edge. */
   readonly cells: string;
   readonly testInputs: number;
   readonly metrics: ReturnType<typeof meanMetrics>;
 }
 
-/** The effect of the size of the output, in ranges of cells that end at `edges` (the last is open). */
+/** The effect of the size of the output, in ranges of cells that end at `edges`; what is larger has a range of its own. */
 export function effectOfOutputSize(
   answers: Answers,
   dataset: TaskSet,
@@ -130,13 +120,13 @@ export function effectOfOutputSize(
     cells: input.solution.length * input.solution[0]!.length,
     metrics: metricsOfInput(input.attempts, input.solution),
   }));
-  return edges.flatMap((high, i) => {
+  return [...edges, Infinity].flatMap((high, i) => {
     const low = (edges[i - 1] ?? 0) + 1;
     const inside = inputs.filter(({ cells }) => cells >= low && cells <= high);
     if (inside.length === 0) return [];
     return [
       {
-        cells: `${low}-${high}`,
+        cells: high === Infinity ? `${low}+` : `${low}-${high}`,
         testInputs: inside.length,
         metrics: meanMetrics(inside.map((x) => x.metrics)),
       },

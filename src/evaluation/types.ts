@@ -10,9 +10,9 @@ export interface Prediction {
   readonly grid: Grid | null;
   /** What the model wrote. */
   readonly text?: string;
-  /** Sum of the log-probabilities of the tokens that were generated, in nats. */
+  /** Sum of the log-probabilities of the tokens that the model chose, in nats; what a grammar forced counts 0. */
   readonly logProb: number;
-  /** How many tokens were generated. */
+  /** How many tokens were generated, the end of turn included. */
   readonly tokens: number;
   readonly augmentation: Augmentation;
 }

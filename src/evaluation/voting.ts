@@ -1,7 +1,7 @@
 import { gridKey } from '../arc/grid.js';
 import type { Grid } from '../arc/types.js';
 import { scoreGrid } from './grids.js';
-import { mean, scoredInputs } from './metrics.js';
+import { mean, meanOverTasks, scoredInputs } from './metrics.js';
 import type { Answers, Prediction, TaskSet } from './types.js';
 
 /**
@@ -115,12 +115,11 @@ export function voteMetrics(
   const inputs = scoredInputs(winners(ranking, Math.max(...ns)), dataset);
   return Object.fromEntries(
     ns.map((n) => {
-      const byTask = new Map<string, number[]>();
-      for (const { taskId, testIndex, solution } of inputs) {
-        const solved = isAmongFirst(ranking.get(taskId)?.[testIndex] ?? [], n, solution);
-        byTask.set(taskId, [...(byTask.get(taskId) ?? []), Number(solved)]);
-      }
-      return [`vote_${n}`, mean([...byTask.values()].map(mean))];
+      const solved = inputs.map(({ taskId, testIndex, solution }) => ({
+        taskId,
+        value: Number(isAmongFirst(ranking.get(taskId)?.[testIndex] ?? [], n, solution)),
+      }));
+      return [`vote_${n}`, meanOverTasks(solved)];
     }),
   );
 }

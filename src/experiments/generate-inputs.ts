@@ -7,18 +7,18 @@ import { gridKey } from '../arc/grid.js';
 import type { Grid, Task } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
 import { writeFileAtomic } from '../common/files.js';
-import { gridsSvg } from '../display/task-svg.js';
+import { type Report, saveReport } from '../display/report.js';
 import { type Completion, generate } from '../generation/engine.js';
 import type { PromptKind } from '../prompts/index.js';
 import { type DecodingOptions, type GenerationHooks, withoutUndefined } from './infer.js';
 import {
-  assertWritableFile,
   largestGrid,
   type ModelOptions,
   modelDefaults,
   openPrompts,
   promptKindFor,
 } from './model-session.js';
+import { assertWritableFile } from './output-files.js';
 import { fitPrompt, readGrid } from './predictions.js';
 
 /** Options of {@link generateInputs}; each is the flag of the same name in snake_case. */
@@ -84,8 +84,9 @@ export async function generateInputs(
   );
   const dataset = loadDataset(o.datasetPath);
   const tasks = new Map([...dataset].map(([taskId, variants]) => [taskId, variants[0]!]));
-  if (o.outputFilepath !== undefined) assertWritableFile(o.outputFilepath, '--output_filepath');
-  if (o.htmlFilepath !== undefined) assertWritableFile(o.htmlFilepath, '--html_filepath');
+  const inputs = [o.datasetPath];
+  if (o.outputFilepath !== undefined) assertWritableFile(o.outputFilepath, '--output_filepath', inputs);
+  if (o.htmlFilepath !== undefined) assertWritableFile(o.htmlFilepath, '--html_filepath', inputs);
   const session = await openPrompts(o);
   const prompts = session.builder(kind);
   const maxNewTokens = o.maxOutputTokens ?? session.mostGridTokens;
@@ -129,8 +130,7 @@ export async function generateInputs(
   }
   const all = [...grids.values()].flat();
   if (o.outputFilepath !== undefined) writeFileAtomic(o.outputFilepath, toJson(grids));
-  if (o.htmlFilepath !== undefined) writeFileAtomic(o.htmlFilepath, toHtml(grids, tasks, kind));
-  return {
+  const result = {
     grids,
     drawn: requests.length * o.n,
     valid,
@@ -138,6 +138,8 @@ export async function generateInputs(
     fresh: all.filter(({ isNew }) => isNew).length,
     tooLong,
   };
+  if (o.htmlFilepath !== undefined) await saveReport(o.htmlFilepath, toReport(result, tasks, kind));
+  return result;
 }
 
 /** The grids of a task that are of the kind that is drawn. */
@@ -176,22 +178,23 @@ function toJson(grids: ReadonlyMap<string, readonly GeneratedGrid[]>): string {
   return `{\n${tasks.join(',\n')}\n}\n`;
 }
 
-function toHtml(
-  grids: ReadonlyMap<string, readonly GeneratedGrid[]>,
+/** A page with the grids of each task beside those that it has. */
+function toReport(
+  { grids, drawn, valid, different, fresh }: GenerateInputsResult,
   tasks: ReadonlyMap<string, Task>,
   kind: PromptKind,
-): string {
-  const pictures = Array.from(grids, ([taskId, list]) =>
-    gridsSvg(
-      [
-        ...givenGrids(tasks.get(taskId)!, kind).map((grid) => ({ grid, label: 'given' })),
-        ...list.map(({ grid, logProb, isNew }) => ({
-          grid,
-          label: `${isNew ? 'new' : 'not new'}, ${logProb.toFixed(1)}`,
-        })),
-      ],
-      { title: taskId },
-    ),
-  );
-  return `<!doctype html>\n<meta charset="utf-8">\n<title>Generated grids</title>\n${pictures.join('\n')}\n`;
+): Report {
+  const cards = Array.from(grids, ([taskId, list]) => ({
+    title: taskId,
+    originals: givenGrids(tasks.get(taskId)!, kind),
+    generated: list.map(({ grid }) => grid),
+    labels: list.map(({ logProb, isNew }) => `${isNew ? 'new' : 'given'}, ${logProb.toFixed(1)} nats`),
+  }));
+  const facts = Object.entries({ drawn, grids: valid, different, new: fresh });
+  return {
+    title: 'Generated grids',
+    lead: `Drawn with prompt kind \`${kind.name}\`; for each task the most likely first.`,
+    facts: facts.map(([label, value]) => ({ label, value: String(value) })),
+    sections: [{ heading: 'Tasks', blocks: [{ kind: 'generated', cards }] }],
+  };
 }

@@ -14,7 +14,8 @@ import type { Prediction } from '../evaluation/types.js';
 import { vote, voteMetrics } from '../evaluation/voting.js';
 import { promptKinds } from '../prompts/index.js';
 import { type GenerationHooks, type InferOptions, infer, inferDefaults, withoutUndefined } from './infer.js';
-import { assertWritableFile } from './model-session.js';
+import { promptKindFor } from './model-session.js';
+import { assertWritableFile } from './output-files.js';
 
 /** Options of {@link inferEvaluate}: those of inference, most of which the checkpoint knows. */
 export interface InferEvaluateOptions extends Partial<InferOptions> {
@@ -41,10 +42,8 @@ export interface InferEvaluateResult {
 interface CheckpointConfig {
   modelPath: string;
   gridEncoder: string;
-  useLora?: boolean;
   trainDatasets?: [string, string, ...unknown[]][];
   valDataset?: [string, string, ...unknown[]][];
-  maxSeqLen?: number;
 }
 
 const pairs = {
@@ -58,8 +57,6 @@ const checkConfig = compileSchema<CheckpointConfig>(
     properties: {
       modelPath: { type: 'string', minLength: 1 },
       gridEncoder: { type: 'string', minLength: 1 },
-      useLora: { type: 'boolean' },
-      maxSeqLen: { type: 'integer', minimum: 1 },
       trainDatasets: pairs,
       valDataset: pairs,
     },
@@ -75,16 +72,22 @@ export async function inferEvaluate(
   options: InferEvaluateOptions & GenerationHooks,
 ): Promise<InferEvaluateResult> {
   const inference = inferOptions(options);
-  const { datasetPath, outputFilepath } = inference;
+  const { datasetPath, outputFilepath, promptVersion } = inference;
+  promptKindFor(promptVersion, ['output-from-examples'], 'inference');
   const dataset = loadDataset(datasetPath);
   loadTasks(datasetPath);
   requireSolutions(dataset, datasetPath);
   assertWritableFile(outputFilepath, '--output_filepath');
 
   const details = taskResultsPath(outputFilepath);
-  const inferred = !existsSync(outputFilepath) || !existsSync(details);
+  const inferred = !existsSync(outputFilepath);
   if (inferred) await infer({ ...options, ...inference });
-  else options.onNote?.(`${outputFilepath} exists: no inference`);
+  else if (!existsSync(details)) {
+    throw new UserError(
+      `${outputFilepath} exists, but not the detailed list ${details}, which votes need; ` +
+        'move the file away to predict anew, or use arclab evaluate',
+    );
+  }
 
   const predictions = loadPredictions(details);
   const votedMetrics = {
@@ -92,11 +95,14 @@ export async function inferEvaluate(
     ...voteMetrics(predictions, dataset, { ns: [1, 2] }),
   };
   const metrics = computeMetrics(answersOf(predictions), dataset, details).overall;
+  if (!inferred) options.onNote?.(`${outputFilepath} exists: no inference`);
   return { outputFilepath, inferred, predictions, metrics, votedMetrics };
 }
 
 /** The options of inference with a checkpoint: what is not given comes from its cfg.json. */
-export function inferOptions(options: InferEvaluateOptions): InferOptions {
+export function inferOptions(
+  options: InferEvaluateOptions,
+): InferOptions & Required<Pick<InferOptions, 'promptVersion'>> {
   const {
     checkpoint,
     onNote: _,
@@ -127,7 +133,15 @@ export function inferOptions(options: InferEvaluateOptions): InferOptions {
     ...given,
     datasetPath,
   };
-  return { ...settings, outputFilepath: given.outputFilepath ?? join(checkpoint, outputName(settings)) };
+  // what takes the place of the checkpoint's own makes other predictions
+  const replaced = (['modelPath', 'gridEncoder'] as const).flatMap((key) => {
+    const value = given[key];
+    return value === undefined || value === config[key] ? [] : [encodeURIComponent(value)];
+  });
+  return {
+    ...settings,
+    outputFilepath: given.outputFilepath ?? join(checkpoint, outputName(settings, replaced)),
+  };
 }
 
 /** The kind it was validated with, else the first that it was trained on, that asks for an output. */
@@ -157,12 +171,14 @@ const named = {
 /** `inference_evaluation_x8_output-from-examples-v1.json`, with every setting that is not the default. */
 function outputName(
   settings: Partial<InferOptions> & { datasetPath: string; promptVersion: string },
+  replaced: readonly string[],
 ): string {
   const o = { ...inferDefaults, ...settings };
   const parts = [
     `inference_${basename(o.datasetPath).replace(/\.json$/, '')}`,
     `x${o.predictionsPerTask}`,
     o.promptVersion,
+    ...replaced,
   ];
   const defaults: Record<string, unknown> = inferDefaults;
   for (const [key, label] of Object.entries(named)) {

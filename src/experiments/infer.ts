@@ -5,17 +5,17 @@
 import { loadTasks } from '../arc/dataset.js';
 import type { Task } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
-import { saveResults } from '../evaluation/files.js';
+import { saveResults, taskResultsPath } from '../evaluation/files.js';
 import type { Prediction } from '../evaluation/types.js';
 import { type GenerationProgress, generate } from '../generation/engine.js';
 import {
-  assertWritableFile,
   largestGrid,
   type ModelOptions,
   modelDefaults,
   openPrompts,
   promptKindFor,
 } from './model-session.js';
+import { assertWritableFile } from './output-files.js';
 import { type AugmentationToggles, planPredictions, toPredictions, toRequests } from './predictions.js';
 
 /** How answers are generated. */
@@ -90,7 +90,8 @@ export async function infer(options: InferOptions & GenerationHooks): Promise<In
   const { onNote = () => {}, onProgress } = options;
   const kind = promptKindFor(o.promptVersion, ['output-from-examples'], 'inference');
   const tasks = loadTasks(o.datasetPath);
-  assertWritableFile(o.outputFilepath, '--output_filepath');
+  for (const path of [o.outputFilepath, taskResultsPath(o.outputFilepath)])
+    assertWritableFile(path, '--output_filepath', [o.datasetPath]);
   const session = await openPrompts(o);
   const prompts = session.builder(kind);
   const maxNewTokens = o.maxOutputTokens ?? session.mostGridTokens;

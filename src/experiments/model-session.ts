@@ -1,7 +1,5 @@
-import { dirname, resolve } from 'node:path';
 import type { Grid, Task } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
-import { assertWritableFolder } from '../common/files.js';
 import { type Decoder, type DecoderConfig, loadDecoder, readConfig, resolveModel } from '../models/index.js';
 import {
   type ChatTokenizer,
@@ -101,11 +99,6 @@ export function promptKindFor(name: string, tasks: readonly PromptTask[], comman
     );
   }
   return kind;
-}
-
-/** Checks that an output file can be written, before anything expensive. */
-export function assertWritableFile(path: string, flag: string): void {
-  assertWritableFolder(dirname(resolve(path)), flag);
 }
 
 /** The known grid of a task that has the most cells: an answer may be as large. */

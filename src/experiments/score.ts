@@ -13,13 +13,8 @@ import type { Prediction } from '../evaluation/types.js';
 import { type AnsweredPrompt, type AnswerScore, scoreAnswers } from '../generation/scoring.js';
 import { getPromptKind, type PromptBuilder, type PromptKind } from '../prompts/index.js';
 import { withoutUndefined } from './infer.js';
-import {
-  assertWritableFile,
-  type ModelOptions,
-  modelDefaults,
-  openPrompts,
-  promptKindFor,
-} from './model-session.js';
+import { type ModelOptions, modelDefaults, openPrompts, promptKindFor } from './model-session.js';
+import { assertWritableFile } from './output-files.js';
 import { type AugmentationToggles, testTimeAugmentation } from './predictions.js';
 
 /** Options of {@link score}; each is the flag of the same name in snake_case. */
@@ -101,15 +96,21 @@ export async function score(
   const candidates = kinds.map((kind) =>
     predictions ? predicted(tasks, predictions, o.datasetPath) : solutions(tasks, kind, o.datasetPath),
   );
-  if (o.outputFilepath !== undefined) assertWritableFile(o.outputFilepath, '--output_filepath');
+  if (candidates[0]!.length === 0) {
+    throw new UserError(`${o.inputFilepath}: expected predicted grids to score, found none`);
+  }
+  // a result file may be scored in place
+  if (o.outputFilepath !== undefined)
+    assertWritableFile(o.outputFilepath, '--output_filepath', [o.datasetPath]);
   const session = await openPrompts(o);
   const planned = kinds.map((kind, i) => plan(candidates[i]!, session.builder(kind), session.maxSeqLen, o));
-  const total = planned.reduce((sum, { prompts }) => sum + prompts.length, 0);
-  if (total === 0) {
+  for (const [i, { prompts }] of planned.entries()) {
+    if (prompts.length > 0) continue;
     throw new UserError(
-      `--max_seq_len ${session.maxSeqLen}: nothing of ${o.datasetPath} fits with its answer`,
+      `--max_seq_len ${session.maxSeqLen}: no prompt of kind ${kinds[i]!.name} for ${o.datasetPath} fits with its answer`,
     );
   }
+  const total = planned.reduce((sum, { prompts }) => sum + prompts.length, 0);
 
   const decoder = await session.loadDecoder();
   try {

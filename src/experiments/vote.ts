@@ -2,10 +2,11 @@
 import { loadDataset, requireSolutions, singleTasks } from '../arc/dataset.js';
 import { EvaluationError } from '../evaluation/errors.js';
 import { loadPredictions, saveAnswers } from '../evaluation/files.js';
-import { computeMetrics } from '../evaluation/metrics.js';
+import { assertAnswersFit, computeMetrics } from '../evaluation/metrics.js';
 import { buildSubmission, saveSubmission } from '../evaluation/submission.js';
 import type { Answers } from '../evaluation/types.js';
 import { rankPredictions, type VotingMethod, voteMetrics, winners } from '../evaluation/voting.js';
+import { assertWritableFile } from './output-files.js';
 
 /** Options of {@link voteOnPredictions}. */
 export interface VoteOnPredictionsOptions {
@@ -49,6 +50,7 @@ export function voteOnPredictions(options: VoteOnPredictionsOptions): VoteResult
       '--submission_filepath needs --dataset_path: a submission covers every test input of it',
     );
   }
+  const outputFilepath = options.outputFilepath ?? votedPath(inputFilepath, n);
   const predictions = loadPredictions(inputFilepath);
   if (predictions.length === 0)
     throw new EvaluationError(`${inputFilepath}: expected predictions, found an empty list`);
@@ -58,6 +60,7 @@ export function voteOnPredictions(options: VoteOnPredictionsOptions): VoteResult
 
   let metrics: Record<string, number> | undefined;
   if (dataset !== undefined && tasks !== undefined) {
+    assertAnswersFit(answers, tasks, inputFilepath);
     const solved = [...tasks.values()].every(({ test }) => test.every(({ output }) => output !== undefined));
     if (submissionFilepath === undefined) requireSolutions(dataset, datasetPath!);
     if (solved) {
@@ -66,10 +69,12 @@ export function voteOnPredictions(options: VoteOnPredictionsOptions): VoteResult
       metrics = { ...computeMetrics(answers, tasks, inputFilepath).overall, ...votes };
     }
   }
+  const inputs = [inputFilepath, ...(datasetPath === undefined ? [] : [datasetPath])];
+  assertWritableFile(outputFilepath, '--output_filepath', inputs);
   if (submissionFilepath !== undefined && tasks !== undefined) {
+    assertWritableFile(submissionFilepath, '--submission_filepath', inputs);
     saveSubmission(submissionFilepath, buildSubmission(answers, tasks), tasks);
   }
-  const outputFilepath = options.outputFilepath ?? votedPath(inputFilepath, n);
   saveAnswers(outputFilepath, answers);
   return {
     outputFilepath,

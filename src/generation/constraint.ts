@@ -35,6 +35,7 @@ export class TokenGrammar {
   readonly #tokenizer: GenerationTokenizer;
   readonly #continuations = new WeakMap<object, Continuations>();
   readonly #forced = new WeakMap<object, Forced>();
+  readonly #tokensToEnd = new WeakMap<object, number>();
 
   constructor(grammar: TextGrammar, vocabulary: VocabularyTrie, tokenizer: GenerationTokenizer) {
     this.#grammar = grammar;
@@ -50,6 +51,59 @@ export class TokenGrammar {
   mustEnd(state: object): boolean {
     if (state instanceof PieceState) return false;
     return this.#grammar.accepts(state) && this.#grammar.next(state).length === 0;
+  }
+
+  /** True when an answer may end in this state. */
+  mayEnd(state: object): boolean {
+    return !(state instanceof PieceState) && this.#grammar.accepts(state);
+  }
+
+  /**
+   * The tokens that may follow a state when an answer has room for `room` more: those after which it can still
+   * be ended in time. All that the grammar allows when there is no room for any end.
+   */
+  continuationsWithin(state: object, room: number): Int32Array {
+    const { tokens, states } = this.continuations(state);
+    const fits = (id: number) =>
+      id === this.#tokenizer.endOfTurnId || this.tokensToEnd(states.get(id)!) < room;
+    if (tokens.every(fits)) return tokens;
+    const fitting = tokens.filter(fits);
+    return fitting.length > 0 ? fitting : tokens;
+  }
+
+  /** How many tokens, cut as the tokenizer does it, the shortest way from a state to the end of an answer has. */
+  tokensToEnd(state: object): number {
+    const known = this.#tokensToEnd.get(state);
+    if (known !== undefined) return known;
+    if (state instanceof PieceState)
+      return Math.min(...state.paths.map(({ rest, after }) => rest.length + this.tokensToEnd(after)));
+    this.#measureEnd(state);
+    return this.#tokensToEnd.get(state)!;
+  }
+
+  /** Counts the tokens of the shortest end for all states on the way to it, so that each is asked for once. */
+  #measureEnd(from: object): void {
+    const text = shortestEnd(this.#grammar, from);
+    const texts = this.#tokenizer.encode(text).map((id) => this.#tokenizer.tokenText(id));
+    // where a character takes several tokens, characters are counted one by one
+    const whole = texts.join('') === text;
+    const cuts = whole ? texts : [...text];
+    const lengths = cuts.map((cut) => (whole ? 1 : this.#tokenizer.encode(cut).length));
+    let left = lengths.reduce((sum, length) => sum + length, 0);
+    let state = from;
+    const keep = (count: number) => {
+      if (!this.#tokensToEnd.has(state)) this.#tokensToEnd.set(state, count);
+    };
+    for (const [i, cut] of cuts.entries()) {
+      keep(left);
+      left -= lengths[i]!;
+      const characters = [...cut];
+      for (let j = 1; j <= characters.length; j++) {
+        state = this.#grammar.step(state, characters[j - 1]!)!;
+        if (j < characters.length) keep(left + this.#tokenizer.encode(characters.slice(j).join('')).length);
+      }
+    }
+    keep(0);
   }
 
   /** The tokens that may follow a state. @throws {DeadEndError} for a character that the vocabulary lacks. */
@@ -140,6 +194,25 @@ export class TokenGrammar {
       return { rest, after: this.#grammar.step(state, character)! };
     });
   }
+}
+
+/** The shortest text that makes an answer in this state complete. */
+function shortestEnd(grammar: TextGrammar, state: object): string {
+  const seen = new Set([state]);
+  let ends = [{ state, text: '' }];
+  while (ends.length > 0) {
+    const done = ends.find((end) => grammar.accepts(end.state));
+    if (done) return done.text;
+    ends = ends.flatMap((end) =>
+      grammar.next(end.state).flatMap((character) => {
+        const after = grammar.step(end.state, character)!;
+        if (seen.has(after)) return [];
+        seen.add(after);
+        return [{ state: after, text: end.text + character }];
+      }),
+    );
+  }
+  throw new Error('a grammar without an end');
 }
 
 /** Adds the first token of each path, and where it leads: into the character, or behind it. */

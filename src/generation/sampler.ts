@@ -82,12 +82,8 @@ function draw(
   const max = logits[mostLikely(logits, allowed)]!;
   const weight = (token: number) => Math.exp((logits[token]! - max) / temperature);
   let candidates = allowed;
-  if (topK > 0 || topP < 1) {
-    candidates = Int32Array.from(allowed ?? logits.keys());
-    candidates.sort((a, b) => logits[b]! - logits[a]! || a - b);
-    if (topK > 0) candidates = candidates.subarray(0, topK);
-    if (topP < 1) candidates = nucleus(candidates, topP, weight);
-  }
+  if (topK > 0) candidates = kMostLikely(logits, allowed, topK);
+  if (topP < 1) candidates = nucleus(logits, candidates ?? everyToken(logits.length), topP, weight);
   const count = candidates?.length ?? logits.length;
   let total = 0;
   for (let i = 0; i < count; i++) total += weight(candidates ? candidates[i]! : i);
@@ -103,14 +99,45 @@ function draw(
   return last;
 }
 
-/** The shortest beginning of `sorted` that holds `topP` of the weight. */
-function nucleus(sorted: Int32Array, topP: number, weight: (token: number) => number): Int32Array {
-  let total = 0;
-  for (const token of sorted) total += weight(token);
-  let sum = 0;
-  for (let i = 0; i < sorted.length; i++) {
-    sum += weight(sorted[i]!);
-    if (sum >= topP * total) return sorted.subarray(0, i + 1);
+function everyToken(count: number): Int32Array {
+  const tokens = new Int32Array(count);
+  for (let i = 0; i < count; i++) tokens[i] = i;
+  return tokens;
+}
+
+/** The k allowed tokens with the largest logits, best first, in one pass: sorting a whole vocabulary takes 80 ms. */
+function kMostLikely(logits: Float32Array, allowed: Int32Array | undefined, k: number): Int32Array {
+  const count = allowed?.length ?? logits.length;
+  const best: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const token = allowed ? allowed[i]! : i;
+    if (best.length === k && logits[token]! <= logits[best[k - 1]!]!) continue;
+    let at = best.length;
+    while (at > 0 && logits[best[at - 1]!]! < logits[token]!) at--;
+    best.splice(at, 0, token);
+    if (best.length > k) best.pop();
   }
-  return sorted;
+  return Int32Array.from(best);
+}
+
+/** The fewest of the most likely tokens that hold `topP` of the weight, best first. */
+function nucleus(
+  logits: Float32Array,
+  tokens: Int32Array,
+  topP: number,
+  weight: (token: number) => number,
+): Int32Array {
+  let total = 0;
+  for (const token of tokens) total += weight(token);
+  // those that are lighter hold less than the rest together: only the others need sorting
+  const least = ((1 - topP) * total) / tokens.length;
+  const heavy = tokens
+    .filter((token) => weight(token) >= least)
+    .sort((a, b) => logits[b]! - logits[a]! || a - b);
+  let sum = 0;
+  for (let i = 0; i < heavy.length; i++) {
+    sum += weight(heavy[i]!);
+    if (sum >= topP * total) return heavy.subarray(0, i + 1);
+  }
+  return heavy;
 }

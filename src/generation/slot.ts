@@ -67,7 +67,8 @@ export class Slot {
   /** What the next token may be. Draws from the job's random stream. */
   choice(): Choice {
     const job = this.job!;
-    return { allowed: job.grammar?.continuations(this.#state).tokens, uniform: job.rng.uniform() };
+    const room = this.#limit - this.answer.length;
+    return { allowed: job.grammar?.continuationsWithin(this.#state, room), uniform: job.rng.uniform() };
   }
 
   /** Appends a chosen token, and those that then follow without a choice. */
@@ -93,8 +94,9 @@ export class Slot {
       this.#append(tokens);
       this.#state = state;
     }
-    if (grammar?.mustEnd(this.#state) && this.answer.length <= this.#limit) return 'finished';
-    if (this.answer.length < this.#limit) return 'continue';
+    if (this.answer.length < this.#limit) return grammar?.mustEnd(this.#state) ? 'finished' : 'continue';
+    // without room for another token the end is forced where it is allowed
+    if (this.answer.length === this.#limit && grammar?.mayEnd(this.#state)) return 'finished';
     this.answer.length = this.#limit;
     return 'cut';
   }

@@ -68,6 +68,33 @@ describe('plots', () => {
     );
     for (const { loss, series } of flat) expect(loss).toBeCloseTo(series === 'a' ? 5 : 1, 12);
   });
+
+  test('smoothing does not lag behind: a straight line stays where it is, noise goes', () => {
+    const line = Array.from({ length: 30 }, (_, step) => ({ step, loss: 9 - step / 4 }));
+    for (const [i, { loss }] of smooth(line, 7).entries()) expect(loss).toBeCloseTo(line[i]!.loss, 12);
+    const noisy = line.map(({ step }) => ({ step, loss: step % 2 }));
+    // three of seven or four of seven
+    for (const { loss } of smooth(noisy, 7).slice(3, -3))
+      expect(Math.abs(loss - 0.5)).toBeCloseTo(1 / 14, 12);
+  });
+
+  test.each(Object.keys(plots))('the axes of %s say what they show', async (name) => {
+    const svg = await renderPlot(plots[name]!);
+    const titles = {
+      loss: ['step', 'loss (nats per answer token)'],
+      validation: ['step', 'loss (nats per answer token)'],
+      predictions: ['predictions for each test input', 'tasks solved'],
+      bars: ['score'],
+    }[name]!;
+    for (const title of titles) expect(svg).toContain(`>${title}</text>`);
+  });
+
+  test('steps are whole numbers, also where there are few', async () => {
+    const svg = await renderPlot(lossPlot(points.slice(0, 3).map(({ loss }, step) => ({ step, loss }))));
+    const ticks = /aria-label="X-axis[^"]*".*?<\/g><\/g>/.exec(svg)?.[0] ?? '';
+    const labels = [...ticks.matchAll(/>([\d.,]+)<\/text>/g)].map(([, label]) => label);
+    expect(labels).toEqual(['0', '1', '2']);
+  });
 });
 
 const predictions = [
@@ -102,7 +129,10 @@ const report: Report = {
       blocks: [
         { kind: 'tasks', cards: taskCards(predictions, TASKS) },
         { kind: 'tasks', cards: [{ title: 'alone', note: 'gravity', task: TASKS.get('a')!, predicted: [] }] },
-        { kind: 'generated', cards: [{ title: 'g', originals: [A], generated: [B0, B1] }] },
+        {
+          kind: 'generated',
+          cards: [{ title: 'g', originals: [A], generated: [B0, B1], labels: ['new', '-2.5 nats'] }],
+        },
       ],
     },
   ],
@@ -144,6 +174,7 @@ describe('the report', () => {
     expect(html).toContain('✓ solved by vote 1');
     expect(html).toContain('✗ not found');
     expect(html).toContain('✗ 75% of cells');
+    expect(html).toContain('<figcaption>-2.5 nats</figcaption>');
   });
 
   test('is the same every time', async () => {

@@ -54,6 +54,19 @@ describe('a grid as SVG', () => {
     // of another size there is nothing to compare cell by cell
     expect(marks([[1, 2]])).toBeUndefined();
   });
+
+  test('a mark is at least two pixels wide, and never wider than its cell', () => {
+    for (const cellSize of [4, 6, 10, 20]) {
+      const svg = gridSvg([[1]], { reference: [[2]], cellSize });
+      const marks = /<g class="differences">.*?<\/g>/.exec(svg)![0];
+      const [outer, inner] = [...marks.matchAll(/stroke-width="([\d.]+)"/g)].map(([, width]) =>
+        Number(width),
+      );
+      expect(inner! * cellSize).toBeGreaterThanOrEqual(2);
+      expect(outer!).toBeGreaterThan(inner!);
+      expect(outer!).toBeLessThan(0.8);
+    }
+  });
 });
 
 describe('tasks and predictions as SVG', () => {

@@ -56,6 +56,11 @@ describe('tables', () => {
     expect(textTable([])).toBe('\n');
   });
 
+  test('a column has one number of decimals', () => {
+    const lines = textTable([{ pass_n: 1, tasks: 3 }, { pass_n: 0.25, tasks: 10 }, { pass_n: null }]); // biome-ignore format: short
+    expect(lines.split('\n').slice(2)).toEqual([' 1.000      3', ' 0.250     10', '']);
+  });
+
   test('escape what HTML would read', () => {
     const html = htmlTable(rows, { caption: 'a & b' });
     assertWellFormed(html);

@@ -11,7 +11,7 @@ import { Rng } from '../../src/common/rng.js';
 import { loadPredictions, loadResults } from '../../src/evaluation/files.js';
 import { generateInputs } from '../../src/experiments/generate-inputs.js';
 import { type InferOptions, infer } from '../../src/experiments/infer.js';
-import { inferEvaluate } from '../../src/experiments/infer-evaluate.js';
+import { inferEvaluate, inferOptions } from '../../src/experiments/infer-evaluate.js';
 import { score } from '../../src/experiments/score.js';
 import { initModel } from '../../src/models/init-model.js';
 import { writeTokenizer } from '../../src/prompts/index.js';
@@ -117,6 +117,7 @@ describe('infer', () => {
     ['length', { maxSeqLen: 20 }, /--max_seq_len 20: none of the 8 prompts/],
     ['model', { modelPath: 'no/such/model' }, /no\/such\/model: no such folder/],
     ['output', { outputFilepath: join(__filename, 'x.json') }, /--output_filepath: cannot write/],
+    ['name of the output', { outputFilepath: tmpdir() }, /--output_filepath .*: expected the name of a file/],
   ])('refuses a wrong %s in one line, before it loads weights', async (_, more, message) => {
     const broken = join(folder, 'broken');
     cpSync(modelPath, broken, { recursive: true });
@@ -155,6 +156,30 @@ describe('infer-evaluate', () => {
     expect(statSync(first.outputFilepath).mtimeMs).toBe(mtimeMs);
   });
 
+  it('refuses an unknown prompt kind even when nothing is to be inferred, and attempts without their list', async () => {
+    const checkpoint = join(folder, 'checkpoint-5');
+    const known = { checkpoint, outputFilepath: join(folder, 'first.json') };
+    expect((await inferEvaluate(known)).inferred).toBe(false);
+    await expect(inferEvaluate({ ...known, promptVersion: 'predict-output-v2' })).rejects.toThrow(
+      /Known kinds/,
+    );
+    // what other options predict is another file
+    const names = [
+      {},
+      { gridEncoder: 'MinimalGridEncoder()' },
+      { modelPath: 'other/model' },
+      { gridEncoder },
+    ].map((more) => inferOptions({ checkpoint, ...more }).outputFilepath);
+    expect(new Set(names).size).toBe(3);
+    expect(names[3]).toBe(names[0]);
+    const alone = join(folder, 'alone.json');
+    cpSync(known.outputFilepath, alone);
+    await expect(inferEvaluate({ checkpoint, outputFilepath: alone })).rejects.toThrow(
+      /alone\.json exists, but not the detailed list .*alone_task_results\.json/,
+    );
+    expect(read('alone.json')).toBe(read('first.json'));
+  });
+
   it('refuses a folder that is no checkpoint and a data set without solutions', async () => {
     await expect(inferEvaluate({ checkpoint: modelPath, datasetPath })).rejects.toThrow(/found no cfg\.json/);
     const checkpoint = join(folder, 'checkpoint-6');
@@ -187,7 +212,10 @@ describe('generate-inputs', () => {
     const written = JSON.parse(readFileSync(outputFilepath, 'utf8'));
     expect(Object.keys(written)).toEqual(['task0', 'task1', 'task2']);
     expect(written).toEqual(Object.fromEntries(result.grids));
-    expect(readFileSync(htmlFilepath, 'utf8').match(/<svg/g)).toHaveLength(3);
+    const given = [...makeTasks(3).values()].flatMap(([task]) => [...task!.train, ...task!.test]);
+    const html = readFileSync(htmlFilepath, 'utf8');
+    expect(html.match(/<svg/g)).toHaveLength(given.length + result.different);
+    expect(html.match(/<figcaption>new, -[\d.]+ nats</g)).toHaveLength(result.fresh);
   });
 
   it('refuses a prompt kind that does not draw grids', async () => {
@@ -227,6 +255,24 @@ describe('score', () => {
       expect(logProb).toBe(predictions![i]!.logProb);
       expect(logProb).toBeLessThan(loadPredictions(before)[i]!.logProb);
     }
+  });
+});
+
+describe('score, of what cannot be scored', () => {
+  const session = () => ({ modelPath, datasetPath, gridEncoder });
+
+  it('refuses a result file without a grid, naming it', async () => {
+    const inputFilepath = join(folder, 'null_task_results.json');
+    await expect(score({ ...session(), promptVersion: kind, inputFilepath })).rejects.toThrow(
+      /null_task_results\.json: expected predicted grids to score, found none/,
+    );
+  });
+
+  it('refuses a prompt kind of which nothing fits, instead of a mean over nothing', async () => {
+    const promptVersion = [kind, 'output-from-examples-v0'];
+    await expect(score({ ...session(), promptVersion, maxSeqLen: 400 })).rejects.toThrow(
+      /--max_seq_len 400: no prompt of kind output-from-examples-v0 .* fits/,
+    );
   });
 });
 

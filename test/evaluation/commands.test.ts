@@ -122,6 +122,38 @@ describe('vote', () => {
     validateSubmission(JSON.parse(readFileSync(file('submission.json'), 'utf8')), TASKS);
   });
 
+  test('refuses predictions of other tasks, also for a submission without solutions', async () => {
+    const inputs = [...TASKS].map(
+      ([id, task]) =>
+        [`other-${id}`, [{ ...task, test: task.test.map(({ input }) => ({ input })) }]] as const,
+    );
+    saveDataset(file('o_challenges.json'), new Map(inputs));
+    const call = arclab(
+      vote,
+      ...['--input-filepath', file('inference_task_results.json')],
+      ...['--dataset-path', file('o_challenges.json'), '--submission-filepath', file('submission.json')],
+    );
+    await expect(call).rejects.toThrow(/inference_task_results\.json: task "a" is not in the data set/);
+    expect(existsSync(file('submission.json'))).toBe(false);
+    expect(existsSync(file('inference_vote_2.json'))).toBe(false);
+  });
+
+  test.each([
+    ['', /--output_filepath .*: expected the name of a file, found a folder/],
+    ['tasks.json', /--output_filepath .*tasks\.json: expected a new file, found one that this command reads/],
+    ['tasks.json/x.json', /--output_filepath: cannot write to .*: .*tasks\.json is a file/],
+  ])('writes nothing at all when the winners cannot be written to "%s"', async (name, message) => {
+    const before = readFileSync(file('tasks.json'), 'utf8');
+    const call = arclab(
+      vote,
+      ...['--input-filepath', file('inference_task_results.json'), '--output-filepath', file(name)],
+      ...['--dataset-path', file('tasks.json'), '--submission-filepath', file('submission.json')],
+    );
+    await expect(call).rejects.toThrow(message);
+    expect(existsSync(file('submission.json'))).toBe(false);
+    expect(readFileSync(file('tasks.json'), 'utf8')).toBe(before);
+  });
+
   test('needs the detailed list, and leaves nothing behind without it', async () => {
     const call = arclab(vote, '--input-filepath', file('inference.json'));
     await expect(call).rejects.toThrow(/inference\.json: expected the detailed list/);

@@ -43,6 +43,8 @@ describe('compare', () => {
     expect(reasonsAfter(3, { text: 'other' })).toEqual(['test input 1: same grids, but 1 of 1 texts differ']);
     expect(reasonsAfter(3, { logProb: -1.5 })[0]).toContain('log-probabilities differ by up to 0.500');
     expect(reasonsAfter(3, { logProb: -1.0001 })).toEqual([]);
+    // that another text has another log-probability needs no words
+    expect(reasonsAfter(3, { text: 'other', logProb: -9 })).toHaveLength(1);
   });
 
   test('finds missing tasks, test inputs and attempts', () => {

@@ -43,6 +43,13 @@ test('the effect of the size of the output', () => {
     ['1-1', 1, 1],
     ['2-9', 2, 0.5],
   ]);
+  // nothing is left out behind the last edge
+  expect(effectOfOutputSize(answers, TASKS, [1]).map(({ cells, testInputs }) => [cells, testInputs])).toEqual(
+    [
+      ['1-1', 1],
+      ['2+', 2],
+    ],
+  );
 });
 
 test('attempt by attempt', () => {

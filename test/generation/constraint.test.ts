@@ -21,11 +21,12 @@ const expressions = [
 const shapeEncoder = parseGridEncoder(expressions[3]!);
 const { endOfTurnId } = tinyTokenizer;
 
-/** Writes one text by choosing among the allowed tokens at random; counts the choices. */
+/** Writes one text of at most `room` tokens by choosing among the allowed ones at random; counts the choices. */
 function walk(
   lifted: TokenGrammar,
   rng: Rng,
   tokenizer = tinyTokenizer,
+  room = Infinity,
 ): { text: string; choices: number; tokens: number[] } {
   const tokens: number[] = [];
   let state = lifted.initial;
@@ -37,8 +38,9 @@ function walk(
     }
     const text = tokenizer.decode(tokens);
     if (lifted.mustEnd(state)) return { text, choices, tokens };
-    const { tokens: allowed, states } = lifted.continuations(state);
-    const token = rng.pick([...allowed]);
+    if (tokens.length >= room && lifted.mayEnd(state)) return { text, choices, tokens };
+    const { states } = lifted.continuations(state);
+    const token = rng.pick([...lifted.continuationsWithin(state, room - tokens.length)]);
     choices += 1;
     if (token === tokenizer.endOfTurnId) return { text, choices, tokens };
     tokens.push(token);
@@ -102,6 +104,28 @@ describe('TokenGrammar', () => {
     expect(lifted.forced(second).tokens).toEqual([]);
   });
 
+  it.each(expressions)('ends every grid within the room that there is: %s', (expression) => {
+    const encoder = parseGridEncoder(expression);
+    for (const tokenizer of [plainTokenizer, tinyTokenizer]) {
+      const lifted = new TokenGrammar(encoder.grammar, new VocabularyTrie(tokenizer), tokenizer);
+      const least = lifted.tokensToEnd(lifted.initial);
+      expect(least).toBe(tokenizer.encode(encoder.encode([[0]])).length);
+      for (let room = least; room < least + 120; room += 3) {
+        const { text, tokens } = walk(lifted, Rng.of(room), tokenizer, room);
+        expect(tokens.length).toBeLessThanOrEqual(room);
+        expect(encoder.encode(encoder.decode(text))).toBe(text);
+      }
+      // a grid may fill the room to the last token
+      const wide = Array.from({ length: 4 }, () => [0, 0, 0, 0, 0]);
+      const written = tokenizer.encode(encoder.encode(wide));
+      let state = lifted.initial;
+      for (const [i, token] of written.entries()) {
+        expect(lifted.continuationsWithin(state, written.length - i)).toContain(token);
+        state = lifted.continuations(state).states.get(token)!;
+      }
+    }
+  });
+
   it('says which character the vocabulary lacks', () => {
     const { grammar } = parseGridEncoder("GridWithSeparationEncoder('§')");
     const lifted = new TokenGrammar(grammar, vocabulary, tinyTokenizer);
@@ -134,6 +158,25 @@ describe('generate with a grammar', () => {
       }
       decoder.dispose();
     }
+  });
+
+  it('yields grids however short an answer may be', async () => {
+    const decoder = tinyDecoder(5);
+    const least = plainTokenizer.encode(shapeEncoder.encode([[0]])).length;
+    for (const maxNewTokens of [least, least + 1, 40, 90]) {
+      const requests = Array.from({ length: 4 }, (_, i) => ({
+        tokens: [1, i],
+        samples: 2,
+        grammar: shapeEncoder.grammar,
+        stream: `${i}`,
+      }));
+      const options = { maxNewTokens, temperature: 1, seed: 3 };
+      for (const { text, finished } of (await generate(decoder, plainTokenizer, requests, options)).flat()) {
+        expect(finished).toBe(true);
+        expect(shapeEncoder.encode(shapeEncoder.decode(text))).toBe(text);
+      }
+    }
+    decoder.dispose();
   });
 
   it('spends a forward pass only where there is a choice', async () => {

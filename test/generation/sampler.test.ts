@@ -53,6 +53,36 @@ describe('chooseToken', () => {
     expectClose(frequencies({ temperature: 1, topP: 0.4 }), [0, 1, 0, 0]);
   });
 
+  it.each([
+    { topK: 7 },
+    { topK: 1 },
+    { topK: 500 },
+    { topP: 0.6 },
+    { topP: 0.99 },
+    { topP: 0 },
+    { topK: 20, topP: 0.5 },
+  ])('draws only what sorting all tokens would leave: %j', ({ topK = -1, topP = 1 }) => {
+    const rng = Rng.of(3, 'logits');
+    // many are equal, so that ties matter
+    const many = Float32Array.from({ length: 300 }, () => Math.round(4 * rng.normal()) / 2);
+    const temperature = 0.8;
+    const sorted = [...many.keys()].sort((a, b) => many[b]! - many[a]! || a - b);
+    const kept = topK > 0 ? sorted.slice(0, topK) : sorted;
+    const weights = kept.map((token) => Math.exp(many[token]! / temperature));
+    const total = weights.reduce((sum, w) => sum + w, 0);
+    const needed = weights.findIndex((_, i) => {
+      const held = weights.slice(0, i + 1).reduce((sum, w) => sum + w, 0);
+      return held >= topP * total * (1 - 1e-12);
+    });
+    const expected = topP < 1 ? kept.slice(0, needed + 1) : kept;
+    const drawn = new Set<number>();
+    for (let i = 0; i < 4000; i++) {
+      drawn.add(chooseToken(many, { uniform: i / 4000 }, { temperature, topK, topP }).token);
+    }
+    for (const token of drawn) expect(expected).toContain(token);
+    for (const token of expected.slice(0, 30)) expect(drawn).toContain(token);
+  });
+
   it('refuses an empty choice and logits that are not numbers', () => {
     expect(() => chooseToken(logits, { allowed: new Int32Array(0), uniform: 0 }, { temperature: 0 })).toThrow(
       RangeError,
