@@ -25,6 +25,8 @@ export default defineConfig({
   ],
   test: {
     include: ['test/**/*.test.ts'],
+    // what is not about backends runs on the embedded one, whatever is installed
+    env: { ARCLAB_BACKEND: 'wasm' },
     globalSetup: ['test/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

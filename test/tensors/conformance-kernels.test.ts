@@ -6,6 +6,7 @@ import {
   cachedAttention,
   dropout,
   embedding,
+  frozenLinear,
   headLogProbs,
   kvCacheWrite,
   linear,
@@ -17,7 +18,7 @@ import {
 } from '../../src/tensors/kernels/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import { backendsUnderTest } from './backends.js';
-import { expectClose, integers, normal, type PlainTensor, runOn, uniform } from './helpers.js';
+import { expectClose, integers, normal, type PlainTensor, place, runOn, uniform } from './helpers.js';
 
 const backends = backendsUnderTest();
 
@@ -71,6 +72,8 @@ describe.each(backends)('%s', (backend) => {
       const [x, w, b] = [normal(rng, [n, input]), normal(rng, [out, input]), normal(rng, [out])];
       await compare(backend, 'linear', [x, w, b], (...t) => linear(t[0], t[1], t[2]));
       await compare(backend, 'linear', [x, w], (...t) => linear(t[0], t[1]));
+      // its weight is no input: it has no gradient
+      await compare(backend, 'frozenLinear', [x], (t) => frozenLinear(t, place(w) as Any));
     }
   });
 

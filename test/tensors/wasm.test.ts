@@ -4,6 +4,7 @@ import { Rng } from '../../src/common/rng.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import { packedAttention, rmsNorm } from '../../src/tensors/kernels/index.js';
 import * as tf from '../../src/tensors/tf.js';
+import { torchIsPresent } from '../../src/tensors/torch/index.js';
 import { Allocator, type Block } from '../../src/tensors/wasm/allocator.js';
 import { WasmBackend } from '../../src/tensors/wasm/backend.js';
 import { threadCount, WasmRuntime } from '../../src/tensors/wasm/runtime.js';
@@ -73,13 +74,14 @@ describe('backend', () => {
     expect(await initBackend('wasm')).toBe('wasm');
     expect(await initBackend()).toBe('cpu');
     delete process.env.ARCLAB_BACKEND;
-    expect(await initBackend()).toBe('wasm');
-    expect(tf.getBackend()).toBe('wasm');
+    const best = torchIsPresent() ? 'torch' : 'wasm';
+    expect(await initBackend()).toBe(best);
+    expect(tf.getBackend()).toBe(best);
   });
 
   test('unknown names list the known ones', async () => {
     await expect(initBackend('cuda')).rejects.toThrow(
-      '--backend: unknown backend "cuda". Known backends: wasm, cpu',
+      '--backend: unknown backend "cuda". Known backends: torch, wasm, cpu',
     );
     process.env.ARCLAB_BACKEND = 'gpu';
     await expect(initBackend()).rejects.toThrow('ARCLAB_BACKEND: unknown backend "gpu"');

@@ -6,10 +6,37 @@ import { hasKernel, runNamed, sumRows } from './named.js';
  * bias [out] → [n, out].
  */
 export function linear(x: tf.Tensor2D, weight: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
-  if (hasKernel('Linear')) return runNamed('Linear', bias ? { x, weight, bias } : { x, weight });
+  return apply('Linear', x, weight, bias);
+}
+
+/**
+ * The same with a weight that has no gradient: x is not kept for it, which for the wide input of a feed-forward's
+ * last projection is a quarter of what a layer keeps.
+ */
+export function frozenLinear(x: tf.Tensor2D, weight: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
+  return apply('FrozenLinear', x, weight, bias);
+}
+
+function apply(name: string, x: tf.Tensor2D, weight: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
+  if (hasKernel(name)) return runNamed(name, bias ? { x, weight, bias } : { x, weight });
   const product: tf.Tensor2D = tf.matMul(x, weight, false, true);
   return bias ? tf.add(product, bias) : product;
 }
+
+tf.registerGradient({
+  kernelName: 'FrozenLinear',
+  inputsToSave: ['weight'],
+  gradFunc: (dy, saved) => {
+    const [weight] = saved as [tf.Tensor2D];
+    return {
+      x: () => tf.matMul(dy as tf.Tensor2D, weight),
+      weight: () => {
+        throw new Error('the weight of frozenLinear has no gradient');
+      },
+      bias: () => sumRows(dy as tf.Tensor2D),
+    };
+  },
+});
 
 tf.registerGradient({
   kernelName: 'Linear',

@@ -2,7 +2,7 @@ import * as tf from '../../tf.js';
 import type { TorchBackend } from '../backend.js';
 import type { Handle } from '../library.js';
 import { stridesOf } from '../torch.js';
-import { type KernelCall, register } from './register.js';
+import { type KernelCall, type KernelImplementation, register } from './register.js';
 
 /** A batch of matrices [batch, rows, columns] as torch takes them, transposed by strides where asked. */
 function matrices(
@@ -65,7 +65,7 @@ export function agree(backend: TorchBackend, x: Handle, y: Handle): [Handle, Han
 /** Products of matrices. */
 export function registerMatMul(): void {
   register('BatchMatMul', batchMatMul);
-  register('Linear', ({ inputs, backend }) => {
+  const linear: KernelImplementation = ({ inputs, backend }) => {
     const { x, weight, bias } = inputs as Record<'x' | 'weight' | 'bias', tf.TensorInfo>;
     const shape = [x.shape[0] as number, weight.shape[0] as number];
     return backend.run(shape, 'float32', () => {
@@ -77,5 +77,7 @@ export function registerMatMul(): void {
           : torch.cast(backend.handle(tensor), dtype);
       return torch.call('linear', backend.handle(x), like(weight), bias ? like(bias) : null);
     });
-  });
+  };
+  register('Linear', linear);
+  register('FrozenLinear', linear);
 }

@@ -1,7 +1,7 @@
 import * as tf from '../../tf.js';
 import type { WasmBackend } from '../backend.js';
 import { runFlat } from './elementwise.js';
-import { type KernelCall, register, runOnCpu } from './register.js';
+import { type KernelCall, type KernelImplementation, register, runOnCpu } from './register.js';
 
 /** Up to this many rows, B is not packed: reading it costs more than the arithmetic. */
 const FEW_ROWS = 8;
@@ -188,7 +188,7 @@ const ACTIVATIONS: Record<string, string> = { linear: '', relu: 'relu', sigmoid:
 export function registerMatMul(): void {
   register('BatchMatMul', (call) => batchMatMul(call));
   register('_FusedMatMul', fusedMatMul);
-  register('Linear', ({ inputs, backend }) => {
+  const linear: KernelImplementation = ({ inputs, backend }) => {
     const x = inputs.x as tf.TensorInfo;
     const weight = inputs.weight as tf.TensorInfo;
     const [n, depth] = x.shape as [number, number];
@@ -199,5 +199,7 @@ export function registerMatMul(): void {
     const bias = inputs.bias ? backend.pointer(inputs.bias) : 0;
     multiply(backend, left, right, backend.pointer(out), bias, n, outputs, depth);
     return out;
-  });
+  };
+  register('Linear', linear);
+  register('FrozenLinear', linear);
 }
