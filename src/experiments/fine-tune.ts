@@ -224,6 +224,7 @@ async function openDecoder(
             rank: config.loraR,
             alpha: config.loraAlpha,
             dropout: config.loraDropout,
+            targetModules: [...config.loraTargetModules],
             useRslora: config.useRslora,
             useDora: config.useDora,
             init: config.loraWeightInitialization,

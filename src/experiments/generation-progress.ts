@@ -14,6 +14,13 @@ export function describeSpeed({ tokens, promptTokens, reusedTokens, seconds }: G
   );
 }
 
+/** The time that is left if all answers take as long as those so far, in words. */
+function timeLeft({ finished, total, seconds }: GenerationProgress): string {
+  if (finished === 0) return 'reading prompts';
+  const left = Math.ceil((seconds / finished) * (total - finished));
+  return left < 60 ? `${left} s left` : `${Math.floor(left / 60)} min ${left % 60} s left`;
+}
+
 /** Shows generation: a progress bar on a terminal, elsewhere a line now and then. Call `stop` at the end. */
 export function generationProgress(
   output: NodeJS.WritableStream & { isTTY?: boolean } = process.stderr,
@@ -22,8 +29,8 @@ export function generationProgress(
     ? new SingleBar(
         {
           stream: output,
-          format: '{bar} {value}/{total} answers | {speed} tok/s | eta {eta_formatted}',
-          hideCursor: true,
+          // the cursor stays: Ctrl-C would leave the terminal without one
+          format: '{bar} {value}/{total} answers | {speed} tok/s | {left}',
         },
         Presets.shades_classic,
       )
@@ -36,11 +43,12 @@ export function generationProgress(
       const { finished, total, tokens, promptTokens, seconds } = progress;
       const speed = ((tokens + promptTokens) / Math.max(seconds, 1e-3)).toFixed(0);
       if (bar) {
-        if (!started) bar.start(total, 0, { speed });
-        bar.update(finished, { speed });
+        const payload = { speed, left: timeLeft(progress) };
+        if (!started) bar.start(total, 0, payload);
+        bar.update(finished, payload);
       } else if (seconds - lastLine >= LINE_EVERY) {
         lastLine = seconds;
-        output.write(`${finished}/${total} answers, ${speed} tok/s\n`);
+        output.write(`${finished}/${total} answers, ${speed} tok/s, ${timeLeft(progress)}\n`);
       }
       started = true;
     },

@@ -25,14 +25,14 @@ import { type GenerationHooks, infer } from './infer.js';
 
 /** The rules that the base model has not seen, and that the run teaches it. */
 export const startGenerators = [
-  'gravity',
   'draw-border',
-  'flip-left-right',
   'recolor-alternate-rows',
+  'mark-corners',
+  'checkerboard-mask',
 ] as const;
 
 /** The tasks of the run, small enough for a model of a million weights. */
-export const startKnobs = { maxSize: 5, minSize: 5, colors: 3, objects: 3 } as const;
+export const startKnobs = { maxSize: 4, minSize: 4, colors: 3, objects: 3 } as const;
 
 /** Options of {@link start}. */
 export interface StartOptions {
@@ -72,7 +72,7 @@ const startDefaults = {
   seed: 7,
   trainTasks: 800,
   valTasks: 32,
-  maxSteps: 120,
+  maxSteps: 400,
   predictionsPerTask: 8,
 } as const;
 
@@ -154,6 +154,7 @@ export async function start(options: StartOptions & StartHooks = {}): Promise<St
     learningRate: 2e-3,
     loraR: 16,
     loraAlpha: 32,
+    loraTargetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
     onEvent: o.onTrainingEvent,
     signal: o.signal,
   });

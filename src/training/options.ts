@@ -54,6 +54,8 @@ export interface FineTuneOptions {
   loraR?: number;
   loraAlpha?: number;
   loraDropout?: number;
+  /** Projections that get an adapter, by the end of their names. */
+  loraTargetModules?: readonly string[];
   loraWeightInitialization?: string;
   useRslora?: boolean;
   useDora?: boolean;
@@ -105,6 +107,7 @@ export const fineTuneDefaults = {
   loraR: 32,
   loraAlpha: 64,
   loraDropout: 0,
+  loraTargetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj'] as readonly string[],
   loraWeightInitialization: 'default',
   useRslora: false,
   useDora: false,

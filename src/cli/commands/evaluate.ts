@@ -4,6 +4,7 @@ import { type TableRow, textTable } from '../../display/tables.js';
 import { formatMetrics, formatPercent } from '../../evaluation/metrics.js';
 import type { Spread } from '../../evaluation/studies.js';
 import { type EvaluateResult, evaluate, studyPredictions } from '../../experiments/evaluate.js';
+import { assertWritableFile } from '../../experiments/output-files.js';
 import { type CommandFile, integer, toggle } from '../command.js';
 
 interface Options {
@@ -76,7 +77,10 @@ function printStudy(file: string, { datasetPath, seed }: Options): void {
 }
 
 async function run(files: string[], options: Options): Promise<void> {
-  const { datasetPath } = options;
+  const { datasetPath, outputFilepath } = options;
+  if (outputFilepath !== undefined) {
+    assertWritableFile(outputFilepath, '--output_filepath', [...files, datasetPath]);
+  }
   const results = files.map((inferenceFilepath) => evaluate({ inferenceFilepath, datasetPath }));
   for (const { source, missingTasks, evaluation } of results) {
     if (missingTasks.length === 0) continue;
@@ -101,16 +105,13 @@ async function run(files: string[], options: Options): Promise<void> {
     }
     if (options.study) printStudy(source, options);
   }
-  if (options.outputFilepath !== undefined) {
+  if (outputFilepath !== undefined) {
     const json = results.map(({ source, evaluation, votes }) => ({
       file: source,
       overall: { ...evaluation.overall, ...votes },
       perTask: Object.fromEntries(evaluation.perTask),
     }));
-    writeFileAtomic(
-      options.outputFilepath,
-      `${JSON.stringify(json.length === 1 ? json[0] : json, null, 2)}\n`,
-    );
+    writeFileAtomic(outputFilepath, `${JSON.stringify(json.length === 1 ? json[0] : json, null, 2)}\n`);
   }
 }
 

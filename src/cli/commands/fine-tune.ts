@@ -132,6 +132,11 @@ function configure(command: Command): void {
     .option('--lora-r <rank>', 'rank of the adapter', integer(1), defaults.loraR)
     .option('--lora-alpha <alpha>', 'the adapter is scaled by alpha / rank', number(0), defaults.loraAlpha)
     .option('--lora-dropout <p>', "dropout on the adapter's input", number(0, 1), defaults.loraDropout)
+    .option(
+      '--lora-target-modules <names...>',
+      'projections that get an adapter; gate_proj, up_proj and down_proj are the others',
+      defaults.loraTargetModules as string[],
+    )
     .addOption(
       new Option('--lora-weight-initialization <name>', 'how the adapter starts')
         .choices(['default', 'gaussian', 'pissa'])

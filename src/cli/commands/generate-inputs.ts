@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { gridText, sideBySide } from '../../display/terminal.js';
 import {
   generateInputsDefaults as defaults,
   type GenerateInputsOptions,
+  type GenerateInputsResult,
   generateInputs,
 } from '../../experiments/generate-inputs.js';
 import { generationProgress } from '../../experiments/generation-progress.js';
@@ -22,17 +24,30 @@ function configure(command: Command): void {
   decodingOptions(command, defaults.temperature);
 }
 
+/** Every task's new grids beside each other, as many in a line as fit. */
+function printGrids(grids: GenerateInputsResult['grids']): void {
+  const columns = process.stdout.columns ?? 100;
+  for (const [taskId, list] of grids) {
+    const fresh = list.filter(({ isNew }) => isNew).map(({ grid }) => grid);
+    process.stdout.write(
+      `${taskId}: ${fresh.length} new grids, and ${list.length - fresh.length} that were given\n`,
+    );
+    const widest = Math.max(1, ...fresh.map((grid) => grid[0]!.length));
+    const perLine = Math.max(1, Math.floor(columns / (2 * widest + 3)));
+    for (let at = 0; at < fresh.length; at += perLine) {
+      const blocks = fresh.slice(at, at + perLine).map((grid) => gridText(grid));
+      process.stdout.write(`${sideBySide(blocks)}\n\n`);
+    }
+  }
+}
+
 async function run(_args: string[], options: GenerateInputsOptions & { verbose: boolean }): Promise<void> {
   const progress = generationProgress();
   try {
     const { drawn, valid, different, fresh, grids } = await generateInputs({ ...options, ...progress });
     progress.stop();
-    if (options.verbose) {
-      for (const [taskId, list] of grids) {
-        const known = list.filter(({ isNew }) => !isNew).length;
-        process.stdout.write(`${taskId}: ${list.length} different grids, ${known} of them given\n`);
-      }
-    }
+    // where no file keeps them, they are shown
+    if (options.verbose || options.outputFilepath === undefined) printGrids(grids);
     process.stdout.write(
       `drawn: ${drawn} grids: ${valid} different: ${different} new: ${fresh} ` +
         `equal to given ones: ${different - fresh}\n`,

@@ -1,0 +1,48 @@
+import { PassThrough } from 'node:stream';
+import { expect, test } from 'vitest';
+import { describeSpeed, generationProgress } from '../../src/experiments/generation-progress.js';
+
+const progress = {
+  finished: 0,
+  total: 8,
+  tokens: 100,
+  promptTokens: 900,
+  reusedTokens: 50,
+  steps: 3,
+  seconds: 2,
+};
+
+/** What is written for these moments of generation, on a terminal or elsewhere. */
+function written(moments: readonly Partial<typeof progress>[], isTTY: boolean): string {
+  const stream = Object.assign(new PassThrough(), {
+    isTTY,
+    columns: 120,
+    cursorTo() {},
+    clearLine() {},
+    moveCursor() {},
+  });
+  const { onProgress, onNote, stop } = generationProgress(stream);
+  onNote!('a note');
+  for (const moment of moments) onProgress!({ ...progress, ...moment });
+  stop();
+  return String(stream.read() ?? '');
+}
+
+test('elsewhere than on a terminal there is a line now and then', () => {
+  const text = written([{}, { seconds: 31 }, { seconds: 40 }, { finished: 2, seconds: 62 }], false);
+  expect(text).toBe(
+    'a note\n0/8 answers, 32 tok/s, reading prompts\n2/8 answers, 16 tok/s, 3 min 6 s left\n',
+  );
+});
+
+test('a terminal has a bar, and keeps its cursor whatever happens', () => {
+  const text = written([{}, { finished: 6, seconds: 60 }], true);
+  expect(text).toContain('6/8 answers | 17 tok/s | 20 s left');
+  expect(text).not.toContain('\x1b[?25l');
+});
+
+test('speed counts what was fed, not what was found in the cache', () => {
+  expect(describeSpeed(progress)).toBe(
+    '100 tokens written, 900 read, 50 found in the cache, in 2.0 s: 500 tok/s',
+  );
+});
