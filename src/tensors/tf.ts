@@ -7,6 +7,7 @@ import '@tensorflow/tfjs-backend-cpu/dist/index';
 
 export { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu/dist/backend_cpu';
 export * from '@tensorflow/tfjs-core';
+export { getFilteredNodesXToY, type TapeNode } from '@tensorflow/tfjs-core/dist/tape';
 
 import { enableProdMode } from '@tensorflow/tfjs-core';
 

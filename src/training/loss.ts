@@ -1,6 +1,7 @@
 import type { Rng } from '../common/rng.js';
 import type { Decoder } from '../models/decoder.js';
 import { type PackedTokens, packSequences } from '../models/packed-tokens.js';
+import { variableGrads } from '../tensors/gradients.js';
 import { embedding } from '../tensors/kernels/embedding.js';
 import * as tf from '../tensors/tf.js';
 import { type LossOn, labelsOf } from './packing.js';
@@ -56,7 +57,7 @@ export function microBatchGradients(
     // made outside the differentiated function, whose end frees what it made
     const batch = labelledBatch(samples, options.lossOn);
     const scale = tf.tensor1d(batch.weights.map((weight) => -weight / options.divisor));
-    const { grads } = tf.variableGrads(() => {
+    const { grads } = variableGrads(() => {
       const values = labelLogProbs(decoder, batch, { training: true, rng: options.rng });
       logProbs = tf.keep(tf.clone(values));
       return tf.sum(tf.mul(values, scale)) as tf.Scalar;

@@ -27,12 +27,14 @@ export const qwenConfig: DecoderConfig = {
 export function qwenDecoder(): Decoder {
   const rng = Rng.of(0, 'qwen');
   const draws = Float32Array.from({ length: 1 << 20 }, () => rng.normal(0, 0.02));
-  return new Decoder(qwenConfig, (_, shape) => {
-    const size = tf.util.sizeFromShape(shape);
-    const values = new Float32Array(size);
-    for (let at = 0; at < size; at += draws.length) values.set(draws.subarray(0, size - at), at);
-    return tf.tensor(values, shape);
-  });
+  // one array for all: every tensor copies what it needs of it
+  const values = new Float32Array(qwenConfig.vocabSize * qwenConfig.hiddenSize);
+  for (let at = 0; at < values.length; at += draws.length) {
+    values.set(draws.subarray(0, values.length - at), at);
+  }
+  return new Decoder(qwenConfig, (_, shape) =>
+    tf.tensor(values.subarray(0, tf.util.sizeFromShape(shape)), shape),
+  );
 }
 
 /** The same with a trainable adapter of rank 32 on the projections of attention. */

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import { type Decoder, KvCache, loadDecoder, packSequences } from '../../src/models/index.js';
+import { variableGrads } from '../../src/tensors/gradients.js';
 import { adamW } from '../../src/tensors/kernels/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import {
@@ -123,7 +124,7 @@ describe.each(backends)('on backend %s', (backend) => {
       [88, 41],
     ]);
     const train = (step: number) => {
-      const { grads, value } = tf.variableGrads(() => {
+      const { grads, value } = variableGrads(() => {
         const hidden = decoder.forward(batch, { training: true, rng });
         return tf.neg(tf.mean(decoder.labelLogProbs(hidden, batch.tokens))) as tf.Scalar;
       }, variables);

@@ -5,6 +5,7 @@ import type { Decoder } from '../../src/models/decoder.js';
 import { type PackedTokens, packSequences } from '../../src/models/packed-tokens.js';
 import { type HostTensor, readSafetensors } from '../../src/models/safetensors.js';
 import { initBackend } from '../../src/tensors/backend.js';
+import { variableGrads } from '../../src/tensors/gradients.js';
 import * as tf from '../../src/tensors/tf.js';
 import { backendsUnderTest } from '../tensors/backends.js';
 
@@ -47,7 +48,7 @@ export function answerLogProbs(decoder: Decoder): tf.Tensor1D {
 /** The mean loss over the answers' tokens, and its gradients by name. */
 export function lossAndGradients(decoder: Decoder): { loss: number; gradients: Map<string, tf.Tensor> } {
   const variables = decoder.trainableVariables();
-  const { value, grads } = tf.variableGrads(
+  const { value, grads } = variableGrads(
     () => tf.neg(tf.mean(answerLogProbs(decoder))) as tf.Scalar,
     [...variables.values()],
   );
