@@ -4,8 +4,8 @@ import {
   embedding,
   headLogProbs,
   kvCacheWrite,
-  linear,
   packedAttention,
+  project,
   rmsNorm,
   rotaryEmbedding,
   swiGlu,
@@ -169,7 +169,7 @@ export class Decoder {
 
   /** Scores of every token of the vocabulary: hidden [r, d] → [r, V]. */
   logits(hidden: tf.Tensor2D): tf.Tensor2D {
-    return linear(hidden, this.head);
+    return project(hidden, this.head);
   }
 
   /** Log-probability of one label per row, without keeping the logits: hidden [r, d], labels [r] → [r]. */

@@ -1,5 +1,5 @@
 import type { Rng } from '../common/rng.js';
-import { dropout, frozenLinear, linear } from '../tensors/kernels/index.js';
+import { dropout, linear, project } from '../tensors/kernels/index.js';
 import * as tf from '../tensors/tf.js';
 
 /** How the adapter's matrices start. `pissa` takes the principal part of the base weight. */
@@ -65,33 +65,27 @@ export class Projection {
   /** [n, in] → [n, out]. */
   forward(x: tf.Tensor2D, pass: Pass): tf.Tensor2D {
     const { adapter } = this;
-    if (!adapter) return this.#base(x, this.bias);
+    if (!adapter) return project(x, this.weight, this.bias);
     const dropped = pass.training && adapter.dropout > 0;
     const input = dropped ? dropout(x, adapter.dropout, drawSeed(pass)) : x;
     // scaled where it is narrow
     const low: tf.Tensor2D = tf.mul(linear(input, adapter.a as tf.Tensor2D), adapter.scaling);
     const change = linear(low, adapter.b as tf.Tensor2D);
-    if (!adapter.magnitude) return tf.add(this.#base(x, this.bias), change);
+    if (!adapter.magnitude) return tf.add(project(x, this.weight, this.bias), change);
 
     const direction = this.#directionNorm(adapter, pass);
     const factor = tf.div(adapter.magnitude, direction);
-    const base = this.#base(x);
+    const base = project(x, this.weight);
     let result: tf.Tensor2D;
     if (dropped) {
       // PEFT: the base's own output sees all of x, only what DoRA adds to it sees the dropped x
-      const droppedBase = this.#base(input);
+      const droppedBase = project(input, this.weight);
       const added = tf.add(tf.mul(tf.sub(factor, 1), droppedBase), tf.mul(factor, change));
       result = tf.add(base, added);
     } else {
       result = tf.mul(factor, tf.add(base, change));
     }
     return this.bias ? tf.add(result, this.bias) : result;
-  }
-
-  /** What the weight alone makes of x. */
-  #base(x: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
-    const trained = this.weight instanceof tf.Variable && this.weight.trainable;
-    return trained ? linear(x, this.weight, bias) : frozenLinear(x, this.weight, bias);
   }
 
   /** The weight with its adapter folded in: [out, in]. */

@@ -7,6 +7,11 @@ interface TapeEngine {
   endTape(): void;
 }
 
+/** Whether operations are being recorded, to be differentiated. */
+export function isRecording(): boolean {
+  return (tf.engine() as unknown as TapeEngine).state.gradientDepth > 0;
+}
+
 /**
  * The value of `f` and its gradients with respect to variables, as `tf.variableGrads` gives them, in a fraction of
  * the memory: tfjs keeps the gradient of every intermediate result, and everything that was saved for them, until the

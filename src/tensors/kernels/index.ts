@@ -6,7 +6,7 @@
  * | kernel | inputs → outputs | attributes |
  * |---|---|---|
  * | Linear | x [n, in], weight [out, in], bias? [out] → [n, out] | |
- * | FrozenLinear | like Linear, with no gradient for the weight | |
+ * | FrozenLinear | like Linear, with no gradient for the weight | mayPack |
  * | RmsNorm | x [n, d], weight [d] → [n, d] | epsilon |
  * | RmsNormGrad | dy, x, weight → dx | epsilon |
  * | RotaryEmbedding | x [n, heads, headDim], cos, sin [n, headDim / 2] → like x | |
@@ -25,7 +25,7 @@ export { dropout } from './dropout.js';
 export { embedding } from './embedding.js';
 export { headLogProbs } from './head-log-probs.js';
 export { cachedAttention, kvCacheWrite } from './kv-cache.js';
-export { frozenLinear, linear } from './linear.js';
+export { frozenLinear, linear, project } from './linear.js';
 export { withPlainKernels } from './named.js';
 export { packedAttention } from './packed-attention.js';
 export { rmsNorm } from './rms-norm.js';

@@ -1,3 +1,4 @@
+import { isRecording } from '../gradients.js';
 import * as tf from '../tf.js';
 import { hasKernel, runNamed, sumRows } from './named.js';
 
@@ -6,7 +7,7 @@ import { hasKernel, runNamed, sumRows } from './named.js';
  * bias [out] → [n, out].
  */
 export function linear(x: tf.Tensor2D, weight: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
-  return apply('Linear', x, weight, bias);
+  return apply('Linear', {}, x, weight, bias);
 }
 
 /**
@@ -14,11 +15,24 @@ export function linear(x: tf.Tensor2D, weight: tf.Tensor2D, bias?: tf.Tensor1D):
  * last projection is a quarter of what a layer keeps.
  */
 export function frozenLinear(x: tf.Tensor2D, weight: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
-  return apply('FrozenLinear', x, weight, bias);
+  // a second copy in a faster layout pays where there is room for it: not in training, which needs it for itself
+  return apply('FrozenLinear', { mayPack: !isRecording() }, x, weight, bias);
 }
 
-function apply(name: string, x: tf.Tensor2D, weight: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
-  if (hasKernel(name)) return runNamed(name, bias ? { x, weight, bias } : { x, weight });
+/** One or the other, by whether the weight is a variable that training changes. */
+export function project(x: tf.Tensor2D, weight: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
+  const trained = weight instanceof tf.Variable && weight.trainable;
+  return trained ? linear(x, weight, bias) : frozenLinear(x, weight, bias);
+}
+
+function apply(
+  name: string,
+  attributes: object,
+  x: tf.Tensor2D,
+  weight: tf.Tensor2D,
+  bias?: tf.Tensor1D,
+): tf.Tensor2D {
+  if (hasKernel(name)) return runNamed(name, bias ? { x, weight, bias } : { x, weight }, attributes);
   const product: tf.Tensor2D = tf.matMul(x, weight, false, true);
   return bias ? tf.add(product, bias) : product;
 }

@@ -12,6 +12,8 @@ interface TensorData {
   /** The shape that torch knows; that of a tfjs tensor on the same data may be another. */
   shape: readonly number[];
   refCount: number;
+  /** What {@link TorchBackend.packed} made of it. */
+  packed?: Handle;
   strings?: Uint8Array[];
   complex?: { real: tf.TensorInfo; imag: tf.TensorInfo };
 }
@@ -45,6 +47,19 @@ export class TorchBackend extends tf.KernelBackend {
   /** A view of a tensor: its handle with other sizes, strides and offset, in elements. */
   view(tensor: tf.TensorInfo, shape: readonly number[], strides = stridesOf(shape), offset = 0): Handle {
     return this.torch.view(this.#numeric(tensor).handle, shape, strides, offset);
+  }
+
+  /**
+   * A weight [out, in] that does not change, in the layout that oneDNN reads fastest: made at its first use and kept
+   * as long as the weight. Undefined where torch has no such layout.
+   */
+  packed(weight: tf.TensorInfo): Handle | undefined {
+    const data = this.#numeric(weight);
+    if (data.packed === undefined && this.torch.canPack && data.torchDtype === 'float32') {
+      data.packed = this.torch.tidy(() => this.torch.pack(this.handle(weight)));
+      this.torch.claim(data.packed);
+    }
+    return data.packed;
   }
 
   /** A null handle would end the process, not the call. */
@@ -203,6 +218,7 @@ export class TorchBackend extends tf.KernelBackend {
     if (data.handle !== 0) {
       this.#net.unregister(dataId);
       this.torch.free(data.handle);
+      if (data.packed !== undefined) this.torch.free(data.packed);
     }
     if (data.complex) {
       this.disposeData(data.complex.real.dataId, true);

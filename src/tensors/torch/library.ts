@@ -108,8 +108,10 @@ export class TorchLibrary {
 
   /** Calls an operation whose arguments lie in the slots from 0 on; results take their place. */
   dispatch(name: string, overload: string): void {
-    const code = this.#dispatch(this.text(`aten::${name}`), this.text(overload), this.base, this.abiVersion);
-    if (code !== 0) throw new TorchError(overload ? `${name}.${overload}` : name, this.message());
+    const code = this.#dispatch(this.text(name), this.text(overload), this.base, this.abiVersion);
+    if (code === 0) return;
+    const plain = name.replace('aten::', '');
+    throw new TorchError(overload ? `${plain}.${overload}` : plain, this.message());
   }
 
   /** torch's words for the last error, on one line. */

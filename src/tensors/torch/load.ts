@@ -1,9 +1,28 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import koffi from 'koffi';
 import { TorchNotFoundError } from './errors.js';
 import { TorchLibrary } from './library.js';
 import type { TorchInstallation } from './locate.js';
 import { Torch } from './torch.js';
+
+/** Parameters of glibc's `mallopt`. */
+const Malloc = { trimThreshold: -1, topPad: -2, mmapMax: -4 } as const;
+
+/**
+ * Lets freed memory be used again. By default glibc hands every large block back to the system at once, and the next
+ * operation waits for the same pages to be filled with zeros: a third of the time of reading prompts.
+ */
+function keepFreedMemory(): void {
+  try {
+    const mallopt = koffi.load('libc.so.6').func('int mallopt(int, int)');
+    mallopt(Malloc.mmapMax, 0);
+    mallopt(Malloc.trimThreshold, 2 ** 31 - 1);
+    mallopt(Malloc.topPad, 64 << 20);
+  } catch {
+    // another C library: slower, and right all the same
+  }
+}
 
 /** Loads an installed libtorch. @throws {TorchNotFoundError} when the system cannot load it */
 export function loadTorch({ libraryFolder, version }: TorchInstallation): Torch {
@@ -11,6 +30,7 @@ export function loadTorch({ libraryFolder, version }: TorchInstallation): Torch 
   const path = names.map((name) => join(libraryFolder, name)).find((candidate) => existsSync(candidate));
   if (!path)
     throw new TorchNotFoundError(`${libraryFolder}: expected ${names.join(' or ')} of torch ${version}`);
+  keepFreedMemory();
   try {
     return new Torch(new TorchLibrary(path));
   } catch (error) {

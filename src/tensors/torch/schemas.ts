@@ -49,6 +49,8 @@ export const schemas = {
   logical_or: 'logical_or(Tensor self, Tensor other) -> Tensor',
   logsumexp: 'logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor',
   'lt.Tensor': 'lt.Tensor(Tensor self, Tensor other) -> Tensor',
+  'mkldnn::_reorder_linear_weight':
+    'mkldnn::_reorder_linear_weight(Tensor self, int? batch_size=None) -> Tensor',
   maximum: 'maximum(Tensor self, Tensor other) -> Tensor',
   'mean.dim': 'mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor',
   minimum: 'minimum(Tensor self, Tensor other) -> Tensor',
@@ -92,6 +94,7 @@ export interface Slot {
 
 /** A schema, taken apart. */
 export interface Schema {
+  /** With its namespace, such as `aten::mm`. */
   readonly name: string;
   readonly overload: string;
   readonly arguments: readonly Slot[];
@@ -114,7 +117,7 @@ function parseType(text: string): Slot {
 
 /** Reads a line of native_functions.yaml. */
 export function parseSchema(text: string): Schema {
-  const match = /^([\w]+)(?:\.(\w+))?\((.*)\) -> (.*)$/.exec(text);
+  const match = /^([\w:]+)(?:\.(\w+))?\((.*)\) -> (.*)$/.exec(text);
   if (!match) throw new Error(`torch: cannot read the schema "${text}"`);
   const [, name, overload = '', inside, returns] = match as unknown as [
     string,
@@ -126,7 +129,7 @@ export function parseSchema(text: string): Schema {
   const parts = inside.split(/, (?![^[(]*[\])])/).filter((part) => part !== '' && part !== '*');
   const result = returns.startsWith('(') ? returns.slice(1, -1) : returns;
   return {
-    name,
+    name: name.includes('::') ? name : `aten::${name}`,
     overload,
     arguments: parts.map((part) => parseType(part.split(' ')[0] as string)),
     returns: result === '' ? 0 : result.split(', ').length,

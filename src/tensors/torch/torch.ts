@@ -58,6 +58,7 @@ export class Torch {
   readonly #rankOf: (...args: (number | bigint)[]) => void;
   readonly #dtypeOf: (...args: (number | bigint)[]) => void;
   readonly #addTensors: (...args: (number | bigint)[]) => void;
+  readonly #linearPointwise: ((...args: (number | bigint)[]) => void) | null;
   readonly #full: (...args: (number | bigint)[]) => void;
   readonly #newList: (...args: (number | bigint)[]) => void;
   readonly #pushBack: (...args: (number | bigint)[]) => void;
@@ -100,6 +101,13 @@ export class Torch {
     this.#full = library.checked(
       'int32_t aoti_torch_aten_full(uintptr_t, int64_t, double, uintptr_t, uintptr_t, uintptr_t, int32_t, uintptr_t, uintptr_t)',
     );
+    const linearPointwise = 'aoti_torch_cpu__linear_pointwise';
+    this.#linearPointwise =
+      device.type === 'cpu' && library.has(linearPointwise)
+        ? library.checked(
+            `int32_t ${linearPointwise}(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, int64_t, uintptr_t, uintptr_t)`,
+          )
+        : null;
     this.#newList = library.checked('int32_t torch_new_list_reserve_size(uint64_t, uintptr_t)');
     this.#pushBack = library.checked('int32_t torch_list_push_back(uintptr_t, uint64_t)');
     this.#newString = library.checked('int32_t torch_new_string_handle(uintptr_t, uint64_t, uintptr_t)');
@@ -213,6 +221,36 @@ export class Torch {
       });
     }
     this.#addTensors(a, b, alpha, this.library.slot(RESULT_SLOT));
+    return this.#take();
+  }
+
+  /** Whether {@link pack} and {@link linearPacked} are there. */
+  get canPack(): boolean {
+    return this.#linearPointwise !== null;
+  }
+
+  /** A float32 weight [out, in] in the layout in which oneDNN reads it fastest. */
+  pack(weight: Handle): Handle {
+    // the hint is the number of rows; what it chooses for few is the fastest for many too
+    return this.call('mkldnn::_reorder_linear_weight', weight, 8);
+  }
+
+  /** x · weightᵀ + bias with a packed weight: [n, in] → [n, out]. */
+  linearPacked(x: Handle, packed: Handle, bias: Handle | null): Handle {
+    const { library } = this;
+    if (bias !== null) library.setInt(RESULT_SLOT + 1, bias);
+    const biasAddress = bias === null ? 0 : library.slot(RESULT_SLOT + 1);
+    library.setInt(RESULT_SLOT + 2, library.text(''));
+    this.#linearPointwise?.(
+      x,
+      packed,
+      biasAddress,
+      library.text('none'),
+      0,
+      0,
+      library.slot(RESULT_SLOT + 2),
+      library.slot(RESULT_SLOT),
+    );
     return this.#take();
   }
 

@@ -78,6 +78,16 @@ export function registerMatMul(): void {
       return torch.call('linear', backend.handle(x), like(weight), bias ? like(bias) : null);
     });
   };
+  const frozenLinear: KernelImplementation = (call) => {
+    const { backend } = call;
+    const { x, weight, bias } = call.inputs as Record<'x' | 'weight' | 'bias', tf.TensorInfo>;
+    const float32 = [x, weight, bias].every((tensor) => !tensor || backend.torchDtype(tensor) === 'float32');
+    const packed = float32 && call.attrs.mayPack && x.shape[0] ? backend.packed(weight) : undefined;
+    if (packed === undefined) return linear(call);
+    return backend.run([x.shape[0] as number, weight.shape[0] as number], 'float32', () =>
+      backend.torch.linearPacked(backend.handle(x), packed, bias ? backend.handle(bias) : null),
+    );
+  };
   register('Linear', linear);
-  register('FrozenLinear', linear);
+  register('FrozenLinear', frozenLinear);
 }
