@@ -1,6 +1,6 @@
 import { UnknownBackendError } from './errors.js';
 import * as tf from './tf.js';
-import { describeTorch, registerTorchBackend, torchIsPresent } from './torch/index.js';
+import { describeTorch, torchIsPresent } from './torch/locate.js';
 import { registerWasmBackend } from './wasm/index.js';
 
 /** A way to run tensors. */
@@ -45,7 +45,8 @@ addBackend({
   priority: 20,
   isPresent: torchIsPresent,
   inspect: describeTorch,
-  register: registerTorchBackend,
+  // loads native code, which nobody needs who computes elsewhere
+  register: async () => (await import('./torch/index.js')).registerTorchBackend(),
 });
 
 /** All known backends, best first. */

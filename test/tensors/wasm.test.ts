@@ -4,7 +4,7 @@ import { Rng } from '../../src/common/rng.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import { packedAttention, rmsNorm } from '../../src/tensors/kernels/index.js';
 import * as tf from '../../src/tensors/tf.js';
-import { torchIsPresent } from '../../src/tensors/torch/index.js';
+import { torchIsPresent } from '../../src/tensors/torch/locate.js';
 import { Allocator, type Block } from '../../src/tensors/wasm/allocator.js';
 import { WasmBackend } from '../../src/tensors/wasm/backend.js';
 import { threadCount, WasmRuntime } from '../../src/tensors/wasm/runtime.js';

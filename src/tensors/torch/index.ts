@@ -10,22 +10,7 @@ import { registerMovement } from './kernels/movement.js';
 import { registerReductions } from './kernels/reduce.js';
 import { BACKEND_NAME, fallbacks, register } from './kernels/register.js';
 import { loadTorch } from './load.js';
-import { findTorch, requireTorch, torchAdvice } from './locate.js';
-
-/** Whether a libtorch that can be used is on this machine. */
-export function torchIsPresent(): boolean {
-  return findTorch().some(({ refused }) => refused === undefined);
-}
-
-/** What was found of PyTorch, for `arclab doctor`. */
-export function describeTorch(): { found: string; advice?: string } {
-  const found = findTorch().map(
-    ({ libraryFolder, version, source, refused }) =>
-      `${refused ?? `torch ${version}`} (${source}: ${libraryFolder})`,
-  );
-  if (torchIsPresent()) return { found: found.join('; ') };
-  return { found: found.join('; ') || 'no PyTorch found', advice: torchAdvice };
-}
+import { requireTorch } from './locate.js';
 
 /**
  * Registers the tfjs backend `torch` and its kernels, and for every other kernel that tfjs's `cpu` backend has,

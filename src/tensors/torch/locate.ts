@@ -125,3 +125,18 @@ export function requireTorch(): TorchInstallation {
       : `--backend torch: no PyTorch was found; ${torchAdvice}`,
   );
 }
+
+/** Whether a libtorch that can be used is on this machine. */
+export function torchIsPresent(): boolean {
+  return findTorch().some(({ refused }) => refused === undefined);
+}
+
+/** What was found of PyTorch, for `arclab doctor`. */
+export function describeTorch(): { found: string; advice?: string } {
+  const found = findTorch().map(
+    ({ libraryFolder, version, source, refused }) =>
+      `${refused ?? `torch ${version}`} (${source}: ${libraryFolder})`,
+  );
+  if (torchIsPresent()) return { found: found.join('; ') };
+  return { found: found.join('; ') || 'no PyTorch found', advice: torchAdvice };
+}
