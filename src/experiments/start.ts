@@ -40,6 +40,7 @@ export interface StartOptions {
   outputDir?: string;
   /** The model to fine-tune: the small one that comes with the package, or another folder. */
   modelPath?: string;
+  /** ARCLAB_BACKEND, else the embedded one. */
   backend?: string;
   seed?: number;
   /** Tasks to learn from and tasks to be measured on. */
@@ -85,7 +86,9 @@ const inputKind = 'input-from-inputs-mini';
 /** Runs the whole experiment on a small model and tasks of our own making. */
 export async function start(options: StartOptions & StartHooks = {}): Promise<StartResult> {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const o = { ...startDefaults, modelPath: baseModelFolder(), ...given } as typeof startDefaults &
+  // the embedded backend gives the same digits on every machine, and is the fastest for so small a model
+  const backend = process.env.ARCLAB_BACKEND || 'wasm';
+  const o = { ...startDefaults, modelPath: baseModelFolder(), backend, ...given } as typeof startDefaults &
     StartOptions &
     StartHooks & { modelPath: string };
   const { onStage = () => {}, onNote = () => {} } = options;

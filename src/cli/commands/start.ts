@@ -14,7 +14,7 @@ export default {
       .option('--val-tasks <n>', 'tasks to be measured on', integer(1))
       .option('--predictions-per-task <n>', 'predictions for each test input', integer(1))
       .option('--seed <n>', 'seed of everything', integer())
-      .option('--backend <name>', 'where tensors are computed');
+      .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else wasm)');
   },
   async run(_, options: StartOptions) {
     let stage = 0;
