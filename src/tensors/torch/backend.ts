@@ -1,6 +1,7 @@
+import { stridesOf } from '../strides.js';
 import * as tf from '../tf.js';
 import type { Handle } from './library.js';
-import { stridesOf, type Torch, type TorchDtype } from './torch.js';
+import type { Torch, TorchDtype } from './torch.js';
 
 /** What the backend knows of one tensor's data. */
 interface TensorData {

@@ -1,4 +1,5 @@
 import { OutOfMemoryError } from '../errors.js';
+import { stridesOf } from '../strides.js';
 import { TorchError } from './errors.js';
 import { type Handle, RESULT_SLOT, type TorchLibrary } from './library.js';
 import { type OperationName, parseSchema, type Schema, type Slot, schemas } from './schemas.js';
@@ -24,17 +25,6 @@ const bytesOf: Record<TorchDtype, number> = {
   int64: 8,
   bool: 1,
 };
-
-/** Row-major strides of a shape, in elements. */
-export function stridesOf(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length);
-  let step = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    strides[axis] = step;
-    step *= shape[axis] as number;
-  }
-  return strides;
-}
 
 /**
  * Tensors of libtorch by their handles. A handle that an operation returns belongs to the innermost

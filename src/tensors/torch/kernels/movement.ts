@@ -1,7 +1,7 @@
+import { stridesOf } from '../../strides.js';
 import * as tf from '../../tf.js';
 import type { TorchBackend } from '../backend.js';
 import type { Handle } from '../library.js';
-import { stridesOf } from '../torch.js';
 import { type KernelCall, parseAxes, register } from './register.js';
 
 /** A row-major copy of a view of a tensor. */

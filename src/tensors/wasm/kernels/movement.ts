@@ -1,8 +1,9 @@
+import { stridesOf } from '../../strides.js';
 import * as tf from '../../tf.js';
 import type { WasmBackend } from '../backend.js';
 import { fill, GRAIN } from './elementwise.js';
 import { type KernelCall, register, runOnCpu } from './register.js';
-import { collapse, outerTable, stepsOf, stridesOf } from './strides.js';
+import { collapse, outerTable, stepsOf } from './strides.js';
 
 /** Whether all tensors can be moved by bytes. */
 export function movable(...tensors: tf.TensorInfo[]): boolean {

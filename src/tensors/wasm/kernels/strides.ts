@@ -1,18 +1,9 @@
+import { stridesOf } from '../../strides.js';
+
 /** One loop over an array: how many steps, and how many elements each operand moves at a step. */
 export interface Axis {
   dimension: number;
   strides: number[];
-}
-
-/** Row-major strides of a shape, in elements. */
-export function stridesOf(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length);
-  let stride = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    strides[axis] = stride;
-    stride *= shape[axis] as number;
-  }
-  return strides;
 }
 
 /** Strides of a shape read as `target`: 0 along the axes where it is repeated. */
