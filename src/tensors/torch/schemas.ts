@@ -24,7 +24,6 @@ export const schemas = {
   bmm: 'bmm(Tensor self, Tensor mat2) -> Tensor',
   cat: 'cat(Tensor[] tensors, int dim=0) -> Tensor',
   ceil: 'ceil(Tensor self) -> Tensor',
-  clone: 'clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor',
   cos: 'cos(Tensor self) -> Tensor',
   'div.Tensor': 'div.Tensor(Tensor self, Tensor other) -> Tensor',
   'div.Tensor_mode': 'div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor',
@@ -47,7 +46,6 @@ export const schemas = {
   logical_and: 'logical_and(Tensor self, Tensor other) -> Tensor',
   logical_not: 'logical_not(Tensor self) -> Tensor',
   logical_or: 'logical_or(Tensor self, Tensor other) -> Tensor',
-  logsumexp: 'logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor',
   'lt.Tensor': 'lt.Tensor(Tensor self, Tensor other) -> Tensor',
   'mkldnn::_reorder_linear_weight':
     'mkldnn::_reorder_linear_weight(Tensor self, int? batch_size=None) -> Tensor',

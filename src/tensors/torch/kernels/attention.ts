@@ -213,10 +213,7 @@ function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo 
       );
     }
     const all = backend.view(cache, [slotCount, keyHeads, longest, headDim], steps);
-    const index = backend.makeTensorInfo([of.length], 'int32', Int32Array.from(of));
-    const chosen = torch.call('index_select', all, 0, backend.handle(index));
-    backend.disposeIntermediateTensorInfo(index);
-    return chosen;
+    return torch.call('index_select', all, 0, hostIndex(of));
   }
 
   function attendSingles(singles: readonly Run[], output: Handle): void {
@@ -330,7 +327,9 @@ function kvCacheWrite({ inputs, backend }: KernelCall): tf.TensorInfo {
   const { torch } = backend;
   torch.tidy(() => {
     const index = (tensor: tf.TensorInfo) => torch.cast(backend.handle(tensor), 'int64');
-    const values = torch.cast(backend.handle(rows), backend.torchDtype(cache));
+    const dtype = backend.torchDtype(cache);
+    const values =
+      backend.torchDtype(rows) === dtype ? backend.handle(rows) : torch.cast(backend.handle(rows), dtype);
     torch.call('index_put_', backend.handle(cache), [index(slots), null, index(positions)], values, false);
     return undefined;
   });
