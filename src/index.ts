@@ -19,3 +19,4 @@ export * from './models/index.js';
 export * from './prompts/index.js';
 export { addBackend, type BackendEntry, initBackend, knownBackends } from './tensors/backend.js';
 export * from './training/index.js';
+export * from './writeup/index.js';

@@ -1,7 +1,17 @@
 import type { CommandFile } from './command.js';
 
+/** A command with a file of its own, or a word that several belong to, such as `arclab writeup import`. */
+export type CommandEntry =
+  | { readonly summary: string; readonly load: () => Promise<{ default: CommandFile }> }
+  | { readonly summary: string; readonly subcommands: CommandTable };
+
+/** Commands by name. */
+export interface CommandTable {
+  readonly [name: string]: CommandEntry;
+}
+
 /** Every command: what `arclab --help` says of it, and where it is. Files are loaded when they are run. */
-export const commands: Record<string, { summary: string; load: () => Promise<{ default: CommandFile }> }> = {
+export const commands: CommandTable = {
   start: {
     summary: 'the whole experiment in miniature: fine-tune, predict, vote, generate inputs, report',
     load: () => import('./commands/start.js'),
@@ -49,6 +59,23 @@ export const commands: Record<string, { summary: string; load: () => Promise<{ d
   'generate-tasks': {
     summary: 'make synthetic ARC tasks',
     load: () => import('./commands/generate-tasks.js'),
+  },
+  writeup: {
+    summary: 'iteration write-ups: Markdown in, a notebook that runs, Markdown out',
+    subcommands: {
+      new: {
+        summary: 'start the next write-up from a template',
+        load: () => import('./commands/writeup-new.js'),
+      },
+      import: {
+        summary: 'make a notebook that runs of a Markdown write-up',
+        load: () => import('./commands/writeup-import.js'),
+      },
+      export: {
+        summary: 'make Markdown and pictures of a notebook',
+        load: () => import('./commands/writeup-export.js'),
+      },
+    },
   },
   doctor: {
     summary: 'say what this machine has, and what to do about what is missing',

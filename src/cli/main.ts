@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { messageOf, UserError } from '../common/errors.js';
-import { commands } from './commands.js';
+import { type CommandTable, commands } from './commands.js';
 
 /** `--max_steps=3` means `--max-steps=3`; only the flag's name changes, never its value. */
 export function normalizeFlags(args: readonly string[]): string[] {
@@ -13,22 +13,16 @@ export function normalizeFlags(args: readonly string[]): string[] {
   );
 }
 
-/** Builds the program; only the command that is asked for loads its code. */
-async function buildProgram(name: string | undefined): Promise<Command> {
-  const program = new Command('arclab')
-    .description('A TypeScript laboratory for the Abstraction and Reasoning Challenge.')
-    .version(typeof __ARCLAB_VERSION__ === 'string' ? __ARCLAB_VERSION__ : 'development')
-    .exitOverride()
-    .configureOutput({
-      // commander puts its suggestions on lines of their own
-      outputError: (text, write) =>
-        write(`${text.trim().replace(/\s*\n\s*/g, ' ')} (--help shows the options)\n`),
-    });
-  program.addHelpText('after', '\nFlags may be written with - or _: --max-steps is --max_steps.');
-  for (const [commandName, { summary, load }] of Object.entries(commands)) {
-    const command = program.command(commandName).description(summary);
-    if (commandName !== name) continue;
-    const file = (await load()).default;
+/** Adds commands to a program; only the one that the words ask for loads its code. */
+async function addCommands(program: Command, table: CommandTable, words: readonly string[]): Promise<void> {
+  for (const [name, entry] of Object.entries(table)) {
+    const command = program.command(name).description(entry.summary);
+    if ('subcommands' in entry) {
+      await addCommands(command, entry.subcommands, name === words[0] ? words.slice(1) : []);
+      continue;
+    }
+    if (name !== words[0]) continue;
+    const file = (await entry.load()).default;
     file.configure(command);
     command.action(async (...parameters) => {
       // commander passes the positional arguments one by one, then the options, then the command
@@ -39,6 +33,21 @@ async function buildProgram(name: string | undefined): Promise<Command> {
       await file.run(positional, parameters.at(-2));
     });
   }
+}
+
+/** Builds the program for a call with these words that are no flags. */
+async function buildProgram(words: readonly string[]): Promise<Command> {
+  const program = new Command('arclab')
+    .description('A TypeScript laboratory for the Abstraction and Reasoning Challenge.')
+    .version(typeof __ARCLAB_VERSION__ === 'string' ? __ARCLAB_VERSION__ : 'development')
+    .exitOverride()
+    .configureOutput({
+      // commander puts its suggestions on lines of their own
+      outputError: (text, write) =>
+        write(`${text.trim().replace(/\s*\n\s*/g, ' ')} (--help shows the options)\n`),
+    });
+  program.addHelpText('after', '\nFlags may be written with - or _: --max-steps is --max_steps.');
+  await addCommands(program, commands, words);
   return program;
 }
 
@@ -46,12 +55,12 @@ async function buildProgram(name: string | undefined): Promise<Command> {
 export async function main(argv: readonly string[]): Promise<number> {
   let args = normalizeFlags(argv);
   try {
-    const name = args.find((arg) => !arg.startsWith('-') && arg !== 'help');
-    if (name !== undefined && !Object.hasOwn(commands, name)) {
+    const words = args.filter((arg) => !arg.startsWith('-') && arg !== 'help');
+    if (words[0] !== undefined && !Object.hasOwn(commands, words[0])) {
       // a misspelt command has no help, but a suggestion
       args = args.filter((arg) => !/^(-h|--help|help)$/.test(arg));
     }
-    const program = await buildProgram(name);
+    const program = await buildProgram(words);
     if (args.length === 0) program.help();
     await program.parseAsync(args, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;

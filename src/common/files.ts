@@ -22,20 +22,24 @@ export function writeFileAtomic(path: string, data: string | Uint8Array): void {
   }
 }
 
-/** Reads and parses a JSON file. @throws {UserError} naming the file when it is missing or is not JSON. */
-export function readJson(path: string, what = 'a JSON file'): unknown {
-  let text: string;
+/** Reads a text file. @throws {UserError} naming the file when it cannot be read. */
+export function readText(path: string, what = 'a text file'): string {
   try {
-    text = readFileSync(path, 'utf8');
+    // some editors put a byte order mark at the beginning
+    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const reason =
       code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a folder' : messageOf(error);
     throw new UserError(`${path}: cannot read ${what}: ${reason}`);
   }
+}
+
+/** Reads and parses a JSON file. @throws {UserError} naming the file when it is missing or is not JSON. */
+export function readJson(path: string, what = 'a JSON file'): unknown {
+  const text = readText(path, what);
   try {
-    // some editors put a byte order mark at the beginning
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
+    return JSON.parse(text);
   } catch (error) {
     throw new UserError(`${path}: expected ${what}, but it is not valid JSON: ${messageOf(error)}`);
   }

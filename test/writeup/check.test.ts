@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { compareRuns } from '../../src/writeup/check.js';
+import type { NotebookJson, OutputJson } from '../../src/writeup/notebook-json.js';
+
+function notebook(...outputs: OutputJson[][]): NotebookJson {
+  return {
+    nbformat: 4,
+    nbformat_minor: 5,
+    metadata: {},
+    cells: outputs.map((cell, i) => ({
+      cell_type: 'code',
+      id: `c${i}`,
+      metadata: {},
+      source: '',
+      execution_count: 1,
+      outputs: cell,
+    })),
+  };
+}
+const stdout = (text: string): OutputJson => ({ output_type: 'stream', name: 'stdout', text });
+const html = (text: string): OutputJson => ({
+  output_type: 'display_data',
+  metadata: {},
+  data: { 'text/html': text },
+});
+
+test('the same numbers are the same run, whatever the time', () => {
+  const recorded = notebook([stdout('accuracy: 5.4% in 12.3 s at 1,200 tokens/s on 2024-09-03\n')]);
+  const rerun = notebook([stdout('accuracy: 5.4% in 9 s at 900 tokens/s on 2026-01-01\n')]);
+  expect(compareRuns(recorded, rerun)).toEqual({ numbers: 1, ignored: 3, changes: [] });
+});
+
+test('a number that moved by more than the tolerance is reported with its line', () => {
+  const recorded = notebook([stdout('a\n')], [stdout('loss 0.500 of 3 runs\nloss 2.0\n')]);
+  const rerun = notebook([stdout('a\n')], [stdout('loss 0.505 of 3 runs\nloss 4.0\n')]);
+  expect(compareRuns(recorded, rerun, { tolerance: 0.02 }).changes).toEqual([
+    { cell: 2, recorded: 'loss 2.0', now: 'loss 4.0', difference: 0.5 },
+  ]);
+  expect(compareRuns(recorded, rerun).changes).toHaveLength(2);
+});
+
+test('other words, lines that are gone and lines that are new are changes', () => {
+  const recorded = notebook([stdout('identical\nall 3\n')]);
+  const rerun = notebook([stdout('different: 2 tasks\n')]);
+  expect(compareRuns(recorded, rerun).changes).toEqual([
+    { cell: 1, recorded: 'identical', now: 'different: 2 tasks' },
+    { cell: 1, recorded: 'all 3', now: '' },
+  ]);
+});
+
+test('tables and plots are compared by their numbers', () => {
+  const table = (x: string) => html(`<table><tr><th>n</th></tr><tr><td>1</td><td>${x}</td></tr></table>`);
+  const plot = (y: number): OutputJson => ({
+    output_type: 'display_data',
+    metadata: {},
+    data: { 'application/vnd.vegalite.v5+json': { data: { values: [{ x: 1, y }] } }, 'text/plain': 'plot' },
+  });
+  const result = compareRuns(notebook([table('0.1'), plot(3)]), notebook([table('0.2'), plot(4)]));
+  expect(result.numbers).toBe(4);
+  expect(result.changes.map(({ recorded, now }) => [recorded, now])).toEqual([
+    ['1  0.1', '1  0.2'],
+    ['{"x":1,"y":3}', '{"x":1,"y":4}'],
+  ]);
+});
