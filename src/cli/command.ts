@@ -38,8 +38,8 @@ export function number(minimum = -Infinity, maximum = Infinity): (text: string) 
   };
 }
 
-/** Declares `--name` and `--no-name` with a default. */
-export function toggle(command: Command, name: string, description: string, byDefault: boolean): void {
+/** Declares `--name` and `--no-name` with a default; without one, an option that is not given is undefined. */
+export function toggle(command: Command, name: string, description: string, byDefault?: boolean): void {
   command.addOption(new Option(`--${name}`, description).default(byDefault));
   command.addOption(new Option(`--no-${name}`, `turn --${name} off`));
 }

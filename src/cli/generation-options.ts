@@ -2,13 +2,21 @@ import type { Command } from 'commander';
 import { inferDefaults as defaults } from '../experiments/infer.js';
 import { integer, number, toggle } from './command.js';
 
+/** What --prune_vocab does. */
+export const pruneVocabDescription =
+  'embeddings and head only for the tokens that prompts and answers can have; probabilities add up over those';
+
 /** Declares the options that every command with a model has, but for which model it is. */
-export function promptOptions(command: Command, { promptVersion }: { promptVersion?: string }): void {
+export function promptOptions(
+  command: Command,
+  { promptVersion, pruneVocab }: { promptVersion?: string; pruneVocab?: boolean },
+): void {
   command
     .option('--prompt-version <kind>', 'prompt kind', promptVersion)
     .option('--max-seq-len <tokens>', 'longest prompt and answer together', integer(2))
     .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else the best present)')
     .option('--seed <n>', 'names every random stream', integer(), defaults.seed);
+  toggle(command, 'prune-vocab', pruneVocabDescription, pruneVocab);
   toggle(command, 'verbose', 'tell more', false);
 }
 

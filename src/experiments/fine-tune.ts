@@ -8,6 +8,7 @@ import { assertWritableFolder, buildFile } from '../common/files.js';
 import { Rng } from '../common/rng.js';
 import { type Decoder, downloadNotes, loadDecoder, resolveModel } from '../models/index.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
+import { promptVocabulary } from '../prompts/prompt-vocabulary.js';
 import type { ChatTokenizer } from '../prompts/tokenizer.js';
 import { initBackend } from '../tensors/backend.js';
 import {
@@ -78,11 +79,15 @@ export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promis
       `--max_seq_len ${config.maxSeqLen}: the model was made for ${modelConfig.maxPositionEmbeddings} tokens`,
     );
   }
+  const vocabulary = config.pruneVocab
+    ? promptVocabulary(tokenizer, parseGridEncoder(config.gridEncoder))
+    : undefined;
+  if (vocabulary) note(`vocabulary: ${vocabulary.length} of ${modelConfig.vocabSize} tokens`);
   const validation = openValidation(config, tokenizer, loaded, note);
   const stream = openStream(config, modelFolder, tokenizer, loaded, previous?.state.rng.streamIndex ?? 0);
   try {
     await stream.check();
-    const decoder = await openDecoder(config, modelFolder, adapterFolder);
+    const decoder = await openDecoder(config, modelFolder, adapterFolder, vocabulary);
     if (!config.resumeFromCheckpoint) config = startOver(config, note);
     const run = new Run(config, decoder, stream, validation, onEvent);
     try {
@@ -213,10 +218,12 @@ async function openDecoder(
   config: FineTuneConfig,
   folder: string,
   adapterPath: string | undefined,
+  vocabulary: Int32Array | undefined,
 ): Promise<Decoder> {
   const fresh = config.useLora && adapterPath === undefined;
   return loadDecoder(folder, {
     trainable: config.useLora ? 'adapter' : 'all',
+    ...(vocabulary ? { vocabulary } : {}),
     ...(adapterPath === undefined ? {} : { adapterPath }),
     ...(fresh
       ? {

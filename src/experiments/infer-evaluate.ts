@@ -42,6 +42,7 @@ export interface InferEvaluateResult {
 interface CheckpointConfig {
   modelPath: string;
   gridEncoder: string;
+  pruneVocab?: boolean;
   trainDatasets?: [string, string, ...unknown[]][];
   valDataset?: [string, string, ...unknown[]][];
 }
@@ -57,6 +58,7 @@ const checkConfig = compileSchema<CheckpointConfig>(
     properties: {
       modelPath: { type: 'string', minLength: 1 },
       gridEncoder: { type: 'string', minLength: 1 },
+      pruneVocab: { type: 'boolean' },
       trainDatasets: pairs,
       valDataset: pairs,
     },
@@ -129,6 +131,8 @@ export function inferOptions(
       : // all weights were trained: the checkpoint is a model of its own
         { modelPath: checkpoint }),
     gridEncoder: config.gridEncoder,
+    // as it was trained: its probabilities add up to 1 over the same tokens
+    pruneVocab: config.pruneVocab ?? false,
     promptVersion: checkpointPromptKind(config, path, given.promptVersion),
     ...given,
     datasetPath,
@@ -186,6 +190,7 @@ function outputName(
     if (value !== undefined && value !== defaults[key]) parts.push(`${label}${value}`);
   }
   if (o.constrained) parts.push('constrained');
+  if (o.pruneVocab) parts.push('pruned');
   for (const kind of ['geometric', 'color', 'order'] as const) {
     if (!o[`${kind}Augmentation`]) parts.push(`no-${kind}`);
   }

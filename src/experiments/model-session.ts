@@ -10,6 +10,7 @@ import {
   type PromptKind,
   type PromptTask,
   parseGridEncoder,
+  promptVocabulary,
 } from '../prompts/index.js';
 import { initBackend } from '../tensors/backend.js';
 
@@ -22,6 +23,8 @@ export interface ModelOptions {
   gridEncoder?: string;
   /** The longest prompt and answer together, in tokens; never more than the model's own limit. */
   maxSeqLen?: number;
+  /** Give embeddings and head only to the tokens that prompts and answers can have. */
+  pruneVocab?: boolean;
   /** Default: ARCLAB_BACKEND, else the best present. */
   backend?: string;
 }
@@ -30,6 +33,7 @@ export interface ModelOptions {
 export const modelDefaults = {
   gridEncoder: 'GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))',
   maxSeqLen: 8192,
+  pruneVocab: false,
   seed: 7,
 } as const;
 
@@ -71,6 +75,7 @@ export async function openPrompts(options: ModelOptions): Promise<PromptSession>
   const adapterFolder =
     options.adapterPath === undefined ? undefined : await resolveModel(options.adapterPath);
   const { tokenizer, modelConfig } = openTokenizer(folder);
+  const vocabulary = options.pruneVocab ? promptVocabulary(tokenizer, encoder) : undefined;
   return {
     folder,
     ...(adapterFolder === undefined ? {} : { adapterFolder }),
@@ -84,6 +89,7 @@ export async function openPrompts(options: ModelOptions): Promise<PromptSession>
       await initBackend(options.backend);
       return loadDecoder(folder, {
         merge: true,
+        ...(vocabulary ? { vocabulary } : {}),
         ...(adapterFolder === undefined ? {} : { adapterPath: adapterFolder }),
       });
     },

@@ -35,7 +35,7 @@ export interface Completion {
   text: string;
   /**
    * Sum of the log-probabilities of the chosen tokens, the end of turn included, in the model's own
-   * distribution (temperature 1, whole vocabulary, no grammar). What a grammar forces counts 0: it is no
+   * distribution (temperature 1, all tokens that the decoder has, no grammar). What a grammar forces counts 0: it is no
    * choice, and every candidate for the same answer is spared alike.
    */
   logProb: number;
@@ -260,7 +260,7 @@ class Engine {
     try {
       if (rows.length === 0) return;
       const choices = ready.map(({ slot }) => slot.choice());
-      const chosen = await chooseTokens(output, choices, this.#options);
+      const chosen = await chooseTokens(output, choices, this.#options, this.#decoder.cut);
       for (const [i, { slot }] of ready.entries()) {
         this.#settle(slot, slot.accept(chosen[i]!, this.#tokenizer.endOfTurnId));
       }

@@ -1,3 +1,4 @@
+import type { VocabularyCut } from '../models/vocabulary-cut.js';
 import type * as tf from '../tensors/tf.js';
 
 /** How tokens are drawn. */
@@ -18,7 +19,7 @@ export interface Choice {
   uniform: number;
 }
 
-/** A chosen token and its log-probability in the model's own distribution (temperature 1, whole vocabulary). */
+/** A chosen token and its log-probability in the model's own distribution (temperature 1, all that it has). */
 export interface Chosen {
   token: number;
   logProb: number;
@@ -27,17 +28,21 @@ export interface Chosen {
 /**
  * Chooses one token for each row of logits [rows, vocab]. Everything that depends on where logits live is
  * in this function: it brings them to the host; a backend with a device could choose there instead.
+ * @param cut which token each column is for, where it is not the token of that id
  */
 export async function chooseTokens(
   logits: tf.Tensor2D,
   choices: readonly Choice[],
   options: SamplingOptions,
+  cut?: VocabularyCut,
 ): Promise<Chosen[]> {
-  const [, vocabSize] = logits.shape;
+  const [, width] = logits.shape;
   const values = (await logits.data()) as Float32Array;
-  return choices.map((choice, row) =>
-    chooseToken(values.subarray(row * vocabSize, (row + 1) * vocabSize), choice, options),
-  );
+  return choices.map(({ allowed, uniform }, row) => {
+    const choice = { allowed: allowed && cut ? cut.rows(allowed) : allowed, uniform };
+    const { token, logProb } = chooseToken(values.subarray(row * width, (row + 1) * width), choice, options);
+    return { token: cut?.kept[token] ?? token, logProb };
+  });
 }
 
 /** Chooses one token of one row of logits [vocab]. @throws when nothing is allowed or logits are NaN. */

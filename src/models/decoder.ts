@@ -16,6 +16,7 @@ import type { KvCache } from './kv-cache.js';
 import { type LoraOptions, type Pass, Projection } from './lora.js';
 import type { PackedTokens } from './packed-tokens.js';
 import { RotaryTable } from './rotary-table.js';
+import type { VocabularyCut } from './vocabulary-cut.js';
 
 /** One block: attention and a gated feed-forward, each after a norm and added to its input. */
 export interface DecoderLayer {
@@ -50,13 +51,17 @@ export class Decoder {
   readonly embedTokens: tf.Tensor2D;
   readonly layers: readonly DecoderLayer[];
   readonly norm: tf.Tensor1D;
+  /** The tokens that embeddings and head have rows for, when it is not all of the configuration's. */
+  readonly cut: VocabularyCut | undefined;
   /** [V, d]; the same tensor as `embedTokens` when they are tied. */
   readonly head: tf.Tensor2D;
   readonly #rotary: RotaryTable;
 
-  constructor(config: DecoderConfig, weights: WeightSource) {
+  constructor(config: DecoderConfig, weights: WeightSource, cut?: VocabularyCut) {
     this.config = config;
-    const { hiddenSize: d, intermediateSize: f, headDim, vocabSize } = config;
+    this.cut = cut;
+    const { hiddenSize: d, intermediateSize: f, headDim } = config;
+    const vocabSize = cut?.kept.length ?? config.vocabSize;
     const queries = config.numAttentionHeads * headDim;
     const keys = config.numKeyValueHeads * headDim;
     const vector = (name: string) => weights(name, [d]) as tf.Tensor1D;
@@ -136,7 +141,7 @@ export class Decoder {
 
   #run(tokens: Int32Array, positions: tf.Tensor1D, length: number, attend: Attend, pass: Pass): tf.Tensor2D {
     const rotary = this.#rotary.rows(positions, length);
-    let hidden = embedding(this.embedTokens, tf.tensor1d(tokens, 'int32'));
+    let hidden = embedding(this.embedTokens, tf.tensor1d(this.cut?.rows(tokens) ?? tokens, 'int32'));
     this.layers.forEach((layer, i) => {
       const next = tf.tidy(() => this.#layer(layer, hidden, rotary, (q, k, v) => attend(i, q, k, v), pass));
       hidden.dispose();
@@ -167,14 +172,18 @@ export class Decoder {
     return tf.add(attended, layer.down.forward(gated, pass));
   }
 
-  /** Scores of every token of the vocabulary: hidden [r, d] → [r, V]. */
+  /** Scores of every token of the vocabulary, of those it was cut to: hidden [r, d] → [r, V]. */
   logits(hidden: tf.Tensor2D): tf.Tensor2D {
     return project(hidden, this.head);
   }
 
-  /** Log-probability of one label per row, without keeping the logits: hidden [r, d], labels [r] → [r]. */
+  /**
+   * Log-probability of one label per row, without keeping the logits: hidden [r, d], labels [r] → [r]. Where the
+   * vocabulary is cut, the probabilities of the kept tokens add up to 1.
+   */
   labelLogProbs(hidden: tf.Tensor2D, labels: Int32Array): tf.Tensor1D {
-    return tf.tidy(() => headLogProbs(hidden, this.head, tf.tensor1d(labels, 'int32')));
+    const rows = this.cut?.rows(labels) ?? labels;
+    return tf.tidy(() => headLogProbs(hidden, this.head, tf.tensor1d(rows, 'int32')));
   }
 
   /** Every projection, in the order of the model. */

@@ -19,3 +19,8 @@ export class AdapterError extends UserError {
 export class HubError extends UserError {
   override name = 'HubError';
 }
+
+/** A token that the model's vocabulary was cut of. */
+export class VocabularyCutError extends UserError {
+  override name = 'VocabularyCutError';
+}

@@ -2,7 +2,7 @@ export { addAdapter } from './adapter.js';
 export { type DecoderConfig, parseConfig, readConfig } from './config.js';
 export { Decoder } from './decoder.js';
 export { type DownloadProgress, downloadNotes } from './download.js';
-export { AdapterError, HubError, ModelFileError, SafetensorsError } from './errors.js';
+export { AdapterError, HubError, ModelFileError, SafetensorsError, VocabularyCutError } from './errors.js';
 export { type ResolveOptions, resolveModel } from './hub.js';
 export { type InitModelOptions, initModel } from './init-model.js';
 export { KvCache } from './kv-cache.js';
@@ -11,3 +11,4 @@ export { defaultTargetModules, type LoraInit, type LoraOptions } from './lora.js
 export { type PackedTokens, packSequences } from './packed-tokens.js';
 export { type HostTensor, readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.js';
 export { assertNewFolder, saveAdapter, saveModel } from './save.js';
+export { VocabularyCut } from './vocabulary-cut.js';

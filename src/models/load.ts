@@ -6,6 +6,7 @@ import { readAdapter } from './adapter-files.js';
 import { readConfig } from './config.js';
 import { Decoder } from './decoder.js';
 import type { LoraOptions } from './lora.js';
+import { VocabularyCut } from './vocabulary-cut.js';
 import { assertModelFolder, ModelWeights, projectionShapes, weightShapes } from './weights.js';
 
 /** What to load besides the base, and what training may change. */
@@ -20,6 +21,8 @@ export interface LoadOptions {
   rng?: Rng;
   /** Folds the adapter into the weights after loading, which makes generation faster. */
   merge?: boolean;
+  /** Ids of the tokens to keep in embeddings and head, ascending; all when absent. */
+  vocabulary?: Int32Array;
   /** The number format of the weights on the device; `float32` is what the built-in backends have. */
   dtype?: string;
 }
@@ -50,15 +53,17 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   const adapter = adapterPath ? readAdapter(adapterPath, shapes) : undefined;
   if (lora) assertLoraFits(lora, projectionShapes(shapes));
   const files = new ModelWeights(folder, shapes);
+  const cut = options.vocabulary && new VocabularyCut(options.vocabulary, config.vocabSize);
   let decoder: Decoder;
   try {
-    decoder = new Decoder(config, (name) => {
-      const tensor = files.tensor(name);
+    const source = (name: string) => {
+      const tensor = files.tensor(name, cut);
       if (trainable !== 'all') return tensor;
       const variable = tf.variable(tensor, true);
       tensor.dispose();
       return variable;
-    });
+    };
+    decoder = new Decoder(config, source, cut);
   } finally {
     files.close();
   }

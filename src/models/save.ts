@@ -6,6 +6,8 @@ import { adapterConfigName, adapterWeightsName, pissaRankKey } from './adapter-f
 import type { Decoder } from './decoder.js';
 import { AdapterError, ModelFileError } from './errors.js';
 import { type HostTensor, type TensorToWrite, writeSafetensors } from './safetensors.js';
+import { vocabularyWeights } from './vocabulary-cut.js';
+import { ModelWeights, weightShapes } from './weights.js';
 
 /**
  * Writes the adapter in PEFT's format. PiSSA is written as PEFT converts it: the change against the untouched
@@ -57,7 +59,8 @@ export function saveAdapter(decoder: Decoder, folder: string): void {
 
 /**
  * Writes a Hugging Face folder: the weights with the adapter folded in, and what else lies in the folder that
- * the base came from (configuration, tokenizer, chat template). The decoder keeps its adapter.
+ * the base came from (configuration, tokenizer, chat template). The decoder keeps its adapter. A vocabulary that
+ * was cut is whole again: the rows that were left out are the base's own.
  */
 export function saveModel(
   decoder: Decoder,
@@ -79,12 +82,33 @@ export function saveModel(
     const key = 'dtype' in config ? 'dtype' : 'torch_dtype';
     writeFileAtomic(join(target, 'config.json'), JSON.stringify({ ...config, [key]: dtype }, null, 2) + '\n');
     const format = dtype === 'float32' ? 'F32' : 'BF16';
-    const tensors = Array.from(decoder.weights(), ([name, tensor]): [string, TensorToWrite] => [
-      name,
-      { shape: tensor.shape, dtype: format, values: () => toHost(merged.get(name) ?? tensor).values },
-    ]);
+    const tensors = Array.from(decoder.weights(), ([name, tensor]): [string, TensorToWrite] => {
+      const values = () => toHost(merged.get(name) ?? tensor).values as Float32Array;
+      if (!decoder.cut || !vocabularyWeights.includes(name))
+        return [name, { shape: tensor.shape, dtype: format, values }];
+      const width = tensor.shape[1]!;
+      const whole = () => withCutRows(decoder, name, values(), width);
+      return [name, { shape: [decoder.config.vocabSize, width], dtype: format, values: whole }];
+    });
     writeSafetensors(join(target, 'model.safetensors'), tensors);
   });
+}
+
+/** The base's whole table with the rows of a cut vocabulary in their places. */
+function withCutRows(
+  { source, config, cut }: Decoder,
+  name: string,
+  rows: Float32Array,
+  width: number,
+): Float32Array {
+  const files = new ModelWeights(source, weightShapes(config));
+  try {
+    const { values } = files.values(name);
+    cut?.restore(rows, values, width);
+    return values;
+  } finally {
+    files.close();
+  }
 }
 
 /** Makes sure that a new folder can be made. @throws {UserError} also when there are files in it */

@@ -7,6 +7,7 @@ import type { DecoderConfig } from './config.js';
 import { Decoder } from './decoder.js';
 import { ModelFileError } from './errors.js';
 import { SafetensorsFile } from './safetensors.js';
+import { type VocabularyCut, vocabularyWeights } from './vocabulary-cut.js';
 
 /** The Hugging Face names and shapes of all weights that a decoder of this configuration asks for. */
 export function weightShapes(config: DecoderConfig): Map<string, number[]> {
@@ -102,10 +103,18 @@ export class ModelWeights {
     return file;
   }
 
-  /** Uploads one tensor to the backend. */
-  tensor(name: string): tf.Tensor {
+  /** Uploads one tensor to the backend; of embeddings and head the rows that a cut keeps. */
+  tensor(name: string, cut?: VocabularyCut): tf.Tensor {
+    const { shape, values } = this.values(name);
+    if (!cut || !vocabularyWeights.includes(name)) return tf.tensor(values, shape, 'float32');
+    const width = shape[1]!;
+    return tf.tensor2d(cut.cut(values, width), [cut.kept.length, width]);
+  }
+
+  /** One tensor on the host. */
+  values(name: string): { shape: number[]; values: Float32Array } {
     const { shape, values } = this.#place.get(name)!.read(name);
-    return tf.tensor(values as Float32Array, shape, 'float32');
+    return { shape, values: values as Float32Array };
   }
 
   close(): void {

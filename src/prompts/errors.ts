@@ -34,3 +34,8 @@ export class PromptTaskError extends UserError {
 export class TokenizerError extends UserError {
   override name = 'TokenizerError';
 }
+
+/** The tokens that prompts can have cannot be told for this tokenizer or grid encoder. */
+export class PromptVocabularyError extends UserError {
+  override name = 'PromptVocabularyError';
+}

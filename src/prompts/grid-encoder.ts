@@ -1,7 +1,8 @@
 import type { Grid } from '../arc/types.js';
 import { GridEncoderError } from './errors.js';
 import type { TextGrammar } from './grammar.js';
-import { type GridLayout, layOut, layoutGrammar, readLayout } from './layout.js';
+import { type GridLayout, layOut, layoutGrammar, readLayout, traceLayout } from './layout.js';
+import type { TextNetwork } from './text-network.js';
 
 /** Writes grids as text and reads them back. */
 export interface GridEncoder {
@@ -13,6 +14,8 @@ export interface GridEncoder {
   decode(text: string): Grid;
   /** Accepts exactly the texts that {@link decode} reads. */
   readonly grammar: TextGrammar;
+  /** Adds to a network, between two nodes, at least the texts that {@link encode} can write. */
+  trace(network: TextNetwork, from: number, to: number): void;
 }
 
 /** An argument in an expression: a string, an integer, or an encoder within. */
@@ -177,5 +180,6 @@ export function parseGridEncoder(expression: string): GridEncoder {
       grammar ??= layoutGrammar(layout);
       return grammar;
     },
+    trace: (network, from, to) => traceLayout(layout, network, from, to),
   };
 }

@@ -10,5 +10,6 @@ export {
   type PromptTask,
   promptKinds,
 } from './prompt-kinds.js';
+export { promptVocabulary } from './prompt-vocabulary.js';
 export { type ChatTokenizer, loadTokenizer } from './tokenizer.js';
 export { trainTokenizer, writeTokenizer } from './train-tokenizer.js';

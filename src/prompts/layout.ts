@@ -2,6 +2,7 @@ import { maxGridSide } from '../arc/grid.js';
 import type { Grid } from '../arc/types.js';
 import { GridParseError } from './errors.js';
 import { Choices, grammarOf, type Place, type TextGrammar } from './grammar.js';
+import type { TextNetwork } from './text-network.js';
 
 /**
  * How a grid is laid out as text. Every encoder is a change of a layout, so that writing, strict reading and
@@ -40,6 +41,23 @@ export function layOut(layout: GridLayout, grid: Grid): string {
     (row, i) => rowNumber(layout, i) + row.map((cell) => layout.symbols[cell]).join(layout.separator),
   );
   return opening(layout, grid.length, grid[0]?.length ?? 0) + rows.join('\n') + closing(layout);
+}
+
+/**
+ * Adds to a network what {@link layOut} can write between two nodes: all grids, and also rows of any length, in any
+ * number and under any row's number, which keeps the network small.
+ */
+export function traceLayout(layout: GridLayout, network: TextNetwork, from: number, to: number): void {
+  const [row, cell, behindCell] = [network.node(), network.node(), network.node()];
+  for (let height = 1; height <= maxGridSide; height++) {
+    for (let width = 1; width <= maxGridSide; width++)
+      network.edge(from, row, opening(layout, height, width));
+  }
+  for (let i = 0; i < maxGridSide; i++) network.edge(row, cell, rowNumber(layout, i));
+  for (const symbol of layout.symbols) network.edge(cell, behindCell, symbol);
+  network.edge(behindCell, cell, layout.separator);
+  network.edge(behindCell, row, '\n');
+  network.edge(behindCell, to, closing(layout));
 }
 
 /** A piece of what was found, short enough for one line. */

@@ -4,6 +4,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { messageOf } from '../common/errors.js';
 import { readJson } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
+import { type ByteLevelJson, byteVocabulary } from './byte-level.js';
 import { type ChatRenderer, loadChatTemplate, tokenField } from './chat-template.js';
 import { TokenizerError } from './errors.js';
 import type { ChatMessage } from './prompt-kinds.js';
@@ -17,6 +18,8 @@ export interface ChatTokenizer {
   decode(ids: readonly number[]): string;
   /** The text of one token. A token that holds a part of a character gives U+FFFD for it. */
   tokenText(id: number): string;
+  /** The bytes of each token by its id, for a tokenizer whose tokens are pieces of the text's bytes. */
+  byteVocabulary(): ReadonlyMap<number, Uint8Array> | undefined;
   /** One more than the largest id. A model's embedding may have more rows. */
   readonly vocabSize: number;
   /** The token that ends the assistant's turn. */
@@ -25,7 +28,7 @@ export interface ChatTokenizer {
   renderChat(messages: readonly ChatMessage[], options: { addGenerationPrompt: boolean }): string;
 }
 
-const checkTokenizer = compileSchema<TokenizerJson>(
+const checkTokenizer = compileSchema<TokenizerJson & ByteLevelJson>(
   {
     type: 'object',
     required: ['model', 'added_tokens'],
@@ -129,6 +132,7 @@ export function loadTokenizer(folder: string): ChatTokenizer {
       texts[id] ??= decode([id]);
       return texts[id];
     },
+    byteVocabulary: () => byteVocabulary(json),
     vocabSize,
     endOfTurnId: findEndOfTurn(folder, renderChat, added, config),
     renderChat,

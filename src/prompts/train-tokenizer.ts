@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { SplitPreTokenizer } from '@huggingface/tokenizers';
 import { writeFileAtomic } from '../common/files.js';
+import { byteLetters } from './byte-level.js';
 import { TokenizerError } from './errors.js';
 import { parseGridEncoder } from './grid-encoder.js';
 import { promptKinds } from './prompt-kinds.js';
@@ -37,18 +38,6 @@ const chatTemplate =
 
 /** The smallest vocabulary: every byte and the special tokens. */
 const smallestVocabSize = 256 + specialTokens.length;
-
-/**
- * The letter of each byte in a byte-level vocabulary: printable Latin-1 stands for itself, the others are moved
- * up from U+0100 in order (GPT-2's table).
- */
-function byteLetters(): string[] {
-  let moved = 0x100;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const printable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
-    return String.fromCodePoint(printable ? byte : moved++);
-  });
-}
 
 /** A word's symbols, how often it occurs. */
 interface Word {

@@ -33,6 +33,8 @@ export interface FineTuneOptions {
   removeTrainSamplesToFitMaxSeqLen?: boolean;
   /** The longest prompt and answer together, in tokens. */
   maxSeqLen?: number;
+  /** Give embeddings and head only to the tokens that prompts and answers can have. */
+  pruneVocab?: boolean;
   backend?: string;
   seed?: number;
   learningRate?: number;
@@ -96,6 +98,7 @@ export const fineTuneDefaults = {
   resumeFromCheckpoint: true,
   removeTrainSamplesToFitMaxSeqLen: false,
   maxSeqLen: 4096,
+  pruneVocab: false,
   seed: 7,
   learningRate: 1e-4,
   lrSchedulerType: 'linear',

@@ -7,6 +7,7 @@ import { trainingProgress } from '../../training/progress.js';
 import { scheduleNames } from '../../training/schedules.js';
 import type { DatasetPair } from '../../training/training-data.js';
 import { type CommandFile, integer, number, toggle } from '../command.js';
+import { pruneVocabDescription } from '../generation-options.js';
 
 /** Reads `path kind [weight]` groups: a number after a kind is how often the pair is drawn. */
 function datasetPairs(values: readonly string[], flag: string): DatasetPair[] {
@@ -98,6 +99,7 @@ function configure(command: Command): void {
     'leave out train samples of tasks that are too long, instead of the task',
     defaults.removeTrainSamplesToFitMaxSeqLen,
   );
+  toggle(command, 'prune-vocab', pruneVocabDescription, defaults.pruneVocab);
   command
     .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else the best present)')
     .option('--seed <n>', 'names every random stream of the run', integer(), defaults.seed)
