@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { Grid, Task } from '../arc/types.js';
 import { type GridOptions, gridSvg } from './grid-svg.js';
+import { inlineSvg, type TaskCard } from './report-gallery.js';
 import { type HtmlTableOptions, htmlTable, type TableRow, textTable } from './tables.js';
 import { type LayoutOptions, type PredictedInput, predictionsSvg, taskSvg } from './task-svg.js';
 import { gridText, sideBySide } from './terminal.js';
@@ -93,6 +94,29 @@ export function showTask(task: Task, options: LayoutOptions = {}): Displayable {
     sideBySide([gridText(input), '->', output === undefined ? '?' : gridText(output)]),
   );
   return svgDisplay(taskSvg(task, options), pairs.join('\n\n'));
+}
+
+/** Several tasks below each other, each with its title, such as the same task under several augmentations. */
+export function showTasks(tasks: Readonly<Record<string, Task>>, options: LayoutOptions = {}): Displayable {
+  const entries = Object.entries(tasks);
+  return htmlDisplay(
+    entries.map(([title, task]) => `<div>${inlineSvg(taskSvg(task, { ...options, title }))}</div>`).join(''),
+    entries.map(([title, task]) => `${title}\n\n${showTask(task).text}`).join('\n\n'),
+  );
+}
+
+/** Cards of {@link taskCards}: each task with its predictions beside the right answers. */
+export function showTaskCards(cards: readonly TaskCard[], options: LayoutOptions = {}): Displayable {
+  const parts = cards.map(({ title, task, predicted }) => ({
+    html: [taskSvg(task, { ...options, title }), ...predicted.map((one) => predictionsSvg(one, options))],
+    text: [title, showTask(task).text, ...predicted.map((one) => showPredictions(one).text)],
+  }));
+  return htmlDisplay(
+    parts
+      .map(({ html }) => `<div style="margin-bottom:24px">${html.map(inlineSvg).join('<br>')}</div>`)
+      .join(''),
+    parts.map(({ text }) => text.join('\n\n')).join('\n\n'),
+  );
 }
 
 /** The predictions for a test input to look at. */

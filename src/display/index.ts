@@ -3,6 +3,7 @@ export * from './displayable.js';
 export { cellSizeFor, type GridOptions, gridSvg } from './grid-svg.js';
 export * from './palette.js';
 export * from './plots.js';
+export * from './prompt-view.js';
 export * from './render-plot.js';
 export * from './report.js';
 export { type GeneratedCard, type TaskCard, type TaskCardOptions, taskCards } from './report-gallery.js';

@@ -4,6 +4,7 @@ export * from './errors.js';
 export * from './files.js';
 export * from './grids.js';
 export * from './metrics.js';
+export * from './spread.js';
 export * from './studies.js';
 export * from './submission.js';
 export * from './types.js';

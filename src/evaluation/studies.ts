@@ -4,20 +4,14 @@ import { scoreGrid } from './grids.js';
 import {
   computeMetrics,
   type Evaluation,
-  mean,
   meanMetrics,
   meanOverTasks,
   metricsOfInput,
   scoredInputs,
 } from './metrics.js';
+import { type Spread, spreadOf } from './spread.js';
 import type { Answers, Prediction, TaskSet } from './types.js';
 import { groupPredictions, isAmongFirst, rankCandidates, type VotingMethod, voteMetrics } from './voting.js';
-
-/** A mean over repetitions, and their standard deviation. */
-export interface Spread {
-  readonly mean: number;
-  readonly std: number;
-}
 
 /** What k predictions for each test input would have scored. */
 export interface PredictionCountRow {
@@ -25,11 +19,6 @@ export interface PredictionCountRow {
   readonly pass_n: Spread;
   readonly vote_1: Spread;
   readonly vote_2: Spread;
-}
-
-function spreadOf(values: readonly number[]): Spread {
-  const center = mean(values);
-  return { mean: center, std: Math.sqrt(mean(values.map((value) => (value - center) ** 2))) };
 }
 
 /** 1, 2, 4, 8, … and n itself. */

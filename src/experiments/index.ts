@@ -23,4 +23,5 @@ export { type ModelOptions, modelDefaults } from './model-session.js';
 export type { AugmentationToggles } from './predictions.js';
 export * from './score.js';
 export * from './start.js';
+export * from './temperature-study.js';
 export * from './vote.js';

@@ -1,7 +1,13 @@
+export { type EncoderCost, encoderCosts } from './encoder-costs.js';
 export * from './errors.js';
 export type { TextGrammar } from './grammar.js';
 export { type GridEncoder, gridEncoderNames, parseGridEncoder } from './grid-encoder.js';
-export { type InferencePrompt, PromptBuilder, type TrainingPrompt } from './prompt-builder.js';
+export {
+  type InferencePrompt,
+  PromptBuilder,
+  type PromptPart,
+  type TrainingPrompt,
+} from './prompt-builder.js';
 export {
   type ChatMessage,
   definePromptKind,

@@ -2,7 +2,7 @@ import type { Grid, Task } from '../arc/types.js';
 import { PromptTaskError } from './errors.js';
 import type { TextGrammar } from './grammar.js';
 import type { GridEncoder } from './grid-encoder.js';
-import type { PromptGrids, PromptKind } from './prompt-kinds.js';
+import type { ChatMessage, PromptGrids, PromptKind } from './prompt-kinds.js';
 import type { ChatTokenizer } from './tokenizer.js';
 
 /** A prompt to answer. */
@@ -19,6 +19,12 @@ export interface TrainingPrompt {
   readonly answerStart: number;
   /** The name of the prompt kind. */
   readonly kind: string;
+}
+
+/** A stretch of a prompt's text, and whose words it is. */
+export interface PromptPart {
+  readonly role: ChatMessage['role'] | 'template' | 'answer';
+  readonly text: string;
 }
 
 /** Turns tasks into tokens, and a model's answer into a grid. */
@@ -54,6 +60,28 @@ export class PromptBuilder {
     for (const id of answer) tokens.push(id);
     tokens.push(this.tokenizer.endOfTurnId);
     return { tokens, answerStart, kind: this.kind.name };
+  }
+
+  /**
+   * The training prompt in parts that together are its text: whose words each part is, `template` for what the
+   * chat template adds, `answer` for what the loss sees.
+   */
+  parts(task: Task, testIndex: number): PromptPart[] {
+    const { messages } = this.kind.render(this.#grids(task, testIndex));
+    const text = this.text(task, testIndex);
+    const parts: PromptPart[] = [];
+    let end = 0;
+    for (const { role, content } of messages) {
+      const start = text.indexOf(content.trim(), end);
+      if (content.trim() === '' || start < 0) continue;
+      parts.push({ role: 'template', text: text.slice(end, start) });
+      end = start + content.trim().length;
+      parts.push({ role, text: text.slice(start, end) });
+    }
+    parts.push({ role: 'template', text: text.slice(end) });
+    const answer = this.encoder.encode(this.#target(task, testIndex));
+    parts.push({ role: 'answer', text: answer + this.tokenizer.tokenText(this.tokenizer.endOfTurnId) });
+    return parts.filter((part) => part.text !== '');
   }
 
   /** The text of the inference prompt. */

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Grid, Task } from '../../src/arc/types.js';
 import {
   definePromptKind,
+  encoderCosts,
   GridParseError,
   getPromptKind,
   loadTokenizer,
@@ -241,5 +242,52 @@ describe('bad input', () => {
     const prompts = builder('output-from-examples-v0', 'GridCodeBlockEncoder(MinimalGridEncoder())');
     expect(prompts.parseAnswer('```grid\n01\n```')).toEqual([[0, 1]]);
     expect(() => prompts.parseAnswer('```grid\n01\n0')).toThrow(GridParseError);
+  });
+});
+
+describe('the parts of a prompt', () => {
+  it('are its text, for every kind, tokenizer and task; the answer is the last', () => {
+    fc.assert(
+      fc.property(
+        tasks,
+        fc.constantFrom(...tokenizers),
+        fc.constantFrom(...promptKinds.values()),
+        fc.constantFrom(...encoders),
+        (task, tokenizer, kind, encoder) => {
+          const builder = new PromptBuilder({ tokenizer, encoder, kind });
+          const parts = builder.parts(task, 0);
+          const { tokens, answerStart } = builder.training(task, 0);
+          expect(parts.map(({ text }) => text).join('')).toBe(tokenizer.decode(tokens));
+          expect(parts.at(-1)).toEqual({ role: 'answer', text: tokenizer.decode(tokens.slice(answerStart)) });
+          expect(parts.filter(({ role }) => role === 'user')).toHaveLength(1);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('what encoders cost', () => {
+  it('counts the tokens of real prompts and of grids', () => {
+    const task: Task = {
+      train: [{ input: [[1, 2]], output: [[3]] }],
+      test: [{ input: [[4]], output: [[5, 6, 7]] }],
+    };
+    const kind = getPromptKind('output-from-examples-mini');
+    const [row] = encoderCosts([task], ['MinimalGridEncoder()'], { tokenizer: own, kind, maxSeqLen: 10 });
+    const builder = new PromptBuilder({
+      tokenizer: own,
+      encoder: parseGridEncoder('MinimalGridEncoder()'),
+      kind,
+    });
+    const length = builder.training(task, 0).tokens.length;
+    // the small tokenizer has one token per digit, and these grids have one row
+    expect(row).toEqual({
+      encoder: 'MinimalGridEncoder()',
+      tokensPerPrompt: length,
+      longestPrompt: length,
+      tokensPerCell: 1,
+      fits: 0,
+    });
   });
 });

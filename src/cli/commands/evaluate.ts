@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { writeFileAtomic } from '../../common/files.js';
 import { type TableRow, textTable } from '../../display/tables.js';
 import { formatMetrics, formatPercent } from '../../evaluation/metrics.js';
-import type { Spread } from '../../evaluation/studies.js';
+import type { Spread } from '../../evaluation/spread.js';
 import { type EvaluateResult, evaluate, studyPredictions } from '../../experiments/evaluate.js';
 import { assertWritableFile } from '../../experiments/output-files.js';
 import { type CommandFile, integer, toggle } from '../command.js';
