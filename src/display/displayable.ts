@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 import type { Grid, Task } from '../arc/types.js';
 import { type GridOptions, gridSvg } from './grid-svg.js';
-import { inlineSvg, type TaskCard } from './report-gallery.js';
+import { type GeneratedCard, inlineSvg, type TaskCard } from './report-gallery.js';
 import { type HtmlTableOptions, htmlTable, type TableRow, textTable } from './tables.js';
-import { type LayoutOptions, type PredictedInput, predictionsSvg, taskSvg } from './task-svg.js';
+import { gridsSvg, type LayoutOptions, type PredictedInput, predictionsSvg, taskSvg } from './task-svg.js';
 import { gridText, sideBySide } from './terminal.js';
 
 /** One value in several formats, by MIME type; a notebook shows the richest that it knows. */
@@ -32,7 +32,7 @@ function tslabDisplay(): TslabDisplay | undefined {
 }
 
 /** The formats a notebook prefers, richest first. */
-const RICHEST_FIRST = ['text/html', 'image/svg+xml', 'text/plain'] as const;
+const RICHEST_FIRST = ['text/html', 'image/svg+xml', 'text/markdown', 'text/plain'] as const;
 
 /**
  * A value that notebooks draw. Kernels that know the `Jupyter.display` symbol ask for the MIME bundle. Stock
@@ -83,6 +83,11 @@ export function htmlDisplay(html: string, text = '[html]'): Displayable {
   return new Displayable({ 'text/html': html, 'text/plain': text });
 }
 
+/** Markdown, such as a conclusion with numbers that a program filled in. */
+export function showMarkdown(markdown: string): Displayable {
+  return new Displayable({ 'text/markdown': markdown, 'text/plain': markdown });
+}
+
 /** A grid to look at in a notebook or a terminal. */
 export function showGrid(grid: Grid, options: GridOptions = {}): Displayable {
   return svgDisplay(gridSvg(grid, options), gridText(grid));
@@ -102,6 +107,25 @@ export function showTasks(tasks: Readonly<Record<string, Task>>, options: Layout
   return htmlDisplay(
     entries.map(([title, task]) => `<div>${inlineSvg(taskSvg(task, { ...options, title }))}</div>`).join(''),
     entries.map(([title, task]) => `${title}\n\n${showTask(task).text}`).join('\n\n'),
+  );
+}
+
+/** What a model generated for each of several tasks, beside what it was shown. */
+export function showGenerated(cards: readonly GeneratedCard[], options: LayoutOptions = {}): Displayable {
+  const rows = cards.map(({ title, originals, generated, labels = [] }) => ({
+    title,
+    grids: [
+      ...originals.map((grid) => ({ grid, label: 'original' })),
+      ...generated.map((grid, i) => ({ grid, label: labels[i] ?? 'generated' })),
+    ],
+  }));
+  return htmlDisplay(
+    rows
+      .map(({ title, grids }) => `<div>${inlineSvg(gridsSvg(grids, { ...options, title }))}</div>`)
+      .join(''),
+    rows
+      .map(({ title, grids }) => `${title}\n${sideBySide(grids.map(({ grid }) => gridText(grid)))}`)
+      .join('\n\n'),
   );
 }
 

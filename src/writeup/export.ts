@@ -145,7 +145,8 @@ export async function exportWriteup(notebook: NotebookJson, options: ExportOptio
       open.lines.push(command);
     } else {
       close();
-      if (source !== '' && !(SETUP.test(source) && isSetup(cell))) parts.push(fenced(source, 'ts'));
+      if (source !== '' && !(SETUP.test(source) && isSetup(cell)))
+        parts.push(fenced(source, ['ts', ...(cell.metadata.tags ?? [])].join(' ')));
     }
     if (outputs.length > 0) {
       close();

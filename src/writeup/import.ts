@@ -18,7 +18,9 @@ const TYPESCRIPT = /^(ts|typescript)$/i;
 /** What a Markdown document is made of: text, and the fenced code blocks that become cells. */
 type Block =
   | { type: 'text'; source: string }
-  | { type: 'shell' | 'typescript'; source: string; summary?: string };
+  | { type: 'shell'; source: string; summary?: string }
+  /** Words after the language are the cell's tags: ```ts parameters. */
+  | { type: 'typescript'; source: string; tags: string[] };
 
 /** Options of {@link importWriteup}. */
 export interface ImportOptions {
@@ -47,19 +49,17 @@ function blocksOf(markdown: string): Block[] {
   let next = 0;
   const text = (end: number) => lines.slice(next, end).join('\n');
   for (const token of new MarkdownIt({ html: true }).parse(lines.join('\n'), {})) {
-    const language = /^\S*/.exec(token.info.trim())![0];
+    const [language = '', ...tags] = token.info.trim().split(/\s+/);
     const type = SHELL.test(language) ? 'shell' : TYPESCRIPT.test(language) ? 'typescript' : undefined;
     if (token.type !== 'fence' || token.map === null || type === undefined) continue;
     const before = text(token.map[0]);
     const details = DETAILS_START.exec(before);
     const after = lines.slice(token.map[1]).join('\n');
-    const wrapped = details !== null && DETAILS_END.test(after);
+    const wrapped = type === 'shell' && details !== null && DETAILS_END.test(after);
+    const source = token.content.replace(/\n$/, '');
     blocks.push({ type: 'text', source: wrapped ? before.slice(0, details.index) : before });
-    blocks.push({
-      type,
-      source: token.content.replace(/\n$/, ''),
-      ...(wrapped ? { summary: details[1]?.trim() ?? '' } : {}),
-    });
+    if (type === 'typescript') blocks.push({ type, source, tags });
+    else blocks.push({ type, source, ...(wrapped ? { summary: details[1]?.trim() ?? '' } : {}) });
     next = token.map[1];
     if (wrapped) next += DETAILS_END.exec(after)![0].split('\n').length - 1;
   }
@@ -113,7 +113,8 @@ export function importWriteup(markdown: string, { paths = new Map() }: ImportOpt
 
   for (const [i, block] of blocksOf(markdown).entries()) {
     if (block.type === 'text') text(block.source);
-    else if (block.type === 'typescript') code(block.source);
+    else if (block.type === 'typescript')
+      code(block.source, block.tags.length > 0 ? { tags: block.tags } : {});
     else {
       const metadata: CellMetadata =
         block.summary === undefined

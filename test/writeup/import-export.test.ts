@@ -151,3 +151,10 @@ TypeError: no
     ['07 long_files/cell-1-4-1.svg', '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>'],
   ]);
 });
+
+test('TypeScript is a cell, and words after the language are its tags', async () => {
+  const document = '```ts parameters\nlet a = 1;\n```\n\nThen:\n\n```ts\na + 1\n```\n';
+  const { notebook } = importWriteup(document);
+  expect(notebook.cells.map((cell) => cell.metadata.tags)).toEqual([['parameters'], undefined, undefined]);
+  expect((await exportWriteup(notebook, { name: 'x' })).markdown).toBe(document);
+});
