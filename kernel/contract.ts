@@ -43,12 +43,19 @@ export type ToEngine =
   | { type: 'execute'; id: string; request: CellRequest }
   /** Give up a cell that waits for a promise; a cell that computes is stopped through the inspector. */
   | { type: 'abandon'; id: string }
-  /** Names and types of live values, for completion and inspection; `expression` has no side effects. */
+  /**
+   * Names of live values, for completion, and one value described, for inspection. The expression is evaluated
+   * only as far as it has no side effects; the empty one stands for the global scope. Answered when the main
+   * thread is free, so not while a cell computes.
+   */
   | { type: 'properties'; id: string; expression: string }
-  | { type: 'describe'; id: string; expression: string }
-  | { type: 'shutdown' };
+  | { type: 'describe'; id: string; expression: string };
 
-/** From the main thread to the transport thread. `id` names the request whose cell caused it. */
+/**
+ * From the main thread to the transport thread, in the order in which it happened: everything that a cell shows
+ * arrives before its `done`. `id` names the request whose cell caused it; output of nobody in particular (a
+ * child process, a native library) belongs to the last cell that began, and to '' before the first.
+ */
 export type FromEngine =
   | { type: 'output'; id: string; output: CellOutput }
   | { type: 'done'; id: string; outcome: CellOutcome }
@@ -58,3 +65,23 @@ export type FromEngine =
   | { type: 'input-request'; id: string; prompt: string; password: boolean }
   | { type: 'properties'; id: string; names: { name: string; kind: string }[] }
   | { type: 'describe'; id: string; text: string | undefined };
+
+/** What a transport, running in the worker, gets to talk with the main thread (`connectToEngine` in host/). */
+export interface EngineConnection {
+  /** Cells run one after the other in the order they are sent; every `execute` is answered by one `done`. */
+  send(message: ToEngine): void;
+  /**
+   * Messages are handed over one by one: where the handler returns a promise, the next one waits for it, and a
+   * cell that prints faster than the transport carries away is slowed down instead of filling the memory.
+   */
+  onMessage(handler: (message: FromEngine) => void | Promise<void>): void;
+  /**
+   * Stops the cell that runs, whether it computes, waits for a promise or waits for a line: its `done` follows,
+   * an error named `KernelInterrupted`. Nothing happens where no cell runs. SIGINT does the same by itself.
+   */
+  interrupt(): void;
+  /** Answers an `input-request`; `undefined` where the client has no person to ask: the cell gets an error. */
+  input(text: string | undefined): void;
+  /** Ends the process, also one that is busy. What the transport has to say must be said before. */
+  shutdown(): void;
+}

@@ -59,7 +59,16 @@ const shared = {
   // tfjs-core's modules import each other without file extensions, so they have to be bundled.
   // the ES modules, also for tfjs-backend-cpu's own imports: two copies of the core would not share types
   mainFields: ['module', 'main'],
-  external: ['koffi', 'vega', 'vega-lite', '@tensorflow/tfjs-backend-wasm', 'esbuild', 'zeromq'],
+  external: [
+    'koffi',
+    'vega',
+    'vega-lite',
+    '@tensorflow/tfjs-backend-wasm',
+    'esbuild',
+    'zeromq',
+    'amaro',
+    'typescript',
+  ],
   define: { 'import.meta.url': '__importMetaUrl', __ARCLAB_VERSION__: JSON.stringify(version) },
   banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   loader: { '.njk': 'text' },
@@ -75,6 +84,7 @@ const entries = {
   'sample-worker': 'src/training/sample-worker.ts',
   'wasm-worker': 'src/tensors/wasm/worker.ts',
   bench: 'test/bench/main.ts',
+  'kernel-bridge': 'kernel/bridge/main.ts',
 };
 
 mkdirSync(join(root, 'dist'), { recursive: true });

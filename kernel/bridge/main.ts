@@ -1,0 +1,25 @@
+/**
+ * `node kernel-bridge.cjs`: runs TypeScript cells for a program that talks lines of JSON over standard input and
+ * output; the messages are those of contract.ts. The same file is the main thread and the transport thread, so
+ * that it can be carried alone.
+ *
+ *   → {"type":"execute","id":"1","request":{"code":"6 * 7","name":"cell-1.ts"}}
+ *   ← {"type":"done","id":"1","outcome":{"status":"ok","result":{"data":{"text/plain":"42"},"metadata":{}}}}
+ */
+import { isMainThread } from 'node:worker_threads';
+
+async function main(): Promise<void> {
+  if (!isMainThread) {
+    const { serveLines } = await import('./serve-lines.js');
+    serveLines();
+    return;
+  }
+  const [{ startHost }, { stripTypes, loadAmaro }] = await Promise.all([
+    import('../host/host.js'),
+    import('../engine/strip.js'),
+  ]);
+  startHost({ worker: __filename, transport: undefined, strip: stripTypes });
+  loadAmaro();
+}
+
+void main();

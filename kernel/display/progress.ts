@@ -1,0 +1,148 @@
+import type { DisplayApi, DisplayHandle } from './display.js';
+import { escapeHtml } from './table.js';
+
+/** How a progress bar is labelled. */
+export interface ProgressOptions {
+  /** What is done, in front of the bar. */
+  label?: string;
+  /** How many steps there are; taken from an array or a set where it is missing. */
+  total?: number;
+}
+
+/** A progress bar that is moved by hand. */
+export interface ProgressBar {
+  /** Moves by a number of steps, and shows `note` behind the bar. */
+  advance(steps?: number, note?: string): void;
+  /** Moves to a step. */
+  set(step: number, note?: string): void;
+}
+
+/** The function `progress` of every cell. */
+export interface Progress {
+  /** Goes through something while a bar shows how far: `for (const task of progress(tasks)) …`. */
+  <T>(items: Iterable<T>, options?: ProgressOptions): Iterable<T>;
+  <T>(items: AsyncIterable<T>, options?: ProgressOptions): AsyncIterable<T>;
+  /** A bar of that many steps. */
+  (total: number, options?: ProgressOptions): ProgressBar;
+}
+
+/** How often a bar is drawn anew at most, in ms. */
+const INTERVAL_MS = 100;
+const WIDTH = 24;
+
+class Bar implements ProgressBar {
+  readonly #display: DisplayApi;
+  readonly #label: string;
+  readonly #total: number | undefined;
+  readonly #began = performance.now();
+  #step = 0;
+  #note = '';
+  #handle: DisplayHandle | undefined;
+  #drawn = Number.NEGATIVE_INFINITY;
+
+  constructor(display: DisplayApi, total: number | undefined, label: string) {
+    this.#display = display;
+    this.#total = total;
+    this.#label = label;
+    this.#draw();
+  }
+
+  advance(steps = 1, note = this.#note): void {
+    this.set(this.#step + steps, note);
+  }
+
+  set(step: number, note = this.#note): void {
+    this.#step = step;
+    this.#note = note;
+    if (step === this.#total || performance.now() - this.#drawn >= INTERVAL_MS) this.#draw();
+  }
+
+  finish(): void {
+    this.#draw();
+  }
+
+  #draw(): void {
+    this.#drawn = performance.now();
+    const bundle = { 'text/plain': this.#text(), 'text/html': this.#html() };
+    if (this.#handle === undefined) this.#handle = this.#display.display(bundle, { raw: true });
+    else this.#handle.update(bundle);
+  }
+
+  get #share(): number | undefined {
+    return this.#total === undefined
+      ? undefined
+      : this.#total === 0
+        ? 1
+        : Math.min(1, this.#step / this.#total);
+  }
+
+  /** `12/40 30% 0:05 < 0:12` */
+  #numbers(): string {
+    const seconds = (performance.now() - this.#began) / 1000;
+    const share = this.#share;
+    if (share === undefined) return `${this.#step} ${clock(seconds)}`;
+    const left = share > 0 && share < 1 ? ` < ${clock(seconds / share - seconds)}` : '';
+    return `${this.#step}/${this.#total} ${Math.floor(100 * share)}% ${clock(seconds)}${left}`;
+  }
+
+  #text(): string {
+    const full = Math.round(WIDTH * (this.#share ?? 0));
+    const bar = this.#share === undefined ? '' : `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)}`;
+    return [this.#label, bar, this.#numbers(), this.#note].filter(Boolean).join(' ');
+  }
+
+  #html(): string {
+    const value = this.#share === undefined ? '' : ` value="${this.#share}"`;
+    const words = [this.#numbers(), this.#note].filter(Boolean).join(' ');
+    return `<div>${escapeHtml(this.#label)} <progress max="1"${value}></progress> <code>${escapeHtml(words)}</code></div>`;
+  }
+}
+
+function clock(seconds: number): string {
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+}
+
+/** Makes the function `progress` of a kernel. */
+export function createProgress(display: DisplayApi): Progress {
+  const progress = (
+    what: number | Iterable<unknown> | AsyncIterable<unknown>,
+    { label = '', total }: ProgressOptions = {},
+  ) => {
+    if (typeof what === 'number') return new Bar(display, what, label);
+    const known = total ?? sizeOf(what);
+    return Symbol.asyncIterator in what
+      ? followAsync(what, () => new Bar(display, known, label))
+      : follow(what, () => new Bar(display, known, label));
+  };
+  return progress as Progress;
+}
+
+function sizeOf(items: object): number | undefined {
+  const { length, size } = items as { length?: unknown; size?: unknown };
+  return typeof length === 'number' ? length : typeof size === 'number' ? size : undefined;
+}
+
+function* follow<T>(items: Iterable<T>, makeBar: () => Bar): Iterable<T> {
+  const bar = makeBar();
+  try {
+    for (const item of items) {
+      yield item;
+      bar.advance();
+    }
+  } finally {
+    bar.finish();
+  }
+}
+
+async function* followAsync<T>(items: AsyncIterable<T>, makeBar: () => Bar): AsyncIterable<T> {
+  const bar = makeBar();
+  try {
+    for await (const item of items) {
+      yield item;
+      bar.advance();
+    }
+  } finally {
+    bar.finish();
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * A cell as V8's REPL mode can run it.
+ *
+ * REPL mode lets the next cell redeclare `let` with `let`, and nothing else. A person who turns a `const` into a
+ * function and runs the cell again must not be told that the name is taken, so everything that a cell declares
+ * becomes a `let`, functions ahead of the rest as the language has it. Closures see the new value, as they
+ * should in a notebook.
+ */
+import type {
+  AnyNode,
+  ExportDefaultDeclaration,
+  FunctionDeclaration,
+  ImportDeclaration,
+  ModuleDeclaration,
+  Program,
+  Statement,
+  VariableDeclaration,
+} from 'acorn';
+import { type Edit, EditedSource, type Position } from './edited-source.js';
+import { KERNEL_GLOBAL } from './kernel-global.js';
+import { mapThrough } from './source-map.js';
+import { SourceSyntaxError, type Stripper } from './strip.js';
+import { importEdits, parseModule, walk } from './syntax.js';
+
+/** A static import of a cell. */
+export interface CellImport {
+  specifier: string;
+  attributes: Record<string, string>;
+  /** Local names by what they stand for: a name that the module exports, or `*` for all of it. */
+  bindings: { local: string; imported: string }[];
+  /** Where the import stands, for errors. */
+  position: Position;
+}
+
+/** What is to be run. */
+export interface CellCode {
+  /** What V8 evaluates. */
+  expression: string;
+  imports: CellImport[];
+  /** Names that the cell uses as values: an import that is only a type is missing, and that is no error. */
+  used: Set<string>;
+  /** Whether the last statement is an expression: its value is the result. */
+  hasResult: boolean;
+  /** Where in the cell a place of the expression came from. */
+  original(place: Position): Position;
+}
+
+type TopLevel = Statement | ModuleDeclaration;
+type SimpleVar = VariableDeclaration & { kind: 'var' };
+
+/** Makes a cell ready to run. Throws a `SourceSyntaxError`. */
+export function compileCell(source: string, name: string, strip: Stripper): CellCode {
+  const { code, map, shift } = stripCell(source, name, strip);
+  const toSource = (place: Position): Position => {
+    const mapped = mapThrough(map, place);
+    return mapped.line === 1 ? { line: 1, column: Math.max(0, mapped.column - shift) } : mapped;
+  };
+  let program: Program;
+  try {
+    program = parseModule(code);
+  } catch (error) {
+    const { message, loc } = error as SyntaxError & { loc?: Position };
+    const { line, column } = toSource(loc ?? { line: 1, column: 0 });
+    throw new SourceSyntaxError(message.replace(/ \(\d+:\d+\)$/, ''), name, line, column);
+  }
+  const edited = new Rewriter(code, program).result;
+  return {
+    expression: edited.text,
+    imports: importsOf(program, toSource, code),
+    used: usedNames(program),
+    hasResult: endsWithExpression(program, map !== undefined),
+    original: (place) => toSource(edited.original(place)),
+  };
+}
+
+/** Strips a cell. `{ lr }` and `{ a: 1 }` alone are objects, as in every console, and not blocks. */
+function stripCell(source: string, name: string, strip: Stripper) {
+  if (/^\s*\{/.test(source) && !/;\s*$/.test(source)) {
+    try {
+      const { code, map } = strip(`(${source}\n)`, name);
+      parseModule(code);
+      if (map === undefined) return { code, map, shift: 1 };
+    } catch {
+      // then it is a block
+    }
+  }
+  return { ...strip(source, name), shift: 0 };
+}
+
+/** Puts the statements of a cell together anew. */
+class Rewriter {
+  readonly result: EditedSource;
+  readonly #edits: Edit[];
+  readonly #declared = new Set<string>();
+
+  constructor(code: string, program: Program) {
+    this.result = new EditedSource(code).add("'use strict';");
+    this.#edits = importEdits(program, KERNEL_GLOBAL, false);
+    const body: TopLevel[] = program.body;
+    const locals = body.flatMap((node) =>
+      node.type === 'ImportDeclaration' ? node.specifiers.map((specifier) => specifier.local.name) : [],
+    );
+    if (locals.length > 0) this.result.add(`let {${locals}}=${KERNEL_GLOBAL}.imported;`);
+    for (const node of body) this.#hoist(node);
+    let at = 0;
+    for (const node of body) {
+      this.#take(at, node.start);
+      this.#statement(node);
+      at = node.end;
+    }
+    this.#take(at, code.length);
+  }
+
+  #take(start: number, end: number): void {
+    this.result.takeEdited(start, end, this.#edits);
+  }
+
+  /** What must exist before the first statement runs: functions, and the names of `var`. */
+  #hoist(node: TopLevel): void {
+    const declaration = declarationOf(node);
+    if (isNamedFunction(declaration)) {
+      const { id } = declaration;
+      this.result.add(this.#declared.has(id.name) ? `${id.name}=` : `let ${id.name}=`);
+      this.#declared.add(id.name);
+      this.#take(declaration.start, id.start);
+      this.#take(id.end, declaration.end);
+      this.result.add(';');
+    } else if (isSimpleVar(declaration)) {
+      for (const { id } of declaration.declarations) {
+        const name = (id as { name: string }).name;
+        if (!this.#declared.has(name)) this.result.add(`let ${name};`);
+        this.#declared.add(name);
+      }
+    }
+  }
+
+  #statement(node: TopLevel): void {
+    const declaration = declarationOf(node);
+    if (node.type === 'ImportDeclaration' || isNamedFunction(declaration) || isBareExport(node)) {
+      this.result.add(';');
+    } else if (isSimpleVar(declaration)) {
+      for (const { id, init } of declaration.declarations) {
+        if (!init) continue;
+        this.#take(id.start, id.end);
+        this.#take(id.end, init.end);
+        this.result.add(';');
+      }
+      if (declaration.declarations.every(({ init }) => !init)) this.result.add(';');
+    } else if (isVariableDeclaration(declaration)) {
+      this.result.add('let');
+      this.#take(declaration.start + declaration.kind.length, declaration.end);
+    } else if (node.type === 'ExportDefaultDeclaration') {
+      const named = node.declaration.type === 'ClassDeclaration' && node.declaration.id !== null;
+      if (!named) this.result.add(';(');
+      this.#take(node.declaration.start, node.declaration.end);
+      if (!named) this.result.add(');');
+    } else {
+      const inner = declaration ?? node;
+      this.#take(inner.start, inner.end);
+    }
+  }
+}
+
+/** The declaration that a statement is or exports. */
+function declarationOf(node: TopLevel): AnyNode | undefined {
+  if (node.type === 'ExportNamedDeclaration' || node.type === 'ExportDefaultDeclaration') {
+    return (node.declaration as AnyNode | null | undefined) ?? undefined;
+  }
+  return node;
+}
+
+function isNamedFunction(node: AnyNode | undefined): node is FunctionDeclaration {
+  return node?.type === 'FunctionDeclaration' && node.id !== null;
+}
+
+function isVariableDeclaration(node: AnyNode | undefined): node is VariableDeclaration {
+  return node?.type === 'VariableDeclaration';
+}
+
+/** `var` of plain names. What it declares exists, undefined, before; enums and namespaces rest on it. */
+function isSimpleVar(node: AnyNode | undefined): node is SimpleVar {
+  return (
+    isVariableDeclaration(node) &&
+    node.kind === 'var' &&
+    node.declarations.every(({ id }) => id.type === 'Identifier')
+  );
+}
+
+/** `export { a }` and `export … from`: a cell has nobody to export to. */
+function isBareExport(node: TopLevel): boolean {
+  if (node.type === 'ExportAllDeclaration') return true;
+  return node.type === 'ExportNamedDeclaration' && !node.declaration;
+}
+
+function importsOf(program: Program, toSource: (place: Position) => Position, code: string): CellImport[] {
+  const body: TopLevel[] = program.body;
+  const before = (offset: number) => code.slice(0, offset).split('\n');
+  return body
+    .filter((node): node is ImportDeclaration => node.type === 'ImportDeclaration')
+    .map((node) => {
+      const lines = before(node.source.start);
+      return {
+        specifier: String(node.source.value),
+        attributes: Object.fromEntries(
+          (node.attributes ?? []).map(({ key, value }) => [
+            key.type === 'Identifier' ? key.name : String(key.value),
+            String(value.value),
+          ]),
+        ),
+        bindings: node.specifiers.map((specifier) => ({
+          local: specifier.local.name,
+          imported:
+            specifier.type === 'ImportNamespaceSpecifier'
+              ? '*'
+              : specifier.type === 'ImportDefaultSpecifier'
+                ? 'default'
+                : specifier.imported.type === 'Identifier'
+                  ? specifier.imported.name
+                  : String(specifier.imported.value),
+        })),
+        position: toSource({ line: lines.length, column: lines.at(-1)!.length }),
+      };
+    });
+}
+
+/** Names that stand for values somewhere in a program, its imports left aside. */
+export function usedNames(program: Program): Set<string> {
+  const names = new Set<string>();
+  walk(program, (node, parent) => {
+    if (node.type !== 'Identifier' || parent?.type.startsWith('Import')) return;
+    const inner = parent as AnyNode | undefined;
+    const isName =
+      (inner?.type === 'MemberExpression' && inner.property === node && !inner.computed) ||
+      (inner?.type === 'Property' && inner.key === node && !inner.computed && !inner.shorthand);
+    if (!isName) names.add((node as unknown as { name: string }).name);
+  });
+  return names;
+}
+
+/** Whether the value of a cell is to be shown. `generated` code has a little around what the person wrote. */
+function endsWithExpression(program: Program, generated: boolean): boolean {
+  const body: TopLevel[] = program.body.filter(
+    // amaro declares a namespace at the end
+    (node) =>
+      node.type !== 'EmptyStatement' && !(generated && isSimpleVar(node) && !node.declarations[0]?.init),
+  );
+  const end = body.at(-1);
+  if (end === undefined) return false;
+  if (end.type === 'ExpressionStatement') return true;
+  if (end.type === 'ExportDefaultDeclaration') return !isDeclaration(end);
+  // TypeScript puts what follows a `using` into a block
+  return generated && end.type === 'TryStatement' && end.block.body.at(-1)?.type === 'ExpressionStatement';
+}
+
+function isDeclaration(node: ExportDefaultDeclaration): boolean {
+  return node.declaration.type === 'ClassDeclaration' || node.declaration.type === 'FunctionDeclaration';
+}

@@ -1,0 +1,112 @@
+/**
+ * Which cell does the code that runs belong to: for output, late errors and timers.
+ *
+ * `AsyncLocalStorage` would say it too, but where execution is terminated inside a promise's reaction, as an
+ * interrupt does, its promise hooks leave Node's stack of async ids out of order and Node aborts the process.
+ * So promises carry their cell by V8's own promise hooks, which keep no stack, and everything else (timers,
+ * sockets, files) by Node's `init` hook.
+ */
+import { createHook, executionAsyncResource } from 'node:async_hooks';
+import { promiseHooks } from 'node:v8';
+import { internalBinding } from '../host/signals.js';
+
+/** A cell while it runs and afterwards, for what it has left behind. */
+export interface Cell {
+  readonly id: string;
+  /** The name in error messages, `cell-10.ts`. */
+  readonly name: string;
+  /** Interrupted or ended by `process.exit`: what it left behind is to stop. */
+  abandoned: boolean;
+}
+
+const CELL = Symbol('cell');
+type Carrier = { [CELL]?: Cell };
+
+/** The parts of Node's `async_wrap` that an interrupt needs. */
+interface AsyncWrap {
+  async_hook_fields: Uint32Array;
+  constants: { kCheck: number };
+  clearAsyncIdStack(): void;
+  setPromiseHooks?(...hooks: unknown[]): void;
+}
+
+/** The cell of the promise reaction or of the synchronous code that runs. */
+let current: Cell | undefined;
+let last: Cell | undefined;
+let asyncWrap: AsyncWrap | undefined;
+
+/** Begins to follow cells through asynchronous code. Once per process, before the first cell. */
+export function trackCells(): void {
+  asyncWrap = internalBinding('async_wrap') as AsyncWrap | undefined;
+  // Node checks that callbacks begin and end in pairs, and aborts where one was terminated
+  if (asyncWrap !== undefined) asyncWrap.async_hook_fields[asyncWrap.constants.kCheck] = 0;
+  createHook({
+    init(_id, type, _trigger, resource: Carrier) {
+      if (type !== 'PROMISE') resource[CELL] = owner();
+    },
+  }).enable();
+  const before: (Cell | undefined)[] = [];
+  const hooks = {
+    init(promise: Promise<unknown>) {
+      (promise as Carrier)[CELL] = owner();
+    },
+    before(promise: Promise<unknown>) {
+      before.push(current);
+      current = (promise as Carrier)[CELL];
+    },
+    after() {
+      current = before.pop();
+    },
+  };
+  promiseHooks.createHook(hooks);
+  // enabling Node's hook above has switched on Node's hooks for promises too: they are what must not run
+  asyncWrap?.setPromiseHooks?.(hooks.init, hooks.before, hooks.after, undefined);
+  resetStack = () => {
+    before.length = 0;
+  };
+}
+
+let resetStack = () => {};
+
+/** To be called after execution was terminated, outside of any cell: forgets what was interrupted half-way. */
+export function forgetInterrupted(): void {
+  current = undefined;
+  resetStack();
+  asyncWrap?.clearAsyncIdStack();
+}
+
+function owner(): Cell | undefined {
+  return current ?? (executionAsyncResource() as Carrier)[CELL];
+}
+
+/** The cell that the running code belongs to; the last one that began where nobody knows. */
+export function currentCell(): Cell | undefined {
+  return owner() ?? last;
+}
+
+/** Throws where the running code belongs to a cell that was abandoned: it has nothing more to say. */
+export function refuseAbandoned(): void {
+  if (owner()?.abandoned) throw new AbandonedError('the cell that this code belongs to was interrupted');
+}
+
+/** What stops code of an abandoned cell at its next output. */
+export class AbandonedError extends Error {
+  override readonly name = 'KernelInterrupted';
+}
+
+/** The cell of a promise, for rejections that nobody handled. */
+export function cellOfPromise(promise: object): Cell | undefined {
+  return (promise as Carrier)[CELL] ?? currentCell();
+}
+
+/** Runs `action` as part of a cell. */
+export function inCell<T>(cell: Cell, action: () => T): T {
+  const outer = current;
+  current = cell;
+  last = cell;
+  try {
+    return action();
+  } finally {
+    current = outer;
+  }
+}

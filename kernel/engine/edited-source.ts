@@ -1,0 +1,96 @@
+/** A place in a text: the line counts from 1, the column from 0, as source maps do it. */
+export interface Position {
+  line: number;
+  column: number;
+}
+
+/** A stretch of the result that was taken from the source, unchanged. */
+interface Piece {
+  at: number;
+  from: number;
+  length: number;
+}
+
+/** The offsets at which the lines of a text begin. */
+export function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+/** Where an offset lies. */
+export function positionOf(starts: readonly number[], offset: number): Position {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (starts[middle]! <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return { line: low + 1, column: offset - starts[low]! };
+}
+
+/**
+ * A text put together from stretches of a source and of new text, which knows for every place where in the
+ * source it came from.
+ */
+export class EditedSource {
+  readonly #source: string;
+  readonly #pieces: Piece[] = [];
+  #text = '';
+  #resultStarts: number[] | undefined;
+  #sourceStarts: number[] | undefined;
+
+  constructor(source: string) {
+    this.#source = source;
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Adds new text. */
+  add(text: string): this {
+    this.#text += text;
+    return this;
+  }
+
+  /** Adds what stands in the source between two offsets. */
+  take(start: number, end: number): this {
+    if (end <= start) return this;
+    this.#pieces.push({ at: this.#text.length, from: start, length: end - start });
+    this.#text += this.#source.slice(start, end);
+    return this;
+  }
+
+  /** Adds a stretch of the source in which stretches are replaced. The edits do not overlap. */
+  takeEdited(start: number, end: number, edits: readonly Edit[]): this {
+    let at = start;
+    for (const edit of edits) {
+      if (edit.start < at || edit.end > end) continue;
+      this.take(at, edit.start).add(edit.text);
+      at = edit.end;
+    }
+    return this.take(at, end);
+  }
+
+  /** Where in the source a place of the result came from; the nearest place before it for new text. */
+  original(place: Position): Position {
+    this.#resultStarts ??= lineStarts(this.#text);
+    this.#sourceStarts ??= lineStarts(this.#source);
+    const line = Math.min(place.line, this.#resultStarts.length);
+    const offset = this.#resultStarts[line - 1]! + place.column;
+    let best: Piece | undefined;
+    for (const piece of this.#pieces) if (piece.at <= offset) best = piece;
+    if (best === undefined) return { line: 1, column: 0 };
+    const inside = Math.min(offset - best.at, best.length);
+    return positionOf(this.#sourceStarts, best.from + inside);
+  }
+}
+
+/** A stretch of a source and the text that takes its place. */
+export interface Edit {
+  start: number;
+  end: number;
+  text: string;
+}

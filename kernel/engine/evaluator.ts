@@ -1,0 +1,130 @@
+import { type Runtime, Session } from 'node:inspector';
+
+/** How the evaluation of a cell went. */
+export type Evaluated = { value: unknown } | { thrown: unknown } | 'terminated';
+
+/** The part of `Runtime.evaluate` that is used here; Node's types do not know all of it. */
+interface EvaluateParameters extends Runtime.EvaluateParameterType {
+  replMode?: boolean;
+  throwOnSideEffect?: boolean;
+  timeout?: number;
+}
+
+type EvaluateAnswer = (error: Error | null, answer?: Runtime.EvaluateReturnType) => void;
+
+/**
+ * Runs code in V8's REPL mode, through the inspector, on the thread that calls it. Values come back as they are
+ * and not as the inspector's descriptions.
+ */
+export class Evaluator {
+  readonly #session = new Session();
+  #received: unknown;
+  #receiver: string | undefined;
+
+  constructor() {
+    this.#session.connect();
+  }
+
+  /** Evaluates a cell; its synchronous part has run when this returns. */
+  evaluate(expression: string): Promise<Evaluated> {
+    return new Promise((resolve) => {
+      this.#post(
+        { expression, replMode: true, awaitPromise: true, silent: true, objectGroup: 'cell' },
+        (error, answer) => {
+          if (error || !answer) {
+            resolve('terminated');
+            return;
+          }
+          const { result, exceptionDetails } = answer;
+          const evaluated = exceptionDetails
+            ? {
+                thrown: exceptionDetails.exception
+                  ? this.#value(exceptionDetails.exception)
+                  : exceptionDetails.text,
+              }
+            : { value: this.#value(result) };
+          this.#session.post('Runtime.releaseObjectGroup', { objectGroup: 'cell' });
+          resolve(evaluated);
+        },
+      );
+    });
+  }
+
+  /** Ends the evaluated code from which this is called; never returns. */
+  terminate(): never {
+    this.#session.post('Runtime.terminateExecution');
+    // V8 looks for the request when a loop turns round
+    for (;;);
+  }
+
+  /**
+   * The value of an expression that has no side effects, now; undefined where it has, fails, or takes longer than
+   * a fifth of a second.
+   */
+  peek(expression: string): { value: unknown } | undefined {
+    let found: { value: unknown } | undefined;
+    this.#post(
+      {
+        expression,
+        replMode: true,
+        throwOnSideEffect: true,
+        silent: true,
+        timeout: 200,
+        objectGroup: 'peek',
+      },
+      (error, answer) => {
+        if (!error && answer && !answer.exceptionDetails) found = { value: this.#value(answer.result) };
+      },
+    );
+    this.#session.post('Runtime.releaseObjectGroup', { objectGroup: 'peek' });
+    return found;
+  }
+
+  /** Names that `let` and `class` of earlier cells have declared. */
+  lexicalNames(): string[] {
+    let names: string[] = [];
+    this.#session.post('Runtime.globalLexicalScopeNames', (error, answer) => {
+      if (!error && answer) names = answer.names;
+    });
+    return names;
+  }
+
+  #post(parameters: EvaluateParameters, answer: EvaluateAnswer): void {
+    this.#session.post('Runtime.evaluate', parameters, answer);
+  }
+
+  /** The value behind one of the inspector's descriptions. */
+  #value(described: Runtime.RemoteObject): unknown {
+    if (described.objectId === undefined && described.unserializableValue === undefined)
+      return described.value;
+    const { objectId, unserializableValue } = described;
+    this.#session.post('Runtime.callFunctionOn', {
+      objectId: this.#receiverId(),
+      functionDeclaration: 'function (value) { this(value); }',
+      arguments: [objectId === undefined ? { unserializableValue } : { objectId }],
+      silent: true,
+    });
+    const value = this.#received;
+    this.#received = undefined;
+    return value;
+  }
+
+  /** The inspector's name for a function of ours, to which code that it runs can hand values. */
+  #receiverId(): string {
+    if (this.#receiver !== undefined) return this.#receiver;
+    const key = Symbol.for('arclab.kernel.receive');
+    const holder = globalThis as Record<symbol, unknown>;
+    holder[key] = (value: unknown) => {
+      this.#received = value;
+    };
+    this.#session.post(
+      'Runtime.evaluate',
+      { expression: "globalThis[Symbol.for('arclab.kernel.receive')]", objectGroup: 'kernel' },
+      (_error, answer) => {
+        this.#receiver = answer?.result.objectId;
+      },
+    );
+    delete holder[key];
+    return this.#receiver!;
+  }
+}

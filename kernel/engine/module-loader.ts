@@ -1,0 +1,66 @@
+import { register } from 'node:module';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+
+/** Addresses of what the kernel itself provides as modules. */
+export const BUILTIN_SCHEME = 'arclab-kernel:';
+
+/**
+ * What runs in Node's thread for loading modules. It has no file of its own, so that the kernel stays one file;
+ * sources come over the port before the import that asks for them begins.
+ */
+const HOOKS = `
+import { receiveMessageOnPort } from 'node:worker_threads';
+const sources = new Map();
+let port, builtins;
+export function initialize(data) {
+  port = data.port;
+  builtins = new Set(data.builtins);
+}
+export function resolve(specifier, context, next) {
+  if (builtins.has(specifier)) return { url: '${BUILTIN_SCHEME}' + specifier, shortCircuit: true };
+  if (specifier.startsWith('${BUILTIN_SCHEME}')) return { url: specifier, shortCircuit: true };
+  return next(specifier, context);
+}
+export function load(url, context, next) {
+  for (let m; (m = receiveMessageOnPort(port)); ) for (const { url, code } of m.message) sources.set(url, code);
+  const source = sources.get(url);
+  if (source === undefined) return next(url, context);
+  if (!url.startsWith('${BUILTIN_SCHEME}')) sources.delete(url);
+  return { format: 'module', source, shortCircuit: true };
+}
+`;
+
+/** Gives Node the modules that the kernel has made. */
+export class ModuleLoader {
+  readonly #builtins: Record<string, object>;
+  #port: MessagePort | undefined;
+
+  constructor(builtins: Record<string, object>) {
+    this.#builtins = builtins;
+  }
+
+  /** Makes modules known by their addresses. The first time this starts Node's thread for loading, about 30 ms. */
+  provide(modules: { url: string; code: string }[]): void {
+    this.#port ??= this.#start();
+    this.#port.postMessage(modules);
+  }
+
+  #start(): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    const names = Object.keys(this.#builtins);
+    register(`data:text/javascript,${encodeURIComponent(HOOKS)}`, {
+      data: { port: port2, builtins: names },
+      transferList: [port2],
+    });
+    port1.unref();
+    port1.postMessage(
+      names.map((name) => ({ url: BUILTIN_SCHEME + name, code: builtinModule(name, this.#builtins[name]!) })),
+    );
+    return port1;
+  }
+}
+
+function builtinModule(name: string, exports: object): string {
+  const named = Object.keys(exports).map((key) => `export const ${key} = whole.${key};`);
+  return `const whole = __kernel__.builtin(${JSON.stringify(name)}); export default whole; ${named.join(' ')}`;
+}

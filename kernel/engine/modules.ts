@@ -1,0 +1,163 @@
+/**
+ * Imports of cells and of the project's own files.
+ *
+ * Packages and `node:` modules are Node's business. Files of the project become native ES modules under an
+ * address with a version, `file:///project/a.ts?v=3`: what is imported again has the same version, and is the
+ * same module with the same state, until it or something that it imports, however far away, has changed.
+ */
+import Module, { createRequire, isBuiltin } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { CellError } from '../contract.js';
+import type { CellCode, CellImport } from './cell-code.js';
+import { describeError, plainError } from './errors.js';
+import { ModuleGraph } from './module-graph.js';
+import { BUILTIN_SCHEME, ModuleLoader } from './module-loader.js';
+import { importFrom } from './natives.js';
+import { ModuleNotFoundError, Resolver } from './resolver.js';
+import type { Stripper } from './strip.js';
+
+/** What imports need. */
+export interface ModulesOptions {
+  strip: Stripper;
+  critical<T>(action: () => T): T;
+  builtins: Record<string, object>;
+}
+
+type Namespace = Record<string, unknown>;
+
+/** Finds, prepares and imports modules. */
+export class Modules {
+  readonly builtins: Record<string, object>;
+  readonly #resolver = new Resolver();
+  readonly #graph: ModuleGraph;
+  readonly #loader: ModuleLoader;
+  readonly #critical: ModulesOptions['critical'];
+
+  constructor({ strip, critical, builtins }: ModulesOptions) {
+    this.builtins = builtins;
+    this.#critical = critical;
+    this.#graph = new ModuleGraph(this.#resolver, strip, builtins);
+    this.#loader = new ModuleLoader(builtins);
+    provideBuiltinsToRequire(builtins);
+  }
+
+  /** What `import(specifier)` in a file gives. */
+  async import(specifier: string, parentFile: string, options?: ImportCallOptions): Promise<Namespace> {
+    const builtin = this.builtins[specifier];
+    if (builtin !== undefined) return { ...builtin, default: builtin };
+    const target = this.#critical(() => this.#prepare(specifier, parentFile));
+    if (target === undefined) return this.#importPackage(specifier, parentFile, options);
+    try {
+      return await importFrom(dirname(parentFile), target.url);
+    } catch (error) {
+      // Node would give the same failure for ever; what failed may have been the network
+      this.#graph.renew(target.file);
+      throw error;
+    }
+  }
+
+  /** What `import.meta.resolve` gives. */
+  resolve(specifier: string, parentFile: string): string {
+    if (this.builtins[specifier] !== undefined) return BUILTIN_SCHEME + specifier;
+    if (isBuiltin(specifier)) return specifier.startsWith('node:') ? specifier : `node:${specifier}`;
+    this.#resolver.configs.forget();
+    const file = this.#resolver.resolve(specifier, parentFile);
+    return pathToFileURL(file ?? createRequire(parentFile).resolve(specifier)).href;
+  }
+
+  /** The file of a module's address. */
+  fileOf(url: string): string {
+    return fileURLToPath(url);
+  }
+
+  /** `require` of a notebook: TypeScript files are only there for `import`. */
+  requireFrom(require: NodeJS.Require): NodeJS.Require {
+    return require;
+  }
+
+  /** Imports what a cell imports. The values are those of its local names. */
+  async importForCell(
+    code: CellCode,
+    cellName: string,
+    parentFile: string,
+  ): Promise<{ bindings: Namespace } | { error: CellError }> {
+    const bindings: Namespace = {};
+    for (const item of code.imports) {
+      const place = { name: cellName, ...item.position };
+      try {
+        const namespace = await this.import(item.specifier, parentFile, attributesOf(item));
+        for (const { local, imported } of item.bindings) {
+          const found = lookUp(namespace, imported);
+          if (found === undefined && code.used.has(local)) {
+            const text = `"${item.specifier}" has no export named "${imported}"`;
+            return { error: plainError('SyntaxError', `${text}; it has ${listNames(namespace)}`, place) };
+          }
+          // what is missing and not used as a value is a type
+          bindings[local] = found?.value;
+        }
+      } catch (error) {
+        if (error instanceof ModuleNotFoundError) {
+          return { error: plainError('ModuleNotFoundError', error.message, place) };
+        }
+        return { error: describeError(error) };
+      }
+    }
+    return { bindings };
+  }
+
+  #prepare(specifier: string, parentFile: string): { file: string; url: string } | undefined {
+    this.#resolver.configs.forget();
+    const file = this.#resolver.resolve(specifier, parentFile);
+    if (file === undefined) return undefined;
+    const { url, fresh } = this.#graph.prepare(file);
+    if (fresh.length > 0) this.#loader.provide(fresh);
+    return { file, url };
+  }
+
+  async #importPackage(
+    specifier: string,
+    parentFile: string,
+    options?: ImportCallOptions,
+  ): Promise<Namespace> {
+    try {
+      return await importFrom(dirname(parentFile), specifier, options);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const isThis = code === 'ERR_MODULE_NOT_FOUND' && message.includes(`'${specifier.split('/')[0]}`);
+      if (!isThis) throw error;
+      const folders = createRequire(parentFile).resolve.paths(specifier) ?? [];
+      throw new ModuleNotFoundError(
+        `Cannot find the package "${specifier}": looked in ${folders.slice(0, 4).join(', ')}. Is it installed (npm install ${specifier})?`,
+      );
+    }
+  }
+}
+
+function attributesOf({ attributes }: CellImport): ImportCallOptions | undefined {
+  return Object.keys(attributes).length > 0 ? { with: attributes as ImportAttributes } : undefined;
+}
+
+/** A value that a module exports. CommonJS modules give their properties also where Node did not foresee them. */
+function lookUp(namespace: Namespace, name: string): { value: unknown } | undefined {
+  if (name === '*') return { value: namespace };
+  if (name in namespace) return { value: namespace[name] };
+  const whole = namespace.default;
+  const isObject = (typeof whole === 'object' && whole !== null) || typeof whole === 'function';
+  return isObject && name in whole ? { value: (whole as Namespace)[name] } : undefined;
+}
+
+function listNames(namespace: Namespace): string {
+  const names = Object.keys(namespace);
+  if (names.length === 0) return 'none';
+  return names.length > 12 ? `${names.slice(0, 12).join(', ')}, …` : names.join(', ');
+}
+
+/** Lets `require` of any library find what the kernel provides. */
+function provideBuiltinsToRequire(builtins: Record<string, object>): void {
+  const loader = Module as unknown as { _load(request: string, ...rest: unknown[]): unknown };
+  const load = loader._load;
+  loader._load = function (request, ...rest) {
+    return builtins[request] ?? load.call(this, request, ...rest);
+  };
+}

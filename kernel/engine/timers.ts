@@ -1,0 +1,36 @@
+import { promisify } from 'node:util';
+import { type Cell, currentCell } from './context.js';
+
+type Callback = (...args: unknown[]) => unknown;
+type Timer = (callback: Callback, ...rest: unknown[]) => unknown;
+
+/**
+ * Timers of an abandoned cell do nothing: a loop that waits for one never goes on, and an interval ends. (The
+ * others stay, also after their cell has ended: a plot may be updated for as long as the person likes.)
+ */
+export function installTimers(): void {
+  const clear = { setTimeout: clearTimeout, setInterval: clearInterval, setImmediate: clearImmediate };
+  for (const name of ['setTimeout', 'setInterval', 'setImmediate'] as const) {
+    const original = globalThis[name] as unknown as Timer & { [promisify.custom]: unknown };
+    const stop = clear[name] as (handle: unknown) => void;
+    const timer: Timer = (callback, ...rest) => {
+      const cell = currentCell();
+      if (cell === undefined || typeof callback !== 'function') return original(callback, ...rest);
+      const handle = original(
+        ofCell(cell, callback, () => stop(handle)),
+        ...rest,
+      );
+      return handle;
+    };
+    Object.defineProperty(timer, 'name', { value: name });
+    Object.defineProperty(timer, promisify.custom, { value: original[promisify.custom] });
+    (globalThis as Record<string, unknown>)[name] = timer;
+  }
+}
+
+function ofCell(cell: Cell, callback: Callback, stop: () => void): Callback {
+  return function (this: unknown, ...args) {
+    if (cell.abandoned) return stop();
+    return callback.apply(this, args);
+  };
+}

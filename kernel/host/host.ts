@@ -1,0 +1,121 @@
+import { openSync, writeSync } from 'node:fs';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { CellOutput, ToEngine } from '../contract.js';
+import { createDisplay } from '../display/display.js';
+import { createProgress } from '../display/progress.js';
+import { createTslab } from '../display/tslab.js';
+import { currentCell, refuseAbandoned } from '../engine/context.js';
+import { Engine } from '../engine/engine.js';
+import { exitProcess } from '../engine/exit.js';
+import { define } from '../engine/kernel-global.js';
+import type { Stripper } from '../engine/strip.js';
+import { Channel } from './channel.js';
+import type { ConnectionData } from './connection.js';
+import { readLine } from './input.js';
+import { NativeReader, redirectStreams } from './native-output.js';
+import { OutputWriter } from './output.js';
+import { installStreams } from './streams.js';
+
+/** File descriptors of the process's streams as they were before the kernel took them. */
+export interface StreamFds {
+  stdin: number;
+  stdout: number;
+  stderr: number;
+}
+
+/** What the worker finds in `workerData`. */
+export interface TransportData<T> {
+  engine: ConnectionData;
+  /** Where a transport on standard input and output reads and writes, and where any may write its log. */
+  streams: StreamFds;
+  transport: T;
+}
+
+/** How a kernel is started. */
+export interface HostOptions<T> {
+  /** The script of the transport thread, which calls `connectToEngine`. */
+  worker: string;
+  /** What it gets from its host. */
+  transport: T;
+  strip: Stripper;
+  /** The notebook's file; see `EngineOptions`. */
+  fileName?: string;
+  /** Where the streams are if they were moved before the start; see bridge/. */
+  streams?: StreamFds;
+}
+
+/** Starts a kernel in this process: the engine on this thread and the transport on another. Once per process. */
+export function startHost<T>({ worker: script, transport, strip, fileName, streams }: HostOptions<T>): void {
+  const redirected = redirectStreams(openSync('/dev/null', 'r'));
+  const original = streams ?? redirected?.original ?? { stdin: 0, stdout: 1, stderr: 2 };
+  const channel = new Channel();
+  const requests = new MessageChannel();
+  const wake = new MessageChannel();
+  const inputs = new MessageChannel();
+  const engineData: ConnectionData = {
+    memory: channel.memory,
+    requests: requests.port2,
+    wake: wake.port2,
+    inputs: inputs.port2,
+    pipes: redirected?.pipes,
+  };
+  const workerData: TransportData<T> = { engine: engineData, streams: original, transport };
+  const worker = new Worker(script, {
+    workerData,
+    transferList: [requests.port2, wake.port2, inputs.port2],
+  });
+  worker.on('error', (error) => {
+    writeSync(original.stderr, `The kernel's connection broke: ${error?.stack ?? error}\n`);
+    exitProcess(1);
+  });
+
+  const native = redirected === undefined ? undefined : new NativeReader(redirected.pipes);
+  const output = new OutputWriter(channel, wake.port1, native);
+  installStreams(output);
+  const emit = (shown: CellOutput) => {
+    refuseAbandoned();
+    output.send({ type: 'output', id: currentCell()?.id ?? '', output: shown });
+  };
+  const ask = (prompt = '', password = false) =>
+    readLine({ channel, output, inputs: inputs.port1 }, String(prompt), password);
+  const display = createDisplay(emit);
+  const globals = {
+    ...display,
+    progress: createProgress(display),
+    prompt: (text?: string, options?: { password?: boolean }) => ask(text, options?.password),
+  };
+  for (const [name, value] of Object.entries(globals)) define(name, value);
+
+  const engine = new Engine({
+    host: {
+      send: (message) => output.send(message),
+      beginCell: (id) => output.beginCell(id),
+      critical: (action) => channel.critical(action),
+      builtins: { tslab: createTslab(emit, ask) },
+    },
+    strip,
+    fileName,
+  });
+  const answer = async (message: ToEngine | { type: 'shutdown' }) => {
+    switch (message.type) {
+      case 'execute': {
+        const { id, request } = message;
+        output.send({ type: 'done', id, outcome: await engine.run(id, request) });
+        break;
+      }
+      case 'abandon':
+        engine.abandon(message.id);
+        channel.hearInterrupt();
+        break;
+      case 'properties':
+        output.send({ type: 'properties', id: message.id, names: engine.properties(message.expression) });
+        break;
+      case 'describe':
+        output.send({ type: 'describe', id: message.id, text: engine.describe(message.expression) });
+        break;
+      case 'shutdown':
+        exitProcess(0);
+    }
+  };
+  requests.port1.on('message', answer);
+}

@@ -1,0 +1,35 @@
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { AbandonedError, currentCell, refuseAbandoned } from '../engine/context.js';
+import type { Channel } from './channel.js';
+import type { OutputWriter } from './output.js';
+
+/** What the transport answers. */
+interface Answer {
+  text?: string;
+  interrupted?: boolean;
+}
+
+/** Asks the person for a line; everything in this thread waits for the answer. */
+export function readLine(
+  { channel, output, inputs }: { channel: Channel; output: OutputWriter; inputs: MessagePort },
+  prompt: string,
+  password: boolean,
+): string {
+  refuseAbandoned();
+  // answers to a question that was interrupted
+  while (receiveMessageOnPort(inputs) !== undefined);
+  let seen = channel.inputs;
+  output.send({ type: 'input-request', id: currentCell()?.id ?? '', prompt, password });
+  for (;;) {
+    const received = receiveMessageOnPort(inputs) as { message: Answer } | undefined;
+    if (received === undefined) {
+      channel.waitForInput(seen);
+      seen = channel.inputs;
+      continue;
+    }
+    const { text, interrupted } = received.message;
+    if (interrupted) throw new AbandonedError('interrupted while waiting for a line');
+    if (text === undefined) throw new Error('nobody is there to answer: this client does not support input');
+    return text;
+  }
+}

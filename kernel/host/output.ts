@@ -1,0 +1,95 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { FromEngine } from '../contract.js';
+import { type Channel, MAX_RECORD_BYTES, RecordKind } from './channel.js';
+import { flushNative, type NativeReader } from './native-output.js';
+
+/** What goes through the ring beside the contract: whose the bytes are that follow. */
+export type RingMessage = FromEngine | { type: 'owner'; id: string };
+
+/**
+ * The main thread's end of the ring. Everything that leaves the main thread goes through here, in one order, and
+ * what has come through the pipes of the file descriptors 1 and 2 goes before what is written after it.
+ */
+export class OutputWriter {
+  readonly #channel: Channel;
+  readonly #wake: MessagePort;
+  readonly #native: NativeReader | undefined;
+  readonly #encoder = new TextEncoder();
+  #owner: string | undefined;
+
+  constructor(channel: Channel, wake: MessagePort, native: NativeReader | undefined) {
+    this.#channel = channel;
+    this.#wake = wake;
+    this.#native = native;
+  }
+
+  /** Text or bytes for a stream of the cell `owner`. */
+  stream(owner: string, name: 'stdout' | 'stderr', content: string | Uint8Array): void {
+    if (content.length === 0) return;
+    if (this.#native?.pending) this.#drainNative();
+    this.#setOwner(owner);
+    const bytes = typeof content === 'string' ? this.#encoder.encode(content) : content;
+    this.#write(name === 'stdout' ? RecordKind.Stdout : RecordKind.Stderr, bytes);
+  }
+
+  /** A message of the contract. */
+  send(message: FromEngine): void {
+    if (message.type === 'done') flushNative();
+    if (this.#native?.pending) this.#drainNative();
+    this.#sendJson(message);
+  }
+
+  /** Tells whose the output of child processes and native libraries is from now on. */
+  beginCell(id: string): void {
+    if (this.#native?.pending) this.#drainNative();
+    this.#setOwner(id);
+  }
+
+  #setOwner(id: string): void {
+    if (id === this.#owner) return;
+    this.#owner = id;
+    this.#sendJson({ type: 'owner', id });
+  }
+
+  #sendJson(message: RingMessage): void {
+    const bytes = this.#encoder.encode(JSON.stringify(message));
+    const last = Math.max(0, Math.ceil(bytes.length / MAX_RECORD_BYTES) - 1) * MAX_RECORD_BYTES;
+    this.#write(RecordKind.JsonPart, bytes.subarray(0, last));
+    this.#writeRecord(RecordKind.Json, bytes.subarray(last));
+  }
+
+  #write(kind: RecordKind, bytes: Uint8Array): void {
+    for (let start = 0; start < bytes.length; start += MAX_RECORD_BYTES) {
+      this.#writeRecord(kind, bytes.subarray(start, start + MAX_RECORD_BYTES));
+    }
+  }
+
+  /** Writes one record, after waiting for room. */
+  #writeRecord(kind: RecordKind, bytes: Uint8Array): void {
+    const channel = this.#channel;
+    while (!channel.hasRoom(bytes.length)) channel.waitForReader();
+    if (channel.critical(() => channel.write(kind, bytes))) this.#wake.postMessage(null);
+  }
+
+  /** Carries what waits in the pipes into the ring, before anything else is written there. */
+  #drainNative(): void {
+    const channel = this.#channel;
+    let wake = false;
+    for (const [stream, kind] of [
+      ['stdout', RecordKind.NativeStdout],
+      ['stderr', RecordKind.NativeStderr],
+    ] as const) {
+      for (let more = true; more; ) {
+        while (!channel.hasRoom(MAX_RECORD_BYTES)) channel.waitForReader();
+        more = channel.critical(() =>
+          channel.locked(() => {
+            const bytes = this.#native?.read(stream);
+            if (bytes !== undefined) wake = channel.write(kind, bytes) || wake;
+            return bytes !== undefined;
+          }),
+        );
+      }
+    }
+    if (wake) this.#wake.postMessage(null);
+  }
+}

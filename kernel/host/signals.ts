@@ -1,0 +1,35 @@
+import { constants } from 'node:os';
+
+/** What is used of Node's signal handles. */
+interface SignalHandle {
+  onsignal: (signal: number) => void;
+  start(signal: number): number;
+  unref(): void;
+}
+
+/**
+ * Calls `onInterrupt` in this thread, a worker, for every SIGINT. Node lets only the main thread listen to
+ * signals, and a main thread that computes hears nothing; libuv has no such limit, so its handle is taken
+ * directly.
+ */
+export function watchInterruptSignal(onInterrupt: () => void): void {
+  const binding = internalBinding('signal_wrap') as { Signal: new () => SignalHandle } | undefined;
+  if (binding === undefined) return;
+  const handle = new binding.Signal();
+  handle.onsignal = onInterrupt;
+  handle.start(constants.signals.SIGINT);
+  handle.unref();
+}
+
+/** One of Node's inner modules, without the warning that comes with it; undefined where there is none. */
+export function internalBinding(name: string): unknown {
+  const quiet = process.noDeprecation;
+  process.noDeprecation = true;
+  try {
+    return (process as unknown as { binding(name: string): unknown }).binding(name);
+  } catch {
+    return undefined;
+  } finally {
+    process.noDeprecation = quiet;
+  }
+}
