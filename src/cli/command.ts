@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { floatTypes } from '../tensors/precision.js';
 
 /** One command of the program, in a file of its own under `commands/`. */
 export interface CommandFile {
@@ -36,6 +37,22 @@ export function number(minimum = -Infinity, maximum = Infinity): (text: string) 
     }
     return value;
   };
+}
+
+/** Declares where and in what tensors are computed. */
+export function backendOptions(command: Command): void {
+  command
+    .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else the best present)')
+    .option(
+      '--device <name>',
+      'cpu, cuda or cuda:<n> (default: the first GPU that the backend can use, else cpu)',
+    )
+    .addOption(
+      new Option(
+        '--torch-dtype <type>',
+        'type of frozen weights and activations, on the torch backend (default: float32)',
+      ).choices(floatTypes),
+    );
 }
 
 /** Declares `--name` and `--no-name` with a default; without one, an option that is not given is undefined. */

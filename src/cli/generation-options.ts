@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { inferDefaults as defaults } from '../experiments/infer.js';
-import { integer, number, toggle } from './command.js';
+import { backendOptions, integer, number, toggle } from './command.js';
 
 /** What --prune_vocab does. */
 export const pruneVocabDescription =
@@ -14,9 +14,9 @@ export function promptOptions(
   command
     .option('--prompt-version <kind>', 'prompt kind', promptVersion)
     .option('--max-seq-len <tokens>', 'longest prompt and answer together', integer(2))
-    .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else the best present)')
     .option('--seed <n>', 'names every random stream', integer(), defaults.seed);
   toggle(command, 'prune-vocab', pruneVocabDescription, pruneVocab);
+  backendOptions(command);
   toggle(command, 'verbose', 'tell more', false);
 }
 

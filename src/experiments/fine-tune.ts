@@ -69,7 +69,7 @@ export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promis
     return { checkpoint: previous.path, steps: step, interrupted: false, history };
   }
 
-  const backend = await initBackend(config.backend);
+  const backend = await initBackend(config.backend, config);
   const find = (path: string) => resolveModel(path, { onProgress: downloadNotes(note) });
   const adapterFolder = config.adapterPath === undefined ? undefined : await find(config.adapterPath);
   const modelFolder = await find(config.modelPath);
@@ -222,6 +222,7 @@ async function openDecoder(
 ): Promise<Decoder> {
   const fresh = config.useLora && adapterPath === undefined;
   return loadDecoder(folder, {
+    ...(config.torchDtype ? { floatType: config.torchDtype } : {}),
     trainable: config.useLora ? 'adapter' : 'all',
     ...(vocabulary ? { vocabulary } : {}),
     ...(adapterPath === undefined ? {} : { adapterPath }),

@@ -1,5 +1,6 @@
 import { assertNewFolder, loadDecoder, resolveModel, saveModel } from '../models/index.js';
 import { initBackend } from '../tensors/backend.js';
+import type { FloatType } from '../tensors/precision.js';
 
 export interface MergeLoraOptions {
   /** A model folder or a hub id. */
@@ -7,8 +8,8 @@ export interface MergeLoraOptions {
   /** A folder with a PEFT adapter, or a hub id. */
   adapterPath: string;
   outputDir: string;
-  /** The format that weights are saved in. */
-  dtype?: 'float32' | 'bfloat16';
+  /** The format that weights are saved in; without it that of the base. */
+  dtype?: FloatType;
   backend?: string;
 }
 
@@ -17,14 +18,14 @@ export interface MergeLoraOptions {
  * @throws {UserError} when a file is missing, the adapter does not fit, or the output folder is in use
  */
 export async function mergeLora(options: MergeLoraOptions): Promise<void> {
-  const { modelPath, adapterPath, outputDir, dtype = 'float32', backend } = options;
+  const { modelPath, adapterPath, outputDir, dtype, backend } = options;
   assertNewFolder(outputDir);
   await initBackend(backend);
   const adapter = await resolveModel(adapterPath);
   const folder = await resolveModel(modelPath);
   const decoder = await loadDecoder(folder, { adapterPath: adapter, merge: true });
   try {
-    saveModel(decoder, outputDir, { dtype });
+    saveModel(decoder, outputDir, dtype ? { dtype } : {});
   } finally {
     decoder.dispose();
   }

@@ -13,6 +13,7 @@ import {
   promptVocabulary,
 } from '../prompts/index.js';
 import { initBackend } from '../tensors/backend.js';
+import type { FloatType } from '../tensors/precision.js';
 
 /** Which model, and how tasks are written for it. */
 export interface ModelOptions {
@@ -27,6 +28,10 @@ export interface ModelOptions {
   pruneVocab?: boolean;
   /** Default: ARCLAB_BACKEND, else the best present. */
   backend?: string;
+  /** `cpu`, `cuda` or `cuda:N`; default: the first GPU that the backend can use, else the CPU. */
+  device?: string;
+  /** What weights, activations and the cache are kept in; default float32. */
+  torchDtype?: FloatType;
 }
 
 /** What a model's options are when they are not given. */
@@ -86,10 +91,11 @@ export async function openPrompts(options: ModelOptions): Promise<PromptSession>
     // no token is shorter than a character, but for those that byte-level vocabularies have only in pieces
     mostGridTokens: Buffer.byteLength(encoder.encode(LARGEST_GRID)) + 1,
     async loadDecoder() {
-      await initBackend(options.backend);
+      await initBackend(options.backend, options);
       return loadDecoder(folder, {
         merge: true,
         ...(vocabulary ? { vocabulary } : {}),
+        ...(options.torchDtype ? { floatType: options.torchDtype } : {}),
         ...(adapterFolder === undefined ? {} : { adapterPath: adapterFolder }),
       });
     },

@@ -95,6 +95,7 @@ export async function generate(
   const cache = new KvCache(decoder.config, {
     slots: Math.min(batchSize, jobs.length),
     maxLength: Math.min(maxSeqLen, longest + maxNewTokens),
+    floatType: decoder.floatType,
   });
   try {
     return await new Engine(decoder, tokenizer, cache, jobs, requests.length, options).run();

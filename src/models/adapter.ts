@@ -1,4 +1,5 @@
 import { Rng } from '../common/rng.js';
+import { floatTypeOf, toFloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
 import type { AdapterFile } from './adapter-files.js';
 import type { Decoder } from './decoder.js';
@@ -86,7 +87,7 @@ export function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rng): vo
     };
     // B is zero, so the magnitudes start as the norms of the base's own rows
     if (useDora) {
-      const norms = tf.tidy(() => tf.sqrt(tf.sum(tf.square(projection.weight), 1)));
+      const norms = tf.tidy(() => tf.sqrt(tf.sum(tf.square(toFloatType(projection.weight, 'float32')), 1)));
       projection.adapter.magnitude = tf.variable(norms);
       norms.dispose();
     }
@@ -171,8 +172,12 @@ function subtractInitial(
   { a, b }: { a: tf.Tensor2D; b: tf.Tensor2D },
   scaling: number,
 ): void {
-  const rest = tf.tidy(() => tf.sub(projection.weight, tf.mul(tf.matMul(b, a), scaling)) as tf.Tensor2D);
-  projection.weight.dispose();
+  const { weight } = projection;
+  const rest = tf.tidy(() => {
+    const difference = tf.sub(toFloatType(weight, 'float32'), tf.mul(tf.matMul(b, a), scaling));
+    return toFloatType(difference as tf.Tensor2D, floatTypeOf(weight));
+  });
+  weight.dispose();
   projection.weight = rest;
 }
 

@@ -1,4 +1,5 @@
 import type { Rng } from '../common/rng.js';
+import { type FloatType, toFloatType } from '../tensors/float-type.js';
 import {
   cachedAttention,
   embedding,
@@ -44,10 +45,14 @@ export type WeightSource = (name: string, shape: number[]) => tf.Tensor;
  */
 export class Decoder {
   readonly config: DecoderConfig;
+  /** What hidden states, keys and values are kept in; trained weights stay float32 and are converted where used. */
+  readonly floatType: FloatType;
   /** Where the weights came from: a folder or a hub id, written into adapters. */
   source = '';
   /** What the adapter is, when there is one. */
   lora: LoraOptions | undefined;
+  /** The type of the weights in the files that they came from: the one to save them in. */
+  storedType: FloatType = 'float32';
   readonly embedTokens: tf.Tensor2D;
   readonly layers: readonly DecoderLayer[];
   readonly norm: tf.Tensor1D;
@@ -57,9 +62,14 @@ export class Decoder {
   readonly head: tf.Tensor2D;
   readonly #rotary: RotaryTable;
 
-  constructor(config: DecoderConfig, weights: WeightSource, cut?: VocabularyCut) {
+  constructor(
+    config: DecoderConfig,
+    weights: WeightSource,
+    { cut, floatType = 'float32' }: { cut?: VocabularyCut | undefined; floatType?: FloatType } = {},
+  ) {
     this.config = config;
     this.cut = cut;
+    this.floatType = floatType;
     const { hiddenSize: d, intermediateSize: f, headDim } = config;
     const vocabSize = cut?.kept.length ?? config.vocabSize;
     const queries = config.numAttentionHeads * headDim;
@@ -140,8 +150,10 @@ export class Decoder {
   }
 
   #run(tokens: Int32Array, positions: tf.Tensor1D, length: number, attend: Attend, pass: Pass): tf.Tensor2D {
-    const rotary = this.#rotary.rows(positions, length);
-    let hidden = embedding(this.embedTokens, tf.tensor1d(this.cut?.rows(tokens) ?? tokens, 'int32'));
+    const { cos, sin } = this.#rotary.rows(positions, length);
+    const rotary = { cos: toFloatType(cos, this.floatType), sin: toFloatType(sin, this.floatType) };
+    const rows = tf.tensor1d(this.cut?.rows(tokens) ?? tokens, 'int32');
+    let hidden = toFloatType(embedding(this.embedTokens, rows), this.floatType);
     this.layers.forEach((layer, i) => {
       const next = tf.tidy(() => this.#layer(layer, hidden, rotary, (q, k, v) => attend(i, q, k, v), pass));
       hidden.dispose();

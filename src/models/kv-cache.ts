@@ -1,3 +1,4 @@
+import { type FloatType, toFloatType } from '../tensors/float-type.js';
 import { kvCacheWrite } from '../tensors/kernels/index.js';
 import * as tf from '../tensors/tf.js';
 import type { DecoderConfig } from './config.js';
@@ -14,12 +15,22 @@ export class KvCache {
   /** Other tensors that depend on the weights alone and are worth computing once, by name. */
   readonly derived = new Map<string, tf.Tensor>();
 
-  constructor(config: DecoderConfig, { slots, maxLength }: { slots: number; maxLength: number }) {
+  readonly #floatType: FloatType;
+
+  constructor(
+    config: DecoderConfig,
+    {
+      slots,
+      maxLength,
+      floatType = 'float32',
+    }: { slots: number; maxLength: number /** The decoder's own. */; floatType?: FloatType },
+  ) {
+    this.#floatType = floatType;
     this.slots = slots;
     this.maxLength = maxLength;
     const shape = [slots, config.numKeyValueHeads, maxLength, config.headDim];
     const make = () => {
-      const zeros = tf.zeros(shape);
+      const zeros = tf.tidy(() => toFloatType(tf.zeros(shape), floatType));
       const variable = tf.variable(zeros, false);
       zeros.dispose();
       return variable;
@@ -43,7 +54,8 @@ export class KvCache {
 
   /** Bytes of all keys and values. */
   get bytes(): number {
-    return [...this.keys, ...this.values].reduce((sum, tensor) => sum + tensor.size * 4, 0);
+    const bytes = this.#floatType === 'float32' ? 4 : 2;
+    return [...this.keys, ...this.values].reduce((sum, tensor) => sum + tensor.size * bytes, 0);
   }
 
   dispose(): void {

@@ -1,5 +1,6 @@
 import { UserError } from '../common/errors.js';
 import type { Rng } from '../common/rng.js';
+import { assertFloatType, type FloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
 import { addAdapter, assertLoraFits, installAdapter } from './adapter.js';
 import { readAdapter } from './adapter-files.js';
@@ -23,8 +24,8 @@ export interface LoadOptions {
   merge?: boolean;
   /** Ids of the tokens to keep in embeddings and head, ascending; all when absent. */
   vocabulary?: Int32Array;
-  /** The number format of the weights on the device; `float32` is what the built-in backends have. */
-  dtype?: string;
+  /** What to compute in and keep frozen weights in; what is trained stays float32. Only `torch` has the narrow ones. */
+  floatType?: FloatType;
 }
 
 /**
@@ -33,7 +34,7 @@ export interface LoadOptions {
  * @throws {UserError} naming the file and what is wrong with it
  */
 export async function loadDecoder(folder: string, options: LoadOptions = {}): Promise<Decoder> {
-  const { adapterPath, lora, rng, merge = false, dtype = 'float32' } = options;
+  const { adapterPath, lora, rng, merge = false, floatType = 'float32' } = options;
   const trainable = options.trainable ?? (lora ? 'adapter' : 'none');
   if (adapterPath && lora) throw new UserError('give either adapterPath or lora, not both');
   if (trainable === 'adapter' && !adapterPath && !lora) {
@@ -42,11 +43,7 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   if (trainable === 'all' && (lora || (adapterPath && !merge))) {
     throw new UserError('trainable "all" changes the base: merge the adapter, or train only the adapter');
   }
-  if (dtype !== 'float32') {
-    throw new UserError(
-      `dtype "${dtype}" is not supported by backend ${tf.getBackend()}, expected "float32"`,
-    );
-  }
+  assertFloatType(floatType);
   assertModelFolder(folder);
   const config = readConfig(folder);
   const shapes = weightShapes(config);
@@ -56,14 +53,15 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   const cut = options.vocabulary && new VocabularyCut(options.vocabulary, config.vocabSize);
   let decoder: Decoder;
   try {
-    const source = (name: string) => {
-      const tensor = files.tensor(name, cut);
-      if (trainable !== 'all') return tensor;
+    const source = (name: string): tf.Tensor => {
+      if (trainable !== 'all') return files.tensor(name, { cut, floatType });
+      const tensor = files.tensor(name, { cut });
       const variable = tf.variable(tensor, true);
       tensor.dispose();
       return variable;
     };
-    decoder = new Decoder(config, source, cut);
+    decoder = new Decoder(config, source, { cut, floatType });
+    decoder.storedType = files.storedType;
   } finally {
     files.close();
   }

@@ -1,4 +1,5 @@
 import type { Rng } from '../common/rng.js';
+import { floatTypeOf, toFloatType } from '../tensors/float-type.js';
 import { dropout, linear, project } from '../tensors/kernels/index.js';
 import * as tf from '../tensors/tf.js';
 
@@ -73,28 +74,30 @@ export class Projection {
     const change = linear(low, adapter.b as tf.Tensor2D);
     if (!adapter.magnitude) return tf.add(project(x, this.weight, this.bias), change);
 
+    const type = floatTypeOf(x);
     const direction = this.#directionNorm(adapter, pass);
     const factor = tf.div(adapter.magnitude, direction);
     const base = project(x, this.weight);
     let result: tf.Tensor2D;
-    if (dropped) {
-      // PEFT: the base's own output sees all of x, only what DoRA adds to it sees the dropped x
-      const droppedBase = project(input, this.weight);
-      const added = tf.add(tf.mul(tf.sub(factor, 1), droppedBase), tf.mul(factor, change));
-      result = tf.add(base, added);
+    if (dropped || type !== 'float32') {
+      // PEFT: the base's own output sees all of x, only what DoRA adds to it sees the dropped x. And a factor near 1
+      // would be 1 in half precision, where its difference from 1 keeps all of its digits
+      const droppedBase = dropped ? project(input, this.weight) : base;
+      const change1 = tf.mul(toFloatType(tf.sub(factor, 1), type), droppedBase);
+      result = tf.add(base, tf.add(change1, tf.mul(toFloatType(factor, type), change)));
     } else {
       result = tf.mul(factor, tf.add(base, change));
     }
-    return this.bias ? tf.add(result, this.bias) : result;
+    return this.bias ? tf.add(result, toFloatType(this.bias, type)) : result;
   }
 
-  /** The weight with its adapter folded in: [out, in]. */
+  /** The weight with its adapter folded in, in float32: [out, in]. */
   mergedWeight(): tf.Tensor2D {
     const { adapter } = this;
     if (!adapter) return this.weight.clone();
     return tf.tidy(() => {
       const low = tf.matMul(adapter.b as tf.Tensor2D, adapter.a as tf.Tensor2D);
-      const merged: tf.Tensor2D = tf.add(this.weight, tf.mul(low, adapter.scaling));
+      const merged: tf.Tensor2D = tf.add(toFloatType(this.weight, 'float32'), tf.mul(low, adapter.scaling));
       if (!adapter.magnitude) return merged;
       const norm = tf.sqrt(tf.sum(tf.square(merged), 1));
       return tf.mul(merged, tf.expandDims(tf.div(adapter.magnitude, norm), 1));
@@ -104,7 +107,7 @@ export class Projection {
   /** Replaces the weight by the merged one and drops the adapter. */
   merge(): void {
     if (!this.adapter) return;
-    const merged = this.mergedWeight();
+    const merged = tf.tidy(() => toFloatType(this.mergedWeight(), floatTypeOf(this.weight)));
     this.weight.dispose();
     this.weight = tf.keep(merged);
     this.dropAdapter();
@@ -130,13 +133,14 @@ export class Projection {
   #directionNorm(adapter: LoraAdapter, pass: Pass): tf.Tensor1D {
     const known = pass.derived?.get(this.name);
     if (known) return known as tf.Tensor1D;
-    this.#squares ??= tf.keep(constant(() => tf.sum(tf.square(this.weight), 1))) as tf.Tensor1D;
+    const whole = () => toFloatType(this.weight, 'float32');
+    this.#squares ??= tf.keep(constant(() => tf.sum(tf.square(whole()), 1))) as tf.Tensor1D;
     const squares = this.#squares;
     const norm = constant(() => {
       const { scaling } = adapter;
       const a = adapter.a as tf.Tensor2D;
       const b = adapter.b as tf.Tensor2D;
-      const cross = tf.sum(tf.mul(b, linear(this.weight, a)), 1);
+      const cross = tf.sum(tf.mul(b, linear(whole(), a)), 1);
       const own = tf.sum(tf.mul(b, linear(b, linear(a, a))), 1);
       return tf.sqrt(tf.add(tf.add(squares, tf.mul(cross, 2 * scaling)), tf.mul(own, scaling * scaling)));
     }) as tf.Tensor1D;

@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertWritableFolder, readJson, temporaryName, writeFileAtomic } from '../common/files.js';
+import type { FloatType } from '../tensors/precision.js';
 import * as tf from '../tensors/tf.js';
 import { adapterConfigName, adapterWeightsName, pissaRankKey } from './adapter-files.js';
 import type { Decoder } from './decoder.js';
@@ -65,7 +66,7 @@ export function saveAdapter(decoder: Decoder, folder: string): void {
 export function saveModel(
   decoder: Decoder,
   folder: string,
-  { dtype = 'float32' }: { dtype?: 'float32' | 'bfloat16' } = {},
+  { dtype = decoder.storedType }: { dtype?: FloatType } = {},
 ): void {
   const merged = new Map(
     decoder
@@ -81,7 +82,7 @@ export function saveModel(
     // transformers 5 writes dtype, before it was torch_dtype
     const key = 'dtype' in config ? 'dtype' : 'torch_dtype';
     writeFileAtomic(join(target, 'config.json'), JSON.stringify({ ...config, [key]: dtype }, null, 2) + '\n');
-    const format = dtype === 'float32' ? 'F32' : 'BF16';
+    const format = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' }[dtype];
     const tensors = Array.from(decoder.weights(), ([name, tensor]): [string, TensorToWrite] => {
       const values = () => toHost(merged.get(name) ?? tensor).values as Float32Array;
       if (!decoder.cut || !vocabularyWeights.includes(name))

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readJson } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
+import { type FloatType, toFloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
 import type { DecoderConfig } from './config.js';
 import { Decoder } from './decoder.js';
@@ -104,17 +105,30 @@ export class ModelWeights {
   }
 
   /** Uploads one tensor to the backend; of embeddings and head the rows that a cut keeps. */
-  tensor(name: string, cut?: VocabularyCut): tf.Tensor {
+  tensor(
+    name: string,
+    { cut, floatType = 'float32' }: { cut?: VocabularyCut | undefined; floatType?: FloatType } = {},
+  ): tf.Tensor {
     const { shape, values } = this.values(name);
-    if (!cut || !vocabularyWeights.includes(name)) return tf.tensor(values, shape, 'float32');
     const width = shape[1]!;
-    return tf.tensor2d(cut.cut(values, width), [cut.kept.length, width]);
+    const upload = () =>
+      cut && vocabularyWeights.includes(name)
+        ? tf.tensor2d(cut.cut(values, width), [cut.kept.length, width])
+        : tf.tensor(values, shape, 'float32');
+    return tf.tidy(() => toFloatType(upload(), floatType));
   }
 
   /** One tensor on the host. */
   values(name: string): { shape: number[]; values: Float32Array } {
     const { shape, values } = this.#place.get(name)!.read(name);
     return { shape, values: values as Float32Array };
+  }
+
+  /** The type that most of the model is stored in: that of its embeddings. */
+  get storedType(): FloatType {
+    const name = 'model.embed_tokens.weight';
+    const dtype = this.#place.get(name)?.tensors.get(name)?.dtype;
+    return dtype === 'BF16' ? 'bfloat16' : dtype === 'F16' ? 'float16' : 'float32';
   }
 
   close(): void {

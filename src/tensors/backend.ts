@@ -1,3 +1,5 @@
+import { UserError } from '../common/errors.js';
+import { type Device, parseDevice } from './device.js';
 import { UnknownBackendError } from './errors.js';
 import * as tf from './tf.js';
 import { describeTorch, torchIsPresent } from './torch/locate.js';
@@ -15,7 +17,9 @@ export interface BackendEntry {
   /** What was found on this machine, and why it cannot be used or what to do, when there is more to say. */
   inspect?(): { found: string; advice?: string };
   /** Makes the tfjs backend of that name known to tfjs. */
-  register(): void | Promise<void>;
+  register(device?: Device): void | Promise<void>;
+  /** Whether it computes elsewhere than on the processor, too. */
+  takesDevice?: boolean;
 }
 
 const entries = new Map<string, BackendEntry>();
@@ -46,7 +50,8 @@ addBackend({
   isPresent: torchIsPresent,
   inspect: describeTorch,
   // loads native code, which nobody needs who computes elsewhere
-  register: async () => (await import('./torch/index.js')).registerTorchBackend(),
+  takesDevice: true,
+  register: async (device) => (await import('./torch/index.js')).registerTorchBackend(device),
 });
 
 /** All known backends, best first. */
@@ -56,10 +61,13 @@ export function knownBackends(): BackendEntry[] {
 
 /**
  * Chooses and starts a backend: the given name, else ARCLAB_BACKEND, else the best one present.
+ * @param device `cpu`, `cuda` or `cuda:N`; by default the first GPU that the backend can use
  * @returns its name
  * @throws {UnknownBackendError} with the known names
+ * @throws {UserError} when the device cannot be had
  */
-export async function initBackend(name?: string): Promise<string> {
+export async function initBackend(name?: string, { device }: { device?: string } = {}): Promise<string> {
+  const where = device === undefined ? undefined : parseDevice(device);
   const source = name ? '--backend' : 'ARCLAB_BACKEND';
   const chosen = name || process.env.ARCLAB_BACKEND;
   const known = knownBackends();
@@ -71,7 +79,11 @@ export async function initBackend(name?: string): Promise<string> {
       source,
     );
   }
-  await entry.register();
+  if (where && where.type !== 'cpu' && !entry.takesDevice) {
+    const mend = 'choose --backend torch, or --device cpu';
+    throw new UserError(`--device ${device}: the backend ${entry.name} has no GPUs; ${mend}`);
+  }
+  await entry.register(where);
   await tf.setBackend(entry.name);
   return entry.name;
 }

@@ -5,6 +5,7 @@ import { compileSchema } from '../common/schema.js';
 import { SafetensorsFile, type TensorToWrite, writeSafetensors } from '../models/safetensors.js';
 import * as tf from '../tensors/tf.js';
 import { CheckpointError } from './errors.js';
+import type { LossScaleState } from './loss-scale.js';
 import { METRICS_FILE, type TrainingHistory } from './metrics-log.js';
 import type { TallyState } from './tally.js';
 
@@ -26,6 +27,8 @@ export interface TrainerState {
   /** Optimizer steps taken. */
   readonly step: number;
   readonly badSteps: number;
+  /** The factor on the loss, of a run in float16. */
+  readonly lossScale?: LossScaleState;
   /** The seed of every random stream, and the first stream item that was not used. */
   readonly rng: { readonly seed: number; readonly streamIndex: number };
   readonly tokens: number;
@@ -41,6 +44,11 @@ const validateState = compileSchema<TrainerState>(
     properties: {
       step: { type: 'integer', minimum: 0 },
       badSteps: { type: 'integer', minimum: 0 },
+      lossScale: {
+        type: 'object',
+        required: ['scale', 'goodSteps'],
+        properties: { scale: { type: 'number', minimum: 1 }, goodSteps: { type: 'integer', minimum: 0 } },
+      },
       rng: {
         type: 'object',
         required: ['seed', 'streamIndex'],

@@ -8,7 +8,8 @@ import { type LossOn, labelsOf } from './packing.js';
 import type { TrainingSample } from './sample-source.js';
 
 /** The part of a decoder that training needs. */
-export type TrainableDecoder = Pick<Decoder, 'forward' | 'labelLogProbs' | 'trainableVariables'>;
+export type TrainableDecoder = Pick<Decoder, 'forward' | 'labelLogProbs' | 'trainableVariables'> &
+  Partial<Pick<Decoder, 'floatType'>>;
 
 /** A micro-batch as the decoder takes it, with its labels. */
 interface LabelledBatch {
@@ -44,19 +45,21 @@ export interface MicroBatchResult {
 
 /**
  * The gradient of −Σ weight · log p(label) / divisor over a micro-batch. With the label count of the global
- * batch as the divisor, the gradients of its micro-batches add up to that of the whole.
+ * batch as the divisor, the gradients of its micro-batches add up to that of the whole. They are `lossScale` times
+ * as large (default 1), because small ones are zero in float16.
  */
 export function microBatchGradients(
   decoder: TrainableDecoder,
   samples: readonly TrainingSample[],
-  options: { divisor: number; lossOn: LossOn; rng: Rng },
+  options: { divisor: number; lossOn: LossOn; rng: Rng; lossScale?: number },
 ): MicroBatchResult {
   const variables = [...decoder.trainableVariables().values()];
   return tf.tidy(() => {
     let logProbs: tf.Tensor1D | undefined;
     // made outside the differentiated function, whose end frees what it made
     const batch = labelledBatch(samples, options.lossOn);
-    const scale = tf.tensor1d(batch.weights.map((weight) => -weight / options.divisor));
+    const { divisor, lossScale = 1 } = options;
+    const scale = tf.tensor1d(batch.weights.map((weight) => (-weight / divisor) * lossScale));
     const { grads } = variableGrads(() => {
       const values = labelLogProbs(decoder, batch, { training: true, rng: options.rng });
       logProbs = tf.keep(tf.clone(values));

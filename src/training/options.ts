@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { defaultTaskAugmentationWeights, type TaskAugmentationWeights } from '../arc/task-augmentation.js';
 import { compileSchema } from '../common/schema.js';
+import type { FloatType } from '../tensors/precision.js';
 import { TrainingOptionsError } from './errors.js';
 import type { LossOn } from './packing.js';
 import { parseScheduleName, type ScheduleName } from './schedules.js';
@@ -36,6 +37,10 @@ export interface FineTuneOptions {
   /** Give embeddings and head only to the tokens that prompts and answers can have. */
   pruneVocab?: boolean;
   backend?: string;
+  /** `cpu`, `cuda` or `cuda:N`; default: the first GPU that the backend can use, else the CPU. */
+  device?: string;
+  /** What frozen weights and activations are kept in; default float32. Adapters and moments stay in float32. */
+  torchDtype?: FloatType;
   seed?: number;
   learningRate?: number;
   lrSchedulerType?: string;
@@ -77,11 +82,11 @@ export interface FineTuneOptions {
   workers?: number;
 }
 
+type MayBeAbsent = 'adapterPath' | 'backend' | 'device' | 'torchDtype' | 'taskAugmentationWeights';
+
 /** Options with every default filled in: what cfg.json of a checkpoint holds. */
-export type FineTuneConfig = Required<
-  Omit<FineTuneOptions, 'adapterPath' | 'backend' | 'taskAugmentationWeights'>
-> &
-  Pick<FineTuneOptions, 'adapterPath' | 'backend' | 'taskAugmentationWeights'> & {
+export type FineTuneConfig = Required<Omit<FineTuneOptions, MayBeAbsent>> &
+  Pick<FineTuneOptions, MayBeAbsent> & {
     lrSchedulerType: ScheduleName;
     loraWeightInitialization: LoraInitialization;
   };
@@ -278,6 +283,7 @@ const free = new Set<string>([
   'verbose',
   'resumeFromCheckpoint',
   'backend',
+  'device',
   'workers',
   'maxSteps',
 ]);

@@ -48,7 +48,7 @@ export class Run {
 
   restore(path: string, state: TrainerState): void {
     restoreTensors(path, this.#trainer.optimizer.tensors());
-    this.#trainer.state = { step: state.step, badSteps: state.badSteps };
+    this.#trainer.state = state;
     this.#tokens = state.tokens;
     this.#history = state.history;
     this.#window = { ...state.window, tally: new LossTally(state.window.tally) };
@@ -66,6 +66,7 @@ export class Run {
     while (this.#trainer.state.step < maxSteps && !signal?.aborted) {
       const report = await this.#trainer.step();
       this.onEvent({ type: 'step', report });
+      if (!report.updated) this.onEvent({ type: 'note', text: skippedStep(report) });
       this.#log(report);
       if (signal?.aborted) break;
       await this.#validateIfDue(signal);
@@ -139,6 +140,11 @@ export class Run {
     this.#metrics?.close();
     this.#trainer.dispose();
   }
+}
+
+function skippedStep({ step, lossScale }: StepReport): string {
+  const why = lossScale > 1 ? `the gradient overflowed with a loss scale of ${lossScale}, halved now` : '';
+  return `step ${step} was skipped: ${why || 'its gradient is not finite'}`;
 }
 
 /** Every so many steps; -1 = never. */

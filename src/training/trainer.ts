@@ -3,6 +3,7 @@ import { Rng } from '../common/rng.js';
 import * as tf from '../tensors/tf.js';
 import { DivergedError } from './errors.js';
 import { microBatchGradients, type TrainableDecoder } from './loss.js';
+import { LossScale, type LossScaleState } from './loss-scale.js';
 import { AdamW, globalNorm } from './optimizer.js';
 import { type LossOn, labelCount, planMicroBatches } from './packing.js';
 import type { TrainingSample } from './sample-source.js';
@@ -35,6 +36,8 @@ export interface StepReport {
   readonly gradNorm: number;
   /** False when the gradient was not finite: the step changed nothing. */
   readonly updated: boolean;
+  /** The factor on the loss that this step was taken with: 1 but for float16. */
+  readonly lossScale: number;
   readonly microBatches: number;
   readonly tokens: number;
   readonly labels: number;
@@ -49,11 +52,19 @@ export interface Samples {
 /** A run is given up after this many steps in a row with an infinite or undefined gradient. */
 const MAX_BAD_STEPS = 5;
 
+/** Where a trainer is. */
+export interface TrainerProgress {
+  readonly step: number;
+  readonly badSteps: number;
+  readonly lossScale?: LossScaleState;
+}
+
 /** Takes optimizer steps: global batch → micro-batches → summed gradient → clip → AdamW. */
 export class Trainer {
   readonly optimizer: AdamW;
-  /** Steps taken, and how many of the last had a gradient that was not finite. */
-  state = { step: 0, badSteps: 0 };
+  readonly #lossScale: LossScale;
+  #step = 0;
+  #badSteps = 0;
 
   constructor(
     readonly decoder: TrainableDecoder,
@@ -61,44 +72,71 @@ export class Trainer {
     readonly options: TrainerOptions,
   ) {
     this.optimizer = new AdamW(decoder.trainableVariables(), options);
+    this.#lossScale = new LossScale(decoder.floatType === 'float16');
+  }
+
+  /** Steps taken, how many of the last had a gradient that was not finite, and in float16 the factor on the loss. */
+  get state(): TrainerProgress {
+    const lossScale = this.decoder.floatType === 'float16' ? { lossScale: this.#lossScale.state } : {};
+    return { step: this.#step, badSteps: this.#badSteps, ...lossScale };
+  }
+
+  set state({ step, badSteps, lossScale }: TrainerProgress) {
+    this.#step = step;
+    this.#badSteps = badSteps;
+    if (lossScale) this.#lossScale.state = lossScale;
   }
 
   /** One step over the next `batchSize` samples. @throws {DivergedError} after several non-finite gradients. */
   async step(): Promise<StepReport> {
     const { options } = this;
     const start = performance.now();
-    const step = this.state.step + 1;
+    const step = this.#step + 1;
     const batch: TrainingSample[] = [];
     while (batch.length < options.batchSize) batch.push(await this.samples.next());
 
     const divisor = batch.reduce((sum, sample) => sum + labelCount(sample, options.lossOn), 0);
     const microBatches = planMicroBatches(batch, options.maxTokensPerBatch);
     const tally = new LossTally();
+    const passes: { samples: readonly TrainingSample[]; logProbs: tf.Tensor }[] = [];
     let gradients: tf.NamedTensorMap = {};
+    const lossScale = this.#lossScale.value;
     for (const [i, samples] of microBatches.entries()) {
       const rng = Rng.of(options.seed, 'dropout', step, i);
-      const result = microBatchGradients(this.decoder, samples, { divisor, lossOn: options.lossOn, rng });
+      const { lossOn } = options;
+      const result = microBatchGradients(this.decoder, samples, { divisor, lossOn, rng, lossScale });
       gradients = accumulate(gradients, result.gradients);
-      tally.add(samples, (await result.logProbs.data()) as Float32Array, options.lossOn);
-      result.logProbs.dispose();
+      passes.push({ samples, logProbs: result.logProbs });
       await turn(); // lets signals and sample workers get a word in
+    }
+    // read at the end, because reading waits for a device that is still at work
+    for (const { samples, logProbs } of passes) {
+      tally.add(samples, (await logProbs.data()) as Float32Array, options.lossOn);
+      logProbs.dispose();
     }
 
     const norm = globalNorm(Object.values(gradients));
-    const gradNorm = (await norm.data())[0]!;
+    const gradNorm = (await norm.data())[0]! / lossScale;
     norm.dispose();
     const updated = Number.isFinite(gradNorm);
     const learningRate = options.schedule(step - 1);
     if (updated) {
-      gradients = clip(gradients, gradNorm, options.maxGradNorm);
+      gradients = rescale(gradients, clipFactor(gradNorm, options.maxGradNorm) / lossScale);
       this.optimizer.update(gradients, step, learningRate);
     }
     tf.dispose(gradients);
-    this.state = { step, badSteps: updated ? 0 : this.state.badSteps + 1 };
-    if (this.state.badSteps >= MAX_BAD_STEPS) {
+    this.#step = step;
+    // a smaller factor does not mend a loss that is itself not finite
+    const lost = this.#lossScale.update(updated) || !Number.isFinite(tally.weightedLoss);
+    this.#badSteps = lost ? this.#badSteps + 1 : updated ? 0 : this.#badSteps;
+    if (this.#badSteps >= MAX_BAD_STEPS) {
+      const mend =
+        this.decoder.floatType === 'float16'
+          ? 'float16 overflows at 65504: use --torch_dtype bfloat16 or float32, or lower'
+          : 'Lower';
       throw new DivergedError(
         `step ${step}: the gradient has not been finite for ${MAX_BAD_STEPS} steps. ` +
-          `Lower --learning_rate (${learningRate.toPrecision(3)} now) or continue from an earlier checkpoint`,
+          `${mend} --learning_rate (${learningRate.toPrecision(3)} now), or continue from an earlier checkpoint`,
       );
     }
     return {
@@ -108,6 +146,7 @@ export class Trainer {
       learningRate,
       gradNorm,
       updated,
+      lossScale,
       microBatches: microBatches.length,
       tokens: batch.reduce((sum, { tokens }) => sum + tokens.length, 0),
       labels: divisor,
@@ -136,13 +175,17 @@ function accumulate(sum: tf.NamedTensorMap, more: tf.NamedTensorMap): tf.NamedTe
   return result;
 }
 
-/** Scales gradients down to a global norm, as torch's `clip_grad_norm_` does; takes them over. */
-function clip(gradients: tf.NamedTensorMap, norm: number, maxNorm: number): tf.NamedTensorMap {
-  const scale = maxNorm / (norm + 1e-6);
-  if (maxNorm <= 0 || scale >= 1) return gradients;
+/** What brings gradients down to a global norm, as torch's `clip_grad_norm_` does. */
+function clipFactor(norm: number, maxNorm: number): number {
+  return maxNorm <= 0 ? 1 : Math.min(1, maxNorm / (norm + 1e-6));
+}
+
+/** Multiplies gradients; takes them over. */
+function rescale(gradients: tf.NamedTensorMap, factor: number): tf.NamedTensorMap {
+  if (factor === 1) return gradients;
   return Object.fromEntries(
     Object.entries(gradients).map(([name, gradient]) => {
-      const scaled = tf.mul(gradient, scale);
+      const scaled = tf.mul(gradient, factor);
       gradient.dispose();
       return [name, scaled];
     }),

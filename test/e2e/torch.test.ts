@@ -1,5 +1,5 @@
 /** The flows on an installed PyTorch: the same losses and the same answers as on the embedded backend. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import { fineTune } from '../../src/experiments/fine-tune.js';
 import { generateTasksToFile } from '../../src/experiments/generate-tasks.js';
 import { infer } from '../../src/experiments/infer.js';
 import { baseModelFolder, startKnobs } from '../../src/experiments/start.js';
+import type { FloatType } from '../../src/tensors/precision.js';
 import { backendsUnderTest } from '../tensors/backends.js';
 
 describe.runIf(backendsUnderTest().includes('torch'))('torch and wasm', () => {
@@ -45,6 +46,43 @@ describe.runIf(backendsUnderTest().includes('torch'))('torch and wasm', () => {
     const expected = losses(onWasm);
     expect(expected.length).toBeGreaterThan(4);
     for (const [i, loss] of losses(onTorch).entries()) expect(loss).toBeCloseTo(expected[i]!, 3);
+  });
+
+  test('in bfloat16 and float16 too, and a run in float16 that is continued ends with the same adapter', async () => {
+    const run = (torchDtype: FloatType, maxSteps: number, outputDir: string, notes: string[] = []) =>
+      fineTune({
+        ...model,
+        backend: 'torch',
+        torchDtype,
+        trainDatasets: [[file('tasks.json'), 'output-from-examples-mini']],
+        outputDir: file(outputDir),
+        maxSteps,
+        loggingSteps: 1,
+        batchSize: 2,
+        learningRate: 1e-3,
+        warmupSteps: 0,
+        lrSchedulerType: 'constant_with_warmup',
+        workers: 0,
+        onEvent: (event) => event.type === 'note' && notes.push(event.text),
+      });
+    const whole = await run('float32', 4, 'whole');
+    const losses = ({ history }: typeof whole) => history.train.map(({ loss }) => loss);
+    for (const type of ['bfloat16', 'float16'] as const) {
+      const half = await run(type, 4, type);
+      for (const [i, loss] of losses(half).entries()) {
+        expect(Math.abs(loss / losses(whole)[i]! - 1), `${type}, step ${i + 1}`).toBeLessThan(0.03);
+      }
+    }
+    await run('float16', 2, 'parts');
+    const notes: string[] = [];
+    const parts = await run('float16', 4, 'parts', notes);
+    expect(notes.join()).toContain('at step 2');
+    const adapter = (folder: string) => readFileSync(join(folder, 'adapter_model.safetensors'));
+    expect(adapter(parts.checkpoint).equals(adapter(file('float16/checkpoint-4')))).toBe(true);
+    const scaleOf = (folder: string) =>
+      JSON.parse(readFileSync(join(folder, 'trainer_state.json'), 'utf8')).lossScale;
+    expect(scaleOf(parts.checkpoint)).toEqual(scaleOf(file('float16/checkpoint-4')));
+    expect(scaleOf(parts.checkpoint).scale).toBeGreaterThan(1);
   });
 
   test('predict the same grids, constrained and free', async () => {

@@ -103,6 +103,21 @@ it('weights saved as bfloat16 are the nearest ones, and load again', async () =>
   (await loadDecoder(folder)).dispose();
 });
 
+it('a model is saved in the type that it was stored in', async () => {
+  for (const dtype of ['bfloat16', 'float16'] as const) {
+    const [first, second] = [fresh(), fresh()];
+    const decoder = await loadDecoder(fixture('qwen2'));
+    saveModel(decoder, first, { dtype });
+    decoder.dispose();
+    const again = await loadDecoder(first);
+    saveModel(again, second);
+    again.dispose();
+    const files = [first, second].map((folder) => readFileSync(join(folder, 'model.safetensors')));
+    expect(files[1]!.equals(files[0]!)).toBe(true);
+    expect(JSON.parse(readFileSync(join(second, 'config.json'), 'utf8')).dtype).toBe(dtype);
+  }
+});
+
 describe('a model folder that cannot be used is refused in one line', () => {
   it('for its files', async () => {
     await refused(loadDecoder(join(scratch, 'none')), /none: no such folder/);

@@ -45,16 +45,24 @@ export function answerLogProbs(decoder: Decoder): tf.Tensor1D {
   });
 }
 
-/** The mean loss over the answers' tokens, and its gradients by name. */
-export function lossAndGradients(decoder: Decoder): { loss: number; gradients: Map<string, tf.Tensor> } {
+/** The mean loss over the answers' tokens, and its gradients by name, found with a factor on the loss. */
+export function lossAndGradients(
+  decoder: Decoder,
+  lossScale = 1,
+): { loss: number; gradients: Map<string, tf.Tensor> } {
   const variables = decoder.trainableVariables();
   const { value, grads } = variableGrads(
-    () => tf.neg(tf.mean(answerLogProbs(decoder))) as tf.Scalar,
+    () => tf.mul(tf.mean(answerLogProbs(decoder)), -lossScale) as tf.Scalar,
     [...variables.values()],
   );
-  const loss = value.dataSync()[0]!;
+  const loss = value.dataSync()[0]! / lossScale;
   value.dispose();
-  return { loss, gradients: new Map(Array.from(variables, ([name, v]) => [name, grads[v.name]!])) };
+  const unscaled = (gradient: tf.Tensor): tf.Tensor => {
+    const result = tf.mul(gradient, 1 / lossScale);
+    gradient.dispose();
+    return result;
+  };
+  return { loss, gradients: new Map(Array.from(variables, ([name, v]) => [name, unscaled(grads[v.name]!)])) };
 }
 
 export type Values = ArrayLike<number>;

@@ -9,6 +9,7 @@ const report = {
   tally: new LossTally(),
   learningRate: 1e-4,
   gradNorm: 1,
+  lossScale: 1,
   updated: true,
   microBatches: 1,
   tokens: 100,
@@ -24,7 +25,7 @@ const events: FineTuneEvent[] = [
     type: 'train',
     point: { step: 3, loss: 0.5, kinds, learningRate: 1e-4, gradNorm: 1, tokens: 100, tokensPerSecond: 200 },
   },
-  { type: 'step', report: { ...report, step: 4, updated: false, gradNorm: Number.NaN } },
+  { type: 'step', report: { ...report, step: 4, lossScale: 1, updated: false, gradNorm: Number.NaN } },
   {
     type: 'validation',
     point: { step: 4, loss: 0.5, labels: 8, kinds, datasets: {}, samples: 2, seconds: 1 },

@@ -6,7 +6,7 @@ import { fineTuneDefaults as defaults } from '../../training/options.js';
 import { trainingProgress } from '../../training/progress.js';
 import { scheduleNames } from '../../training/schedules.js';
 import type { DatasetPair } from '../../training/training-data.js';
-import { type CommandFile, integer, number, toggle } from '../command.js';
+import { backendOptions, type CommandFile, integer, number, toggle } from '../command.js';
 import { pruneVocabDescription } from '../generation-options.js';
 
 /** Reads `path kind [weight]` groups: a number after a kind is how often the pair is drawn. */
@@ -100,8 +100,8 @@ function configure(command: Command): void {
     defaults.removeTrainSamplesToFitMaxSeqLen,
   );
   toggle(command, 'prune-vocab', pruneVocabDescription, defaults.pruneVocab);
+  backendOptions(command);
   command
-    .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else the best present)')
     .option('--seed <n>', 'names every random stream of the run', integer(), defaults.seed)
     .option('--learning-rate <rate>', 'the largest learning rate', number(0), defaults.learningRate)
     .addOption(

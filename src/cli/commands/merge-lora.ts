@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { type MergeLoraOptions, mergeLora } from '../../experiments/merge-lora.js';
+import { floatTypes } from '../../tensors/precision.js';
 import type { CommandFile } from '../command.js';
 
 export default {
@@ -9,9 +10,7 @@ export default {
       .requiredOption('--adapter-path <folder|id>', 'a PEFT adapter (LoRA, rsLoRA or DoRA) for that base')
       .requiredOption('--output-dir <folder>', 'a new folder for the merged model')
       .addOption(
-        new Option('--dtype <format>', 'how weights are saved')
-          .choices(['float32', 'bfloat16'])
-          .default('float32'),
+        new Option('--dtype <format>', 'how weights are saved (default: as in the base)').choices(floatTypes),
       )
       .option('--backend <name>', 'the tensor backend; the best present unless given');
   },

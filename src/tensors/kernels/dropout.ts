@@ -1,3 +1,4 @@
+import { floatTypeOf, toFloatType } from '../float-type.js';
 import * as tf from '../tf.js';
 import { hasKernel, runNamed } from './named.js';
 
@@ -8,7 +9,8 @@ import { hasKernel, runNamed } from './named.js';
 export function dropout<T extends tf.Tensor>(x: T, rate: number, seed: number): T {
   if (rate <= 0) return x;
   if (hasKernel('Dropout')) return runNamed('Dropout', { x }, { rate, seed });
-  return tf.mul(x, tf.tensor(dropoutMask(x.size, rate, seed), x.shape, 'float32'));
+  const mask = tf.tensor(dropoutMask(x.size, rate, seed), x.shape, 'float32');
+  return tf.mul(x, toFloatType(mask, floatTypeOf(x)));
 }
 
 tf.registerGradient({

@@ -1,3 +1,4 @@
+import { floatTypeOf, toFloatType } from '../float-type.js';
 import * as tf from '../tf.js';
 import { hasKernel, runNamed } from './named.js';
 
@@ -6,9 +7,10 @@ const chunkElements = 1 << 22;
 
 /**
  * log softmax(hidden · headᵀ)[label] without keeping the logits: hidden [r, d], head [V, d], labels int32 [r]
- * → [r].
+ * → [r] in float32, whatever the type of the hidden states.
  */
-export function headLogProbs(hidden: tf.Tensor2D, head: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor1D {
+export function headLogProbs(hidden: tf.Tensor2D, table: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor1D {
+  const head = toFloatType(table, floatTypeOf(hidden));
   const name = hasKernel('HeadLogProbs') ? 'HeadLogProbs' : plainKernel();
   return runNamed<tf.Tensor[]>(name, { hidden, head, labels })[0] as tf.Tensor1D;
 }
@@ -50,7 +52,7 @@ function registerHeadGradient(kernelName: string): void {
       const [hidden, head, labels, jacobian] = saved as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D, tf.Tensor2D];
       const dy = (dys as tf.Tensor[])[0] as tf.Tensor1D;
       return {
-        hidden: () => tf.mul(tf.expandDims(dy, 1), jacobian),
+        hidden: () => toFloatType(tf.mul(tf.expandDims(dy, 1), jacobian), floatTypeOf(hidden)),
         head: () => headGradient(dy, hidden, head, labels),
       };
     },

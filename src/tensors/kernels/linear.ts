@@ -1,10 +1,11 @@
+import { floatTypeOf, toFloatType } from '../float-type.js';
 import { isRecording } from '../gradients.js';
 import * as tf from '../tf.js';
 import { hasKernel, runNamed, sumRows } from './named.js';
 
 /**
  * x · weightᵀ + bias: x [n, in], weight [out, in] (the layout of checkpoints, never transposed in memory),
- * bias [out] → [n, out].
+ * bias [out] → [n, out], in x's type.
  */
 export function linear(x: tf.Tensor2D, weight: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
   return apply('Linear', {}, x, weight, bias);
@@ -29,9 +30,12 @@ function apply(
   name: string,
   attributes: object,
   x: tf.Tensor2D,
-  weight: tf.Tensor2D,
-  bias?: tf.Tensor1D,
+  givenWeight: tf.Tensor2D,
+  givenBias?: tf.Tensor1D,
 ): tf.Tensor2D {
+  const type = floatTypeOf(x);
+  const weight = toFloatType(givenWeight, type);
+  const bias = givenBias && toFloatType(givenBias, type);
   if (hasKernel(name)) return runNamed(name, bias ? { x, weight, bias } : { x, weight }, attributes);
   const product: tf.Tensor2D = tf.matMul(x, weight, false, true);
   return bias ? tf.add(product, bias) : product;

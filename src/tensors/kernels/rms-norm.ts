@@ -1,3 +1,4 @@
+import { floatTypeOf, toFloatType } from '../float-type.js';
 import * as tf from '../tf.js';
 import { hasKernel, runNamed, sumRows } from './named.js';
 
@@ -6,8 +7,9 @@ function inverseRms(x: tf.Tensor2D, epsilon: number): tf.Tensor2D {
   return tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon)) as tf.Tensor2D;
 }
 
-/** Root-mean-square layer norm (Zhang and Sennrich 2019): x [n, d], weight [d] → [n, d]. */
-export function rmsNorm(x: tf.Tensor2D, weight: tf.Tensor1D, epsilon: number): tf.Tensor2D {
+/** Root-mean-square layer norm (Zhang and Sennrich 2019): x [n, d], weight [d] → [n, d] in x's type. */
+export function rmsNorm(x: tf.Tensor2D, givenWeight: tf.Tensor1D, epsilon: number): tf.Tensor2D {
+  const weight = toFloatType(givenWeight, floatTypeOf(x));
   if (hasKernel('RmsNorm')) return runNamed('RmsNorm', { x, weight }, { epsilon });
   return tf.mul(tf.mul(x, inverseRms(x, epsilon)), weight);
 }

@@ -1,4 +1,5 @@
 import { CountedBackend } from '../counted-backend.js';
+import type { FloatType } from '../float-type.js';
 import { stridesOf } from '../strides.js';
 import * as tf from '../tf.js';
 import type { Handle } from './library.js';
@@ -56,6 +57,19 @@ export class TorchBackend extends CountedBackend<Numbers> {
       this.torch.claim(data.packed);
     }
     return data.packed;
+  }
+
+  /** Why the device does not compute in a type. */
+  refusal(type: FloatType): string | undefined {
+    const { gpu } = this.torch;
+    return type === 'bfloat16' && gpu && gpu.capability < 8
+      ? `${gpu.name} has no arithmetic for it (compute capability ${gpu.capability.toFixed(1)}); use float16`
+      : undefined;
+  }
+
+  /** The same for tensors that tfjs takes for float32. */
+  floatType(tensor: tf.TensorInfo): FloatType {
+    return tensor.dtype === 'float32' ? (this.numbers(tensor).torchDtype as FloatType) : 'float32';
   }
 
   /** The type in which torch keeps a tensor's elements. */

@@ -19,34 +19,45 @@ export class TorchLibrary {
   /** `aoti_torch_abi_version()`, which the dispatcher wants to be told. */
   readonly abiVersion: bigint;
   readonly base: number;
-  readonly #lib: ReturnType<typeof koffi.load>;
+  readonly #libs: readonly ReturnType<typeof koffi.load>[];
   readonly #words: Uint32Array;
   readonly #doubles: Float64Array;
   readonly #names = new Map<string, number>();
   readonly #dispatch: (name: number, overload: number, stack: number, version: bigint) => number;
   readonly #what: (() => string | null) | null;
 
-  constructor(path: string) {
-    this.#lib = koffi.load(path);
+  /** @param paths libtorch_cpu, and libtorch_cuda where it is wanted */
+  constructor(...paths: string[]) {
+    this.#libs = paths.map((path) => koffi.load(path));
     const area = koffi.alloc('uint64_t', SLOTS) as bigint;
     this.base = Number(koffi.address(area));
     const buffer = koffi.view(area, SLOTS * 8);
     this.#words = new Uint32Array(buffer);
     this.#doubles = new Float64Array(buffer);
-    this.abiVersion = BigInt(this.#lib.func('uint64_t aoti_torch_abi_version()')());
-    this.#dispatch = this.#lib.func(
-      'int32_t torch_call_dispatcher(uintptr_t, uintptr_t, uintptr_t, uint64_t)',
-    );
+    this.abiVersion = BigInt(this.#find('uint64_t aoti_torch_abi_version()')());
+    this.#dispatch = this.#find('int32_t torch_call_dispatcher(uintptr_t, uintptr_t, uintptr_t, uint64_t)');
     this.#what = this.has('torch_exception_get_what_without_backtrace')
-      ? this.#lib.func('const char* torch_exception_get_what_without_backtrace()')
+      ? this.#find('const char* torch_exception_get_what_without_backtrace()')
       : null;
     this.value('void aoti_torch_grad_mode_set_enabled(uint8_t)')(0);
   }
 
-  /** Whether the library exports a function. */
+  /** A function of whichever library has it. */
+  // biome-ignore lint/suspicious/noExplicitAny: what koffi makes of a prototype
+  #find(prototype: string): any {
+    for (const [i, lib] of this.#libs.entries()) {
+      try {
+        return lib.func(prototype);
+      } catch (error) {
+        if (i + 1 === this.#libs.length) throw error;
+      }
+    }
+  }
+
+  /** Whether a library exports a function. */
   has(name: string): boolean {
     try {
-      this.#lib.func(`void ${name}()`);
+      this.#find(`void ${name}()`);
       return true;
     } catch {
       return false;
@@ -93,13 +104,13 @@ export class TorchLibrary {
 
   /** A function whose result is a value. */
   value(prototype: string): (...args: (number | bigint)[]) => number {
-    const f = this.#lib.func(prototype) as unknown as (...args: (number | bigint)[]) => number;
+    const f = this.#find(prototype) as (...args: (number | bigint)[]) => number;
     return (...args) => Number(f(...args));
   }
 
   /** A function that returns an error code, which becomes a {@link TorchError}. */
   checked(prototype: string): (...args: (number | bigint)[]) => void {
-    const f = this.#lib.func(prototype) as unknown as (...args: (number | bigint)[]) => number;
+    const f = this.#find(prototype) as (...args: (number | bigint)[]) => number;
     const name = /(\w+)\(/.exec(prototype)?.[1] ?? prototype;
     return (...args) => {
       if (f(...args) !== 0) throw new TorchError(name, this.message());

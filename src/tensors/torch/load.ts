@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import koffi from 'koffi';
+import type { Device } from '../device.js';
 import { TorchNotFoundError } from './errors.js';
+import type { Gpu } from './gpus.js';
+import { readInstalledSchemas } from './installed.js';
 import { TorchLibrary } from './library.js';
 import type { TorchInstallation } from './locate.js';
 import { Torch } from './torch.js';
@@ -24,15 +27,21 @@ function keepFreedMemory(): void {
   }
 }
 
-/** Loads an installed libtorch. @throws {TorchNotFoundError} when the system cannot load it */
-export function loadTorch({ libraryFolder, version }: TorchInstallation): Torch {
+/** Loads an installed libtorch for a device. @throws {TorchNotFoundError} when the system cannot load it */
+export function loadTorch(
+  { libraryFolder, version }: TorchInstallation,
+  { device, gpu }: { device: Device; gpu?: Gpu },
+): Torch {
   const names = process.platform === 'darwin' ? ['libtorch_cpu.dylib'] : ['libtorch_cpu.so'];
   const path = names.map((name) => join(libraryFolder, name)).find((candidate) => existsSync(candidate));
   if (!path)
     throw new TorchNotFoundError(`${libraryFolder}: expected ${names.join(' or ')} of torch ${version}`);
   keepFreedMemory();
   try {
-    return new Torch(new TorchLibrary(path));
+    const cuda = device.type === 'cuda' ? [join(libraryFolder, 'libtorch_cuda.so')] : [];
+    const library = new TorchLibrary(path, ...cuda);
+    const schemas = readInstalledSchemas(libraryFolder);
+    return new Torch(library, { device, version, ...(gpu ? { gpu } : {}), ...(schemas ? { schemas } : {}) });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new TorchNotFoundError(`${path}: cannot be loaded: ${reason}`);

@@ -4,13 +4,27 @@
  * table, and a test compares it with the file that comes with the installed torch.
  */
 export const schemas = {
+  _efficient_attention_backward:
+    '_efficient_attention_backward(Tensor grad_out_, Tensor query, Tensor key, Tensor value, Tensor? bias, Tensor out, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, SymInt max_seqlen_q, SymInt max_seqlen_k, Tensor logsumexp, float dropout_p, Tensor philox_seed, Tensor philox_offset, int custom_mask_type, bool bias_requires_grad, *, float? scale=None, int? num_splits_key=None, int? window_size=None, bool shared_storage_dqdkdv=False) -> (Tensor, Tensor, Tensor, Tensor)',
+  _efficient_attention_forward:
+    '_efficient_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? bias, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, SymInt? max_seqlen_q, SymInt? max_seqlen_k, float dropout_p, int custom_mask_type, bool compute_log_sumexp=False, *, float? scale=None, Tensor? seqlen_k=None, int? window_size=None) -> (Tensor output, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, SymInt max_seqlen_batch_q, SymInt max_seqlen_batch_k)',
+  _flash_attention_backward:
+    '_flash_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, Tensor rng_state, Tensor unused, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None) -> (Tensor, Tensor, Tensor)',
+  _flash_attention_forward:
+    '_flash_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, bool return_debug_mask, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None) -> (Tensor output, Tensor softmax_logsumexp, Tensor rng_state, Tensor unused, Tensor debug_attn_mask)',
   _fused_adamw_:
     '_fused_adamw_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()',
+  _fused_rms_norm:
+    '_fused_rms_norm(Tensor input, int[] normalized_shape, Tensor? weight, float? eps) -> (Tensor, Tensor)',
+  _fused_rms_norm_backward:
+    '_fused_rms_norm_backward(Tensor grad_out, Tensor input, int[] normalized_shape, Tensor rstd, Tensor? weight, bool[2] output_mask) -> (Tensor, Tensor)',
   _log_softmax: '_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor',
   _scaled_dot_product_flash_attention_for_cpu:
     '_scaled_dot_product_flash_attention_for_cpu(Tensor query, Tensor key, Tensor value, float dropout_p=0.0, bool is_causal=False, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor output, Tensor logsumexp)',
   _scaled_dot_product_flash_attention_for_cpu_backward:
     '_scaled_dot_product_flash_attention_for_cpu_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, float dropout_p, bool is_causal, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor grad_query, Tensor grad_key, Tensor grad_value)',
+  _scaled_dot_product_efficient_attention:
+    '_scaled_dot_product_efficient_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, bool compute_log_sumexp, float dropout_p=0.0, bool is_causal=False, *, float? scale=None) -> (Tensor output, Tensor log_sumexp, Tensor philox_seed, Tensor philox_offset)',
   _softmax: '_softmax(Tensor self, int dim, bool half_to_float) -> Tensor',
   _to_copy:
     '_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor',
@@ -30,6 +44,7 @@ export const schemas = {
   'eq.Tensor': 'eq.Tensor(Tensor self, Tensor other) -> Tensor',
   erf: 'erf(Tensor self) -> Tensor',
   exp: 'exp(Tensor self) -> Tensor',
+  expm1: 'expm1(Tensor self) -> Tensor',
   flip: 'flip(Tensor self, int[] dims) -> Tensor',
   floor: 'floor(Tensor self) -> Tensor',
   gather: 'gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor',
@@ -63,6 +78,7 @@ export const schemas = {
   repeat: 'repeat(Tensor self, SymInt[] repeats) -> Tensor',
   round: 'round(Tensor self) -> Tensor',
   rsqrt: 'rsqrt(Tensor self) -> Tensor',
+  'scatter_.src': 'scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)',
   sigmoid: 'sigmoid(Tensor self) -> Tensor',
   sign: 'sign(Tensor self) -> Tensor',
   silu: 'silu(Tensor self) -> Tensor',
@@ -96,7 +112,7 @@ export interface Schema {
   readonly name: string;
   readonly overload: string;
   readonly arguments: readonly Slot[];
-  readonly returns: number;
+  readonly returns: readonly Slot[];
 }
 
 /** `Tensor(a!)[]`, `Tensor?[]`, `int[1]?`, `float?` → how it is encoded. */
@@ -130,6 +146,6 @@ export function parseSchema(text: string): Schema {
     name: name.includes('::') ? name : `aten::${name}`,
     overload,
     arguments: parts.map((part) => parseType(part.split(' ')[0] as string)),
-    returns: result === '' ? 0 : result.split(', ').length,
+    returns: result === '' ? [] : result.split(', ').map((part) => parseType(part.split(' ')[0] as string)),
   };
 }

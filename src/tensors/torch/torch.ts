@@ -1,20 +1,17 @@
+import type { Device } from '../device.js';
 import { OutOfMemoryError } from '../errors.js';
 import { stridesOf } from '../strides.js';
-import { TorchError } from './errors.js';
+import { TorchError, UnknownOperationError } from './errors.js';
+import type { Gpu } from './gpus.js';
+import { resolveSchemas } from './installed.js';
 import { type Handle, RESULT_SLOT, type TorchLibrary } from './library.js';
-import { type OperationName, parseSchema, type Schema, type Slot, schemas } from './schemas.js';
+import type { OperationName, Schema, Slot } from './schemas.js';
 
 /** What an argument of an operation may be; a tensor is given by its handle. */
 export type Argument = number | boolean | string | null | readonly (number | null)[];
 
 /** Element types of torch that we use. */
 export type TorchDtype = 'float64' | 'float32' | 'bfloat16' | 'float16' | 'int32' | 'int64' | 'bool';
-
-/** Where tensors live: `cpu` or a CUDA device. */
-export interface TorchDevice {
-  readonly type: 'cpu' | 'cuda';
-  readonly index: number;
-}
 
 const bytesOf: Record<TorchDtype, number> = {
   float64: 8,
@@ -32,10 +29,13 @@ const bytesOf: Record<TorchDtype, number> = {
  */
 export class Torch {
   readonly library: TorchLibrary;
-  readonly device: TorchDevice;
+  readonly device: Device;
+  /** What is known of the device when it is a GPU. */
+  readonly gpu: Gpu | undefined;
+  readonly version: string;
   /** The numbers by which libtorch knows element types. */
   readonly dtypes: Readonly<Record<TorchDtype, number>>;
-  readonly #parsed = new Map<OperationName, Schema>();
+  readonly #schemas: ReadonlyMap<OperationName, Schema | null>;
   #scope: Handle[] | null = null;
   #live = 0;
 
@@ -46,6 +46,7 @@ export class Torch {
   readonly #copy: (...args: (number | bigint)[]) => void;
   readonly #dataPointer: (...args: (number | bigint)[]) => void;
   readonly #rankOf: (...args: (number | bigint)[]) => void;
+  readonly #sizesOf: (...args: (number | bigint)[]) => void;
   readonly #dtypeOf: (...args: (number | bigint)[]) => void;
   readonly #addTensors: (...args: (number | bigint)[]) => void;
   readonly #linearPointwise: ((...args: (number | bigint)[]) => void) | null;
@@ -54,11 +55,23 @@ export class Torch {
   readonly #pushBack: (...args: (number | bigint)[]) => void;
   readonly #newString: (...args: (number | bigint)[]) => void;
   readonly #newOptional: () => number;
-  readonly #deviceTypes: Record<TorchDevice['type'], number>;
+  readonly #emptyPinned: ((...args: (number | bigint)[]) => void) | null;
+  readonly #deviceTypes: Record<Device['type'], number>;
 
-  constructor(library: TorchLibrary, device: TorchDevice = { type: 'cpu', index: -1 }) {
+  constructor(
+    library: TorchLibrary,
+    {
+      device,
+      gpu,
+      version,
+      schemas,
+    }: { device: Device; gpu?: Gpu; version: string; schemas?: Map<string, string> },
+  ) {
     this.library = library;
     this.device = device;
+    this.gpu = gpu;
+    this.version = version;
+    this.#schemas = resolveSchemas(schemas);
     const dtype = (name: string) => library.value(`int32_t aoti_torch_dtype_${name}()`)();
     this.dtypes = {
       float64: dtype('float64'),
@@ -78,12 +91,19 @@ export class Torch {
     this.#empty = library.checked(
       'int32_t aoti_torch_empty_strided(int64_t, uintptr_t, uintptr_t, int32_t, int32_t, int32_t, uintptr_t)',
     );
+    const pinned =
+      'aoti_torch_empty_strided_pinned(int64_t, uintptr_t, uintptr_t, int32_t, int32_t, int32_t, uintptr_t)';
+    this.#emptyPinned =
+      device.type === 'cuda' && library.has('aoti_torch_empty_strided_pinned')
+        ? library.checked(`int32_t ${pinned}`)
+        : null;
     this.#reinterpret = library.checked(
       'int32_t aoti_torch__reinterpret_tensor(uintptr_t, int64_t, uintptr_t, uintptr_t, int64_t, uintptr_t)',
     );
     this.#copy = library.checked('int32_t aoti_torch_copy_(uintptr_t, uintptr_t, int32_t)');
     this.#dataPointer = library.checked('int32_t aoti_torch_get_data_ptr(uintptr_t, uintptr_t)');
     this.#rankOf = library.checked('int32_t aoti_torch_get_dim(uintptr_t, uintptr_t)');
+    this.#sizesOf = library.checked('int32_t aoti_torch_get_sizes(uintptr_t, uintptr_t)');
     this.#dtypeOf = library.checked('int32_t aoti_torch_get_dtype(uintptr_t, uintptr_t)');
     this.#addTensors = library.checked(
       `int32_t aoti_torch_${device.type}_add_Tensor(uintptr_t, uintptr_t, double, uintptr_t)`,
@@ -179,6 +199,20 @@ export class Torch {
     return this.#take();
   }
 
+  /**
+   * A tensor on the host that a GPU reads by itself, while this thread goes on; null where torch has none. It may be
+   * freed at once: torch waits with using its memory again.
+   */
+  emptyPinned(shape: readonly number[], dtype: TorchDtype): Handle | null {
+    if (!this.#emptyPinned) return null;
+    const { library } = this;
+    const sizes = library.sizes(shape);
+    const strides = library.sizes(stridesOf(shape), shape.length);
+    const result = library.slot(RESULT_SLOT);
+    this.#emptyPinned(shape.length, sizes, strides, this.dtypes[dtype], this.#deviceTypes.cpu, -1, result);
+    return this.#take();
+  }
+
   /** The same elements under another shape; `strides` and `offset` (in elements) make any view. */
   view(handle: Handle, shape: readonly number[], strides = stridesOf(shape), offset = 0): Handle {
     const { library } = this;
@@ -196,8 +230,8 @@ export class Torch {
   }
 
   /** Copies elements, converting their type and moving them between devices. */
-  copy(to: Handle, from: Handle): void {
-    this.#copy(to, from, 0);
+  copy(to: Handle, from: Handle, { wait = true } = {}): void {
+    this.#copy(to, from, wait ? 0 : 1);
   }
 
   /** a + alpha · b, broadcast, in a's type. */
@@ -275,6 +309,16 @@ export class Torch {
     return this.library.getInt(RESULT_SLOT);
   }
 
+  /** The sizes of its axes. */
+  shapeOf(handle: Handle): number[] {
+    const { library } = this;
+    const rank = this.rankOf(handle);
+    this.#sizesOf(handle, library.slot(RESULT_SLOT));
+    if (rank === 0) return [];
+    const sizes = new BigInt64Array(library.bytes(library.getInt(RESULT_SLOT), rank * 8));
+    return Array.from(sizes, Number);
+  }
+
   /** The element type. */
   dtypeOf(handle: Handle): TorchDtype {
     this.library.setInt(RESULT_SLOT, 0);
@@ -296,27 +340,31 @@ export class Torch {
     return this.callAll(name, ...args)[0] as Handle;
   }
 
-  /** Runs an operation and returns all of its results. */
+  /** Whether the installed torch has an operation in the form that we know. */
+  knows(name: OperationName): boolean {
+    return this.#schemas.get(name) != null;
+  }
+
+  /** Runs an operation and returns all of its results: handles, and numbers where it gives numbers. */
   callAll(name: OperationName, ...args: Argument[]): Handle[] {
-    let schema = this.#parsed.get(name);
-    if (!schema) {
-      schema = parseSchema(schemas[name]);
-      this.#parsed.set(name, schema);
-    }
+    const schema = this.#schemas.get(name);
+    if (!schema) throw new UnknownOperationError(name, this.version);
     const { library } = this;
     const slots = schema.arguments;
-    if (args.length !== slots.length) {
+    if (args.length !== slots.length && !fits(args, slots)) {
       throw new TorchError(name, `takes ${slots.length} arguments, ${args.length} were given`);
     }
     // lists and optionals use the result slot while they are made, never the stack
-    for (let i = 0; i < slots.length; i++) this.#encode(i, slots[i] as Slot, args[i] as Argument, name);
+    for (let i = 0; i < slots.length; i++) this.#encode(i, slots[i] as Slot, args[i] ?? null, name);
     try {
       library.dispatch(schema.name, schema.overload);
     } catch (error) {
       throw asOutOfMemory(error, name);
     }
     const results: Handle[] = [];
-    for (let i = 0; i < schema.returns; i++) results.push(this.#take(library.getInt(i)));
+    for (const [i, { type }] of schema.returns.entries()) {
+      results.push(type === 'Tensor' ? this.#take(library.getInt(i)) : library.getInt(i));
+    }
     return results;
   }
 
@@ -369,6 +417,14 @@ export class Torch {
     }
     return list;
   }
+}
+
+/** Whether arguments that are missing are optional, and those beyond what torch takes are None. */
+function fits(args: readonly Argument[], slots: readonly Slot[]): boolean {
+  return (
+    slots.slice(args.length).every(({ optional }) => optional) &&
+    args.slice(slots.length).every((value) => value === null)
+  );
 }
 
 /** torch's complaint about memory as ours, which names what did not fit. */

@@ -7,6 +7,9 @@ import { type KernelCall, register } from './register.js';
 /** Logits held at a time, in floats. */
 const HEAD_LOGITS = 1 << 26;
 
+/** What probabilities are multiplied by in float16, whose smallest number is 6e-8. */
+const HALF_SCALE = 1024;
+
 /** 1 / √(mean x² + ε) of each row, in float32: [n, 1]. */
 function inverseRms(backend: TorchBackend, x: Handle, epsilon: number): Handle {
   const { torch } = backend;
@@ -87,7 +90,7 @@ function headLogProbs({ inputs, backend }: KernelCall): tf.TensorInfo[] {
   const step = Math.max(1, Math.floor(HEAD_LOGITS / vocabSize));
   const [logProbs, jacobian] = torch.tidy(() => {
     const outLogProbs = torch.empty([rows], 'float32');
-    const outJacobian = torch.empty([rows, d], backend.torchDtype(hidden));
+    const outJacobian = torch.empty([rows, d], 'float32');
     for (let start = 0; start < rows; start += step) {
       const count = Math.min(step, rows - start);
       torch.tidy(() => {
@@ -98,18 +101,21 @@ function headLogProbs({ inputs, backend }: KernelCall): tf.TensorInfo[] {
         const logits = torch.dtypeOf(narrow) === 'float32' ? narrow : torch.cast(narrow, 'float32');
         const logSoftmax = torch.call('_log_softmax', logits, 1, false);
         const index = torch.view(torch.cast(label, 'int64'), [count, 1]);
-        torch.copy(
-          torch.view(outLogProbs, [count, 1], undefined, start),
-          torch.call('gather', logSoftmax, 1, index, false),
-        );
+        const own = torch.call('gather', logSoftmax, 1, index, false);
+        torch.copy(torch.view(outLogProbs, [count, 1], undefined, start), own);
+        // p − 1 of the label is made before the type gets narrow: near 1 nothing would be left of it
         const p = torch.call('exp', logSoftmax);
-        const mixture = torch.call(
-          'mm',
-          torch.dtypeOf(w) === 'float32' ? p : torch.cast(p, torch.dtypeOf(w)),
-          w,
+        torch.call('scatter_.src', p, 1, index, torch.call('expm1', own));
+        const type = torch.dtypeOf(w);
+        const scaled =
+          type === 'float16' ? torch.call('mul.Tensor', p, torch.full([], HALF_SCALE, 'float32')) : p;
+        const mixture = torch.call('mm', type === 'float32' ? p : torch.cast(scaled, type), w);
+        const factor = torch.full([], type === 'float16' ? -1 / HALF_SCALE : -1, 'float32');
+        const wide = type === 'float32' ? mixture : torch.cast(mixture, 'float32');
+        torch.copy(
+          torch.view(outJacobian, [count, d], undefined, start * d),
+          torch.call('mul.Tensor', wide, factor),
         );
-        const own = torch.call('index_select', w, 0, label);
-        torch.copy(torch.view(outJacobian, [count, d], undefined, start * d), torch.add(own, mixture, -1));
         return undefined;
       });
     }

@@ -1,3 +1,4 @@
+import type { FloatType } from '../../float-type.js';
 import * as tf from '../../tf.js';
 import type { Handle } from '../library.js';
 import type { OperationName } from '../schemas.js';
@@ -80,6 +81,14 @@ function cast(call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   return backend.run(x.shape, dtype, () => backend.torch.cast(backend.handle(x), target));
 }
 
+/** A float32 of tfjs in another type of torch. */
+function toFloatType({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+  const x = inputs.x as tf.TensorInfo;
+  return backend.run(x.shape, 'float32', () =>
+    backend.torch.cast(backend.handle(x), attrs.type as FloatType),
+  );
+}
+
 /** Kernels that take every element by itself. */
 export function registerElementwise(): void {
   for (const [name, f] of Object.entries(unary)) {
@@ -110,6 +119,7 @@ export function registerElementwise(): void {
     });
   });
   register('Cast', cast);
+  register('ToFloatType', toFloatType);
   register('AddN', ({ inputs, backend }) => {
     const tensors = inputs as unknown as tf.TensorInfo[];
     const [first, ...others] = tensors as [tf.TensorInfo, ...tf.TensorInfo[]];

@@ -39,19 +39,21 @@ function gather({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   });
 }
 
-/** out[index[i]] (+)= rows[i], for rows [count, width] of a new tensor of zeros [size, width]. */
+/** out[index[i]] += rows[i], for rows [count, width] of a new tensor of zeros [size, width]: summed up in float32. */
 function scatterRows(
   backend: TorchBackend,
   index: Handle,
   rows: Handle,
   size: number,
   width: number,
-  dtype: 'float32' | 'int32',
 ): Handle {
   const { torch } = backend;
-  const out = torch.full([size, width], 0, dtype);
-  torch.call('index_put_', out, [torch.cast(index, 'int64')], rows, true);
-  return out;
+  const dtype = torch.dtypeOf(rows);
+  const narrow = dtype === 'bfloat16' || dtype === 'float16';
+  const out = torch.full([size, width], 0, narrow ? 'float32' : dtype);
+  const values = narrow ? torch.cast(rows, 'float32') : rows;
+  torch.call('index_put_', out, [torch.cast(index, 'int64')], values, true);
+  return narrow ? torch.cast(out, dtype) : out;
 }
 
 function scatterNd({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
@@ -76,10 +78,7 @@ function scatterNd({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
       flat = steps;
     }
     const rows = backend.view(updates, [numUpdates, sliceSize]);
-    const dtype = updates.dtype as 'float32' | 'int32';
-    const values = dtype === 'float32' ? torch.cast(rows, 'float32') : rows;
-    const out = scatterRows(backend, flat, values, outputSize / sliceSize, sliceSize, dtype);
-    return torch.view(out, shape);
+    return torch.view(scatterRows(backend, flat, rows, outputSize / sliceSize, sliceSize), shape);
   });
 }
 
@@ -94,11 +93,10 @@ export function registerIndexing(): void {
     const width = tf.util.sizeFromShape(rest);
     return backend.run([numSegments, ...rest], x.dtype, () => {
       const rows = backend.view(x, [count, width]);
-      const dtype = x.dtype as 'float32' | 'int32';
-      return backend.torch.view(
-        scatterRows(backend, backend.handle(segmentIds), rows, numSegments, width, dtype),
-        [numSegments, ...rest],
-      );
+      return backend.torch.view(scatterRows(backend, backend.handle(segmentIds), rows, numSegments, width), [
+        numSegments,
+        ...rest,
+      ]);
     });
   });
   register('OneHot', ({ inputs, attrs, backend }) => {

@@ -1,0 +1,53 @@
+import { UserError } from '../common/errors.js';
+import { type FloatType, floatTypes } from './precision.js';
+import * as tf from './tf.js';
+
+export type { FloatType } from './precision.js';
+
+/** What a backend offers that knows other types than float32. */
+interface HasFloatTypes {
+  floatType(tensor: tf.TensorInfo): FloatType;
+  /** Why the device does not compute in a type; undefined when it does. */
+  refusal(type: FloatType): string | undefined;
+}
+
+const KERNEL = 'ToFloatType';
+
+/** The type in which the active backend keeps a tensor's elements; tfjs itself sees float32 in any case. */
+export function floatTypeOf(x: tf.Tensor): FloatType {
+  const backend = tf.backend() as Partial<HasFloatTypes>;
+  return backend.floatType?.(x) ?? 'float32';
+}
+
+/**
+ * The same values in another element type. Operations keep the type of what they are given, so this is where a
+ * computation in half the bytes begins; its gradient comes back in the type that `x` has.
+ */
+export function toFloatType<T extends tf.Tensor>(x: T, type: FloatType): T {
+  const from = floatTypeOf(x);
+  if (from === type) return x;
+  return tf.engine().runKernel(KERNEL, { x }, { type, from }) as T;
+}
+
+tf.registerGradient({
+  kernelName: KERNEL,
+  gradFunc: (dy, _saved, attributes) => {
+    const { from } = attributes as unknown as { from: FloatType };
+    return { x: () => toFloatType(dy as tf.Tensor, from) };
+  },
+});
+
+/** Checks what was asked for against the active backend. @throws {UserError} when it cannot compute in that type */
+export function assertFloatType(type: string): asserts type is FloatType {
+  if (!(floatTypes as readonly string[]).includes(type)) {
+    throw new UserError(`--torch_dtype: unknown type "${type}". Known: ${floatTypes.join(', ')}`);
+  }
+  if (type !== 'float32' && !tf.getKernel(KERNEL, tf.getBackend())) {
+    throw new UserError(
+      `--torch_dtype ${type}: the backend ${tf.getBackend()} computes in float32 only; ` +
+        'choose --backend torch, or float32',
+    );
+  }
+  const refusal = (tf.backend() as Partial<HasFloatTypes>).refusal?.(type as FloatType);
+  if (refusal) throw new UserError(`--torch_dtype ${type}: ${refusal}`);
+}
