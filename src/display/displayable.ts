@@ -105,7 +105,12 @@ export function showTask(task: Task, options: LayoutOptions = {}): Displayable {
 export function showTasks(tasks: Readonly<Record<string, Task>>, options: LayoutOptions = {}): Displayable {
   const entries = Object.entries(tasks);
   return htmlDisplay(
-    entries.map(([title, task]) => `<div>${inlineSvg(taskSvg(task, { ...options, title }))}</div>`).join(''),
+    entries
+      .map(
+        ([title, task]) =>
+          `<div style="margin-bottom:18px">${inlineSvg(taskSvg(task, { ...options, title }))}</div>`,
+      )
+      .join(''),
     entries.map(([title, task]) => `${title}\n\n${showTask(task).text}`).join('\n\n'),
   );
 }
@@ -121,7 +126,10 @@ export function showGenerated(cards: readonly GeneratedCard[], options: LayoutOp
   }));
   return htmlDisplay(
     rows
-      .map(({ title, grids }) => `<div>${inlineSvg(gridsSvg(grids, { ...options, title }))}</div>`)
+      .map(
+        ({ title, grids }) =>
+          `<div style="margin-bottom:18px">${inlineSvg(gridsSvg(grids, { ...options, title }))}</div>`,
+      )
       .join(''),
     rows
       .map(({ title, grids }) => `${title}\n${sideBySide(grids.map(({ grid }) => gridText(grid)))}`)

@@ -67,7 +67,7 @@ export class PromptBuilder {
    * chat template adds, `answer` for what the loss sees.
    */
   parts(task: Task, testIndex: number): PromptPart[] {
-    const { messages } = this.kind.render(this.#grids(task, testIndex));
+    const { messages, leadIn } = this.kind.render(this.#grids(task, testIndex));
     const text = this.text(task, testIndex);
     const parts: PromptPart[] = [];
     let end = 0;
@@ -78,7 +78,8 @@ export class PromptBuilder {
       end = start + content.trim().length;
       parts.push({ role, text: text.slice(start, end) });
     }
-    parts.push({ role: 'template', text: text.slice(end) });
+    parts.push({ role: 'template', text: text.slice(end, text.length - leadIn.length) });
+    parts.push({ role: 'assistant', text: leadIn });
     const answer = this.encoder.encode(this.#target(task, testIndex));
     parts.push({ role: 'answer', text: answer + this.tokenizer.tokenText(this.tokenizer.endOfTurnId) });
     return parts.filter((part) => part.text !== '');
