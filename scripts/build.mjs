@@ -84,6 +84,8 @@ const entries = {
   'sample-worker': 'src/training/sample-worker.ts',
   'wasm-worker': 'src/tensors/wasm/worker.ts',
   bench: 'test/bench/main.ts',
+  kernel: 'kernel/jupyter/main.ts',
+  'kernel-language': 'kernel/language/worker.ts',
   'kernel-bridge': 'kernel/bridge/main.ts',
 };
 

@@ -68,6 +68,8 @@ export function startHost<T>({ worker: script, transport, strip, fileName, strea
     writeSync(original.stderr, `The kernel's connection broke: ${error?.stack ?? error}\n`);
     exitProcess(1);
   });
+  // a transport that cannot do its work ends, and says why
+  worker.on('exit', (code) => exitProcess(code));
 
   const native = redirected === undefined ? undefined : new NativeReader(redirected.pipes);
   const output = new OutputWriter(channel, wake.port1, native);

@@ -60,6 +60,23 @@ export const commands: CommandTable = {
     summary: 'make synthetic ARC tasks',
     load: () => import('./commands/generate-tasks.js'),
   },
+  kernel: {
+    summary: 'the TypeScript kernel for Jupyter',
+    subcommands: {
+      install: {
+        summary: 'make the kernel known to Jupyter',
+        load: () => import('./commands/kernel-install.js'),
+      },
+      list: {
+        summary: 'say which kernels this package has installed',
+        load: () => import('./commands/kernel-list.js'),
+      },
+      uninstall: {
+        summary: 'remove a kernel that this package has installed',
+        load: () => import('./commands/kernel-uninstall.js'),
+      },
+    },
+  },
   writeup: {
     summary: 'iteration write-ups: Markdown in, a notebook that runs, Markdown out',
     subcommands: {

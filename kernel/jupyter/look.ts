@@ -1,0 +1,62 @@
+import type { CompletionItem, Language } from '../language/language.js';
+import type { EngineLink } from './engine-link.js';
+import { codePointOffset, utf16Offset } from './text.js';
+import type { Json } from './wire.js';
+
+/** `a.b?.` before the cursor: what is safe to look up in live values, because it only reads names. */
+const LIVE_PATH =
+  /((?:[\p{ID_Start}$_][\p{ID_Continue}$]*(?:\??\.))*)([\p{ID_Start}$_][\p{ID_Continue}$]*)?$/u;
+
+function placeOf({ code, cursor_pos: position }: Json): { text: string; offset: number } {
+  const text = String(code);
+  return { text, offset: typeof position === 'number' ? utf16Offset(text, position) : text.length };
+}
+
+/** Answers `complete_request`: what TypeScript knows first, then what only the live values know. */
+export async function completeReply(content: Json, language: Language, engine: EngineLink): Promise<object> {
+  const { text, offset } = placeOf(content);
+  const match = LIVE_PATH.exec(text.slice(0, offset));
+  const [, path = '', typed = ''] = match ?? [];
+  const [known, live] = await Promise.all([
+    language.complete(text, offset),
+    engine.properties(path.replace(/\??\.$/, '').replaceAll('?.', '.')),
+  ]);
+  // inside of a string or a comment TypeScript offers paths or nothing; live names do not belong there
+  const quoted = known.start !== offset - typed.length;
+  const fitting = quoted ? [] : live.filter(({ name }) => name.startsWith(typed) && isIdentifier(name));
+  const items = new Map<string, CompletionItem>();
+  for (const item of [...known.items, ...fitting]) if (!items.has(item.name)) items.set(item.name, item);
+  return {
+    status: 'ok',
+    matches: [...items.keys()],
+    cursor_start: codePointOffset(text, known.start),
+    cursor_end: codePointOffset(text, known.end),
+    metadata: {
+      _jupyter_types_experimental: [...items.values()].map(({ name, kind }) => ({
+        text: name,
+        type: kind,
+        start: codePointOffset(text, known.start),
+        end: codePointOffset(text, known.end),
+      })),
+    },
+  };
+}
+
+/** Answers `inspect_request`: signature and documentation, and the value that is there now. */
+export async function inspectReply(content: Json, language: Language, engine: EngineLink): Promise<object> {
+  const { text, offset } = placeOf(content);
+  const rest = /^[\p{ID_Continue}$]*/u.exec(text.slice(offset))![0];
+  const [before] = LIVE_PATH.exec(text.slice(0, offset)) ?? [''];
+  const expression = (before + rest).replaceAll('?.', '.').replace(/\.$/, '');
+  const [known, live] = await Promise.all([
+    language.inspect(text, offset),
+    expression === '' ? undefined : engine.describe(expression),
+  ]);
+  const parts = [known, live].filter((part) => part !== undefined);
+  const found = parts.length > 0;
+  return { status: 'ok', found, data: found ? { 'text/plain': parts.join('\n\n') } : {}, metadata: {} };
+}
+
+function isIdentifier(name: string): boolean {
+  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name);
+}

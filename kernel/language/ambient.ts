@@ -1,0 +1,60 @@
+/** What every cell finds without an import, as TypeScript reads it: the functions of display/ and the module `tslab`. */
+export const ambientDeclarations = `
+interface DisplayOptions {
+  /** The value is a MIME bundle already. */
+  raw?: boolean;
+  /** The id under which it can be shown anew. */
+  id?: string;
+  /** MIME metadata, such as an image's width. */
+  metadata?: Record<string, unknown>;
+}
+interface DisplayHandle {
+  readonly id: string;
+  /** Shows another value where this one stands. */
+  update(value: unknown): void;
+}
+interface ProgressOptions {
+  /** What is done, in front of the bar. */
+  label?: string;
+  /** How many steps there are; taken from an array or a set where it is missing. */
+  total?: number;
+}
+interface ProgressBar {
+  /** Moves by a number of steps, and shows a note behind the bar. */
+  advance(steps?: number, note?: string): void;
+  /** Moves to a step. */
+  set(step: number, note?: string): void;
+}
+/** Shows a value: a picture, a table, a plot, or whatever its MIME bundle says. */
+declare function display(value: unknown, options?: DisplayOptions): DisplayHandle;
+/** Removes what the cell has shown; with \`wait\` when the next output comes. */
+declare function clearOutput(wait?: boolean): void;
+/** Goes through something while a bar shows how far: \`for (const task of progress(tasks)) …\`. */
+declare function progress<T>(items: Iterable<T>, options?: ProgressOptions): Iterable<T>;
+declare function progress<T>(items: AsyncIterable<T>, options?: ProgressOptions): AsyncIterable<T>;
+/** A bar of that many steps. */
+declare function progress(total: number, options?: ProgressOptions): ProgressBar;
+/** Asks the person for a line. */
+declare function prompt(text?: string, options?: { password?: boolean }): string;
+
+declare module 'tslab' {
+  interface Display {
+    javascript(source: string): void;
+    html(html: string): void;
+    markdown(text: string): void;
+    latex(text: string): void;
+    svg(svg: string): void;
+    png(image: Uint8Array): void;
+    jpeg(image: Uint8Array): void;
+    gif(image: Uint8Array): void;
+    webp(image: Uint8Array): void;
+    pdf(document: Uint8Array): void;
+    text(text: string): void;
+    raw(mimeType: string, content: string | Uint8Array): void;
+  }
+  const display: Display;
+  function newDisplay(): Display;
+  function prompt(text?: string, options?: { password?: boolean }): Promise<string>;
+  const versions: { tslab: string; typescript: string; node: string };
+}
+`;

@@ -1,0 +1,129 @@
+import ts from 'typescript';
+
+/**
+ * The cells so far as modules that TypeScript understands. A cell is its code, then what makes it a link of the
+ * chain: an `export` of every name that it declares and an `import` of the names that it takes from earlier cells.
+ * The suffix comes last, so that every position in the code is a position in the cell. A name that is declared
+ * again is taken from the newest cell, as the REPL does, and a cell that nobody needs any more drops out.
+ */
+export class CellModules {
+  /** By file name. */
+  #cells = new Map<string, CellModule>();
+  /** Name → the file that declared it last. */
+  #owners = new Map<string, string>();
+
+  /** A cell as the person wrote it, if it is still needed. */
+  code(file: string): string | undefined {
+    return this.#cells.get(file)?.code;
+  }
+
+  /** The text of a cell's module. */
+  text(file: string): string | undefined {
+    return this.#cells.get(file)?.text;
+  }
+
+  /** Adds a cell, which is then the newest. */
+  add(file: string, code: string): void {
+    const module = this.link(code);
+    this.#cells.set(file, module);
+    for (const name of module.declares) this.#owners.set(name, file);
+    this.#dropUnreachable(file);
+  }
+
+  /** Code as a module after all cells so far. @param every take all names, not only those that the code mentions */
+  link(code: string, every = false): CellModule {
+    const source = parse(code);
+    const declared = declaredNames(source);
+    const declares = new Set(declared.map(({ name }) => name));
+    const mentioned = every ? undefined : identifiers(source);
+    const taken = new Map<string, string[]>();
+    for (const [name, file] of this.#owners) {
+      if (declares.has(name) || (mentioned && !mentioned.has(name))) continue;
+      taken.set(file, [...(taken.get(file) ?? []), name]);
+    }
+    const imports = [...taken].map(([file, names]) => `import { ${names.join(', ')} } from 'cell:${file}';`);
+    const exported = new Set(declared.filter(({ isExported }) => !isExported).map(({ name }) => name));
+    const text = `${code}\n;${imports.join(' ')} export { ${[...exported].join(', ')} };`;
+    return { code, text, declares, needs: [...taken.keys()] };
+  }
+
+  /** Forgets cells whose names have all been declared again and that no living cell takes a name from. */
+  #dropUnreachable(newest: string): void {
+    const reached = new Set<string>();
+    const visit = (file: string): void => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      for (const needed of this.#cells.get(file)?.needs ?? []) visit(needed);
+    };
+    visit(newest);
+    for (const file of this.#owners.values()) visit(file);
+    for (const file of this.#cells.keys()) if (!reached.has(file)) this.#cells.delete(file);
+  }
+}
+
+export interface CellModule {
+  /** As the person wrote it. */
+  code: string;
+  /** The code and what links it. */
+  text: string;
+  declares: ReadonlySet<string>;
+  /** Files that it takes names from. */
+  needs: readonly string[];
+}
+
+function parse(code: string): ts.SourceFile {
+  return ts.createSourceFile('cell.ts', code, ts.ScriptTarget.ESNext, false, ts.ScriptKind.TS);
+}
+
+function identifiers(source: ts.SourceFile): Set<string> {
+  const found = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    if (ts.isIdentifier(node)) found.add(node.text);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+interface DeclaredName {
+  name: string;
+  /** It has an `export` of its own. */
+  isExported: boolean;
+}
+
+/** The names that a cell adds to the scope of the notebook. */
+function declaredNames(source: ts.SourceFile): DeclaredName[] {
+  const names: DeclaredName[] = [];
+  for (const statement of source.statements) {
+    const modifiers = ts.canHaveModifiers(statement) ? ts.getModifiers(statement) : undefined;
+    const isExported = modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) ?? false;
+    const add = (name: ts.BindingName | undefined): void => {
+      if (name === undefined) return;
+      if (ts.isIdentifier(name)) {
+        if (name.text !== '') names.push({ name: name.text, isExported });
+      } else {
+        for (const element of name.elements) if (!ts.isOmittedExpression(element)) add(element.name);
+      }
+    };
+    if (ts.isVariableStatement(statement)) {
+      for (const declaration of statement.declarationList.declarations) add(declaration.name);
+    } else if (ts.isImportDeclaration(statement)) {
+      add(statement.importClause?.name);
+      const bindings = statement.importClause?.namedBindings;
+      if (bindings && ts.isNamespaceImport(bindings)) add(bindings.name);
+      else for (const element of bindings?.elements ?? []) add(element.name);
+    } else if (
+      ts.isFunctionDeclaration(statement) ||
+      ts.isClassDeclaration(statement) ||
+      ts.isInterfaceDeclaration(statement) ||
+      ts.isTypeAliasDeclaration(statement) ||
+      ts.isEnumDeclaration(statement) ||
+      ts.isImportEqualsDeclaration(statement)
+    ) {
+      add(statement.name);
+    } else if (ts.isModuleDeclaration(statement) && ts.isIdentifier(statement.name)) {
+      add(statement.name);
+    }
+  }
+  return names;
+}

@@ -1,0 +1,115 @@
+import { Worker } from 'node:worker_threads';
+import type { CellRequest } from '../contract.js';
+import type { Completeness, Completions, Language } from './language.js';
+import type { Answer, Question } from './messages.js';
+
+export interface LanguageOptions {
+  /** Where the cells are, as far as imports are concerned. */
+  folder: string;
+  /** The bundle of `worker.ts`. */
+  workerPath: string;
+}
+
+/** Milliseconds after which a question is answered with nothing; the first one loads TypeScript. */
+const PATIENCE = 30_000;
+/** MB of the language thread's heap; when it needs more it is started anew. */
+const HEAP_LIMIT = 1024;
+/** Starts after a failure; a thread that cannot live is not started for ever. */
+const RESTARTS = 3;
+
+/** The language service on a thread of its own, which starts with the first question. */
+export class LanguageClient implements Language {
+  #options: LanguageOptions;
+  #worker: Worker | undefined;
+  #waiting = new Map<number, (answer: Answer) => void>();
+  #asked = 0;
+  #failures = 0;
+  #cells: CellRequest[] = [];
+
+  constructor(options: LanguageOptions) {
+    this.#options = options;
+  }
+
+  note(cell: CellRequest): void {
+    this.#cells.push(cell);
+    if (this.#worker) this.#post({ type: 'add', ...cell });
+  }
+
+  async check({ name }: CellRequest): Promise<string[]> {
+    return ((await this.#ask({ type: 'check', name })) as string[] | undefined) ?? [];
+  }
+
+  async complete(code: string, offset: number): Promise<Completions> {
+    const answer = (await this.#ask({ type: 'complete', code, offset })) as Completions | undefined;
+    return answer ?? { start: offset, end: offset, items: [] };
+  }
+
+  async inspect(code: string, offset: number): Promise<string | undefined> {
+    return (await this.#ask({ type: 'inspect', code, offset })) as string | undefined;
+  }
+
+  async isComplete(code: string): Promise<Completeness> {
+    const answer = (await this.#ask({ type: 'completeness', code })) as Completeness | undefined;
+    return answer ?? { status: 'unknown' };
+  }
+
+  close(): void {
+    void this.#worker?.terminate();
+    this.#failures = RESTARTS;
+  }
+
+  #post(question: Question): number {
+    const id = this.#asked++;
+    this.#worker!.postMessage({ id, question });
+    return id;
+  }
+
+  #ask(question: Question): Promise<Answer> {
+    if (!this.#start()) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const id = this.#post(question);
+      const timer = setTimeout(() => end(undefined), PATIENCE);
+      const end = (answer: Answer) => {
+        clearTimeout(timer);
+        this.#waiting.delete(id);
+        resolve(answer);
+      };
+      this.#waiting.set(id, end);
+    });
+  }
+
+  /** @returns whether there is a thread to ask */
+  #start(): boolean {
+    if (this.#worker) return true;
+    if (this.#failures >= RESTARTS) return false;
+    const { folder, workerPath } = this.#options;
+    const worker = new Worker(workerPath, {
+      workerData: { folder },
+      // the person's flags, such as --import, are for their code
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_LIMIT },
+    });
+    worker.unref();
+    worker.on('message', ({ id, answer }: { id: number; answer: Answer }) => this.#waiting.get(id)?.(answer));
+    worker.on('error', () => {
+      this.#failures++;
+    });
+    worker.on('exit', () => {
+      this.#worker = undefined;
+      for (const end of [...this.#waiting.values()]) end(undefined);
+    });
+    this.#worker = worker;
+    for (const cell of this.#cells) this.#post({ type: 'add', ...cell });
+    return true;
+  }
+}
+
+/** Where TypeScript is not wanted: everything is unknown, and nothing is wrong. */
+export const noLanguage: Language = {
+  note: () => {},
+  check: async () => [],
+  complete: async (_, offset) => ({ start: offset, end: offset, items: [] }),
+  inspect: async () => undefined,
+  isComplete: async () => ({ status: 'unknown' }),
+  close: () => {},
+};

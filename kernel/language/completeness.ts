@@ -1,0 +1,36 @@
+import ts from 'typescript';
+import type { Completeness } from './language.js';
+
+/** Messages of the parser at the end of the text that more text can mend. */
+const UNTERMINATED = new Set([
+  1002, // Unterminated string literal.
+  1010, // '*/' expected.
+  1126, // Unexpected end of text.
+  1160, // Unterminated template literal.
+  1161, // Unterminated regular expression literal.
+]);
+
+/** Whether code can be run, can be completed, or can never become right. */
+export function completenessOf(code: string): Completeness {
+  const text = code.trimEnd();
+  const source = ts.createSourceFile('cell.ts', text, ts.ScriptTarget.ESNext, false, ts.ScriptKind.TS);
+  const { parseDiagnostics } = source as unknown as {
+    parseDiagnostics: readonly ts.DiagnosticWithLocation[];
+  };
+  const [first] = parseDiagnostics;
+  if (first === undefined) return { status: 'complete' };
+  const number = first.code;
+  // a quote that is not closed on its line stays wrong; a template or a comment goes on
+  if (number === 1002 && !text.endsWith('\\')) return { status: 'invalid' };
+  if (number === 1161) return { status: 'invalid' };
+  const isAtEnd = first.start >= text.length || UNTERMINATED.has(number);
+  if (!isAtEnd) return { status: 'invalid' };
+  return { status: 'incomplete', indent: indentOf(text) };
+}
+
+/** The indentation of the next line: that of the last one, and a step more behind an opening bracket. */
+function indentOf(text: string): string {
+  const line = text.split('\n').at(-1)!;
+  const indent = /^\s*/.exec(line)![0];
+  return /[{([]$|=>$/.test(line) ? `${indent}  ` : indent;
+}

@@ -1,0 +1,164 @@
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+import { ambientDeclarations } from './ambient.js';
+import { CellModules } from './cell-modules.js';
+import type { Completions } from './language.js';
+import { compilerOptions, nodeTypesFolder } from './options.js';
+
+/** Names of a completion that are shown at most: more cannot be read, and cost time on their way. */
+const MAX_ITEMS = 2000;
+
+/** Diagnostics that are wrong about a REPL, where a name of an earlier cell is no import. */
+const REPL_DIFFERS = new Set([
+  2632, // Cannot assign to 'x' because it is an import.
+  2440, // Import declaration conflicts with local declaration of 'x'.
+]);
+
+/** TypeScript's language service over the cells of a notebook. */
+export class CellService {
+  #folder: string;
+  #cells = new CellModules();
+  #draft: string;
+  #draftText = '';
+  #root: string;
+  #ambient: string;
+  #version = 0;
+  #service: ts.LanguageService;
+
+  /** @param folder where the cells are, as far as imports are concerned */
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#draft = this.#fileOf('draft.ts');
+    this.#root = this.#draft;
+    this.#ambient = this.#fileOf('ambient.d.ts');
+    this.#service = ts.createLanguageService(
+      this.#makeHost(),
+      ts.createDocumentRegistry(ts.sys.useCaseSensitiveFileNames),
+    );
+  }
+
+  #fileOf(name: string): string {
+    // hidden names, so that a file `cell-1.ts` of the person is not taken for a cell
+    return join(this.#folder, `.${name}`);
+  }
+
+  /** Adds a cell, which later ones take names from. */
+  add(name: string, code: string): void {
+    this.#cells.add(this.#fileOf(name), code);
+  }
+
+  /** What is wrong with the types of a cell, each as a line for a person. */
+  check(name: string): string[] {
+    const file = this.#fileOf(name);
+    const code = this.#cells.code(file);
+    // its names have all been declared again since
+    if (code === undefined) return [];
+    this.#root = file;
+    return this.#service
+      .getSemanticDiagnostics(file)
+      .filter(({ code: number, start = 0, category }) => {
+        return category === ts.DiagnosticCategory.Error && start <= code.length && !REPL_DIFFERS.has(number);
+      })
+      .map((diagnostic) => {
+        const before = code.slice(0, diagnostic.start ?? 0).split('\n');
+        const text = ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n  ');
+        return `${name}:${before.length}:${before.at(-1)!.length + 1} - warning TS${diagnostic.code}: ${text}\n`;
+      });
+  }
+
+  complete(code: string, offset: number): Completions {
+    this.#setDraft(code);
+    const found = this.#service.getCompletionsAtPosition(this.#draft, offset, {
+      includeCompletionsForModuleExports: false,
+      includeCompletionsWithInsertText: false,
+    });
+    const span = found?.optionalReplacementSpan;
+    const typed = /[\p{ID_Continue}$]*$/u.exec(code.slice(0, offset))![0];
+    // of a path only the part behind the last slash
+    const start = found?.entries[0]?.replacementSpan?.start ?? span?.start ?? offset - typed.length;
+    // what is before the cursor counts, what comes after it stays
+    const prefix = code.slice(start, offset);
+    const items = (found?.entries ?? [])
+      .filter(({ name }) => name.startsWith(prefix))
+      .sort((a, b) => (a.sortText < b.sortText ? -1 : a.sortText > b.sortText ? 1 : a.name < b.name ? -1 : 1))
+      .slice(0, MAX_ITEMS)
+      .map(({ name, kind }) => ({ name, kind }));
+    return { start, end: offset, items };
+  }
+
+  inspect(code: string, offset: number): string | undefined {
+    this.#setDraft(code);
+    // with the cursor behind a name or its opening parenthesis the name is meant
+    for (const at of [offset, offset - 1, offset - 2]) {
+      const info = at >= 0 ? this.#service.getQuickInfoAtPosition(this.#draft, at) : undefined;
+      if (!info) continue;
+      const tags = (info.tags ?? []).map(({ name, text }) =>
+        `@${name} ${ts.displayPartsToString(text)}`.trim(),
+      );
+      // that names come from earlier cells as imports is this class's business
+      const shown = ts.displayPartsToString(info.displayParts);
+      const signature = shown.replace(/^\(alias\) /, '').replace(/\nimport .*$/, '');
+      const documentation = ts.displayPartsToString(info.documentation);
+      return [signature, documentation, ...tags].filter((part) => part !== '').join('\n\n');
+    }
+    return undefined;
+  }
+
+  #setDraft(code: string): void {
+    this.#draftText = this.#cells.link(code, true).text;
+    this.#root = this.#draft;
+    this.#version++;
+  }
+
+  #makeHost(): ts.LanguageServiceHost {
+    const options = compilerOptions(this.#folder);
+    const nodeTypes = nodeTypesFolder(this.#folder);
+    if (nodeTypes !== undefined) options.typeRoots = [dirname(nodeTypes)];
+    const read = (file: string) => {
+      if (file === this.#ambient) return ambientDeclarations;
+      return file === this.#draft ? this.#draftText : (this.#cells.text(file) ?? ts.sys.readFile(file));
+    };
+    const isCell = (file: string) =>
+      file === this.#draft || file === this.#ambient || this.#cells.text(file) !== undefined;
+    const fileExists = (file: string) => isCell(file) || ts.sys.fileExists(file);
+    const moduleHost = { ...ts.sys, fileExists, readFile: read };
+    let cache = ts.createModuleResolutionCache(this.#folder, (name) => name, options);
+    let cacheAge = 0;
+    return {
+      getCompilationSettings: () => options,
+      getScriptFileNames: () => [this.#ambient, this.#root],
+      getScriptVersion: (file) =>
+        file === this.#draft
+          ? String(this.#version)
+          : isCell(file)
+            ? 'cell'
+            : String(ts.sys.getModifiedTime?.(file)?.getTime() ?? 0),
+      getScriptSnapshot: (file) => {
+        const text = read(file);
+        return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
+      },
+      useCaseSensitiveFileNames: () => ts.sys.useCaseSensitiveFileNames,
+      getCurrentDirectory: () => this.#folder,
+      getDefaultLibFileName: ts.getDefaultLibFilePath,
+      fileExists,
+      readFile: read,
+      readDirectory: ts.sys.readDirectory,
+      directoryExists: ts.sys.directoryExists,
+      getDirectories: ts.sys.getDirectories,
+      realpath: ts.sys.realpath,
+      resolveModuleNameLiterals: (literals, file) => {
+        // a module that was not there may be now
+        if (Date.now() - cacheAge > 2000) {
+          cache = ts.createModuleResolutionCache(this.#folder, (name) => name, options);
+          cacheAge = Date.now();
+        }
+        return literals.map(({ text }) => {
+          if (text.startsWith('cell:')) {
+            return { resolvedModule: { resolvedFileName: text.slice(5), extension: ts.Extension.Ts } };
+          }
+          return ts.resolveModuleName(text, file, options, moduleHost, cache);
+        });
+      },
+    };
+  }
+}
