@@ -3,8 +3,9 @@ import type { Decoder } from '../models/decoder.js';
 import { KvCache } from '../models/kv-cache.js';
 import type { TextGrammar } from '../prompts/grammar.js';
 import * as tf from '../tensors/tf.js';
+import type { SamplingOptions } from './choice.js';
 import { TokenGrammar } from './constraint.js';
-import { chooseTokens, type SamplingOptions } from './sampler.js';
+import { Sampler } from './sampler.js';
 import { commonPrefix, type Job, Slot } from './slot.js';
 import { type GenerationTokenizer, VocabularyTrie } from './vocabulary.js';
 
@@ -48,6 +49,8 @@ export interface GenerationProgress {
   total: number;
   /** Tokens of answers so far, those that a grammar forced included. */
   tokens: number;
+  /** Those of them that a grammar forced. */
+  forcedTokens: number;
   /** Tokens of prompts that were fed so far, and those that were found in the cache. */
   promptTokens: number;
   reusedTokens: number;
@@ -152,6 +155,7 @@ class Engine {
   readonly #slots: Slot[];
   readonly #results: Completion[][];
   readonly #options: GenerateOptions;
+  readonly #sampler: Sampler;
   readonly #progress: GenerationProgress;
   readonly #started = performance.now();
 
@@ -170,11 +174,13 @@ class Engine {
     this.#slots = Array.from({ length: cache.slots }, (_, index) => new Slot(index));
     this.#results = Array.from({ length: requestCount }, () => []);
     this.#options = options;
+    this.#sampler = new Sampler(options, decoder.cut);
     const total = jobs.reduce((sum, { samples }) => sum + samples.length, 0);
     this.#progress = {
       finished: 0,
       total,
       tokens: 0,
+      forcedTokens: 0,
       promptTokens: 0,
       reusedTokens: 0,
       steps: 0,
@@ -261,7 +267,7 @@ class Engine {
     try {
       if (rows.length === 0) return;
       const choices = ready.map(({ slot }) => slot.choice());
-      const chosen = await chooseTokens(output, choices, this.#options, this.#decoder.cut);
+      const chosen = await this.#sampler.choose(output, choices);
       for (const [i, { slot }] of ready.entries()) {
         this.#settle(slot, slot.accept(chosen[i]!, this.#tokenizer.endOfTurnId));
       }
@@ -281,6 +287,7 @@ class Engine {
     }
     this.#progress.finished += job!.samples.length;
     this.#progress.tokens += answer.length;
+    this.#progress.forcedTokens += Math.min(slot.forced, answer.length);
     slot.job = null;
     slot.pending = [];
   }

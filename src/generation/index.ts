@@ -1,4 +1,6 @@
 /** Generation: many prompts, many answers, one KV cache. */
+
+export type { SamplingOptions } from './choice.js';
 export {
   type Completion,
   type GenerateOptions,
@@ -7,6 +9,5 @@ export {
   generate,
 } from './engine.js';
 export * from './errors.js';
-export type { SamplingOptions } from './sampler.js';
 export { type AnsweredPrompt, type AnswerScore, scoreAnswers } from './scoring.js';
 export type { GenerationTokenizer } from './vocabulary.js';

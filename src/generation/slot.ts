@@ -30,6 +30,8 @@ export class Slot {
   job: Job | null = null;
   answer: number[] = [];
   logProb = 0;
+  /** Tokens of the answer that were no choice. */
+  forced = 0;
   #state: object = {};
   #limit = 0;
 
@@ -52,6 +54,7 @@ export class Slot {
     this.pending = job.prompt.slice(shared);
     this.answer = [];
     this.logProb = 0;
+    this.forced = 0;
     this.#limit = limit;
     if (job.grammar) this.#state = job.grammar.initial;
     return this.#force();
@@ -92,6 +95,7 @@ export class Slot {
       const { tokens, state } = grammar.forced(this.#state);
       if (tokens.length === 0) break;
       this.#append(tokens);
+      this.forced += tokens.length;
       this.#state = state;
     }
     if (this.answer.length < this.#limit) return grammar?.mustEnd(this.#state) ? 'finished' : 'continue';

@@ -2,6 +2,7 @@ import { Rng } from '../../src/common/rng.js';
 import { addAdapter } from '../../src/models/adapter.js';
 import type { DecoderConfig } from '../../src/models/config.js';
 import { Decoder } from '../../src/models/decoder.js';
+import { VocabularyCut } from '../../src/models/vocabulary-cut.js';
 import * as tf from '../../src/tensors/tf.js';
 
 /** The shape of Qwen2-0.5B. */
@@ -23,8 +24,11 @@ export const qwenConfig: DecoderConfig = {
   mlpBias: false,
 };
 
-/** A decoder of that shape with weights that are random enough to be timed: one million draws, over and over. */
-export function qwenDecoder(): Decoder {
+/**
+ * A decoder of that shape with weights that are random enough to be timed: one million draws, over and over.
+ * @param kept ids of the tokens that embeddings and head have rows for; all when absent
+ */
+export function qwenDecoder(kept?: Int32Array): Decoder {
   const rng = Rng.of(0, 'qwen');
   const draws = Float32Array.from({ length: 1 << 20 }, () => rng.normal(0, 0.02));
   // one array for all: every tensor copies what it needs of it
@@ -32,9 +36,9 @@ export function qwenDecoder(): Decoder {
   for (let at = 0; at < values.length; at += draws.length) {
     values.set(draws.subarray(0, values.length - at), at);
   }
-  return new Decoder(qwenConfig, (_, shape) =>
-    tf.tensor(values.subarray(0, tf.util.sizeFromShape(shape)), shape),
-  );
+  const weights = (_: string, shape: number[]) =>
+    tf.tensor(values.subarray(0, tf.util.sizeFromShape(shape)), shape);
+  return new Decoder(qwenConfig, weights, kept && new VocabularyCut(kept, qwenConfig.vocabSize));
 }
 
 /** The same with a trainable adapter of rank 32 on the projections of attention. */
@@ -45,8 +49,8 @@ export function adaptedQwen(useDora: boolean): Decoder {
   return decoder;
 }
 
-/** Random tokens. */
-export function randomTokens(length: number, name: string): number[] {
+/** Random tokens, of all or of those that are given. */
+export function randomTokens(length: number, name: string, of?: Int32Array): number[] {
   const rng = Rng.of(1, name);
-  return Array.from({ length }, () => rng.int(0, qwenConfig.vocabSize - 1));
+  return Array.from({ length }, () => of?.[rng.int(0, of.length - 1)] ?? rng.int(0, qwenConfig.vocabSize - 1));
 }

@@ -1,8 +1,21 @@
 /**
  * Generation with a model of Qwen2-0.5B's shape in float32 on the CPU: 8 prompts of 256 tokens and 64 new tokens
- * each, greedy, ours on libtorch against transformers' `generate` on the same torch. Needs ARCLAB_PYTHON.
+ * each, greedy, ours on libtorch against transformers' `generate` on the same torch; then grids of 10 × 10 by our
+ * engine with `--constrained --prune_vocab`. Needs ARCLAB_PYTHON.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type GenerationProgress, generate } from '../../src/generation/engine.js';
 import { KvCache } from '../../src/models/kv-cache.js';
+import type { TextGrammar } from '../../src/prompts/grammar.js';
+import {
+  type ChatTokenizer,
+  loadTokenizer,
+  parseGridEncoder,
+  promptVocabulary,
+  writeTokenizer,
+} from '../../src/prompts/index.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
 import { askPython, askSide, peakBytes } from './processes.js';
@@ -10,16 +23,37 @@ import { qwenConfig, qwenDecoder, randomTokens } from './qwen.js';
 import { row } from './report.js';
 
 interface Measurement {
+  /** Seconds to read the prompts and choose the first token of each answer. */
   prefill: number;
+  /** Seconds of a step that adds a token to every answer. */
   decode: number;
   peak: number;
 }
 
+interface GridMeasurement {
+  prefill: number;
+  /** From the first choices to the end of all answers. */
+  seconds: number;
+  steps: number;
+  /** Tokens of answers in that time, and those of them that the grammar forced. */
+  tokens: number;
+  forced: number;
+  rows: number;
+}
+
 const [SEQUENCES, PROMPT, NEW] = [8, 256, 64];
 
-/** Our side, in a process of its own: seconds of the prompts, and of each step after them. */
-export async function measure(): Promise<Measurement> {
+/** Rows that embeddings and head keep: with Qwen2's own tokenizer and this encoder there are about as many. */
+const KEPT = 1900;
+
+/** Our side, in a process of its own. */
+export async function measure(what: string): Promise<Measurement | GridMeasurement> {
   await initBackend('torch');
+  return what === 'grids' ? measureGrids() : measureSteps();
+}
+
+/** Seconds of the prompts, and of each step after them. */
+function measureSteps(): Measurement {
   const decoder = qwenDecoder();
   const prompts = Array.from({ length: SEQUENCES }, (_, i) => randomTokens(PROMPT, `prompt ${i}`));
   const slots = Int32Array.from({ length: SEQUENCES }, (_, slot) => slot);
@@ -52,11 +86,74 @@ export async function measure(): Promise<Measurement> {
   return { prefill, decode: (performance.now() - start) / 1000 / NEW, peak: peakBytes() };
 }
 
+/** A tokenizer that cuts grids as Qwen2's does: digits and the signs between them are tokens of their own. */
+function gridTokenizer(): ChatTokenizer {
+  const folder = mkdtempSync(join(tmpdir(), 'arclab-bench-'));
+  try {
+    writeTokenizer(folder);
+    return loadTokenizer(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * Grids of one shape from their first cell on: a random model would choose shapes that no task has, and the first
+ * step is to choose, not to force.
+ */
+function gridsOfShape(grammar: TextGrammar, height: number, width: number): TextGrammar {
+  let initial = grammar.initial;
+  for (const character of `\`\`\`grid shape: ${height}x${width}\n1 `) initial = grammar.step(initial, character)!;
+  return { ...grammar, initial };
+}
+
+/** The whole engine: prompts, then constrained answers; what the prompts take is measured by answers of one token. */
+async function measureGrids(): Promise<GridMeasurement> {
+  const tokenizer = gridTokenizer();
+  const encoder = parseGridEncoder('GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))');
+  const vocabulary = new Set(promptVocabulary(tokenizer, encoder));
+  for (let id = 0; vocabulary.size < KEPT; id++) vocabulary.add(id);
+  const kept = Int32Array.from(vocabulary).sort();
+  const decoder = qwenDecoder(kept);
+  const grammar = gridsOfShape(encoder.grammar, 10, 10);
+  const requests = Array.from({ length: SEQUENCES }, (_, i) => ({
+    tokens: randomTokens(PROMPT, `prompt ${i}`, kept),
+    samples: 1,
+    stream: String(i),
+    grammar,
+  }));
+  const run = async (maxNewTokens: number): Promise<GenerationProgress> => {
+    let last: GenerationProgress | undefined;
+    await generate(decoder, tokenizer, requests, {
+      temperature: 0,
+      seed: 0,
+      maxNewTokens,
+      batchSize: SEQUENCES,
+      onProgress: (progress) => {
+        last = progress;
+      },
+    });
+    return last!;
+  };
+  await run(1);
+  const short = await run(1);
+  const whole = await run(200);
+  return {
+    prefill: short.seconds,
+    seconds: whole.seconds - short.seconds,
+    steps: whole.steps - short.steps,
+    tokens: whole.tokens - short.tokens,
+    forced: whole.forcedTokens - short.forcedTokens,
+    rows: kept.length,
+  };
+}
+
 export async function run(): Promise<void> {
   console.log(
     `generation, Qwen2-0.5B shape, float32 on the CPU: ${SEQUENCES} prompts of ${PROMPT}, ${NEW} new tokens`,
   );
-  const ours = askSide<Measurement>('torch-generate');
+  const ours = askSide<Measurement>('torch-generate', 'steps');
+  const grids = askSide<GridMeasurement>('torch-generate', 'grids');
   const theirs = askPython<Measurement>('generate', String(SEQUENCES), String(PROMPT), String(NEW));
   for (const [side, { prefill, decode }] of [
     ['transformers', theirs],
@@ -69,9 +166,25 @@ export async function run(): Promise<void> {
       `${(SEQUENCES / decode).toFixed(1)} tokens/s`,
     );
   }
+  const speed = grids.tokens / grids.seconds;
+  row(
+    `arclab --constrained --prune_vocab (${grids.rows} tokens)`,
+    `prompts ${grids.prefill.toFixed(2)} s`,
+    `step ${((1000 * grids.seconds) / grids.steps).toFixed(0)} ms`,
+    `${speed.toFixed(1)} tokens/s`,
+  );
+  console.log(
+    `grids of 10 × 10: ${grids.tokens} tokens, ${grids.forced} of them forced, in ${grids.steps} steps ` +
+      `and ${grids.seconds.toFixed(1)} s; their numbers count from the second token of each answer`,
+  );
   row(
     'ratio',
     `${(theirs.prefill / ours.prefill).toFixed(2)} ×`,
     `${(theirs.decode / ours.decode).toFixed(2)} ×`,
+  );
+  row(
+    'ratio with --constrained --prune_vocab',
+    `${(theirs.prefill / grids.prefill).toFixed(2)} ×`,
+    `${((speed * theirs.decode) / SEQUENCES).toFixed(2)} ×`,
   );
 }

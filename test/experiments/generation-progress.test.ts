@@ -6,6 +6,7 @@ const progress = {
   finished: 0,
   total: 8,
   tokens: 100,
+  forcedTokens: 0,
   promptTokens: 900,
   reusedTokens: 50,
   steps: 3,

@@ -18,6 +18,7 @@
  * | AdamW | a list p, g, m, v, p, … of tensors, written in place → [0] | lr, beta1, beta2, epsilon, weightDecay, step |
  * | KvCacheWrite | cache [slots, Hkv, maxLength, D] in place, rows [n, Hkv, D], slots, positions int32 [n] → [0] | |
  * | CachedAttention | q [n, H, D], keys, values (caches), slots, lengths int32 [n] → [n, H, D] | scale |
+ * | ScoreColumns | logits [r, V], columns int32 [r, k] → [r, k + 1], the last column the log-sum-exp of the row | |
  * | Dropout | x → like x | rate, seed |
  */
 export { type AdamWOptions, adamW } from './adamw.js';
@@ -30,4 +31,5 @@ export { withPlainKernels } from './named.js';
 export { packedAttention } from './packed-attention.js';
 export { rmsNorm } from './rms-norm.js';
 export { rotaryEmbedding } from './rotary-embedding.js';
+export { scoreColumns } from './score-columns.js';
 export { swiGlu } from './swiglu.js';

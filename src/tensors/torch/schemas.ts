@@ -61,6 +61,7 @@ export const schemas = {
   logical_and: 'logical_and(Tensor self, Tensor other) -> Tensor',
   logical_not: 'logical_not(Tensor self) -> Tensor',
   logical_or: 'logical_or(Tensor self, Tensor other) -> Tensor',
+  logsumexp: 'logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor',
   'lt.Tensor': 'lt.Tensor(Tensor self, Tensor other) -> Tensor',
   'mkldnn::_reorder_linear_weight':
     'mkldnn::_reorder_linear_weight(Tensor self, int? batch_size=None) -> Tensor',

@@ -124,6 +124,19 @@ function headLogProbs({ inputs, backend }: KernelCall): tf.TensorInfo[] {
   return [backend.adopt(logProbs, [rows], 'float32'), backend.adopt(jacobian, [rows, d], 'float32')];
 }
 
+/** The logits of some columns of each row, and the log-sum-exp of all in float32. */
+function scoreColumns({ inputs, backend }: KernelCall): tf.TensorInfo {
+  const { logits, columns } = inputs as Record<'logits' | 'columns', tf.TensorInfo>;
+  const { torch } = backend;
+  const [rows, count] = columns.shape as [number, number];
+  return backend.run([rows, count + 1], 'float32', () => {
+    const wide = inFloat32(backend, logits);
+    const index = torch.cast(backend.handle(columns), 'int64');
+    const picked = torch.call('gather', wide, 1, index, false);
+    return torch.call('cat', [picked, torch.call('logsumexp', wide, [1], true)], 1);
+  });
+}
+
 /** One step of AdamW on a list p, g, m, v, p, …, written in place by one fused operation. */
 function adamW({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const tensors = inputs as unknown as tf.TensorInfo[];
@@ -191,5 +204,6 @@ export function registerDecoder(): void {
     ];
   });
   register('HeadLogProbs', headLogProbs);
+  register('ScoreColumns', scoreColumns);
   register('AdamW', adamW);
 }
