@@ -52,5 +52,8 @@ export function adaptedQwen(useDora: boolean): Decoder {
 /** Random tokens, of all or of those that are given. */
 export function randomTokens(length: number, name: string, of?: Int32Array): number[] {
   const rng = Rng.of(1, name);
-  return Array.from({ length }, () => of?.[rng.int(0, of.length - 1)] ?? rng.int(0, qwenConfig.vocabSize - 1));
+  return Array.from(
+    { length },
+    () => of?.[rng.int(0, of.length - 1)] ?? rng.int(0, qwenConfig.vocabSize - 1),
+  );
 }

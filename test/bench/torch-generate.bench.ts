@@ -103,7 +103,8 @@ function gridTokenizer(): ChatTokenizer {
  */
 function gridsOfShape(grammar: TextGrammar, height: number, width: number): TextGrammar {
   let initial = grammar.initial;
-  for (const character of `\`\`\`grid shape: ${height}x${width}\n1 `) initial = grammar.step(initial, character)!;
+  for (const character of `\`\`\`grid shape: ${height}x${width}\n1 `)
+    initial = grammar.step(initial, character)!;
   return { ...grammar, initial };
 }
 

@@ -13,6 +13,7 @@ import {
   packedAttention,
   rmsNorm,
   rotaryEmbedding,
+  scoreColumns,
   swiGlu,
   withPlainKernels,
 } from '../../src/tensors/kernels/index.js';
@@ -253,6 +254,24 @@ describe.each(backends)('%s', (backend) => {
         for (const [i, reference] of expected.entries())
           expectClose(actual[i]!, reference, 3e-5, `cache ${plan} #${i}`);
       }
+    }
+  });
+
+  test('scores of columns', async () => {
+    const rng = Rng.of(31, 'columns');
+    for (const [rows, width, count] of [
+      [1, 7, 1],
+      [5, 300, 12],
+      [8, 4000, 3],
+    ] as const) {
+      const inputs = [normal(rng, [rows, width], 6), integers(rng, [rows, count], 0, width - 1)];
+      const [expected] = await runOn('cpu', inputs, (...[logits, columns]: Any[]) =>
+        withPlainKernels(() => scoreColumns(logits, columns)),
+      );
+      const [actual] = await runOn(backend, inputs, (...[logits, columns]: Any[]) =>
+        scoreColumns(logits, columns),
+      );
+      expectClose(actual!, expected!, 1e-6, `columns of [${rows}, ${width}]`);
     }
   });
 
