@@ -38,7 +38,7 @@ export function qwenDecoder(kept?: Int32Array): Decoder {
   }
   const weights = (_: string, shape: number[]) =>
     tf.tensor(values.subarray(0, tf.util.sizeFromShape(shape)), shape);
-  return new Decoder(qwenConfig, weights, kept && new VocabularyCut(kept, qwenConfig.vocabSize));
+  return new Decoder(qwenConfig, weights, kept ? { cut: new VocabularyCut(kept, qwenConfig.vocabSize) } : {});
 }
 
 /** The same with a trainable adapter of rank 32 on the projections of attention. */
