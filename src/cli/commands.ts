@@ -94,6 +94,15 @@ export const commands: CommandTable = {
       },
     },
   },
+  tensorflow: {
+    summary: 'the addon of the tensorflow backend',
+    subcommands: {
+      build: {
+        summary: 'build it against the TensorFlow of a Python',
+        load: () => import('./commands/tensorflow-build.js'),
+      },
+    },
+  },
   doctor: {
     summary: 'say what this machine has, and what to do about what is missing',
     load: () => import('./commands/doctor.js'),

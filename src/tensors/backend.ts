@@ -1,6 +1,7 @@
 import { UserError } from '../common/errors.js';
 import { type Device, parseDevice } from './device.js';
 import { UnknownBackendError } from './errors.js';
+import { describeTensorFlow, tensorFlowIsPresent } from './tensorflow/locate.js';
 import * as tf from './tf.js';
 import { describeTorch, torchIsPresent } from './torch/locate.js';
 import { registerWasmBackend } from './wasm/index.js';
@@ -44,12 +45,20 @@ addBackend({
   register: registerWasmBackend,
 });
 addBackend({
+  name: 'tensorflow',
+  description: "the TensorFlow of the machine's Python, or @tensorflow/tfjs-node",
+  priority: 5,
+  isPresent: tensorFlowIsPresent,
+  inspect: describeTensorFlow,
+  // loads native code, which nobody needs who computes elsewhere
+  register: async () => (await import('./tensorflow/index.js')).registerTensorFlowBackend(),
+});
+addBackend({
   name: 'torch',
   description: 'an installed PyTorch, called directly: CPU and CUDA',
   priority: 20,
   isPresent: torchIsPresent,
   inspect: describeTorch,
-  // loads native code, which nobody needs who computes elsewhere
   takesDevice: true,
   register: async (device) => (await import('./torch/index.js')).registerTorchBackend(device),
 });

@@ -20,6 +20,13 @@ export interface KernelCall<B> {
 /** A kernel of one of our backends. */
 export type KernelImplementation<B> = (call: KernelCall<B>) => tf.TensorInfo | tf.TensorInfo[];
 
+/** Whether a backend that has numbers only can take these inputs: strings and complex numbers are for the plain one. */
+export function isNumeric(inputs: Record<string, tf.TensorInfo>): boolean {
+  return Object.values(inputs)
+    .flat()
+    .every((tensor) => tensor == null || (tensor.dtype !== 'string' && tensor.dtype !== 'complex64'));
+}
+
 /** A tensor of the plain backend over the same elements. */
 function lend(tensor: tf.TensorInfo, from: FallbackBackend, to: tf.MathBackendCPU): tf.TensorInfo {
   const complex = from.complexParts(tensor);

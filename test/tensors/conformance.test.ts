@@ -163,10 +163,12 @@ describe.each(backends)('%s', (backend) => {
   });
 
   test('special values: infinities, NaN, denormals', async () => {
+    // TensorFlow takes denormals for zeros, in all that it computes
+    const denormal = backend === 'tensorflow' ? 0 : 1e-40;
     const x: PlainTensor = {
       shape: [14],
       dtype: 'float32',
-      values: [0, -0, 1, -1, Infinity, -Infinity, Number.NaN, 1e-40, 88.8, -87.5, -103, 200, -200, 3e38],
+      values: [0, -0, 1, -1, Infinity, -Infinity, Number.NaN, denormal, 88.8, -87.5, -103, 200, -200, 3e38],
     };
     for (const f of [tf.exp, tf.log, tf.sqrt, tf.sigmoid, tf.tanh, tf.isNaN, tf.relu, tf.floor]) {
       await compare(backend, f.name, [x], (t) => f(t!) as tf.Tensor);

@@ -62,6 +62,11 @@ registerHeadGradient('HeadLogProbs');
 
 /** Log-probabilities [r] and their derivatives head[label] − Σ p · head with respect to the hidden rows [r, d]. */
 function plainHeadLogProbs(hidden: tf.Tensor2D, head: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor[] {
+  const vocabSize = head.shape[0];
+  for (const label of labels.dataSync()) {
+    if (label < 0 || label >= vocabSize)
+      throw new Error(`headLogProbs: label ${label} is not in [0, ${vocabSize - 1}]`);
+  }
   return tf.tidy(() => {
     const logProbs: tf.Tensor[] = [];
     const jacobian: tf.Tensor[] = [];

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { packageOfPython } from '../python.js';
 import { TorchNotFoundError } from './errors.js';
 
 /** The first release with everything that we call. */
@@ -56,25 +56,6 @@ function readVersion(root: string): string | undefined {
   }
 }
 
-/** The torch package of the Python that is active: asks where it is, without importing it. */
-function torchOfPython(): string | null {
-  const script =
-    'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")';
-  for (const python of ['python3', 'python']) {
-    try {
-      const folder = execFileSync(python, ['-c', script], {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-        timeout: 10_000,
-      }).trim();
-      if (folder) return folder;
-    } catch {
-      // no such Python
-    }
-  }
-  return null;
-}
-
 /** Places where Python packages lie when no Python is active. */
 function wellKnownPlaces(): string[] {
   const roots = ['/usr/local/lib', '/usr/lib', '/opt/conda/lib', join(homedir(), '.local/lib')];
@@ -104,7 +85,7 @@ function search(): readonly TorchInstallation[] {
     const missing = { libraryFolder: given, version: 'unknown', source: 'ARCLAB_LIBTORCH', refused };
     return [inspectTorchFolder(given, 'ARCLAB_LIBTORCH') ?? missing];
   }
-  const ofPython = torchOfPython();
+  const ofPython = packageOfPython('torch');
   const found = [
     ofPython ? inspectTorchFolder(ofPython, 'the active Python') : null,
     ...wellKnownPlaces().map((place) => inspectTorchFolder(place, 'a well-known place')),

@@ -1,4 +1,4 @@
-import type * as fallback from '../../fallback.js';
+import * as fallback from '../../fallback.js';
 import * as tf from '../../tf.js';
 import type { TorchBackend } from '../backend.js';
 
@@ -11,18 +11,11 @@ export type KernelImplementation = fallback.KernelImplementation<TorchBackend>;
 /** Kernels of tfjs's `cpu` backend, on tensors brought to the host. */
 export const fallbacks = new Map<string, KernelImplementation>();
 
-/** Whether torch holds the elements: it knows neither strings nor tfjs's pairs of complex numbers. */
-function isNumeric(inputs: KernelCall['inputs']): boolean {
-  return Object.values(inputs)
-    .flat()
-    .every((tensor) => tensor == null || (tensor.dtype !== 'string' && tensor.dtype !== 'complex64'));
-}
-
 /** Registers a kernel for the torch backend; strings and complex numbers go to the plain one. */
 export function register(kernelName: string, implementation: KernelImplementation): void {
   const run: KernelImplementation = (call) => {
-    const fallback = isNumeric(call.inputs) ? undefined : fallbacks.get(kernelName);
-    return (fallback ?? implementation)(call);
+    const plain = fallback.isNumeric(call.inputs) ? undefined : fallbacks.get(kernelName);
+    return (plain ?? implementation)(call);
   };
   tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc: run as unknown as tf.KernelFunc });
 }

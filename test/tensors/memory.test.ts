@@ -1,0 +1,43 @@
+/** Native memory is not seen by the garbage collector: what a step makes, it frees. */
+import { describe, expect, test } from 'vitest';
+import { Rng } from '../../src/common/rng.js';
+import { initBackend } from '../../src/tensors/backend.js';
+import { adamW, packedAttention, rmsNorm } from '../../src/tensors/kernels/index.js';
+import * as tf from '../../src/tensors/tf.js';
+import { backendsUnderTest } from './backends.js';
+
+describe.each(backendsUnderTest())('%s', (backend) => {
+  test('memory stays flat over 2,000 training steps', async () => {
+    await initBackend(backend);
+    const rng = Rng.of(2, 'flat');
+    const variable = (values: tf.Tensor) => tf.tidy(() => tf.variable(values));
+    const weight = variable(
+      tf.tensor2d(
+        Array.from({ length: 48 }, () => rng.normal()),
+        [6, 8],
+      ),
+    );
+    const scale = variable(tf.ones([8]));
+    const moments = [0, 1].map(() => variable(tf.zeros([6, 8])));
+    const step = (i: number): void => {
+      const n = 1 + (i % 7);
+      const { value, grads } = tf.variableGrads(() => {
+        const product = tf.matMul(tf.fill([n, 6], 0.5), weight as tf.Tensor2D) as tf.Tensor2D;
+        const heads = tf.reshape(rmsNorm(product, scale as tf.Tensor1D, 1e-6), [n, 2, 4]) as tf.Tensor3D;
+        return tf.sum(tf.square(packedAttention(heads, heads, heads, Int32Array.from([0, n]), 0.5)));
+      }, [weight]);
+      const gradient = grads[weight.name] as tf.Tensor;
+      const options = { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, step: i + 1 };
+      adamW([weight], [gradient], [moments[0]!], [moments[1]!], options);
+      tf.dispose([value, gradient]);
+    };
+    for (let i = 0; i < 50; i++) step(i);
+    const state = () => ({ tensors: tf.memory().numTensors, ...tf.backend().memory() });
+    const before = state();
+    const resident = process.memoryUsage().rss;
+    for (let i = 0; i < 2000; i++) step(i);
+    expect(state()).toEqual(before);
+    expect(process.memoryUsage().rss - resident).toBeLessThan(64 << 20);
+    tf.dispose([weight, scale, ...moments]);
+  });
+});
