@@ -220,6 +220,20 @@ describe.each(backends)('%s', (backend) => {
           [0, 8],
         ],
         [[0, 0]],
+        // tokens that a grammar forces: as many for each slot, side by side
+        Array.from({ length: slots }, (_, slot) => [0, 1, 2].map((i) => [slot, 3 + slot + i])).flat() as [
+          number,
+          number,
+        ][],
+        // the same in another order, with a single row between
+        Array.from({ length: slots }, (_, i) => slots - 1 - i).flatMap((slot): [number, number][] =>
+          slot === 1
+            ? [[slot, 6]]
+            : [
+                [slot, 4],
+                [slot, 5],
+              ],
+        ),
       ];
       for (const plan of plans) {
         const n = plan.length;

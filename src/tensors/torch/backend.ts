@@ -15,6 +15,8 @@ interface Numbers {
   shape: readonly number[];
   /** What {@link TorchBackend.packed} made of it. */
   packed?: Handle;
+  /** What {@link TorchBackend.kept} keeps. */
+  kept?: Map<string, Handle>;
 }
 
 const torchDtypeOf = (dtype: tf.DataType): TorchDtype =>
@@ -70,6 +72,19 @@ export class TorchBackend extends CountedBackend<Numbers> {
   /** The same for tensors that tfjs takes for float32. */
   floatType(tensor: tf.TensorInfo): FloatType {
     return tensor.dtype === 'float32' ? (this.numbers(tensor).torchDtype as FloatType) : 'float32';
+  }
+
+  /** What a kernel makes of a tensor once and may need again: made at its first use, freed with the tensor. */
+  kept(tensor: tf.TensorInfo, name: string, make: () => Handle): Handle {
+    const data = this.numbers(tensor);
+    data.kept ??= new Map();
+    let handle = data.kept.get(name);
+    if (handle === undefined) {
+      handle = this.torch.tidy(make);
+      this.torch.claim(handle);
+      data.kept.set(name, handle);
+    }
+    return handle;
   }
 
   /** The type in which torch keeps a tensor's elements. */
@@ -155,6 +170,7 @@ export class TorchBackend extends CountedBackend<Numbers> {
     this.#net.unregister(numbers);
     this.torch.free(numbers.handle);
     if (numbers.packed !== undefined) this.torch.free(numbers.packed);
+    for (const handle of numbers.kept?.values() ?? []) this.torch.free(handle);
   }
 
   override memory(): { unreliable: boolean; liveHandles: number } {

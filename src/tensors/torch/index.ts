@@ -5,6 +5,7 @@ import { TorchBackend } from './backend.js';
 import { DeviceError } from './errors.js';
 import { chooseDevice } from './gpus.js';
 import { registerAttention } from './kernels/attention.js';
+import { registerCachedAttention } from './kernels/cached-attention.js';
 import { registerDecoder } from './kernels/decoder.js';
 import { registerElementwise } from './kernels/elementwise.js';
 import { registerIndexing } from './kernels/indexing.js';
@@ -43,6 +44,7 @@ export function registerTorchBackend(device?: Device): void {
   registerIndexing();
   registerReductions();
   registerAttention();
+  registerCachedAttention();
   registerDecoder();
   for (const [name, kernel] of fallbacks) if (!tf.getKernel(name, BACKEND_NAME)) register(name, kernel);
   tf.registerBackend(BACKEND_NAME, () => new TorchBackend(torch), 3);
