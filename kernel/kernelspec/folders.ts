@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { UserError } from '../common/errors.js';
+
+type Environment = Record<string, string | undefined>;
 
 /** Where a kernel is installed: for the person, below a folder, or into the Python that is active. */
 export type Destination = { kind: 'user' } | { kind: 'prefix'; folder: string } | { kind: 'sys-prefix' };
@@ -19,30 +21,39 @@ export function kernelsFolder(destination: Destination): string {
   }
 }
 
-/** Every folder where Jupyter looks for kernels, the first has priority. */
-export function searchedFolders(): string[] {
-  const { JUPYTER_PATH = '', VIRTUAL_ENV, CONDA_PREFIX, PROGRAMDATA } = process.env;
-  const environment = VIRTUAL_ENV ?? CONDA_PREFIX;
+/** The folders where Jupyter looks for kernels, those that do not exist too; the first has priority. */
+export function searchedFolders(env: Environment = process.env): string[] {
+  const active = [env.VIRTUAL_ENV, env.CONDA_PREFIX].filter((prefix) => prefix !== undefined);
+  const prefixes = [...active, ...prefixesOnPath(env)].map((prefix) => join(prefix, 'share/jupyter'));
+  const user = userDataFolder(env);
   const system =
     process.platform === 'win32'
-      ? PROGRAMDATA && [join(PROGRAMDATA, 'jupyter')]
+      ? [join(env.PROGRAMDATA ?? 'C:\\ProgramData', 'jupyter')]
       : ['/usr/local/share/jupyter', '/usr/share/jupyter'];
-  const folders = [
-    ...JUPYTER_PATH.split(delimiter).filter((path) => path !== ''),
-    ...(environment ? [join(environment, 'share/jupyter')] : []),
-    userDataFolder(),
-    ...(system || []),
-  ];
-  return [...new Set(folders)].map((folder) => join(folder, 'kernels')).filter(existsSync);
+  // as Jupyter does: the kernels of an active environment come before the person's
+  const own = active.length > 0 ? [...prefixes, user] : [user, ...prefixes];
+  const given = (env.JUPYTER_PATH ?? '').split(delimiter).filter((path) => path !== '');
+  return [...new Set([...given, ...own, ...system])].map((path) => join(path, 'kernels'));
+}
+
+/** Where the `jupyter` or `python3` of the command line lives: Jupyter would call it `sys.prefix`. */
+function prefixesOnPath(env: Environment): string[] {
+  const names = process.platform === 'win32' ? ['jupyter.exe', 'python.exe'] : ['jupyter', 'python3'];
+  const folders = (env.PATH ?? '').split(delimiter).filter((path) => path !== '');
+  return names.flatMap((name) => {
+    const folder = folders.find((path) => existsSync(join(path, name)));
+    return folder === undefined ? [] : [dirname(folder)];
+  });
 }
 
 /** Jupyter's folder of the person, by its own rules. */
-function userDataFolder(): string {
-  const { JUPYTER_DATA_DIR, APPDATA, XDG_DATA_HOME } = process.env;
+function userDataFolder(env: Environment = process.env): string {
+  const { JUPYTER_DATA_DIR, APPDATA, XDG_DATA_HOME } = env;
+  const home = env.HOME ?? homedir();
   if (JUPYTER_DATA_DIR) return JUPYTER_DATA_DIR;
-  if (process.platform === 'darwin') return join(homedir(), 'Library/Jupyter');
+  if (process.platform === 'darwin') return join(home, 'Library/Jupyter');
   if (process.platform === 'win32' && APPDATA) return join(APPDATA, 'jupyter');
-  return join(XDG_DATA_HOME || join(homedir(), '.local/share'), 'jupyter');
+  return join(XDG_DATA_HOME || join(home, '.local/share'), 'jupyter');
 }
 
 /** `sys.prefix` of the Python that is active: of a virtual or conda environment, else of `python3`. */

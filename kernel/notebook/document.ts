@@ -29,6 +29,8 @@ interface Part {
   lead: string;
   text: string;
   cell: Cell;
+  /** As it was before any run: a run that gives the same again gives back the same text. */
+  original?: { text: string; cell: Cell };
 }
 
 /**
@@ -70,20 +72,25 @@ export class NotebookDocument {
     return [this.#head, ...this.#parts.flatMap(({ lead, text }) => [lead, text]), this.#tail].join('');
   }
 
-  /** Puts what a run left into a code cell; what is the same as before keeps its text. */
+  /** Puts what a run left into a code cell; what is the same as in the file that was read keeps its text. */
   setRun(index: number, { outputs, executionCount, execution }: CellRun): void {
     const part = this.#parts[index]!;
-    const { cell } = part;
+    part.original ??= { text: part.text, cell: part.cell };
+    const { cell } = part.original;
     if (cell.type !== 'code') throw new Error(`cell ${index + 1} is not a code cell`);
+    let { text } = part.original;
     if (!isDeepStrictEqual(outputs, cell.outputs)) {
-      this.#replace(part, ['outputs'], outputs.map(writeOutput));
+      text = this.#replace(text, ['outputs'], outputs.map(writeOutput));
     }
-    if (executionCount !== cell.executionCount) this.#replace(part, ['execution_count'], executionCount);
+    if (executionCount !== cell.executionCount) {
+      text = this.#replace(text, ['execution_count'], executionCount);
+    }
     let { metadata } = cell;
     if (execution !== undefined && metadata.execution !== undefined) {
       metadata = { ...metadata, execution };
-      this.#replace(part, ['metadata', 'execution'], execution);
+      text = this.#replace(text, ['metadata', 'execution'], execution);
     }
+    part.text = text;
     // a copy: the outputs of a cell that runs on may grow
     part.cell = { ...cell, metadata, outputs: structuredClone(outputs), executionCount };
   }
@@ -106,7 +113,8 @@ export class NotebookDocument {
 
   /** Puts a code cell that has not been run in place of the one at `index`. */
   replaceCode(index: number, source: string, tags: readonly string[]): void {
-    Object.assign(this.#parts[index]!, this.#newCell(index, source, tags));
+    const { lead } = this.#parts[index]!;
+    this.#parts[index] = { lead, ...this.#newCell(index, source, tags) };
   }
 
   #newCell(index: number, source: string, tags: readonly string[]): { text: string; cell: Cell } {
@@ -133,15 +141,14 @@ export class NotebookDocument {
     return indent === undefined ? '' : newline + indent.repeat(depth);
   }
 
-  /** Replaces the text of one value of a cell. */
-  #replace(part: Part, path: readonly [string, ...string[]], value: unknown): void {
-    const { text } = part;
+  /** The text of a cell with another value at a path. */
+  #replace(text: string, path: readonly [string, ...string[]], value: unknown): string {
     let object = parseJsonText(text) as JsonObject;
     for (const name of path.slice(0, -1)) object = memberOf(object, name)!.value as JsonObject;
     const member = memberOf(object, path.at(-1)!)!;
     const style = styleWithin(text, object, this.#style);
     const replacement = stringify(sorted(value), style, lineIndent(text, member.start));
-    part.text = text.slice(0, member.value.start) + replacement + text.slice(member.value.end);
+    return text.slice(0, member.value.start) + replacement + text.slice(member.value.end);
   }
 }
 

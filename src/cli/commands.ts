@@ -77,6 +77,10 @@ export const commands: CommandTable = {
       },
     },
   },
+  run: {
+    summary: 'run a notebook cell by cell, without Python',
+    load: () => import('./commands/run.js'),
+  },
   writeup: {
     summary: 'iteration write-ups: Markdown in, a notebook that runs, Markdown out',
     subcommands: {

@@ -1,0 +1,186 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { UserError } from '../common/errors.js';
+import { assertWritable } from '../common/files.js';
+import { type NotebookDocument, readNotebook } from '../notebook/index.js';
+import { type CellFailure, CellRunner } from './cell-runner.js';
+import { KernelClient } from './kernel-client.js';
+import { type KernelSpec, resolveKernel } from './kernelspecs.js';
+import { NotebookFile } from './notebook-file.js';
+import { injectParameters, type Parameter } from './parameters.js';
+import { type CellRange, mayFail, type PlannedCell, planCells } from './plan.js';
+
+/** Seconds between two looks whether a long cell has output that is not in the file yet. */
+const SAVE_EVERY = 30;
+
+/** What is run, and how. */
+export interface RunOptions {
+  /** The notebook. */
+  path: string;
+  /** Where it is written with its outputs (default: in place). */
+  output?: string;
+  /** Values for a cell tagged `injected-parameters`. */
+  parameters?: readonly Parameter[];
+  /** `arclab`, `tslab` or what Jupyter knows (default: what the notebook names, and `arclab` for `tslab`). */
+  kernel?: string;
+  /** Seconds that a cell may take (default: no limit). */
+  timeout?: number;
+  /** Go on after a cell that failed. */
+  allowErrors?: boolean;
+  /** Only these cells (default: all). */
+  cells?: CellRange;
+  /** Keep what an earlier run has finished; its cells are run again only to rebuild what they left in the kernel. */
+  resume?: boolean;
+  /** Called as the run goes on. */
+  onEvent?: (event: RunEvent) => void;
+}
+
+/** A cell in the words of its person: its position from 1 (0: put in by this run), and its first line. */
+export interface CellPlace {
+  number: number;
+  /** Cells of the notebook, text included. */
+  total: number;
+  title: string;
+  action: PlannedCell['action'];
+}
+
+/** What a run reports. */
+export type RunEvent =
+  | { type: 'note'; text: string }
+  | { type: 'start'; cell: CellPlace }
+  | { type: 'end'; cell: CellPlace; seconds: number; failure?: CellFailure };
+
+/** How a run ended. */
+export interface RunResult {
+  /** The file with the outputs. */
+  path: string;
+  /** Cells that were run. */
+  ran: number;
+  seconds: number;
+  /** Cells that failed; without `allowErrors` at most one. */
+  failures: { cell: CellPlace; failure: CellFailure }[];
+}
+
+/** A run of a notebook, cell by cell, in a kernel of its own. */
+export class NotebookRun {
+  #options: RunOptions;
+  #abort = new AbortController();
+  #runner: CellRunner | undefined;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+  }
+
+  /** Interrupts the running cell and ends the run after it; a second time, ends the kernel. What is there is saved. */
+  interrupt(): void {
+    if (this.#abort.signal.aborted) this.#runner?.kill();
+    this.#abort.abort();
+    this.#runner?.interrupt('interrupt');
+  }
+
+  /**
+   * Runs the cells and saves the notebook after each of them.
+   * @throws {UserError} when it cannot begin, or when the file can no longer be written
+   */
+  async run(): Promise<RunResult> {
+    const { path, output = path, onEvent = () => {} } = this.#options;
+    const note = (text: string) => onEvent({ type: 'note', text });
+    const started = performance.now();
+    const { document, upgradedFrom } = readNotebook(path);
+    const spec = resolveKernel(this.#kernelName(document), dirname(resolve(path)));
+    assertWritable(output);
+    if (upgradedFrom) note(`the notebook is upgraded from nbformat ${upgradedFrom} to 4.5`);
+    const { planned, total } = await this.#plan(document, spec, note);
+    const file = new NotebookFile(output, note);
+    const result = (failures: RunResult['failures'], ran: number): RunResult => ({
+      path: file.path,
+      ran,
+      seconds: (performance.now() - started) / 1000,
+      failures,
+    });
+    if (!planned.some(({ action }) => action === 'run')) {
+      note(this.#options.resume ? 'all cells have finished already' : 'there are no cells to run');
+      file.write(document.text);
+      return result([], 0);
+    }
+
+    const client = await KernelClient.start(spec, dirname(resolve(path)), this.#abort.signal);
+    const runner = new CellRunner(client, document, this.#options.timeout);
+    this.#runner = runner;
+    const failures: RunResult['failures'] = [];
+    let ran = 0;
+    const save = () => {
+      runner.putOutputs();
+      file.write(document.text);
+    };
+    // outputs of an older run would look as if this one had made them
+    for (const { index, action } of planned) {
+      if (action === 'run') document.setRun(index, { outputs: [], executionCount: null });
+    }
+    const autosave = setInterval(() => runner.hasNews && save(), SAVE_EVERY * 1000);
+    try {
+      for (const { index, number, action } of planned) {
+        const cell = document.cells[index]!;
+        const title = cell.source
+          .split('\n')
+          .find((line) => line.trim() !== '')!
+          .trim();
+        const place: CellPlace = { number, total, title, action };
+        onEvent({ type: 'start', cell: place });
+        const { failure, seconds, isIncomplete } = await runner.run(index, action);
+        ran++;
+        save();
+        onEvent({ type: 'end', cell: place, seconds, ...(failure && { failure }) });
+        if (isIncomplete)
+          note('the kernel never said that the output of this cell is complete: some may be lost');
+        if (failure && !(failure.kind === 'error' && mayFail(cell))) {
+          failures.push({ cell: place, failure });
+          const goesOn = this.#options.allowErrors && client.process.isAlive && failure.kind !== 'interrupt';
+          if (!goesOn) break;
+        }
+        if (this.#abort.signal.aborted) {
+          failures.push({ cell: place, failure: runner.interrupted() });
+          break;
+        }
+      }
+    } finally {
+      clearInterval(autosave);
+      await client.close();
+      if (runner.hasNews) save();
+    }
+    return result(failures, ran);
+  }
+
+  /** What was asked for, or what the notebook names; notebooks made for tslab run on ours. */
+  #kernelName({ metadata }: NotebookDocument): string {
+    if (this.#options.kernel !== undefined) return this.#options.kernel;
+    const name = (metadata.kernelspec as { name: string } | undefined)?.name;
+    if (name === undefined) {
+      throw new UserError(
+        `${this.#options.path}: the notebook names no kernel; --kernel chooses one, such as arclab`,
+      );
+    }
+    return name === 'tslab' ? 'arclab' : name;
+  }
+
+  async #plan(document: NotebookDocument, spec: KernelSpec, note: (text: string) => void) {
+    const { path, output = path, parameters = [], cells: range, resume, allowErrors } = this.#options;
+    const total = document.cells.length;
+    const injection =
+      parameters.length > 0 ? await injectParameters(document, parameters, spec.language) : undefined;
+    for (const warning of injection?.warnings ?? []) note(`warning: ${warning}`);
+    const earlier = resume && existsSync(output) ? readNotebook(output).document : undefined;
+    const planned = planCells(document, {
+      ...(injection && { injection }),
+      ...(range && { range }),
+      ...(earlier && { earlier }),
+      allowErrors: allowErrors ?? false,
+    });
+    return { planned, total };
+  }
+}
+
+/** Runs a notebook; {@link NotebookRun} can be interrupted. */
+export function runNotebook(options: RunOptions): Promise<RunResult> {
+  return new NotebookRun(options).run();
+}
