@@ -82,6 +82,7 @@ const entries = {
   arclab: 'src/cli/main.ts',
   index: 'src/index.ts',
   'sample-worker': 'src/training/sample-worker.ts',
+  'submit-worker': 'src/experiments/submit-worker.ts',
   'wasm-worker': 'src/tensors/wasm/worker.ts',
   bench: 'test/bench/main.ts',
   kernel: 'kernel/jupyter/main.ts',

@@ -23,6 +23,10 @@ const flows = [
   'generateTasks',
   'doctor',
   'start',
+  'testTimeFineTune',
+  'submit',
+  'checkSubmission',
+  'validateSubmission',
 ];
 
 test('every flow can be required and imported, and both give the same function', () => {

@@ -24,6 +24,14 @@ export const commands: CommandTable = {
     summary: 'predict with test-time augmentation',
     load: () => import('./commands/infer.js'),
   },
+  'test-time-fine-tune': {
+    summary: 'fine-tune on the train samples of the tasks that are to be solved',
+    load: () => import('./commands/test-time-fine-tune.js'),
+  },
+  submit: {
+    summary: 'make submission.json within a time budget, whatever happens; --check one',
+    load: () => import('./commands/submit.js'),
+  },
   'infer-evaluate': {
     summary: 'predict with a checkpoint, evaluate all predictions and the vote',
     load: () => import('./commands/infer-evaluate.js'),

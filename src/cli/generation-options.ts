@@ -29,7 +29,11 @@ export function modelOptions(command: Command): void {
 }
 
 /** Declares how answers are drawn. */
-export function decodingOptions(command: Command, temperature: number): void {
+export function decodingOptions(
+  command: Command,
+  temperature: number,
+  constrained: boolean = defaults.constrained,
+): void {
   command
     .option(
       '--temperature <t>',
@@ -46,12 +50,7 @@ export function decodingOptions(command: Command, temperature: number): void {
     )
     .option('--batch-size <n>', 'answers in the making at the same time', integer(1), defaults.batchSize)
     .option('--max-output-tokens <n>', 'longest answer (default: enough for the largest grid)', integer(1));
-  toggle(
-    command,
-    'constrained',
-    'let the model write only what the grid encoder can read',
-    defaults.constrained,
-  );
+  toggle(command, 'constrained', 'let the model write only what the grid encoder can read', constrained);
 }
 
 /** Declares the test-time augmentations. */

@@ -124,10 +124,15 @@ export function taskResultsPath(inferencePath: string): string {
   return `${inferencePath.replace(/\.json$/, '')}_task_results.json`;
 }
 
+/** The detailed list as text, one prediction a line. */
+export function predictionLines(predictions: readonly Prediction[]): string {
+  const lines = predictions.map((prediction) => JSON.stringify(prediction));
+  return `[\n${lines.join(',\n')}\n]\n`;
+}
+
 /** Writes `inference.json` and, beside it, the detailed list, one prediction a line. */
 export function saveResults(path: string, predictions: readonly Prediction[]): void {
-  const lines = predictions.map((prediction) => JSON.stringify(prediction));
-  writeFileAtomic(taskResultsPath(path), `[\n${lines.join(',\n')}\n]\n`);
+  writeFileAtomic(taskResultsPath(path), predictionLines(predictions));
   saveAnswers(path, answersOf(predictions));
 }
 

@@ -1,6 +1,7 @@
 /** Metrics, voting, studies, comparisons and submissions. */
 export * from './compare.js';
 export * from './errors.js';
+export { fallbackAttempts } from './fallback.js';
 export * from './files.js';
 export * from './grids.js';
 export * from './metrics.js';

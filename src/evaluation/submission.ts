@@ -82,7 +82,12 @@ export function validateSubmission(value: unknown, challenges: TaskSet, source =
   return submission;
 }
 
+/** A submission as text, after a check. @throws {UserError} when it is not valid */
+export function submissionText(submission: Submission, challenges: TaskSet, source?: string): string {
+  return `${JSON.stringify(validateSubmission(submission, challenges, source))}\n`;
+}
+
 /** Validates a submission and writes it. @throws {UserError} when it is not valid; then nothing is written. */
 export function saveSubmission(path: string, submission: Submission, challenges: TaskSet): void {
-  writeFileAtomic(path, `${JSON.stringify(validateSubmission(submission, challenges, path))}\n`);
+  writeFileAtomic(path, submissionText(submission, challenges, path));
 }

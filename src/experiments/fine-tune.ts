@@ -26,6 +26,7 @@ import {
   type FineTuneOptions,
   fineTuneConfig,
 } from '../training/options.js';
+import { Pace } from '../training/pace.js';
 import { Run, type RunResult } from '../training/run.js';
 import { type TrainingSample, validationSet } from '../training/sample-source.js';
 import { SampleStream } from '../training/sample-stream.js';
@@ -48,6 +49,8 @@ export interface FineTuneHooks {
   onEvent?: (event: FineTuneEvent) => void;
   /** When aborted, the run finishes its step, saves a checkpoint and returns. */
   signal?: AbortSignal;
+  /** How many seconds the steps may still take: the run, its schedule included, is shortened to what fits. */
+  secondsLeft?: () => number;
 }
 
 /**
@@ -56,7 +59,7 @@ export interface FineTuneHooks {
  * @throws {UserError} for every mistake in the options or files, before the model is loaded where possible
  */
 export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promise<RunResult> {
-  const { onEvent = () => {}, signal, ...rest } = options;
+  const { onEvent = () => {}, signal, secondsLeft, ...rest } = options;
   const note = (text: string) => onEvent({ type: 'note', text });
   let config = fineTuneConfig(rest);
   const loaded = loadData(config);
@@ -89,7 +92,7 @@ export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promis
     await stream.check();
     const decoder = await openDecoder(config, modelFolder, adapterFolder, vocabulary);
     if (!config.resumeFromCheckpoint) config = startOver(config, note);
-    const run = new Run(config, decoder, stream, validation, onEvent);
+    const run = new Run(config, decoder, stream, validation, onEvent, new Pace(config.maxSteps, secondsLeft));
     try {
       if (previous) run.restore(previous.path, previous.state);
       if (config.verbose) note(`backend ${backend}, ${validation.length} validation samples`);

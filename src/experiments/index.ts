@@ -1,4 +1,5 @@
 /** The flows a person runs. */
+export * from './check-submission.js';
 export * from './compare.js';
 export * from './doctor.js';
 export * from './evaluate.js';
@@ -23,5 +24,7 @@ export { type ModelOptions, modelDefaults } from './model-session.js';
 export type { AugmentationToggles } from './predictions.js';
 export * from './score.js';
 export * from './start.js';
+export * from './submit.js';
 export * from './temperature-study.js';
+export { type TestTimeFineTuneOptions, testTimeFineTune } from './test-time-fine-tune.js';
 export * from './vote.js';

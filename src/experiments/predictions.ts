@@ -95,32 +95,43 @@ export interface PlanOptions extends AugmentationToggles {
   answerTokens: (task: Task) => number;
 }
 
+/** The i-th prediction for a test input, with the number of train samples that its prompt lost to fit. */
+export function planPrediction(
+  { taskId, task, testIndex, i }: { taskId: string; task: Task; testIndex: number; i: number },
+  prompts: Pick<InferencePrompts, 'inference'>,
+  options: Omit<PlanOptions, 'predictionsPerTask'>,
+): PlannedPrediction & { readonly removed: number } {
+  const augmentation = testTimeAugmentation(options.seed, taskId, task, i, options);
+  const budget = options.maxSeqLen - options.answerTokens(task);
+  const prompt = fitPrompt(prompts, augmentTask(task, augmentation), testIndex, budget);
+  return {
+    taskId,
+    testIndex,
+    augmentation,
+    tokens: prompt?.tokens ?? null,
+    stream: `${taskId}/${testIndex}/${i}`,
+    removed: prompt?.removed ?? 0,
+  };
+}
+
 /** Makes the prompts of all predictions: tasks in order, their test inputs in order, then the augmentations. */
 export function planPredictions(
   tasks: ReadonlyMap<string, Task>,
   prompts: Pick<InferencePrompts, 'inference'>,
   options: PlanOptions,
 ): PredictionPlan {
-  const predictions: PlannedPrediction[] = [];
-  let shortened = 0;
-  let tooLong = 0;
-  for (const [taskId, task] of tasks) {
-    const budget = options.maxSeqLen - options.answerTokens(task);
-    const variants = Array.from({ length: options.predictionsPerTask }, (_, i) => {
-      const augmentation = testTimeAugmentation(options.seed, taskId, task, i, options);
-      return { augmentation, augmented: augmentTask(task, augmentation) };
-    });
-    for (let testIndex = 0; testIndex < task.test.length; testIndex++) {
-      for (const [i, { augmentation, augmented }] of variants.entries()) {
-        const prompt = fitPrompt(prompts, augmented, testIndex, budget);
-        if (prompt === null) tooLong += 1;
-        else if (prompt.removed > 0) shortened += 1;
-        const tokens = prompt?.tokens ?? null;
-        predictions.push({ taskId, testIndex, augmentation, tokens, stream: `${taskId}/${testIndex}/${i}` });
-      }
-    }
-  }
-  return { predictions, shortened, tooLong };
+  const planned = [...tasks].flatMap(([taskId, task]) =>
+    task.test.flatMap((_, testIndex) =>
+      Array.from({ length: options.predictionsPerTask }, (_, i) =>
+        planPrediction({ taskId, task, testIndex, i }, prompts, options),
+      ),
+    ),
+  );
+  return {
+    predictions: planned.map(({ removed: _, ...prediction }) => prediction),
+    shortened: planned.filter(({ removed }) => removed > 0).length,
+    tooLong: planned.filter(({ tokens }) => tokens === null).length,
+  };
 }
 
 /** The prompts of a plan that fit, as requests for the engine. */
@@ -130,35 +141,35 @@ export function toRequests(plan: PredictionPlan, grammar?: TextGrammar): Generat
   );
 }
 
-/** Reads the answers to {@link toRequests} and undoes the augmentations. What is no grid is kept as null. */
+/** Reads the answer to a planned prediction and undoes its augmentation. What is no grid is kept as null. */
+export function toPrediction(
+  { taskId, testIndex, augmentation }: PlannedPrediction,
+  completion: Completion | null,
+  prompts: Pick<InferencePrompts, 'parseAnswer'>,
+): Prediction {
+  const grid = completion && readGrid(completion, prompts);
+  return {
+    taskId,
+    testIndex,
+    grid: grid && undoAugmentation(grid, augmentation),
+    text: completion?.text ?? '',
+    logProb: completion?.logProb ?? -Infinity,
+    // the end of turn was generated too
+    tokens: completion ? completion.tokens.length + Number(completion.finished) : 0,
+    augmentation,
+  };
+}
+
+/** Reads the answers to {@link toRequests}; what has no prompt has no answer. */
 export function toPredictions(
   plan: PredictionPlan,
   completions: readonly Completion[],
   prompts: Pick<InferencePrompts, 'parseAnswer'>,
 ): Prediction[] {
   let next = 0;
-  return plan.predictions.map(({ taskId, testIndex, augmentation, tokens }) => {
-    const unanswered = {
-      taskId,
-      testIndex,
-      grid: null,
-      text: '',
-      logProb: -Infinity,
-      tokens: 0,
-      augmentation,
-    };
-    if (tokens === null) return unanswered;
-    const completion = completions[next++]!;
-    const grid = readGrid(completion, prompts);
-    return {
-      ...unanswered,
-      grid: grid && undoAugmentation(grid, augmentation),
-      text: completion.text,
-      logProb: completion.logProb,
-      // the end of turn was generated too
-      tokens: completion.tokens.length + Number(completion.finished),
-    };
-  });
+  return plan.predictions.map((planned) =>
+    toPrediction(planned, planned.tokens === null ? null : completions[next++]!, prompts),
+  );
 }
 
 /** The grid of an answer; null for one that was cut off or is no grid. */

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { Rng } from '../common/rng.js';
 import type { Decoder } from '../models/decoder.js';
 import { KvCache } from '../models/kv-cache.js';
@@ -70,6 +71,8 @@ export interface GenerateOptions extends SamplingOptions {
   /** The most rows of one forward pass. */
   rowsPerStep?: number;
   onProgress?: (progress: GenerationProgress) => void;
+  /** Told every answer as soon as it is there: which request, which of its samples. */
+  onAnswer?: (request: number, sample: number, completion: Completion) => void;
 }
 
 /** Copying a shared beginning is worth a step's wait from this many tokens on. */
@@ -194,6 +197,7 @@ class Engine {
       await this.#step();
       this.#progress.seconds = (performance.now() - this.#started) / 1000;
       this.#options.onProgress?.({ ...this.#progress });
+      await turn(); // lets signals and messages get a word in
     }
     return this.#results;
   }
@@ -284,6 +288,7 @@ class Engine {
     for (const sample of job!.samples) {
       const completion = { tokens: [...answer], text, logProb, finished: outcome === 'finished' };
       this.#results[job!.request]![sample] = completion;
+      this.#options.onAnswer?.(job!.request, sample, completion);
     }
     this.#progress.finished += job!.samples.length;
     this.#progress.tokens += answer.length;

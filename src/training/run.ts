@@ -3,6 +3,7 @@ import { listCheckpoints, restoreTensors, saveCheckpoint, type TrainerState } fr
 import type { FineTuneEvent } from './events.js';
 import { MetricsLog, type TrainingHistory, type TrainPoint } from './metrics-log.js';
 import type { FineTuneConfig } from './options.js';
+import { Pace } from './pace.js';
 import type { TrainingSample } from './sample-source.js';
 import type { SampleStream } from './sample-stream.js';
 import { learningRateSchedule } from './schedules.js';
@@ -37,13 +38,17 @@ export class Run {
     readonly stream: SampleStream,
     readonly validation: readonly TrainingSample[],
     readonly onEvent: (event: FineTuneEvent) => void,
+    readonly pace = new Pace(config.maxSteps),
   ) {
     const schedule = learningRateSchedule({
       ...config,
       name: config.lrSchedulerType,
       numCycles: config.lrNumCycles,
     });
-    this.#trainer = new Trainer(decoder, stream, { ...config, schedule });
+    this.#trainer = new Trainer(decoder, stream, {
+      ...config,
+      schedule: (step) => schedule(pace.position(step)),
+    });
   }
 
   restore(path: string, state: TrainerState): void {
@@ -63,8 +68,9 @@ export class Run {
     const parameters = variables.reduce((sum, { size }) => sum + size, 0);
     this.onEvent({ type: 'start', step: this.#trainer.state.step, maxSteps, parameters });
     await this.#validateIfDue(signal); // a run that was stopped at this step did not get to it
-    while (this.#trainer.state.step < maxSteps && !signal?.aborted) {
+    while (this.#trainer.state.step < this.pace.steps && !signal?.aborted) {
       const report = await this.#trainer.step();
+      this.#follow(report.step);
       this.onEvent({ type: 'step', report });
       if (!report.updated) this.onEvent({ type: 'note', text: skippedStep(report) });
       this.#log(report);
@@ -77,9 +83,19 @@ export class Run {
     return {
       checkpoint: listCheckpoints(config.outputDir).at(-1)!.path,
       steps: step,
-      interrupted: step < maxSteps,
+      interrupted: step < this.pace.steps,
       history: this.#history,
     };
+  }
+
+  /** Plans the rest of the run against the clock, and tells when it gets shorter for the first time. */
+  #follow(step: number): void {
+    const whole = this.pace.steps === this.config.maxSteps;
+    this.pace.after(step);
+    const { steps, maxSteps } = this.pace;
+    if (whole && steps < maxSteps) {
+      this.onEvent({ type: 'note', text: `about ${steps} of ${maxSteps} steps fit into the time` });
+    }
   }
 
   #log(report: StepReport): void {
@@ -87,7 +103,7 @@ export class Run {
     this.#window.tally.merge(report.tally);
     this.#window.tokens += report.tokens;
     this.#window.seconds += report.seconds;
-    if (!isDue(report.step, this.config.loggingSteps) && report.step < this.config.maxSteps) return;
+    if (!isDue(report.step, this.config.loggingSteps) && report.step < this.pace.steps) return;
     const { tally, tokens, seconds } = this.#window;
     const point: TrainPoint = {
       step: report.step,
