@@ -110,7 +110,7 @@ export function submitConfig(options: SubmitOptions): SubmitConfig {
 const LOADING = { seconds: 2, bytesPerSecond: 250e6 };
 
 /** Seconds that are kept at the end, for ending the processes and writing the files. */
-export const endingSeconds = (timeBudget: number): number => Math.min(60, 0.02 * timeBudget);
+export const endingSeconds = (timeBudget: number): number => Math.max(1, Math.min(60, 0.02 * timeBudget));
 
 /**
  * Makes sure that a time budget is longer than loading the model takes, by an estimate from the size of its files.
@@ -127,7 +127,7 @@ export function checkTimeBudget(
   const bytes = weights.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
   const loading = LOADING.seconds + bytes / LOADING.bytesPerSecond;
   const part = fineTuneSteps > 0 ? Math.min(fineTuneShare, 1 - fineTuneShare) : 1;
-  const least = Math.ceil(loading / part / (1 - 0.02));
+  const least = Math.ceil(loading / part + endingSeconds(timeBudget));
   if (timeBudget >= least) return;
   throw new UserError(
     `--time_budget ${timeBudget}s: expected at least ${least}s: loading the model from ${folder} ` +
@@ -135,9 +135,31 @@ export function checkTimeBudget(
   );
 }
 
-/** What a child needs to know: all but the adapter, which it is told later. */
-export function workerConfig({ adapterPath: _, ...config }: SubmitConfig): WorkerConfig {
-  return config;
+/** What a child needs to know. The adapter is not among it: that may change on the way. */
+const workerOptions = [
+  'challengesPath',
+  'promptVersion',
+  'modelPath',
+  'gridEncoder',
+  'maxSeqLen',
+  'pruneVocab',
+  'backend',
+  'temperature',
+  'topK',
+  'topP',
+  'batchSize',
+  'maxOutputTokens',
+  'constrained',
+  'seed',
+  'geometricAugmentation',
+  'colorAugmentation',
+  'orderAugmentation',
+] as const satisfies readonly (keyof WorkerConfig)[];
+
+/** The part of the options that is sent to a child. */
+export function workerConfig(config: SubmitConfig): WorkerConfig {
+  const entries = workerOptions.map((name) => [name, config[name]]);
+  return Object.fromEntries(entries) as Pick<SubmitConfig, (typeof workerOptions)[number]>;
 }
 
 /** How many checkpoints fine-tuning writes on its way: what is lost when its process ends is the rest. */

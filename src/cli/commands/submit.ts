@@ -113,7 +113,7 @@ async function run(_: string[], { challenges, check, timeBudget, ...options }: a
   }
   require(options, ['model_path', 'output_dir']);
   const stopping = new AbortController();
-  const progress = submitProgress();
+  const { stop: stopProgress, ...progress } = submitProgress();
   const stop = () => {
     progress.onNote('stopping: the submission is written with what there is (once more: at once)');
     stopping.abort();
@@ -128,10 +128,10 @@ async function run(_: string[], { challenges, check, timeBudget, ...options }: a
       ...progress,
       signal: stopping.signal,
     });
-    progress.stop();
+    stopProgress();
     report(result);
   } finally {
-    progress.stop();
+    stopProgress();
     for (const name of signals) process.off(name, stop);
   }
 }
