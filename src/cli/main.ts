@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
-import { messageOf } from '../common/errors.js';
+import { messageOf, UserError } from '../common/errors.js';
 import { type CommandTable, commands } from './commands.js';
 
 /** `--max_steps=3` means `--max-steps=3`; only the flag's name changes, never its value. */
@@ -66,8 +66,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    // by name: kernel/ has a class of its own
-    if (error instanceof Error && error.name === 'UserError') {
+    // by name too: kernel/ has a class of its own
+    if (error instanceof UserError || (error instanceof Error && error.name === 'UserError')) {
       process.stderr.write(`${pc.red('error:')} ${error.message}\n`);
       return 2;
     }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { UserError } from '../common/errors.js';
 import { VOTING_METHODS, type VotingMethod } from '../evaluation/voting.js';
 import { knownBackends } from '../tensors/backend.js';
+import { parseDevice } from '../tensors/device.js';
 import { fineTuneDefaults } from '../training/options.js';
 import { type DecodingOptions, inferDefaults, withoutUndefined } from './infer.js';
 import type { ModelOptions } from './model-session.js';
@@ -81,7 +82,7 @@ export function submitConfig(options: SubmitOptions): SubmitConfig {
       throw new UserError(`--${name}: expected an integer of at least ${least}, found ${value}`);
     }
   }
-  const { fineTuneShare, timeBudget, devices = [], backend } = o;
+  const { fineTuneShare, timeBudget, devices = o.device === undefined ? [] : [o.device], backend } = o;
   if (!(fineTuneShare > 0 && fineTuneShare < 1)) {
     throw new UserError(`--fine_tune_share: expected a number between 0 and 1, found ${fineTuneShare}`);
   }
@@ -92,19 +93,29 @@ export function submitConfig(options: SubmitOptions): SubmitConfig {
     throw new UserError(`--method: expected ${VOTING_METHODS.join(' or ')}, found "${o.method}"`);
   }
   if (o.devices?.length === 0) throw new UserError('--devices: expected at least one device, found none');
+  if (o.device !== undefined && o.devices !== undefined) {
+    throw new UserError('--devices: one of --device and --devices is enough');
+  }
+  const known = knownBackends();
+  const name = backend || process.env.ARCLAB_BACKEND;
+  const entry = name ? known.find((candidate) => candidate.name === name) : bestBackend();
+  if (!entry) {
+    const names = known.map((candidate) => candidate.name).join(', ');
+    throw new UserError(`--backend: unknown backend "${name}". Known: ${names}`);
+  }
   for (const [i, device] of devices.entries()) {
-    if (!/^(cpu|cuda(:\d+)?)$/.test(device)) {
-      throw new UserError(`--devices: expected names such as cpu, cuda:0 or cuda:1, found "${device}"`);
+    if (parseDevice(device).type !== 'cpu' && !entry.takesDevice) {
+      throw new UserError(
+        `--device ${device}: the backend ${entry.name} has no GPUs; choose --backend torch`,
+      );
     }
     if (devices.indexOf(device) !== i) throw new UserError(`--devices: ${device} is named twice`);
   }
-  const chosen = backend || process.env.ARCLAB_BACKEND;
-  const known = knownBackends().map(({ name }) => name);
-  if (chosen && !known.includes(chosen)) {
-    throw new UserError(`--backend: unknown backend "${chosen}". Known: ${known.join(', ')}`);
-  }
   return o;
 }
+
+/** The backend that is used when none is named. */
+const bestBackend = () => knownBackends().find((entry) => entry.isPresent());
 
 /** Starting a process and reading weights, on a machine that is not fast. */
 const LOADING = { seconds: 2, bytesPerSecond: 250e6 };
@@ -144,6 +155,7 @@ const workerOptions = [
   'maxSeqLen',
   'pruneVocab',
   'backend',
+  'torchDtype',
   'temperature',
   'topK',
   'topP',
@@ -169,10 +181,11 @@ const CHECKPOINTS = 10;
 export function fineTuningOptions(
   config: SubmitConfig,
 ): Omit<TestTimeFineTuneOptions, 'taskIds' | 'outputDir'> {
-  const { modelPath, adapterPath, gridEncoder, pruneVocab, backend, promptVersion, seed } = config;
+  const { modelPath, adapterPath, gridEncoder, pruneVocab, backend, torchDtype, promptVersion, seed } =
+    config;
   const { geometricAugmentation, colorAugmentation, orderAugmentation, loraR, loraAlpha } = config;
   return {
-    ...{ modelPath, adapterPath, gridEncoder, pruneVocab, backend, promptVersion, seed },
+    ...{ modelPath, adapterPath, gridEncoder, pruneVocab, backend, torchDtype, promptVersion, seed },
     ...{ geometricAugmentation, colorAugmentation, orderAugmentation, loraR, loraAlpha },
     datasetPath: config.challengesPath,
     maxSteps: config.fineTuneSteps,

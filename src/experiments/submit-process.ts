@@ -29,8 +29,6 @@ export interface SpawnOptions {
   /** The bundle to run. */
   readonly file: string;
   readonly config: WorkerConfig;
-  /** The device to compute on, such as `cuda:1`; the backend's own choice when absent. */
-  readonly device?: string;
   /** A child that gives no sign of life for so long is ended. */
   readonly stallSeconds: number;
   readonly clock: Clock;
@@ -67,11 +65,9 @@ class ChildWorker implements SubmitWorker {
 
   constructor(options: SpawnOptions) {
     this.#options = options;
-    const { device } = options;
     this.#child = fork(options.file, {
       serialization: 'advanced', // log-probabilities may be infinite
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, ...(device === undefined ? {} : { ARCLAB_DEVICE: device }) },
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-KEPT);

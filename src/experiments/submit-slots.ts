@@ -22,7 +22,7 @@ export function listGpus(): string[] {
 function usesGpus(backend: string | undefined): boolean {
   const name =
     backend || process.env.ARCLAB_BACKEND || knownBackends().find((entry) => entry.isPresent())?.name;
-  return name === 'torch';
+  return knownBackends().some((entry) => entry.name === name && entry.takesDevice === true);
 }
 
 /**
@@ -30,12 +30,14 @@ function usesGpus(backend: string | undefined): boolean {
  * otherwise what the backend chooses by itself.
  */
 export function makeSlots(options: {
+  device?: string;
   devices?: readonly string[];
   processes: number;
   backend?: string;
 }): Slot[] {
-  const found = options.devices ?? (usesGpus(options.backend) ? listGpus() : []);
-  const devices = options.devices || found.length > 1 ? found : [undefined];
+  const named = options.devices ?? (options.device === undefined ? undefined : [options.device]);
+  const found = named ?? (usesGpus(options.backend) ? listGpus() : []);
+  const devices = named || found.length > 1 ? found : [undefined];
   return Array.from({ length: options.processes }, () => devices)
     .flat()
     .map((device, i) => ({

@@ -30,6 +30,7 @@ export function submitHandlers(): Handlers {
       let maxSteps = options.maxSteps;
       const { checkpoint } = await testTimeFineTune({
         ...options,
+        device: config.device,
         secondsLeft: () => end - performance.now() / 1000,
         onEvent(event) {
           if (event.type === 'start') maxSteps = event.maxSteps;

@@ -145,8 +145,7 @@ export async function submit(
   const startSlot = ({ device }: Slot) =>
     startWorker({
       file: parts.workerFile ?? buildFile('submit-worker.cjs'),
-      config: workerConfig(config),
-      ...(device === undefined ? {} : { device }),
+      config: { ...workerConfig(config), ...(device === undefined ? {} : { device }) },
       stallSeconds:
         parts.stallSeconds ?? Math.max(STALL.least, Math.min(STALL.most, STALL.part * timeBudget)),
       clock,

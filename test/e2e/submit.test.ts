@@ -312,11 +312,12 @@ describe('arclab submit', () => {
 
   test.each([
     [['--time_budget', '11h30'], /--time_budget: expected a duration/],
-    [['--time_budget', '1s'], /--time_budget 1s: expected at least 3s: loading the model/],
+    [['--time_budget', '1s'], /--time_budget 1s: expected at least 4s: loading the model/],
     [['--challenges', 'missing.json'], /missing.json: cannot read/],
     [['--model_path', 'missing/model'], /missing\/model/],
     [['--adapter_path', './missing/adapter'], /missing\/adapter/],
-    [['--devices', 'tpu'], /--devices: expected names such as/],
+    [['--devices', 'tpu'], /--device: expected cpu, cuda or cuda:<n>, found "tpu"/],
+    [['--devices', 'cuda:0', 'cuda:1'], /the backend wasm has no GPUs/],
     [['--fine_tune_share', '1'], /--fine_tune_share: expected a number between 0 and 1/],
     [['--backend', 'nothing'], /unknown backend "nothing"/],
     [['--prompt_version', 'input-from-inputs-mini'], /asks for input-from-inputs/],

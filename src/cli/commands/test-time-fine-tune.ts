@@ -5,7 +5,7 @@ import { testTimeFineTune } from '../../experiments/test-time-fine-tune.js';
 import { fineTuneDefaults as defaults } from '../../training/options.js';
 import { trainingProgress } from '../../training/progress.js';
 import { scheduleNames } from '../../training/schedules.js';
-import { type CommandFile, integer, number, toggle } from '../command.js';
+import { backendOptions, type CommandFile, integer, number, toggle } from '../command.js';
 
 function configure(command: Command): void {
   command
@@ -25,7 +25,6 @@ function configure(command: Command): void {
     )
     .option('--logging-steps <n>', 'steps between points of the log', integer(1), defaults.loggingSteps)
     .option('--max-seq-len <tokens>', 'longest prompt and answer together', integer(1), defaults.maxSeqLen)
-    .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else the best present)')
     .option('--seed <n>', 'names every random stream of the run', integer(), defaults.seed)
     .option('--learning-rate <rate>', 'the largest learning rate', number(0), defaults.learningRate)
     .addOption(
@@ -46,6 +45,7 @@ function configure(command: Command): void {
       'projections that get a fresh adapter',
       defaults.loraTargetModules as string[],
     );
+  backendOptions(command);
   toggle(
     command,
     'resume-from-checkpoint',
