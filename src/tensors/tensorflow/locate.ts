@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { packageRoot } from '../../common/files.js';
+import { packageOfPython } from '../python.js';
 import { TensorFlowNotFoundError } from './errors.js';
 
 /** What to do when there is none. */
@@ -138,9 +139,19 @@ export function tensorFlowIsPresent(): boolean {
   return findTensorFlow().some(({ refused }) => refused === undefined);
 }
 
+/** The version of a Python package `tensorflow`, by what pip wrote beside it; undefined where it wrote nothing. */
+export function versionOfPackage(folder: string): string | undefined {
+  const pattern = /^(?:tensorflow(?:_cpu|_gpu|_rocm)?|tf_nightly(?:_cpu)?)-(.+)\.dist-info$/;
+  return readdirSync(dirname(folder)).flatMap((name) => pattern.exec(name)?.[1] ?? [])[0];
+}
+
 /** What was found of TensorFlow, for `arclab doctor`. */
 export function describeTensorFlow(): { found: string; advice?: string } {
   const found = findTensorFlow().map(({ description, refused }) => refused ?? description);
   if (tensorFlowIsPresent()) return { found: found.join('; ') };
-  return { found: found.join('; ') || 'no addon found', advice: tensorFlowAdvice };
+  const folder = packageOfPython('tensorflow');
+  const unused = folder
+    ? `the active Python has TensorFlow ${versionOfPackage(folder) ?? 'of unknown version'} (${folder}), and no addon is built for it`
+    : 'no addon found, and the active Python has no TensorFlow';
+  return { found: [...found, unused].join('; '), advice: tensorFlowAdvice };
 }
