@@ -104,6 +104,10 @@ export const commands: CommandTable = {
         summary: 'make Markdown and pictures of a notebook',
         load: () => import('./commands/writeup-export.js'),
       },
+      check: {
+        summary: 'run a write-up again and say which recorded numbers changed',
+        load: () => import('./commands/writeup-check.js'),
+      },
     },
   },
   tensorflow: {

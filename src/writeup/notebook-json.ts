@@ -1,5 +1,4 @@
-import { readJson } from '../common/files.js';
-import { WriteupError } from './errors.js';
+import { readNotebook as readDocument } from '../../kernel/notebook/index.js';
 
 /** The parts of nbformat 4.5 that write-ups are made of. */
 
@@ -56,15 +55,9 @@ export function linesOf(text: string): string[] {
   return text === '' ? [] : text.split(/(?<=\n)/);
 }
 
-/** Reads a notebook file. @throws {WriteupError} when it is no notebook of nbformat 4. */
+/** Reads a notebook file, upgraded to nbformat 4.5. @throws {UserError} saying what is wrong and where */
 export function readNotebook(path: string): NotebookJson {
-  const value = readJson(path, 'a notebook') as Partial<NotebookJson> | null;
-  if (value?.nbformat !== 4 || !Array.isArray(value.cells)) {
-    throw new WriteupError(
-      `${path}: expected a Jupyter notebook of nbformat 4, with "nbformat": 4 and "cells"`,
-    );
-  }
-  return value as NotebookJson;
+  return JSON.parse(readDocument(path).document.text.replace(/^\uFEFF/, '')) as NotebookJson;
 }
 
 /** A notebook as the text of its file: keys sorted and one blank per level, as Jupyter writes it. */

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { NotebookRun } from '../../../kernel/runner/index.js';
+import { textTable } from '../../display/tables.js';
+import { type CheckResult, compareRuns } from '../../writeup/check.js';
+import { readNotebook } from '../../writeup/notebook-json.js';
+import { type CommandFile, number } from '../command.js';
+import { runProgress } from '../run-progress.js';
+
+interface Options {
+  tolerance: number;
+  kernel?: string;
+  timeout?: number;
+  against?: string;
+}
+
+/** Runs a copy of the notebook where the notebook is. @returns the notebook with its new outputs */
+async function rerun(path: string, { kernel, timeout }: Options) {
+  const folder = mkdtempSync(join(tmpdir(), 'arclab-check-'));
+  const progress = runProgress();
+  const run = new NotebookRun({
+    path,
+    output: join(folder, basename(path)),
+    onEvent: progress.onEvent,
+    ...(kernel !== undefined && { kernel }),
+    ...(timeout !== undefined && { timeout }),
+  });
+  const interrupt = () => run.interrupt();
+  process.on('SIGINT', interrupt);
+  try {
+    const result = await run.run();
+    progress.stop();
+    return { notebook: readNotebook(result.path), failure: result.failures[0] };
+  } finally {
+    progress.stop();
+    process.off('SIGINT', interrupt);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function describe({ numbers, ignored, changes }: CheckResult, tolerance: number): string {
+  const compared = `${numbers} numbers compared, ${ignored} times, speeds and dates left out`;
+  if (changes.length === 0) return `nothing changed: ${compared}, tolerance ${tolerance}`;
+  const short = (text: string) => (text.length > 60 ? `${text.slice(0, 57)}…` : text);
+  const rows = changes.map(({ cell, recorded, now, difference }) => ({
+    cell,
+    recorded: short(recorded),
+    now: short(now),
+    difference: difference === undefined ? '' : `${(100 * difference).toPrecision(3)} %`,
+  }));
+  return `${textTable(rows)}\n${changes.length} lines changed: ${compared}, tolerance ${tolerance}`;
+}
+
+export default {
+  configure(command) {
+    command
+      .argument('<notebook>', 'a write-up with its recorded outputs; the file is not changed')
+      .option('--tolerance <part>', 'relative difference of a number that is not reported', number(0), 0)
+      .option('--kernel <name>', 'arclab, tslab or a kernel of Jupyter (default: what the notebook names)')
+      .option('--timeout <s>', 'seconds that a cell may take', number(0.001))
+      .option('--against <notebook>', 'compare with this run instead of running the notebook');
+  },
+  async run([path], options: Options) {
+    const recorded = readNotebook(path!);
+    const { notebook, failure } =
+      options.against === undefined
+        ? await rerun(path!, options)
+        : { notebook: readNotebook(options.against), failure: undefined };
+    const result = compareRuns(recorded, notebook, options);
+    process.stdout.write(`${describe(result, options.tolerance)}\n`);
+    if (failure !== undefined) {
+      process.stdout.write(`cell ${failure.cell.number} failed: ${failure.failure.message}\n`);
+    }
+    if (result.changes.length > 0 || failure !== undefined) process.exitCode = 1;
+  },
+} satisfies CommandFile;
