@@ -65,6 +65,7 @@ const shared = {
     'vega-lite',
     '@tensorflow/tfjs-backend-wasm',
     'esbuild',
+    '7z-wasm',
     'zeromq',
     'amaro',
     'typescript',

@@ -119,6 +119,31 @@ export const commands: CommandTable = {
       },
     },
   },
+  kaggle: {
+    summary: 'the current source as one self-contained Kaggle notebook',
+    subcommands: {
+      build: {
+        summary: 'write the notebook and the metadata that Kaggle wants beside it',
+        load: () => import('./commands/kaggle-build.js'),
+      },
+      verify: {
+        summary: 'run a built notebook offline, as Kaggle would, and check its submission',
+        load: () => import('./commands/kaggle-verify.js'),
+      },
+      extract: {
+        summary: 'give the source in a notebook back, and say whether it is the current one',
+        load: () => import('./commands/kaggle-extract.js'),
+      },
+      diff: {
+        summary: 'say what has changed since a notebook was built',
+        load: () => import('./commands/kaggle-diff.js'),
+      },
+      push: {
+        summary: "hand a built notebook over to Kaggle's own command line",
+        load: () => import('./commands/kaggle-push.js'),
+      },
+    },
+  },
   doctor: {
     summary: 'say what this machine has, and what to do about what is missing',
     load: () => import('./commands/doctor.js'),

@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { buildNotebook, describeBuild, writeNotebook } from '../../kaggle/build.js';
+import { loadConfig } from '../../kaggle/config.js';
+import type { CommandFile } from '../command.js';
+
+export default {
+  configure(command: Command) {
+    command
+      .option(
+        '--config <file>',
+        'what to build: name, competition, weights, options (default: see the README)',
+      )
+      .option('-o, --output-dir <folder>', 'where the files go (default: dist/kaggle/<slug>)');
+  },
+  async run(_, { config: path, outputDir }: { config?: string; outputDir?: string }) {
+    const started = performance.now();
+    const config = loadConfig(path);
+    const built = await buildNotebook(config);
+    const files = writeNotebook(built, config, outputDir ?? `dist/kaggle/${config.slug}`);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    process.stdout.write(`${describeBuild(built)}\n${files.join('\n')}\nbuilt in ${seconds} s\n`);
+  },
+} satisfies CommandFile;

@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import { verifyNotebook } from '../../kaggle/verify.js';
+import { type CommandFile, number } from '../command.js';
+
+export default {
+  configure(command: Command) {
+    command
+      .argument('<folder>', 'what arclab kaggle build wrote')
+      .option('--backend <name>', 'wasm, torch, … (default: what the notebook chooses)')
+      .option('--timeout <seconds>', 'the most that one cell may take', number(1), 600);
+  },
+  async run([folder], options: { backend?: string; timeout: number }) {
+    const { cells, secondsToTypeScript, network, tasks } = await verifyNotebook(folder!, {
+      ...options,
+      onCell: ({ id, start, seconds, output, error }) => {
+        process.stdout.write(`${start.toFixed(1).padStart(6)} s  ${id} (${seconds.toFixed(1)} s)\n`);
+        const text = [output.trimEnd(), ...(error ? [error.traceback || error.message] : [])]
+          .join('\n')
+          .trim();
+        if (text) process.stdout.write(`${text.replace(/^/gm, '          ')}\n`);
+      },
+    });
+    const failed = cells.find(({ error }) => error);
+    process.stdout.write(
+      `${secondsToTypeScript.toFixed(1)} s from the start of the kernel to the first cell of TypeScript; ${network}\n` +
+        (failed ? `failed in cell ${failed.id}\n` : `passed: a valid submission for ${tasks} tasks\n`),
+    );
+    if (failed) process.exitCode = 1;
+  },
+} satisfies CommandFile;

@@ -1,0 +1,95 @@
+/** Fills in the templates of `templates/kaggle/`. */
+import nunjucks from 'nunjucks';
+import about from '../../templates/kaggle/about.md.njk';
+import bootstrap from '../../templates/kaggle/bootstrap.py.njk';
+import check from '../../templates/kaggle/check.py.njk';
+import experiment from '../../templates/kaggle/experiment.ts.njk';
+import session from '../../templates/kaggle/session.py.njk';
+import type { KaggleConfig } from './config.js';
+import type { Cell } from './notebook.js';
+import type { END_OF_SOURCE } from './source.js';
+
+const environment = new nunjucks.Environment(null, {
+  autoescape: false,
+  throwOnUndefined: true,
+  trimBlocks: true,
+  lstripBlocks: true,
+});
+
+/** A JSON value as a Python literal: indented, with Python's names of the constants. */
+export function pythonLiteral(value: unknown, indent = ''): string {
+  if (value === null || value === undefined) return 'None';
+  if (value === true) return 'True';
+  if (value === false) return 'False';
+  const deeper = `${indent}    `;
+  if (Array.isArray(value)) return `[${value.map((item) => pythonLiteral(item, indent)).join(', ')}]`;
+  if (typeof value === 'object') {
+    const entries = Object.entries(value).map(
+      ([key, item]) => `${deeper}${JSON.stringify(key)}: ${pythonLiteral(item, deeper)},\n`,
+    );
+    return entries.length === 0 ? '{}' : `{\n${entries.join('')}${indent}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/** What the notebook says and checks of itself. */
+export interface BundleFacts {
+  /** Names source and packed files together: twelve hexadecimal digits. */
+  readonly bundle: string;
+  readonly commit: string;
+  /** SHA-256 of the source and of the base85 text. */
+  readonly source: string;
+  readonly packed: string;
+  readonly packedLength: number;
+  /** The last line of the source. */
+  readonly endOfSource: typeof END_OF_SOURCE;
+  readonly competition: string;
+  /** The file that marks the competition's data. */
+  readonly challenges: string;
+}
+
+/** What is told about a notebook but not checked. */
+export interface AboutFacts {
+  readonly version: string;
+  readonly date: string;
+  readonly dirty: boolean;
+  readonly packages: readonly string[];
+  readonly packedRooms: readonly string[];
+  readonly natives: readonly string[];
+}
+
+/** The characters of a line of base85. */
+const LINE = 500;
+
+/** All cells of a notebook, in order. */
+export function renderCells(
+  config: KaggleConfig,
+  facts: BundleFacts,
+  about_: AboutFacts,
+  source: string,
+  packed: string,
+): Cell[] {
+  const render = (template: string, context: object) => environment.renderString(template, context);
+  const lines = packed.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? [];
+  const options = JSON.stringify(config.submit, null, 2);
+  const experiments = render(experiment, { ...config, options })
+    .split(/^%%ts\n/m)
+    .slice(1);
+  return [
+    { id: 'about', type: 'markdown', source: render(about, { ...config, ...facts, ...about_ }) },
+    { id: 'source', type: 'code', source: `%%writefile arclab.mjs\n${source}` },
+    { id: 'packed', type: 'code', source: `%%writefile arclab.b85\n${lines.join('\n')}\n` },
+    { id: 'session', type: 'code', source: render(session, {}) },
+    {
+      id: 'bootstrap',
+      type: 'code',
+      source: render(bootstrap, { backend: pythonLiteral(config.backend), manifest: pythonLiteral(facts) }),
+    },
+    ...experiments.map((code, i) => ({
+      id: `experiment-${i + 1}`,
+      type: 'code' as const,
+      source: `%%ts\n${code}`,
+    })),
+    { id: 'check', type: 'code', source: render(check, {}) },
+  ];
+}

@@ -1,0 +1,171 @@
+/**
+ * The readable half of the bundle: arclab's own modules from `arc/` up to `experiments/`, of which esbuild keeps
+ * what the notebook needs, as one ES module that is not minified. What lies below them (`common/`, `tensors/`)
+ * and packages are imported from the packed half: `#common/rng`, `#tensors/tf`, `#vendor/nunjucks`.
+ *
+ * esbuild drops comments other than legal ones. So comments on lines of their own become legal ones for the time
+ * of bundling; as many as there is room for stay.
+ */
+import { readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import type { Plugin } from 'esbuild';
+
+/** A stretch of the bundle that comes from one file. */
+export interface Section {
+  /** `src/arc/grid.ts`; empty for what stands before the first file and after the last. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The readable half before its comments are thinned out, and what it needs of the packed half. */
+export interface SourceBundle {
+  readonly sections: readonly Section[];
+  /** Files of `common/` and `tensors/` that it imports: `tensors/tf`. */
+  readonly packed: readonly string[];
+  /** Packages that it imports. */
+  readonly packages: readonly string[];
+  /** Every file that went into it. */
+  readonly inputs: readonly string[];
+}
+
+/** Rooms of the house that are packed: the machinery below the experiment. */
+const PACKED = /^src\/(common|tensors)\/(.+)\.ts$/;
+
+/** Modules that make no sense on Kaggle, and what takes their place. */
+const STAND_INS: Readonly<Record<string, string>> = { 'src/models/hub.ts': 'templates/kaggle/hub.ts' };
+
+/** A declaration that stays in JavaScript, with its name. */
+const DECLARATION =
+  /^(?:export )?(?:default )?(?:async )?(?:abstract )?(?:function\*?|class|const|let|var|enum) (\w+)/;
+
+/**
+ * Marks comments so that esbuild keeps them. A comment before a declaration carries its name, because the
+ * declaration may not be in the bundle; one before a type is not marked; a module's own is.
+ */
+function markComments(text: string): string {
+  return text
+    .replace(/^\/\*\*?((?:[^*]|\*(?!\/))*\*\/\n)(?=(.*))/gm, (all, body: string, next: string) => {
+      const name = DECLARATION.exec(next)?.[1];
+      if (name !== undefined) return `/*!@${name}@*${body}`;
+      return /^(import .*)?$/.test(next) ? `/*!@@*${body}` : all;
+    })
+    .replace(/^([ \t]+)\/\*\*/gm, '$1/*!*')
+    .replace(/^([ \t]*)\/\/ (?!biome-ignore)/gm, '$1//! ');
+}
+
+/** A text file as a module that can still be read: a template literal instead of a string with \n. */
+export function textModule(text: string): string {
+  return `export default \`${text.replace(/[\\`]|\$\{/g, '\\$&')}\`;`;
+}
+
+function sourcePlugin(root: string, packed: Set<string>, packages: Set<string>): Plugin {
+  return {
+    name: 'readable-source',
+    setup(build) {
+      build.onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
+        if (kind === 'entry-point') return undefined;
+        if (path.startsWith('node:')) return { path, external: true, sideEffects: false };
+        packages.add(path);
+        return { path: `#vendor/${path}`, external: true, sideEffects: false };
+      });
+      build.onResolve({ filter: /^\..*\.js$/ }, ({ path, resolveDir }) => {
+        const file = relative(root, join(resolveDir, path)).replace(/\.js$/, '.ts');
+        if (Object.hasOwn(STAND_INS, file)) return { path: join(root, STAND_INS[file]!) };
+        const [, room, name] = PACKED.exec(file) ?? [];
+        if (room === undefined) return undefined;
+        packed.add(`${room}/${name}`);
+        return { path: `#${room}/${name}`, external: true, sideEffects: false };
+      });
+      build.onLoad({ filter: /\.ts$/ }, ({ path }) => ({
+        loader: 'ts',
+        contents: markComments(readFileSync(path, 'utf8')),
+      }));
+      build.onLoad({ filter: /\.njk$/ }, ({ path }) => ({
+        loader: 'js',
+        contents: textModule(readFileSync(path, 'utf8')),
+      }));
+    },
+  };
+}
+
+/** Bundles what `entry` (a file of the repository) exports. */
+export async function bundleSource(root: string, entry: string): Promise<SourceBundle> {
+  const { build } = await import('esbuild');
+  const packed = new Set<string>();
+  const packages = new Set<string>();
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    charset: 'ascii',
+    legalComments: 'inline',
+    logLevel: 'silent',
+    plugins: [sourcePlugin(root, packed, packages)],
+  });
+  const { imports, inputs } = Object.values(metafile.outputs)[0]!;
+  const used = new Set(imports.map(({ path }) => path));
+  return {
+    sections: splitSections(outputFiles[0]!.text),
+    packed: [...packed].filter((name) => used.has(`#${name}`)).sort(),
+    packages: [...packages].filter((name) => used.has(`#vendor/${name}`)).sort(),
+    inputs: Object.keys(inputs)
+      .filter((path) => inputs[path]!.bytesInOutput > 0)
+      .sort(),
+  };
+}
+
+const HEADING = /^\/\/ ((?:src|templates)\/\S+)$/;
+
+/** Cuts a bundle at the headings that esbuild writes before each file. */
+export function splitSections(text: string): Section[] {
+  const sections: { path: string; lines: string[] }[] = [{ path: '', lines: [] }];
+  for (const line of text.split('\n')) {
+    const path = HEADING.exec(line)?.[1];
+    if (path !== undefined) sections.push({ path, lines: [] });
+    else if (/^(export \{|\/\/ end of )/.test(line)) sections.push({ path: '', lines: [line] });
+    else sections.at(-1)!.lines.push(line);
+  }
+  return sections
+    .map(({ path, lines }) => ({ path, text: lines.join('\n').trim() }))
+    .filter(({ text }) => text !== '');
+}
+
+/** A marked comment that fills its lines. */
+const COMMENT = /^[ \t]*(?:\/\*!(?:[^*]|\*(?!\/))*\*\/|\/\/!.*)\n/gm;
+/** A comment before a declaration, and the line behind it. */
+const NAMED = /^\/\*!@(\w+)@(?:[^*]|\*(?!\/))*\*\/\n(?=(.*))/gm;
+
+/** The text of a section with or without its comments, without those of what is not in the bundle. */
+export function sectionText({ text }: Section, comments: boolean): string {
+  if (!comments) return `${text}\n`.replace(COMMENT, '').trim();
+  return `${text}\n`
+    .replace(NAMED, (all, name: string, next: string) =>
+      // esbuild adds a number to a name that two modules use
+      new RegExp(`^(?:async )?(?:function\\*?|var|class) ${name}\\d*\\b`).test(next) ? all : '',
+    )
+    .replace(/^([ \t]*)\/\*!(?:@\w*@)?/gm, '$1/*')
+    .replace(/^([ \t]*)\/\/!/gm, '$1//')
+    .trim();
+}
+
+/** The last line: a source that was cut off lacks it. */
+export const END_OF_SOURCE = '// end of arclab.mjs';
+
+/** Puts sections together. @param commented the rooms (`arc`, `models`) whose comments stay */
+export function sourceText(sections: readonly Section[], commented: ReadonlySet<string>): string {
+  const parts = sections.map((section) => {
+    const text = sectionText(section, commented.has(roomOf(section.path)));
+    return section.path === '' ? text : `// ${section.path}\n${text}`;
+  });
+  return `${parts.join('\n\n')}\n\n${END_OF_SOURCE}\n`;
+}
+
+/** The folder below `src/` that a file lies in. */
+export function roomOf(path: string): string {
+  return path.split('/')[1] ?? '';
+}

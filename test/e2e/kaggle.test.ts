@@ -1,0 +1,228 @@
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildNotebook, writeNotebook } from '../../src/kaggle/build.js';
+import { configDefaults, type KaggleConfig } from '../../src/kaggle/config.js';
+import {
+  findNotebook,
+  type VerifyOptions,
+  type VerifyResult,
+  verifyNotebook,
+} from '../../src/kaggle/verify.js';
+import { jupyterPython } from '../kernel/python.js';
+import { backendsUnderTest } from '../tensors/backends.js';
+
+const config: KaggleConfig = {
+  ...configDefaults,
+  title: 'a rehearsal',
+  slug: 'a-rehearsal',
+  submit: {
+    promptVersion: 'output-from-examples-mini',
+    gridEncoder: 'MinimalGridEncoder()',
+    predictionsPerTask: 2,
+  },
+};
+
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'arclab-rehearsal-'));
+  writeNotebook(await buildNotebook(config), config, folder);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+type Edit = (source: string, id: string) => string;
+
+/** Rehearses, after changing cells of the notebook. */
+function rehearse(options: VerifyOptions & { edit?: Edit } = {}): Promise<VerifyResult> {
+  const { edit, prepare, ...rest } = options;
+  return verifyNotebook(folder, {
+    backend: 'wasm',
+    ...rest,
+    prepare(stage) {
+      if (edit) {
+        const notebook = JSON.parse(readFileSync(stage.notebook, 'utf8'));
+        for (const cell of notebook.cells) cell.source = edit(cell.source.join(''), cell.id);
+        writeFileSync(stage.notebook, JSON.stringify(notebook));
+      }
+      prepare?.(stage);
+    },
+  });
+}
+
+/** The cell that failed and what it says, on one line. */
+async function failure(options: Parameters<typeof rehearse>[0]): Promise<string> {
+  const { cells } = await rehearse(options);
+  const last = cells.at(-1)!;
+  expect(last.error, 'the notebook should have stopped').not.toBeNull();
+  return `${last.id}: ${last.error!.message}`;
+}
+
+/** Replaces a part of one cell; the part has to be there. */
+const change =
+  (cell: string, from: string, to: string): Edit =>
+  (source, id) => {
+    if (id !== cell) return source;
+    expect(source).toContain(from);
+    return source.replace(from, () => to);
+  };
+
+/** The first line of the flow that the notebook's cells call. */
+const MARK = 'async function infer(options) {';
+
+// a rehearsal starts a Python kernel, and every test starts one
+describe.runIf(jupyterPython())('a notebook on a copy of Kaggle', { timeout: 200_000 }, () => {
+  it.each(backendsUnderTest())('leaves a valid submission with %s', async (backend) => {
+    const { cells, secondsToTypeScript, tasks } = await rehearse({ backend });
+    expect(cells.filter(({ error }) => error)).toEqual([]);
+    expect(cells.at(-1)!.output).toContain(
+      `submission.json is valid: ${tasks} tasks, ${2 * (tasks + 1)} attempts`,
+    );
+    expect(cells.find(({ id }) => id === 'bootstrap')!.output).toMatch(new RegExp(`backend +${backend}`));
+    process.stderr.write(`${secondsToTypeScript.toFixed(1)} s to the first cell of TypeScript\n`);
+  });
+
+  it('runs the source as it stands in its cell', async () => {
+    const { cells } = await rehearse({
+      edit: change(
+        'source',
+        MARK,
+        `${MARK}
+  throw new Error('edited by hand');`,
+      ),
+    });
+    expect(cells.find(({ id }) => id === 'bootstrap')!.output).toContain('source edited');
+    expect(cells.at(-1)).toMatchObject({
+      id: 'experiment-2',
+      error: { message: expect.stringContaining('edited by hand') },
+    });
+  });
+
+  it('tells where an error is, in lines of the cell', async () => {
+    const { cells } = await rehearse({
+      edit: (source, id) =>
+        id === 'experiment-1' ? '%%ts\nconst one: number = 1;\n\nnull.x + one;\n' : source,
+    });
+    expect(cells.at(-1)!.error!.traceback).toMatch(/cell-\d+\.ts:4/);
+  });
+
+  it.each<[string, Parameters<typeof rehearse>[0], string | RegExp]>([
+    [
+      'a source that is cut off',
+      { edit: (source, id) => (id === 'source' ? source.slice(0, 50_000) : source) },
+      'bootstrap: The cell with the source is cut off',
+    ],
+    [
+      'packed files that are cut off',
+      { edit: (source, id) => (id === 'packed' ? source.slice(0, 50_000) : source) },
+      /^bootstrap: The cell with the packed files is damaged or cut off: expected \d+ characters, found \d+/,
+    ],
+    [
+      'no Node.js',
+      { prepare: ({ environment }) => Object.assign(environment, { PATH: '/nowhere' }) },
+      'bootstrap: Node.js was not found on PATH nor in /tools/node/bin. Please attach a data set that holds a file named node',
+    ],
+    [
+      'too old a Node.js',
+      {
+        prepare(stage) {
+          const bin = join(stage.root, 'bin');
+          mkdirSync(bin);
+          writeFileSync(join(bin, 'node'), '#!/bin/sh\necho v18.12.1\n');
+          chmodSync(join(bin, 'node'), 0o755);
+          stage.environment.PATH = bin;
+        },
+      },
+      /^bootstrap: No Node\.js that is new enough: \S+\/node is version 18\.12\.1\. Please attach/,
+    ],
+    [
+      'no model',
+      { prepare: ({ model }) => rmSync(model, { recursive: true }) },
+      /^bootstrap: There is no model in .*\. Attach a model in Hugging Face's format/,
+    ],
+    [
+      'no challenges',
+      { prepare: ({ challenges }) => rmSync(challenges) },
+      /^bootstrap: There is no arc-agi_test_challenges\.json file in .*\. Attach the data of the competition arc-prize-2025/,
+    ],
+    [
+      'two models',
+      { prepare: ({ model }) => cpSync(model, join(dirname(model), 'another'), { recursive: true }) },
+      /^bootstrap: There is more than one model: .*another, .*small-model\. Detach all but one, or set MODEL/,
+    ],
+    [
+      'a path that is wrong',
+      { edit: change('bootstrap', 'MODEL = None', 'MODEL = "/nowhere"') },
+      'bootstrap: MODEL: /nowhere does not exist',
+    ],
+    [
+      'no PyTorch',
+      {
+        backend: 'torch',
+        prepare: ({ environment }) => Object.assign(environment, { ARCLAB_LIBTORCH: '' }),
+        edit: change('bootstrap', 'importlib.util.find_spec("torch")', 'None'),
+      },
+      'bootstrap: There is no PyTorch in this image',
+    ],
+    [
+      'no disk space',
+      {
+        // the largest file does not fit
+        edit: change(
+          'bootstrap',
+          'import atexit',
+          'import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (800000, 800000))\nimport atexit',
+        ),
+      },
+      /^bootstrap: \S+ cannot be written: .*\. Free 10 MB there, or set TMPDIR/,
+    ],
+    [
+      'cells that were not run',
+      { edit: (source, id) => (id === 'bootstrap' ? 'pass' : source) },
+      'experiment-1: The TypeScript session has not been started',
+    ],
+  ])('says what to do about %s', async (_, options, message) => {
+    const said = await failure(options);
+    if (typeof message === 'string') expect(said).toContain(message);
+    else expect(said).toMatch(message);
+  });
+
+  it('takes Node.js from a data set, which keeps no permissions', async () => {
+    const { cells } = await rehearse({
+      prepare(stage) {
+        const attached = join(stage.root, 'input/node/node');
+        mkdirSync(dirname(attached));
+        cpSync(process.execPath, attached);
+        chmodSync(attached, 0o644);
+        stage.environment.PATH = '/nowhere';
+      },
+    });
+    expect(cells.map(({ error }) => error?.message)).toEqual(cells.map(() => undefined));
+    expect(cells.find(({ id }) => id === 'bootstrap')!.output).toMatch(
+      /Node\.js +\S+ \(.*arclab-\w+\/node\)/,
+    );
+  });
+});
+
+it('verify says what a folder lacks', () => {
+  expect(() => findNotebook(tmpdir())).toThrow('found no kernel-metadata.json');
+  const copy = mkdtempSync(join(tmpdir(), 'arclab-metadata-'));
+  cpSync(folder, copy, { recursive: true });
+  const path = join(copy, 'kernel-metadata.json');
+  const metadata = JSON.parse(readFileSync(path, 'utf8'));
+  writeFileSync(path, JSON.stringify({ ...metadata, enable_internet: true }));
+  expect(() => findNotebook(copy)).toThrow('at /enable_internet: must be equal to constant, found true');
+  writeFileSync(path, JSON.stringify({ ...metadata, id: 'no slug' }));
+  expect(() => findNotebook(copy)).toThrow('at /id');
+  renameSync(copy, `${copy}-done`);
+  rmSync(`${copy}-done`, { recursive: true });
+});
