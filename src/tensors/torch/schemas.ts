@@ -70,6 +70,7 @@ export const schemas = {
   minimum: 'minimum(Tensor self, Tensor other) -> Tensor',
   mm: 'mm(Tensor self, Tensor mat2) -> Tensor',
   'mul.Tensor': 'mul.Tensor(Tensor self, Tensor other) -> Tensor',
+  'mul_.Tensor': 'mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)',
   'ne.Tensor': 'ne.Tensor(Tensor self, Tensor other) -> Tensor',
   neg: 'neg(Tensor self) -> Tensor',
   'pow.Tensor_Tensor': 'pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor',
@@ -77,6 +78,8 @@ export const schemas = {
   relu: 'relu(Tensor self) -> Tensor',
   'remainder.Tensor': 'remainder.Tensor(Tensor self, Tensor other) -> Tensor',
   repeat: 'repeat(Tensor self, SymInt[] repeats) -> Tensor',
+  rms_norm:
+    'rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor',
   round: 'round(Tensor self) -> Tensor',
   rsqrt: 'rsqrt(Tensor self) -> Tensor',
   'scatter_.src': 'scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)',

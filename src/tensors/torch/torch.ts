@@ -35,6 +35,7 @@ export class Torch {
   readonly version: string;
   /** The numbers by which libtorch knows element types. */
   readonly dtypes: Readonly<Record<TorchDtype, number>>;
+  readonly #dtypeNames: ReadonlyMap<number, TorchDtype>;
   readonly #schemas: ReadonlyMap<OperationName, Schema | null>;
   #scope: Handle[] | null = null;
   #live = 0;
@@ -82,6 +83,9 @@ export class Torch {
       int64: dtype('int64'),
       bool: dtype('bool'),
     };
+    this.#dtypeNames = new Map(
+      Object.entries(this.dtypes).map(([name, value]) => [value, name as TorchDtype]),
+    );
     this.#deviceTypes = {
       cpu: library.value('int32_t aoti_torch_device_type_cpu()')(),
       cuda: library.value('int32_t aoti_torch_device_type_cuda()')(),
@@ -324,10 +328,10 @@ export class Torch {
     this.library.setInt(RESULT_SLOT, 0);
     this.#dtypeOf(handle, this.library.slot(RESULT_SLOT));
     const number = this.library.getInt(RESULT_SLOT);
-    const found = Object.entries(this.dtypes).find(([, value]) => value === number);
+    const found = this.#dtypeNames.get(number);
     if (!found)
       throw new TorchError('get_dtype', `a tensor has the element type ${number}, which is not expected`);
-    return found[0] as TorchDtype;
+    return found;
   }
 
   /** Converts the element type. */

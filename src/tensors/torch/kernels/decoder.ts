@@ -27,9 +27,13 @@ const as = (backend: TorchBackend, handle: Handle, like: tf.TensorInfo): Handle 
 function rmsNorm({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const { x, weight } = inputs as Record<'x' | 'weight', tf.TensorInfo>;
   const { torch } = backend;
+  const epsilon = attrs.epsilon as number;
   return backend.run(x.shape, 'float32', () => {
+    if ([x, weight].every((tensor) => backend.torchDtype(tensor) === 'float32')) {
+      return torch.call('rms_norm', backend.handle(x), weight.shape, backend.handle(weight), epsilon);
+    }
     const wide = inFloat32(backend, x);
-    const scaled = torch.call('mul.Tensor', wide, inverseRms(backend, wide, attrs.epsilon as number));
+    const scaled = torch.call('mul.Tensor', wide, inverseRms(backend, wide, epsilon));
     // as transformers does: back to the narrow type first, then the weight
     return torch.call('mul.Tensor', ...agree(backend, as(backend, scaled, x), backend.handle(weight)));
   });
@@ -50,26 +54,34 @@ function rmsNormGrad({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   });
 }
 
-/** Rotates the halves of every head: (a, b) → (a·cos − b·sin, b·cos + a·sin). */
+/**
+ * Rotates the halves of every head: (a, b) → (a·cos − b·sin, b·cos + a·sin), as (a, b)·(cos, cos) + (b, a)·(−sin, sin).
+ */
 function rotaryEmbedding({ inputs, backend }: KernelCall): tf.TensorInfo {
   const { x, cos, sin } = inputs as Record<'x' | 'cos' | 'sin', tf.TensorInfo>;
   const [n, heads, headDim] = x.shape as [number, number, number];
   const half = headDim / 2;
   const { torch } = backend;
+  const dtype = backend.torchDtype(x);
+  // one pair of tables for all layers
+  const table = (of: tf.TensorInfo, name: string, sign: (rows: Handle) => Handle) =>
+    backend.kept(of, `${name} ${dtype}`, () => {
+      const rows = as(backend, backend.view(of, [n, 1, 1, half]), x);
+      return torch.call('cat', [sign(rows), rows], 2);
+    });
   return backend.run(x.shape, 'float32', () => {
-    const strides = [heads * headDim, headDim, 1];
-    const [a, b] = [0, half].map((offset) => backend.view(x, [n, heads, half], strides, offset)) as [
-      Handle,
-      Handle,
-    ];
-    const [c, s] = [cos, sin].map((table) => as(backend, backend.view(table, [n, 1, half]), x)) as [
-      Handle,
-      Handle,
-    ];
-    const mul = (u: Handle, v: Handle) => torch.call('mul.Tensor', u, v);
-    const first = torch.add(mul(a, c), mul(b, s), -1);
-    const second = torch.add(mul(b, c), mul(a, s));
-    return torch.call('cat', [first, second], 2);
+    const halves = backend.view(x, [n, heads, 2, half]);
+    const straight = torch.call(
+      'mul.Tensor',
+      halves,
+      table(cos, 'twice', (rows) => rows),
+    );
+    const crossed = torch.call(
+      'mul_.Tensor',
+      torch.call('flip', halves, [2]),
+      table(sin, 'rotation', (rows) => torch.call('neg', rows)),
+    );
+    return torch.view(torch.add(straight, crossed), x.shape);
   });
 }
 
@@ -188,7 +200,7 @@ export function registerDecoder(): void {
     const { gate, up } = inputs as Record<'gate' | 'up', tf.TensorInfo>;
     const { torch } = backend;
     return backend.run(gate.shape, 'float32', () =>
-      torch.call('mul.Tensor', torch.call('silu', backend.handle(gate)), backend.handle(up)),
+      torch.call('mul_.Tensor', torch.call('silu', backend.handle(gate)), backend.handle(up)),
     );
   });
   register('SwiGluGrad', ({ inputs, backend }) => {
