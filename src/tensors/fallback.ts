@@ -21,11 +21,19 @@ export interface KernelCall<B> {
 export type KernelImplementation<B> = (call: KernelCall<B>) => tf.TensorInfo | tf.TensorInfo[];
 
 /** Whether a backend that has numbers only can take these inputs: strings and complex numbers are for the plain one. */
-export function isNumeric(inputs: Record<string, tf.TensorInfo>): boolean {
-  return Object.values(inputs)
-    .flat()
-    .every((tensor) => tensor == null || (tensor.dtype !== 'string' && tensor.dtype !== 'complex64'));
+export function isNumeric(
+  inputs: Readonly<Record<string, tf.TensorInfo | tf.TensorInfo[] | undefined>>,
+): boolean {
+  // runs before every kernel: no copies
+  for (const name in inputs) {
+    const input = inputs[name];
+    if (Array.isArray(input) ? !input.every(isNumber) : !isNumber(input)) return false;
+  }
+  return true;
 }
+
+const isNumber = (tensor: tf.TensorInfo | undefined): boolean =>
+  tensor == null || (tensor.dtype !== 'string' && tensor.dtype !== 'complex64');
 
 /** A tensor of the plain backend over the same elements. */
 function lend(tensor: tf.TensorInfo, from: FallbackBackend, to: tf.MathBackendCPU): tf.TensorInfo {
