@@ -42,7 +42,9 @@ async function tryBackend(name: string): Promise<string> {
   const start = performance.now();
   await multiply();
   const gigaflops = (2 * size ** 3) / (performance.now() - start) / 1e6;
-  return `a ${size}×${size} product is right (${gigaflops.toPrecision(2)} GFLOP/s)`;
+  const { deviceName = 'cpu' } = tf.backend() as { deviceName?: string };
+  const where = deviceName === 'cpu' ? '' : ` on ${deviceName}`;
+  return `a ${size}×${size} product${where} is right (${gigaflops.toPrecision(2)} GFLOP/s)`;
 }
 
 async function findBackend(entry: ReturnType<typeof knownBackends>[number]): Promise<Finding> {

@@ -1,4 +1,5 @@
 import { CountedBackend } from '../counted-backend.js';
+import { deviceName } from '../device.js';
 import type { FloatType } from '../float-type.js';
 import { stridesOf } from '../strides.js';
 import * as tf from '../tf.js';
@@ -17,7 +18,12 @@ interface Numbers {
   packed?: Handle;
   /** What {@link TorchBackend.kept} keeps. */
   kept?: Map<string, Handle>;
+  /** The values of few integers that came from the host: reading them must not wait for a GPU. */
+  host?: Int32Array;
 }
+
+/** The most elements that are copied to a GPU while the program goes on. */
+const PINNED_ELEMENTS = 1 << 16;
 
 const torchDtypeOf = (dtype: tf.DataType): TorchDtype =>
   dtype === 'int32' || dtype === 'bool' ? dtype : 'float32';
@@ -30,6 +36,7 @@ export class TorchBackend extends CountedBackend<Numbers> {
   readonly torch: Torch;
   /** Frees the handles of tensors that were dropped without being disposed of. */
   readonly #net: FinalizationRegistry<Handle>;
+  readonly #residents = new WeakMap<Int32Array, Handle>();
 
   constructor(torch: Torch) {
     super();
@@ -61,6 +68,43 @@ export class TorchBackend extends CountedBackend<Numbers> {
     return data.packed;
   }
 
+  /** Where tensors lie, for those who want to tell. */
+  get deviceName(): string {
+    return deviceName(this.torch.device);
+  }
+
+  /** Lets a handle live as long as a tensor, which owns it then; what had the name before is freed. */
+  keep(tensor: tf.TensorInfo, name: string, handle: Handle): void {
+    const data = this.numbers(tensor);
+    data.kept ??= new Map();
+    const before = data.kept.get(name);
+    if (before !== undefined) this.torch.free(before);
+    this.torch.claim(handle);
+    data.kept.set(name, handle);
+  }
+
+  /** What {@link keep} was given under a name. */
+  find(tensor: tf.TensorInfo, name: string): Handle | undefined {
+    return this.numbers(tensor).kept?.get(name);
+  }
+
+  /** A list of integers on the device. */
+  integers(values: Int32Array): Handle {
+    return this.#copyIn(values, [values.length], 'int32');
+  }
+
+  /** A list of integers on the device, which stays there as long as the list is alive; it must not be changed. */
+  resident(values: Int32Array): Handle {
+    let handle = this.#residents.get(values);
+    if (handle === undefined) {
+      handle = this.torch.tidy(() => this.integers(values));
+      this.torch.claim(handle);
+      this.#residents.set(values, handle);
+      this.#net.register(values, handle);
+    }
+    return handle;
+  }
+
   /** Why the device does not compute in a type. */
   refusal(type: FloatType): string | undefined {
     const { gpu } = this.torch;
@@ -76,13 +120,10 @@ export class TorchBackend extends CountedBackend<Numbers> {
 
   /** What a kernel makes of a tensor once and may need again: made at its first use, freed with the tensor. */
   kept(tensor: tf.TensorInfo, name: string, make: () => Handle): Handle {
-    const data = this.numbers(tensor);
-    data.kept ??= new Map();
-    let handle = data.kept.get(name);
+    let handle = this.find(tensor, name);
     if (handle === undefined) {
       handle = this.torch.tidy(make);
-      this.torch.claim(handle);
-      data.kept.set(name, handle);
+      this.keep(tensor, name, handle);
     }
     return handle;
   }
@@ -116,7 +157,11 @@ export class TorchBackend extends CountedBackend<Numbers> {
     const { torch } = this;
     if (values === null) return torch.empty(shape, dtype);
     const size = tf.util.sizeFromShape(shape);
-    const host = torch.empty(shape, dtype, { type: 'cpu', index: -1 });
+    const onHost = torch.device.type === 'cpu';
+    // one number is an argument of a kernel, for which nothing waits
+    if (!onHost && size === 1) return torch.full(shape, Number((values as Float32Array)[0]), dtype);
+    const pinned = !onHost && size <= PINNED_ELEMENTS ? torch.emptyPinned(shape, dtype) : null;
+    const host = pinned ?? torch.empty(shape, dtype, { type: 'cpu', index: -1 });
     if (size > 0) {
       const bytes = torch.hostBytes(host, size, dtype);
       const target =
@@ -127,9 +172,9 @@ export class TorchBackend extends CountedBackend<Numbers> {
             : new Uint8Array(bytes);
       target.set(values as Float32Array);
     }
-    if (torch.device.type === 'cpu') return host;
+    if (onHost) return host;
     const device = torch.empty(shape, dtype);
-    torch.copy(device, host);
+    torch.copy(device, host, { wait: pinned === null });
     return device;
   }
 
@@ -139,17 +184,17 @@ export class TorchBackend extends CountedBackend<Numbers> {
     dtype: tf.DataType,
   ): Numbers {
     const torchDtype = torchDtypeOf(dtype);
-    return this.#claim({
-      torchDtype,
-      shape,
-      handle: this.torch.tidy(() => this.#copyIn(values, shape, torchDtype)),
-    });
+    const handle = this.torch.tidy(() => this.#copyIn(values, shape, torchDtype));
+    const keep = dtype === 'int32' && this.torch.device.type !== 'cpu' && values;
+    const host = keep && values.length <= PINNED_ELEMENTS ? Int32Array.from(values as Int32Array) : undefined;
+    return this.#claim({ torchDtype, shape, handle, ...(host ? { host } : {}) });
   }
 
   protected override download(
-    { handle, shape, torchDtype }: Numbers,
+    { handle, shape, torchDtype, host: known }: Numbers,
     dtype: tf.DataType,
   ): tf.backend_util.BackendValues {
+    if (known) return known.slice();
     const size = tf.util.sizeFromShape(shape as number[]);
     const hostDtype = torchDtypeOf(dtype);
     let bytes = new ArrayBuffer(0);

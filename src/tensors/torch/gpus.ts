@@ -102,6 +102,17 @@ export function chooseDevice(
   throw new DeviceError(`${flag}: no such GPU. There are: ${list}`);
 }
 
+/** Bytes that are free on the GPU that this thread computes on; undefined before it computes on one. */
+export function freeGpuMemory(): number | undefined {
+  try {
+    const [free, total]: (number | bigint)[][] = [[0], [0]];
+    const ask = koffi.load('libcuda.so.1').func('int cuMemGetInfo_v2(_Out_ uint64_t*, _Out_ uint64_t*)');
+    return ask(free, total) === 0 ? Number(free?.[0]) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** One line about a GPU. */
 export function describeGpu({ name, capability, memory }: Gpu): string {
   return `${name}, ${(memory / 2 ** 30).toFixed(1)} GiB, compute capability ${capability.toFixed(1)}`;

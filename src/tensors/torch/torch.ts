@@ -8,7 +8,7 @@ import { type Handle, RESULT_SLOT, type TorchLibrary } from './library.js';
 import type { OperationName, Schema, Slot } from './schemas.js';
 
 /** What an argument of an operation may be; a tensor is given by its handle. */
-export type Argument = number | boolean | string | null | readonly (number | null)[];
+export type Argument = number | boolean | string | null | readonly (number | boolean | null)[];
 
 /** Element types of torch that we use. */
 export type TorchDtype = 'float64' | 'float32' | 'bfloat16' | 'float16' | 'int32' | 'int64' | 'bool';
@@ -48,6 +48,7 @@ export class Torch {
   readonly #dataPointer: (...args: (number | bigint)[]) => void;
   readonly #rankOf: (...args: (number | bigint)[]) => void;
   readonly #sizesOf: (...args: (number | bigint)[]) => void;
+  readonly #stridesOf: (...args: (number | bigint)[]) => void;
   readonly #dtypeOf: (...args: (number | bigint)[]) => void;
   readonly #addTensors: (...args: (number | bigint)[]) => void;
   readonly #linearPointwise: ((...args: (number | bigint)[]) => void) | null;
@@ -108,6 +109,7 @@ export class Torch {
     this.#dataPointer = library.checked('int32_t aoti_torch_get_data_ptr(uintptr_t, uintptr_t)');
     this.#rankOf = library.checked('int32_t aoti_torch_get_dim(uintptr_t, uintptr_t)');
     this.#sizesOf = library.checked('int32_t aoti_torch_get_sizes(uintptr_t, uintptr_t)');
+    this.#stridesOf = library.checked('int32_t aoti_torch_get_strides(uintptr_t, uintptr_t)');
     this.#dtypeOf = library.checked('int32_t aoti_torch_get_dtype(uintptr_t, uintptr_t)');
     this.#addTensors = library.checked(
       `int32_t aoti_torch_${device.type}_add_Tensor(uintptr_t, uintptr_t, double, uintptr_t)`,
@@ -252,6 +254,11 @@ export class Torch {
     return this.#take();
   }
 
+  /** Whether tensors lie on a GPU, and operations that only it has can be called. */
+  get usesCudaKernels(): boolean {
+    return this.device.type === 'cuda';
+  }
+
   /** Whether {@link pack} and {@link linearPacked} are there. */
   get canPack(): boolean {
     return this.#linearPointwise !== null;
@@ -301,6 +308,15 @@ export class Torch {
     return this.#take();
   }
 
+  /** The same in row-major order: copied only when it lies otherwise. */
+  rowMajor(handle: Handle): Handle {
+    const shape = this.shapeOf(handle);
+    const strides = this.#readAxes(this.#stridesOf, handle, shape.length);
+    const steps = stridesOf(shape);
+    const asIs = shape.every((size, axis) => size === 1 || strides[axis] === steps[axis]);
+    return asIs ? handle : this.contiguous(handle, shape, this.dtypeOf(handle));
+  }
+
   /** The elements of a tensor on the CPU, in place. */
   hostBytes(handle: Handle, elements: number, dtype: TorchDtype): ArrayBuffer {
     this.#dataPointer(handle, this.library.slot(RESULT_SLOT));
@@ -315,12 +331,15 @@ export class Torch {
 
   /** The sizes of its axes. */
   shapeOf(handle: Handle): number[] {
-    const { library } = this;
-    const rank = this.rankOf(handle);
-    this.#sizesOf(handle, library.slot(RESULT_SLOT));
+    return this.#readAxes(this.#sizesOf, handle, this.rankOf(handle));
+  }
+
+  /** Numbers that torch keeps for each axis. */
+  #readAxes(get: (...args: (number | bigint)[]) => void, handle: Handle, rank: number): number[] {
     if (rank === 0) return [];
-    const sizes = new BigInt64Array(library.bytes(library.getInt(RESULT_SLOT), rank * 8));
-    return Array.from(sizes, Number);
+    const { library } = this;
+    get(handle, library.slot(RESULT_SLOT));
+    return Array.from(new BigInt64Array(library.bytes(library.getInt(RESULT_SLOT), rank * 8)), Number);
   }
 
   /** The element type. */
@@ -380,7 +399,7 @@ export class Torch {
       return;
     }
     const boxed = slot.optional ? this.#newOptional() : 0;
-    if (slot.list) library.setInt(at, this.#list(slot, value as readonly (number | null)[]));
+    if (slot.list) library.setInt(at, this.#list(slot, value as readonly (number | boolean | null)[]));
     else this.#encodeOne(at, slot.type, value);
     if (!slot.optional) return;
     // the value moves into the box, and the box's address into the slot
@@ -401,15 +420,15 @@ export class Torch {
     } else library.setInt(at, Number(value));
   }
 
-  #list(slot: Slot, values: readonly (number | null)[]): number {
+  #list(slot: Slot, values: readonly (number | boolean | null)[]): number {
     const { library } = this;
     const result = library.slot(RESULT_SLOT);
     this.#newList(values.length, result);
     const list = library.getInt(RESULT_SLOT);
     for (const value of values) {
-      let element = value ?? 0;
+      let element = Number(value ?? 0);
       if (slot.type === 'Tensor' && value !== null) {
-        this.#duplicate(value, result);
+        this.#duplicate(value as number, result);
         element = library.getInt(RESULT_SLOT);
         if (slot.optionalElements) {
           const box = this.#newOptional();

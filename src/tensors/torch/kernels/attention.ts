@@ -1,6 +1,7 @@
 import type * as tf from '../../tf.js';
 import type { TorchBackend } from '../backend.js';
 import type { Handle } from '../library.js';
+import { attentionKernel, packedBackward, packedForward } from './attention-cuda.js';
 import { type KernelCall, register } from './register.js';
 
 /*
@@ -56,8 +57,11 @@ function forEachSegment(segments: Int32Array, f: (start: number, length: number)
   }
 }
 
-function packedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
+function packedAttention(call: KernelCall): tf.TensorInfo[] {
+  const { inputs, attrs, backend } = call;
   const { q, k, v } = inputs as Record<'q' | 'k' | 'v', tf.TensorInfo>;
+  const cuda = attentionKernel(backend.torch, backend.torchDtype(q), q.shape[2] as number);
+  if (cuda) return packedForward(cuda, call);
   const { segments, scale } = attrs as { segments: Int32Array; scale: number };
   const [n] = q.shape as [number];
   const axes = headsOf(q, k.shape[1] as number);
@@ -91,17 +95,22 @@ function packedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[
   return [backend.adopt(out, q.shape, 'float32'), backend.adopt(logSumExp, [n, axes.heads], 'float32')];
 }
 
-function packedAttentionGrad({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
+function packedAttentionGrad(call: KernelCall): tf.TensorInfo[] {
+  const { inputs, attrs, backend } = call;
   const { dy, q, k, v, out, logSumExp } = inputs as Record<
     'dy' | 'q' | 'k' | 'v' | 'out' | 'logSumExp',
     tf.TensorInfo
   >;
+  const cuda = attentionKernel(backend.torch, backend.torchDtype(q), q.shape[2] as number);
+  if (cuda) return packedBackward(cuda, call);
   const { segments, scale } = attrs as { segments: Int32Array; scale: number };
   const axes = headsOf(q, k.shape[1] as number);
   const { heads, keyHeads, group, headDim } = axes;
   const { torch } = backend;
   const gradients = torch.tidy(() => {
     const dtype = backend.torchDtype(q);
+    const grad =
+      backend.torchDtype(dy) === dtype ? backend.handle(dy) : torch.cast(backend.handle(dy), dtype);
     const dq = torch.empty(q.shape, dtype);
     const dk = torch.empty(k.shape, dtype);
     const dv = torch.empty(v.shape, dtype);
@@ -109,7 +118,12 @@ function packedAttentionGrad({ inputs, attrs, backend }: KernelCall): tf.TensorI
       torch.tidy(() => {
         const [gq, gk, gv] = torch.callAll(
           '_scaled_dot_product_flash_attention_for_cpu_backward',
-          queryView(backend, dy, axes, start, length),
+          torch.view(
+            grad,
+            [keyHeads, group, length, headDim],
+            [group * headDim, headDim, heads * headDim, 1],
+            start * heads * headDim,
+          ),
           queryView(backend, q, axes, start, length),
           keyView(backend, k, axes, start, length),
           keyView(backend, v, axes, start, length),

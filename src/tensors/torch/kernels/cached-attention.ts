@@ -2,10 +2,11 @@ import type * as tf from '../../tf.js';
 import type { TorchBackend } from '../backend.js';
 import type { Handle } from '../library.js';
 import { headsOf, queryView } from './attention.js';
+import { attentionKernel, cachedFlash } from './attention-cuda.js';
 import { type KernelCall, register } from './register.js';
 
 /** Consecutive rows of one slot, each seeing one position more than the one before. */
-interface Run {
+export interface Run {
   readonly start: number;
   readonly count: number;
   readonly slot: number;
@@ -18,6 +19,7 @@ interface Plan {
   readonly slots: object;
   /** Names what is kept for it. */
   readonly number: number;
+  readonly runs: readonly Run[];
   /** Short runs of equally many rows (single rows of decoding, tokens that a grammar forced) go together. */
   readonly groups: readonly (readonly Run[])[];
   /** The others (prompts being read) go one at a time, where a causal mask saves half of the work. */
@@ -70,6 +72,7 @@ function planOf(backend: TorchBackend, slots: tf.TensorInfo, lengths: tf.TensorI
   const plan = {
     slots: slots.dataId,
     number: planCount++,
+    runs,
     groups: [...groups.values()],
     long: runs.filter(({ count }) => count > SHORT),
   };
@@ -82,7 +85,8 @@ const evenly = (numbers: readonly number[], step: number): boolean =>
   numbers.every((number, i) => number === (numbers[0] as number) + i * step);
 
 /** Attention of new rows to a cache, see {@link Plan}. */
-function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+function cachedAttention(call: KernelCall): tf.TensorInfo {
+  const { inputs, attrs, backend } = call;
   const { q, keys, values, slots, lengths } = inputs as Record<
     'q' | 'keys' | 'values' | 'slots' | 'lengths',
     tf.TensorInfo
@@ -94,12 +98,24 @@ function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo 
   const { torch } = backend;
   const plan = planOf(backend, slots, lengths, keys.shape);
   const dtype = backend.torchDtype(q);
+  const sameType = [keys, values].every((cache) => backend.torchDtype(cache) === dtype);
+  if (sameType && attentionKernel(torch, dtype, headDim) === 'flash')
+    return cachedFlash(call, plan.runs, kept);
   return backend.run(q.shape, 'float32', () => {
     const output = torch.empty(q.shape, dtype);
     for (const [i, runs] of plan.groups.entries()) attendGroup(runs, `group ${i}`, output);
     for (const [i, run] of plan.long.entries()) attendLong(run, `long ${i}`, output);
     return output;
   });
+
+  function attend(queries: Handle, of: Handle, what: Handle, causal: boolean, mask: Handle | null): Handle {
+    // on a GPU torch chooses among its kernels, and brings the mask into the form that they want
+    if (torch.usesCudaKernels) {
+      return torch.call('scaled_dot_product_attention', queries, of, what, mask, 0, causal, scale, false);
+    }
+    const name = '_scaled_dot_product_flash_attention_for_cpu';
+    return torch.call(name, queries, of, what, 0, causal, mask, scale);
+  }
 
   /** What depends on the plan alone is made in the first layer and kept as long as the lengths. */
   function kept(name: string, make: () => Handle): Handle {
@@ -144,16 +160,13 @@ function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo 
           ? torch.view(chosen, shape)
           : torch.view(torch.contiguous(torch.view(chosen, apart, byHead), apart, dtype), shape);
       const masked = count > 1 || runs.some(({ length }) => length < longest);
-      const [y] = torch.callAll(
-        '_scaled_dot_product_flash_attention_for_cpu',
+      const y = attend(
         queries,
         cached(keys, of, longest, name),
         cached(values, of, longest, name),
-        0,
         false,
         masked ? groupMask(runs, longest, name) : null,
-        scale,
-      ) as [Handle];
+      );
       // the result may lie in another order in memory: copying by shape puts it right
       const target = together ? output : torch.empty([runs.length * count, width], dtype);
       const at = together ? offset : 0;
@@ -196,16 +209,13 @@ function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo 
       const view = (cache: tf.TensorInfo) =>
         backend.view(cache, shape, steps, slot * keyHeads * maxLength * headDim);
       // torch's causal mask starts in the upper left corner: right only when nothing came before
-      const [y] = torch.callAll(
-        '_scaled_dot_product_flash_attention_for_cpu',
+      const y = attend(
         queryView(backend, q, { heads, keyHeads, group, headDim }, start, count),
         view(keys),
         view(values),
-        0,
         length === 1,
         length === 1 ? null : kept(`${name} mask`, () => causalMask(count, length)),
-        scale,
-      ) as [Handle];
+      );
       const strides = [group * headDim, headDim, width, 1];
       torch.copy(torch.view(output, [keyHeads, group, count, headDim], strides, start * width), y);
       return undefined;

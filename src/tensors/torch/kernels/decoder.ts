@@ -1,6 +1,7 @@
 import type * as tf from '../../tf.js';
 import type { TorchBackend } from '../backend.js';
 import type { Handle } from '../library.js';
+import type { Torch } from '../torch.js';
 import { agree } from './matmul.js';
 import { type KernelCall, register } from './register.js';
 
@@ -20,14 +21,17 @@ function inverseRms(backend: TorchBackend, x: Handle, epsilon: number): Handle {
 const inFloat32 = (backend: TorchBackend, x: tf.TensorInfo): Handle =>
   backend.torchDtype(x) === 'float32' ? backend.handle(x) : backend.torch.cast(backend.handle(x), 'float32');
 
-/** Back from float32 to the type that a tensor has. */
+/** In the type that a tensor has. */
 const as = (backend: TorchBackend, handle: Handle, like: tf.TensorInfo): Handle =>
-  backend.torchDtype(like) === 'float32' ? handle : backend.torch.cast(handle, backend.torchDtype(like));
+  backend.torch.dtypeOf(handle) === backend.torchDtype(like)
+    ? handle
+    : backend.torch.cast(handle, backend.torchDtype(like));
 
 function rmsNorm({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const { x, weight } = inputs as Record<'x' | 'weight', tf.TensorInfo>;
   const { torch } = backend;
   const epsilon = attrs.epsilon as number;
+  if (hasFusedNorm(torch)) return fusedNorm(backend, x, weight, epsilon);
   return backend.run(x.shape, 'float32', () => {
     if ([x, weight].every((tensor) => backend.torchDtype(tensor) === 'float32')) {
       return torch.call('rms_norm', backend.handle(x), weight.shape, backend.handle(weight), epsilon);
@@ -39,11 +43,43 @@ function rmsNorm({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   });
 }
 
+const RSTD = 'reciprocal of the root mean square';
+
+/** One kernel instead of seven, where there is one for the gradient too. */
+function hasFusedNorm(torch: Torch): boolean {
+  return torch.usesCudaKernels && torch.knows('_fused_rms_norm') && torch.knows('_fused_rms_norm_backward');
+}
+
+/** What it finds of each row stays with x, for the gradient. */
+function fusedNorm(
+  backend: TorchBackend,
+  x: tf.TensorInfo,
+  weight: tf.TensorInfo,
+  epsilon: number,
+): tf.TensorInfo {
+  const { torch } = backend;
+  const shape = [x.shape[1] as number];
+  const [y, rstd] = torch.tidy(() =>
+    torch.callAll('_fused_rms_norm', backend.handle(x), shape, backend.handle(weight), epsilon),
+  ) as [Handle, Handle];
+  backend.keep(x, RSTD, rstd);
+  return backend.adopt(y, x.shape, 'float32');
+}
+
 /** dx = r·g − x·r³·mean(x·g), with g = dy·weight and r = 1 / rms(x). */
 function rmsNormGrad({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const { dy, x, weight } = inputs as Record<'dy' | 'x' | 'weight', tf.TensorInfo>;
   const { torch } = backend;
   const mul = (a: Handle, b: Handle) => torch.call('mul.Tensor', a, b);
+  const rstd = backend.find(x, RSTD);
+  if (rstd !== undefined) {
+    return backend.run(x.shape, 'float32', () => {
+      const grad = as(backend, backend.handle(dy), x);
+      const shape = [x.shape[1] as number];
+      const own = [backend.handle(x), shape, rstd, backend.handle(weight), [true, false]] as const;
+      return torch.callAll('_fused_rms_norm_backward', grad, ...own)[0] as Handle;
+    });
+  }
   return backend.run(x.shape, 'float32', () => {
     const wide = inFloat32(backend, x);
     const r = inverseRms(backend, wide, attrs.epsilon as number);

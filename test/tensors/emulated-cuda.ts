@@ -1,0 +1,363 @@
+/**
+ * The operations that only a GPU has, as PyTorch documents them, in plain loops on the processor: with them the code
+ * for CUDA runs where there is no GPU. What is given to them is checked as the kernels check it, and written down.
+ */
+import type { Handle } from '../../src/tensors/torch/library.js';
+import type { OperationName } from '../../src/tensors/torch/schemas.js';
+import { type Argument, Torch, type TorchDtype } from '../../src/tensors/torch/torch.js';
+
+/** Rows of heads on the host: [n, heads, headDim]. */
+interface Rows {
+  values: Float32Array;
+  heads: number;
+  dim: number;
+}
+
+/** One sample: which rows of queries, which rows of keys, and how many keys more than queries there are. */
+interface Segment {
+  q: number;
+  count: number;
+  k: number;
+  length: number;
+}
+
+/** A tensor argument, or anything else, of a call that was made. */
+export type Recorded = { name: string; args: unknown[]; outputs: number[][] };
+
+export class EmulatedCuda extends Torch {
+  readonly calls: Recorded[] = [];
+
+  override get usesCudaKernels(): boolean {
+    return true;
+  }
+
+  override callAll(name: OperationName, ...args: Argument[]): Handle[] {
+    const emulated = this.#emulations[name];
+    if (!emulated) return super.callAll(name, ...args);
+    const outputs = this.tidy(() => emulated(args as never));
+    this.calls.push({
+      name,
+      args: args.map((value, i) => this.#describe(name, i, value)),
+      outputs: outputs.map((handle) => this.shapeOf(handle)),
+    });
+    return outputs;
+  }
+
+  readonly #emulations: Partial<Record<OperationName, (args: never[]) => Handle[]>> = {
+    _flash_attention_forward: (args) => this.#flashForward(args),
+    _flash_attention_backward: (args) => this.#flashBackward(args),
+    _efficient_attention_forward: (args) => this.#efficientForward(args),
+    _efficient_attention_backward: (args) => this.#efficientBackward(args),
+    _fused_rms_norm: (args) => this.#rmsNorm(args),
+    _fused_rms_norm_backward: (args) => this.#rmsNormBackward(args),
+  };
+
+  /** Which arguments are tensors is in the schema; here by their place. */
+  #describe(name: string, at: number, value: Argument): unknown {
+    const flash = name.startsWith('_flash');
+    const backward = name.endsWith('_backward');
+    const tensors = name.includes('rms_norm')
+      ? backward
+        ? [0, 1, 3, 4]
+        : [0, 2]
+      : flash
+        ? backward
+          ? [0, 1, 2, 3, 4, 5, 6, 7, 12, 13]
+          : [0, 1, 2, 3, 4, 13, 14]
+        : backward
+          ? [0, 1, 2, 3, 5, 6, 7, 10, 12, 13]
+          : [0, 1, 2, 4, 5];
+    if (value === null || !tensors.includes(at)) return value;
+    return { shape: this.shapeOf(value as Handle), dtype: this.dtypeOf(value as Handle) };
+  }
+
+  #floats(handle: Handle): Float32Array {
+    const shape = this.shapeOf(handle);
+    const size = shape.reduce((a, b) => a * b, 1);
+    const whole = this.contiguous(handle, shape, 'float32');
+    return new Float32Array(this.hostBytes(whole, size, 'float32').slice(0));
+  }
+
+  #integers(handle: Handle): Int32Array {
+    check(this.dtypeOf(handle) === 'int32', 'offsets are int32');
+    const [size] = this.shapeOf(handle) as [number];
+    return new Int32Array(this.hostBytes(handle, size, 'int32').slice(0));
+  }
+
+  #tensor(values: Float32Array, shape: number[], dtype: TorchDtype): Handle {
+    const wide = this.empty(shape, 'float32');
+    new Float32Array(this.hostBytes(wide, values.length, 'float32')).set(values);
+    return dtype === 'float32' ? wide : this.cast(wide, dtype);
+  }
+
+  #rows(handle: Handle): Rows {
+    const [heads, dim] = this.shapeOf(handle).slice(-2) as [number, number];
+    return { values: this.#floats(handle), heads, dim };
+  }
+
+  /** q, k, v [n, heads, D] in one half type, offsets, longest samples, no dropout, causal from the lower right. */
+  #flashSegments([q, k, v, bounds, keyBounds, mostQ, mostK]: Handle[], used?: Handle | null): Segment[] {
+    const dtypes = [q, k, v].map((x) => this.dtypeOf(x as Handle));
+    check(new Set(dtypes).size === 1 && dtypes[0] !== 'float32', `flash takes one half type, not ${dtypes}`);
+    for (const x of [q, k, v]) check(this.rankOf(x as Handle) === 3, 'flash takes [rows, heads, headDim]');
+    const dim = this.shapeOf(q as Handle)[2] as number;
+    check(dim % 8 === 0 && dim <= 256, `a head of ${dim}`);
+    const [ends, starts] = [this.#integers(bounds as Handle), this.#integers(keyBounds as Handle)];
+    check(ends.length === starts.length, 'as many offsets of keys as of queries');
+    const lengths = used
+      ? this.#integers(used)
+      : starts.slice(1).map((end, i) => end - (starts[i] as number));
+    const segments = Array.from({ length: ends.length - 1 }, (_, i) => ({
+      q: ends[i] as number,
+      count: (ends[i + 1] as number) - (ends[i] as number),
+      k: starts[i] as number,
+      length: lengths[i] as number,
+    }));
+    check(Math.max(...segments.map(({ count }) => count)) === mostQ, 'max_q is the longest');
+    check(Math.max(...segments.map(({ length }) => length)) === mostK, 'max_k is the longest');
+    return segments;
+  }
+
+  #flashForward(args: never[]): Handle[] {
+    const [q, k, v] = args as Handle[] as [Handle, Handle, Handle];
+    const [dropout, causal, debug, scale] = (args as unknown[]).slice(7, 11);
+    check(dropout === 0 && causal === true && debug === false, 'no dropout, causal, no debugging');
+    const segments = this.#flashSegments(args, args[13]);
+    const total = this.shapeOf(q)[0] as number;
+    const { out, sums, heads, dim } = attention(
+      this.#rows(q),
+      this.#rows(k),
+      this.#rows(v),
+      segments,
+      scale as number,
+    );
+    // the sums of flash lie head by head
+    const flipped = new Float32Array(sums.length);
+    for (let i = 0; i < total; i++)
+      for (let h = 0; h < heads; h++) flipped[h * total + i] = sums[i * heads + h]!;
+    return [
+      this.#tensor(out, [total, heads, dim], this.dtypeOf(q)),
+      this.#tensor(flipped, [heads, total], 'float32'),
+      this.full([2], 7, 'int64'),
+      this.full([], 8, 'int64'),
+      this.full([0], 0, 'float32'),
+    ];
+  }
+
+  #flashBackward(args: never[]): Handle[] {
+    const [dy, q, k, v] = args as Handle[] as [Handle, Handle, Handle, Handle];
+    const [bounds, keyBounds, mostQ, mostK] = (args as Handle[]).slice(6, 10) as [
+      Handle,
+      Handle,
+      Handle,
+      Handle,
+    ];
+    const [dropout, causal, state, unused, scale] = (args as unknown[]).slice(10, 15);
+    check(dropout === 0 && causal === true, 'no dropout, causal');
+    check(this.#ids(state as Handle, unused as Handle) === '7,8', 'the state of the forward pass comes back');
+    const segments = this.#flashSegments([q, k, v, bounds, keyBounds, mostQ, mostK]);
+    check(this.dtypeOf(dy) === this.dtypeOf(q), 'gradients have the type of the queries');
+    const gradients = attentionGradients(
+      this.#rows(dy),
+      this.#rows(q),
+      this.#rows(k),
+      this.#rows(v),
+      segments,
+      scale as number,
+    );
+    return [q, k, v].map((x, i) => this.#tensor(gradients[i]!, this.shapeOf(x), this.dtypeOf(x)));
+  }
+
+  #ids(...handles: Handle[]): string {
+    return handles.map((handle) => this.#floats(handle)[0]).join();
+  }
+
+  #efficientSegments(q: Handle, k: Handle, bounds: Handle, most: unknown): Segment[] {
+    check(
+      this.shapeOf(q).length === 4 && this.shapeOf(q)[0] === 1,
+      'efficient takes [1, rows, heads, headDim]',
+    );
+    check(this.shapeOf(q).join() === this.shapeOf(k).join(), 'as many key heads as query heads');
+    const ends = this.#integers(bounds);
+    const segments = Array.from({ length: ends.length - 1 }, (_, i) => {
+      const count = (ends[i + 1] as number) - (ends[i] as number);
+      return { q: ends[i] as number, count, k: ends[i] as number, length: count };
+    });
+    check(Math.max(...segments.map(({ count }) => count)) === most, 'max_seqlen is the longest');
+    return segments;
+  }
+
+  #efficientForward(args: never[]): Handle[] {
+    const [q, k, v] = args as Handle[] as [Handle, Handle, Handle];
+    const [bias, bounds, keyBounds, mostQ, mostK, dropout, mask, sum, scale] = (args as unknown[]).slice(
+      3,
+      12,
+    );
+    check(bias === null && bounds === keyBounds && mostQ === mostK && dropout === 0, 'one list of offsets');
+    check(mask === 1 && sum === true, 'causal from the upper left, with sums');
+    const segments = this.#efficientSegments(q, k, bounds as Handle, mostQ);
+    const { out } = attention(this.#rows(q), this.#rows(k), this.#rows(v), segments, scale as number);
+    const heads = this.shapeOf(q)[2] as number;
+    return [
+      this.#tensor(out, this.shapeOf(q), this.dtypeOf(q)),
+      this.full([segments.length, heads, Math.ceil((mostQ as number) / 32) * 32], 0, 'float32'),
+      this.full([], 9, 'int64'),
+      this.full([], 10, 'int64'),
+    ];
+  }
+
+  #efficientBackward(args: never[]): Handle[] {
+    const [dy, q, k, v] = args as Handle[] as [Handle, Handle, Handle, Handle];
+    const [bias, , bounds, keyBounds, mostQ, mostK, , dropout, seed, offset, mask, wantsBias, scale] = (
+      args as unknown[]
+    ).slice(4, 17);
+    check(bias === null && bounds === keyBounds && mostQ === mostK && dropout === 0, 'one list of offsets');
+    check(mask === 1 && wantsBias === false, 'causal from the upper left');
+    check(this.#ids(seed as Handle, offset as Handle) === '9,10', 'the state of the forward pass comes back');
+    const segments = this.#efficientSegments(q, k, bounds as Handle, mostQ);
+    const gradients = attentionGradients(
+      this.#rows(dy),
+      this.#rows(q),
+      this.#rows(k),
+      this.#rows(v),
+      segments,
+      scale as number,
+    );
+    return [q, k, v].map((x, i) => this.#tensor(gradients[i]!, this.shapeOf(x), this.dtypeOf(x)));
+  }
+
+  #rmsNorm(args: never[]): Handle[] {
+    const [x, , weight, epsilon] = args as Handle[] as [Handle, Handle, Handle, number];
+    const [n, d] = this.shapeOf(x) as [number, number];
+    const [values, w] = [this.#floats(x), this.#floats(weight)];
+    const out = new Float32Array(values.length);
+    const rstd = new Float32Array(n);
+    for (let i = 0; i < n; i++) {
+      let sum = 0;
+      for (let j = 0; j < d; j++) sum += values[i * d + j]! ** 2;
+      rstd[i] = 1 / Math.sqrt(sum / d + epsilon);
+      for (let j = 0; j < d; j++) out[i * d + j] = values[i * d + j]! * rstd[i]! * w[j]!;
+    }
+    return [this.#tensor(out, [n, d], this.dtypeOf(x)), this.#tensor(rstd, [n, 1], 'float32')];
+  }
+
+  #rmsNormBackward(args: never[]): Handle[] {
+    const [dy, x, , rstd, weight] = args as Handle[] as [Handle, Handle, Handle, Handle, Handle];
+    const [n, d] = this.shapeOf(x) as [number, number];
+    check(this.dtypeOf(dy) === this.dtypeOf(x), 'gradients have the type of the input');
+    const [grads, values, r, w] = [dy, x, rstd, weight].map((handle) =>
+      this.#floats(handle),
+    ) as Float32Array[];
+    const out = new Float32Array(n * d);
+    for (let i = 0; i < n; i++) {
+      let mean = 0;
+      for (let j = 0; j < d; j++) mean += (grads![i * d + j]! * w![j]! * values![i * d + j]! * r![i]!) / d;
+      for (let j = 0; j < d; j++) {
+        const at = i * d + j;
+        out[at] = r![i]! * (grads![at]! * w![j]! - values![at]! * r![i]! * mean);
+      }
+    }
+    return [this.#tensor(out, [n, d], this.dtypeOf(x)), this.full([0], 0, 'float32')];
+  }
+}
+
+function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Error(`a CUDA kernel would refuse: ${what}`);
+}
+
+/** For each query row and head: the weights of the keys that it sees, and log Σ exp. */
+function forEachRow(
+  q: Rows,
+  k: Rows,
+  segments: readonly Segment[],
+  scale: number,
+  f: (
+    row: number,
+    head: number,
+    keyHead: number,
+    firstKey: number,
+    weights: Float64Array,
+    sum: number,
+  ) => void,
+): void {
+  const group = q.heads / k.heads;
+  for (const { q: first, count, k: firstKey, length } of segments) {
+    for (let i = 0; i < count; i++) {
+      const seen = length - count + i + 1;
+      for (let h = 0; h < q.heads; h++) {
+        const keyHead = Math.floor(h / group);
+        const scores = Float64Array.from({ length: seen }, (_, j) => {
+          let dot = 0;
+          for (let x = 0; x < q.dim; x++) {
+            dot +=
+              q.values[((first + i) * q.heads + h) * q.dim + x]! *
+              k.values[((firstKey + j) * k.heads + keyHead) * q.dim + x]!;
+          }
+          return dot * scale;
+        });
+        const most = Math.max(...scores);
+        const total = scores.reduce((sum, score) => sum + Math.exp(score - most), 0);
+        const sum = most + Math.log(total);
+        f(
+          first + i,
+          h,
+          keyHead,
+          firstKey,
+          scores.map((score) => Math.exp(score - sum)),
+          sum,
+        );
+      }
+    }
+  }
+}
+
+function attention(q: Rows, k: Rows, v: Rows, segments: readonly Segment[], scale: number) {
+  const { heads, dim } = q;
+  const out = new Float32Array(q.values.length);
+  const sums = new Float32Array(q.values.length / dim);
+  forEachRow(q, k, segments, scale, (row, head, keyHead, firstKey, weights, sum) => {
+    sums[row * heads + head] = sum;
+    for (const [j, weight] of weights.entries()) {
+      for (let x = 0; x < dim; x++) {
+        out[(row * heads + head) * dim + x]! +=
+          weight * v.values[((firstKey + j) * k.heads + keyHead) * dim + x]!;
+      }
+    }
+  });
+  return { out, sums, heads, dim };
+}
+
+function attentionGradients(
+  dy: Rows,
+  q: Rows,
+  k: Rows,
+  v: Rows,
+  segments: readonly Segment[],
+  scale: number,
+) {
+  const { heads, dim } = q;
+  const [dq, dk, dv] = [q, k, v].map(({ values }) => new Float32Array(values.length)) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
+  forEachRow(q, k, segments, scale, (row, head, keyHead, firstKey, weights) => {
+    const at = (row * heads + head) * dim;
+    const key = (j: number) => ((firstKey + j) * k.heads + keyHead) * dim;
+    const products = weights.map((_, j) => {
+      let dot = 0;
+      for (let x = 0; x < dim; x++) dot += dy.values[at + x]! * v.values[key(j) + x]!;
+      return dot;
+    });
+    const mean = weights.reduce((sum, weight, j) => sum + weight * products[j]!, 0);
+    for (const [j, weight] of weights.entries()) {
+      const dScore = weight * (products[j]! - mean) * scale;
+      for (let x = 0; x < dim; x++) {
+        dq[at + x]! += dScore * k.values[key(j) + x]!;
+        dk[key(j) + x]! += dScore * q.values[at + x]!;
+        dv[key(j) + x]! += weight * dy.values[at + x]!;
+      }
+    }
+  });
+  return [dq, dk, dv];
+}
