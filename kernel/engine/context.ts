@@ -25,7 +25,7 @@ type Carrier = { [CELL]?: Cell };
 /** The parts of Node's `async_wrap` that an interrupt needs. */
 interface AsyncWrap {
   async_hook_fields: Uint32Array;
-  constants: { kCheck: number };
+  constants: { kCheck: number; kInit: number };
   clearAsyncIdStack(): void;
   setPromiseHooks?(...hooks: unknown[]): void;
 }
@@ -38,8 +38,6 @@ let asyncWrap: AsyncWrap | undefined;
 /** Begins to follow cells through asynchronous code. Once per process, before the first cell. */
 export function trackCells(): void {
   asyncWrap = internalBinding('async_wrap') as AsyncWrap | undefined;
-  // Node checks that callbacks begin and end in pairs, and aborts where one was terminated
-  if (asyncWrap !== undefined) asyncWrap.async_hook_fields[asyncWrap.constants.kCheck] = 0;
   createHook({
     init(_id, type, _trigger, resource: Carrier) {
       if (type !== 'PROMISE') resource[CELL] = owner();
@@ -61,6 +59,8 @@ export function trackCells(): void {
   promiseHooks.createHook(hooks);
   // enabling Node's hook above has switched on Node's hooks for promises too: they are what must not run
   asyncWrap?.setPromiseHooks?.(hooks.init, hooks.before, hooks.after, undefined);
+  // Node checks that callbacks begin and end in pairs, and aborts where one was terminated; enabling sets it, too
+  if (asyncWrap !== undefined) asyncWrap.async_hook_fields[asyncWrap.constants.kCheck] = 0;
   resetStack = () => {
     before.length = 0;
   };
@@ -75,8 +75,19 @@ export function forgetInterrupted(): void {
   asyncWrap?.clearAsyncIdStack();
 }
 
+/**
+ * Runs a callback of `process.nextTick` so that it can be terminated. Node keeps the tick on its stack of async
+ * ids while the callback runs, and aborts the process where it is left there; so it is taken away before, unless
+ * the person's code uses `AsyncLocalStorage`, which needs it.
+ */
+export function runTick(cell: Cell, callback: () => void): void {
+  if (asyncWrap?.async_hook_fields[asyncWrap.constants.kInit] === 1) asyncWrap.clearAsyncIdStack();
+  inCell(cell, callback, false);
+}
+
 function owner(): Cell | undefined {
-  return current ?? (executionAsyncResource() as Carrier)[CELL];
+  // none right after a termination
+  return current ?? (executionAsyncResource() as Carrier | undefined)?.[CELL];
 }
 
 /** The cell that the running code belongs to; the last one that began where nobody knows. */
@@ -99,11 +110,11 @@ export function cellOfPromise(promise: object): Cell | undefined {
   return (promise as Carrier)[CELL] ?? currentCell();
 }
 
-/** Runs `action` as part of a cell. */
-export function inCell<T>(cell: Cell, action: () => T): T {
+/** Runs `action` as part of a cell, which has just begun or goes on. */
+export function inCell<T>(cell: Cell, action: () => T, begins = true): T {
   const outer = current;
   current = cell;
-  last = cell;
+  if (begins) last = cell;
   try {
     return action();
   } finally {

@@ -11,7 +11,7 @@ import { installKernelGlobal, type KernelGlobal } from './kernel-global.js';
 import { Modules } from './modules.js';
 import { installStackTraces, trackSource } from './stack.js';
 import { SourceSyntaxError, type Stripper } from './strip.js';
-import { installTimers } from './timers.js';
+import { installTicks, installTimers } from './timers.js';
 
 /** What the engine needs of the process around it. */
 export interface EngineHost {
@@ -32,6 +32,8 @@ export interface EngineOptions {
   /** The notebook, which may not exist: imports are looked for from its folder. Default `notebook.ts` in the working directory. */
   fileName?: string;
 }
+
+const nextTurn = setImmediate;
 
 /** How a cell is ended from outside. */
 type Ending = { kind: 'interrupted' } | { kind: 'exit'; code: number };
@@ -60,6 +62,7 @@ export class Engine {
     trackCells();
     installStackTraces();
     installTimers();
+    installTicks();
     installExit((code) => this.#exit(code));
     this.#modules = new Modules({
       strip,
@@ -81,6 +84,7 @@ export class Engine {
   /** Gives up a cell, after an interrupt: it counts as ended, and what it left behind stops. */
   abandon(id: string): void {
     forgetInterrupted();
+    this.#modules.renewUnfinished();
     if (this.#running?.id === id) this.#running.end({ kind: 'interrupted' });
   }
 
@@ -146,6 +150,8 @@ export class Engine {
       if (cell.abandoned) return undefined;
       this.#global.imported = imported.bindings;
     }
+    // an interrupt may drop the microtasks that are queued, and none of them shall be the kernel's
+    await new Promise(nextTurn);
     const evaluation = inCell(cell, () => {
       this.#isEvaluating = true;
       try {

@@ -33,6 +33,8 @@ export class Modules {
   readonly #graph: ModuleGraph;
   readonly #loader: ModuleLoader;
   readonly #critical: ModulesOptions['critical'];
+  /** Files whose import has begun and not ended. */
+  readonly #unfinished = new Set<string>();
 
   constructor({ strip, critical, builtins }: ModulesOptions) {
     this.builtins = builtins;
@@ -48,13 +50,22 @@ export class Modules {
     if (builtin !== undefined) return { ...builtin, default: builtin };
     const target = this.#critical(() => this.#prepare(specifier, parentFile));
     if (target === undefined) return this.#importPackage(specifier, parentFile, options);
+    this.#unfinished.add(target.file);
     try {
       return await importFrom(dirname(parentFile), target.url);
     } catch (error) {
       // Node would give the same failure for ever; what failed may have been the network
       this.#graph.renew(target.file);
       throw error;
+    } finally {
+      this.#unfinished.delete(target.file);
     }
+  }
+
+  /** After an interrupt: what was being imported is imported anew the next time, because Node would wait for ever. */
+  renewUnfinished(): void {
+    for (const file of this.#unfinished) this.#graph.renew(file);
+    this.#unfinished.clear();
   }
 
   /** What `import.meta.resolve` gives. */

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { type Cell, currentCell } from './context.js';
+import { type Cell, currentCell, runTick } from './context.js';
 
 type Callback = (...args: unknown[]) => unknown;
 type Timer = (callback: Callback, ...rest: unknown[]) => unknown;
@@ -26,6 +26,16 @@ export function installTimers(): void {
     Object.defineProperty(timer, promisify.custom, { value: original[promisify.custom] });
     (globalThis as Record<string, unknown>)[name] = timer;
   }
+}
+
+/** Lets an interrupt terminate also what `process.nextTick` runs, as it runs most of what streams do. */
+export function installTicks(): void {
+  const original = process.nextTick;
+  process.nextTick = ((callback: Callback, ...rest: unknown[]) => {
+    const cell = currentCell();
+    if (cell === undefined || typeof callback !== 'function') original(callback, ...rest);
+    else original(() => runTick(cell, () => callback(...rest)));
+  }) as typeof process.nextTick;
 }
 
 function ofCell(cell: Cell, callback: Callback, stop: () => void): Callback {

@@ -52,8 +52,9 @@ export function installStreams(output: OutputWriter): void {
   for (const [name, stream] of Object.entries({ stdout, stderr })) {
     Object.defineProperty(process, name, { get: () => stream, configurable: true, enumerable: true });
   }
-  // without the inspector's console around it, which keeps the last thousand values alive
-  const plain = new Console({ stdout, stderr }) as unknown as Record<string, unknown>;
+  // without the inspector's console around it, which keeps the last thousand values alive; and with errors, which
+  // stop code of an interrupted cell at its next line
+  const plain = new Console({ stdout, stderr, ignoreErrors: false }) as unknown as Record<string, unknown>;
   const target = console as unknown as Record<string, unknown>;
   for (const [name, method] of Object.entries(plain)) {
     if (typeof method === 'function' && name in target) target[name] = method;

@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Kernel, Project, sleep } from '../bridge/client.js';
+
+const project = new Project();
+let kernel: Kernel;
+
+beforeAll(async () => {
+  kernel = new Kernel(project.folder);
+  await kernel.ready;
+  await kernel.value("let kept = 'kept'; const sleep = (ms: number) => new Promise(r => setTimeout(r, ms));");
+});
+afterAll(async () => {
+  await kernel.stop();
+  project.remove();
+});
+
+/** Code that never ends by itself: synchronous, asynchronous, and synchronous inside of asynchronous. */
+const ENDLESS = {
+  loop: 'while (true) {}',
+  'loop after an await': 'await null; while (true) {}',
+  'loop after a timer': 'await sleep(5); while (true) {}',
+  'loop in a timer': 'setTimeout(() => { while (true) {} }, 5); await sleep(100000);',
+  'loop in an immediate': 'setImmediate(() => { while (true) {} }); await sleep(100000);',
+  'loop in a tick': 'process.nextTick(() => { while (true) {} }); await sleep(100000);',
+  'loop in a callback of fs':
+    "require('fs').readFile(process.execPath, () => { while (true) {} }); await sleep(100000);",
+  'loop after a promise of fs': "await require('fs').promises.readFile('/etc/hosts'); while (true) {}",
+  'loop of microtasks': 'while (true) await null;',
+  'promise that never settles': 'await new Promise(() => {});',
+  'loop with await': 'while (true) await sleep(5);',
+  'for await':
+    'async function* forever() { while (true) yield await sleep(1); } for await (const _ of forever());',
+  'loop that catches everything': 'while (true) { try { while (true) {} } catch {} }',
+};
+
+describe.each(['message', 'SIGINT'] as const)('interrupt by %s', (way) => {
+  it.each(Object.entries(ENDLESS))('stops a %s and keeps the values', async (_name, code) => {
+    const { done } = kernel.start(`console.log('began'); ${code}`);
+    await kernel.until((answer) => answer.type === 'output');
+    await sleep(30);
+    if (way === 'message') kernel.send({ type: 'interrupt' });
+    else kernel.process.kill('SIGINT');
+    const { outcome } = await done;
+    expect(outcome).toMatchObject({ status: 'error', ename: 'KernelInterrupted' });
+    expect(await kernel.value('await sleep(1); kept')).toBe("'kept'");
+    expect(await kernel.value('1 + 1')).toBe('2');
+  });
+});
+
+describe('interrupt', () => {
+  it('silences what an interrupted cell has left running', async () => {
+    const loops = `
+      let ticks = 0;
+      setInterval(() => { ticks++; console.log('interval'); }, 3);
+      (async () => { while (true) { await sleep(3); console.log('async'); } })();
+      (async () => { const { setTimeout: pause } = await import('timers/promises');
+        while (true) { await pause(3); ticks++; console.log('pause'); } })();
+      console.log('began');
+      await new Promise(() => {});`;
+    const { done } = kernel.start(loops);
+    await kernel.until((answer) => answer.type === 'output');
+    await sleep(30);
+    kernel.send({ type: 'interrupt' });
+    expect((await done).stdout).toContain('interval');
+    await kernel.value('const before = ticks; await sleep(60)');
+    const count = kernel.answers.length;
+    const after = await kernel.run('await sleep(60); ticks - before');
+    expect(after.stdout).toBe('');
+    // the loop over node:timers ran on until it printed, and no further
+    expect(after.text).toBe('0');
+    expect(kernel.answers.slice(count).filter(({ type }) => type === 'output')).toEqual([]);
+  });
+
+  it('does nothing where no cell runs', async () => {
+    kernel.send({ type: 'interrupt' });
+    kernel.process.kill('SIGINT');
+    await sleep(60);
+    expect(await kernel.value('kept')).toBe("'kept'");
+  });
+
+  it('ends a question', async () => {
+    const { done } = kernel.start("prompt('name? ')");
+    await kernel.until((answer) => answer.type === 'input-request');
+    kernel.send({ type: 'interrupt' });
+    expect((await done).outcome).toMatchObject({ status: 'error', ename: 'KernelInterrupted' });
+    expect(await kernel.value('kept')).toBe("'kept'");
+  });
+
+  it('leaves cells that wait behind it to the transport', async () => {
+    const first = kernel.start('while (true) {}');
+    const second = kernel.start('kept + 2');
+    await sleep(50);
+    kernel.send({ type: 'interrupt' });
+    expect((await first.done).outcome.status).toBe('error');
+    expect((await second.done).text).toBe("'kept2'");
+  });
+});
