@@ -94,7 +94,10 @@ export class KernelClient {
       const timer = timeout(START_TIMEOUT);
       const first = await Promise.race([client.#greet(), kernel.died, aborted, timer.done]);
       timer.clear();
-      if (first === 'ready') return client;
+      if (first === 'ready') {
+        kernel.forgetConnectionFile();
+        return client;
+      }
       client.kill();
       const death = await kernel.died;
       // another program may have taken a port between our look and the kernel's

@@ -83,6 +83,11 @@ export class KernelProcess {
     return new KernelProcess(spec, cwd, { transport: 'tcp', ip: '127.0.0.1', ports, key, hash: 'sha256' });
   }
 
+  /** Removes the connection file, once the kernel has read it: even a program that is killed leaves nothing behind. */
+  forgetConnectionFile(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
   get isAlive(): boolean {
     return !this.#ended;
   }
@@ -108,7 +113,7 @@ export class KernelProcess {
   #cleanUp(): void {
     process.off('exit', this.#atExit);
     this.signal('SIGKILL');
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.forgetConnectionFile();
   }
 }
 

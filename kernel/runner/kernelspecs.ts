@@ -72,7 +72,11 @@ function readKernelSpec(name: string, folder: string): KernelSpec {
  * npm package that is found from `folder`. @throws {UserError} naming the kernels that there are
  */
 export function resolveKernel(name: string, folder: string): KernelSpec {
-  if (name === 'arclab') return fromPackage(name, arclabSpec(bundle()));
+  if (name === 'arclab') {
+    // warnings of types come when they are ready: the outputs in the file would differ from run to run
+    const env = { ARCLAB_KERNEL_TYPES: process.env.ARCLAB_KERNEL_TYPES ?? 'off' };
+    return { ...fromPackage(name, arclabSpec(bundle())), env };
+  }
   const spec = findKernelSpec(name);
   if (spec) return spec;
   if (name === 'tslab') return fromPackage(name, tslabSpec(folder));

@@ -7,12 +7,12 @@ import { runProgress } from '../run-progress.js';
 
 interface Options {
   output?: string;
-  parameter: string[];
+  parameter?: string[];
   kernel?: string;
   timeout?: number;
-  allowErrors: boolean;
+  allowErrors?: boolean;
   cells?: string;
-  resume: boolean;
+  resume?: boolean;
 }
 
 const help = `
@@ -31,18 +31,18 @@ made is on the disk and need not be made again.
 
 Tags that other runners know too: "raises-exception" (the cell may fail), "skip-execution".`;
 
-const collect = (value: string, previous: string[]) => [...previous, value];
+const collect = (value: string, previous: string[] = []) => [...previous, value];
 
 function configure(command: Command): void {
   command
     .argument('[notebook]', 'the notebook to run')
     .option('-o, --output <file>', 'where the notebook with its outputs goes (default: in place)')
-    .option('-p, --parameter <name value...>', 'a parameter and its value; may be repeated', collect, [])
+    .option('-p, --parameter <name value...>', 'a parameter and its value; may be repeated', collect)
     .option('--kernel <name>', 'arclab, tslab or a kernel of Jupyter (default: what the notebook names)')
     .option('--timeout <s>', 'seconds that a cell may take before it is interrupted', number(0.001))
-    .option('--allow-errors', 'go on after a cell that failed', false)
+    .option('--allow-errors', 'go on after a cell that failed')
     .option('--cells <range>', 'only these cells: 3-7, 3, or 3- to the end')
-    .option('--resume', 'go on where an earlier run stopped', false)
+    .option('--resume', 'go on where an earlier run stopped')
     .addHelpText('after', help);
 }
 
@@ -60,8 +60,8 @@ function pairs(items: string[], args: string[]) {
 }
 
 async function run(args: string[], options: Options): Promise<void> {
-  const { notebook, names, values } = pairs(options.parameter, args);
-  const { output, kernel, timeout, allowErrors, resume } = options;
+  const { notebook, names, values } = pairs(options.parameter ?? [], args);
+  const { output, kernel, timeout, allowErrors = false, resume = false } = options;
   if (resume && options.cells) throw new UserError('--resume and --cells: expected only one of them');
   const progress = runProgress();
   const notebookRun = new NotebookRun({

@@ -364,12 +364,14 @@ def late(): kernel.session.send(kernel.iopub_socket, "stream", {"name": "stdout"
       },
     );
 
-    it('its kernel ends with it when it is killed', async () => {
+    it('its kernel ends with it when it is killed, and nothing else is left', async () => {
+      const folders = connectionFolders();
       write('orphan.ipynb', 'open("orphan.begun", "w")\nimport time\nwhile True: time.sleep(0.1)');
       const child = cli('orphan.ipynb');
       await waitFor(() => readdirSync(folder).includes('orphan.begun'));
       child.kill('SIGKILL');
       await waitFor(() => running().length === 0);
+      expect(connectionFolders()).toEqual(folders);
     });
   });
 });
