@@ -2,7 +2,6 @@
  * Building a notebook, top to bottom: bundle the source, pack what it stands on, fill in the templates, keep as many
  * comments as there is room for, check, write.
  */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertWritableFolder, packageRoot, writeFileAtomic } from '../common/files.js';
@@ -15,7 +14,7 @@ import { packFiles } from './packed.js';
 import { type Provenance, provenance } from './provenance.js';
 import { type BundleFacts, renderCells } from './render.js';
 import { MOST_BYTES } from './size.js';
-import { bundleSource, END_OF_SOURCE, roomOf, type Section, sourceText } from './source.js';
+import { bundleSource, END_OF_SOURCE, roomOf, type Section, sha256, sourceText } from './source.js';
 
 /** The file whose exports the cells can import. */
 export const ENTRY = 'templates/kaggle/api.ts';
@@ -35,12 +34,8 @@ const COMMENTS_GO = [
 /** What a notebook was made of; packed into it, so that it can be compared with a later source. */
 export interface Manifest extends Provenance {
   readonly config: KaggleConfig;
-  /** Rooms whose comments are in the source. */
-  readonly commented: readonly string[];
   /** {@link shortHash} of every file of the repository that went into the bundle. */
   readonly files: Readonly<Record<string, string>>;
-  /** SHA-256 of the readable source. */
-  readonly source: string;
 }
 
 /** The name of the manifest among the packed files. */
@@ -54,17 +49,15 @@ export interface BuiltNotebook {
   readonly bundle: string;
   /** Bytes as Kaggle counts them. */
   readonly bytes: number;
-  /** Rooms that have comments. */
-  readonly rooms: readonly string[];
+  /** Rooms whose comments had to give way. */
+  readonly withoutComments: readonly string[];
   readonly parts: readonly { readonly name: string; readonly bytes: number }[];
 }
-
-export const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
 /** Enough of a hash to tell versions of a file apart; every digit costs the notebook a byte. */
 export const shortHash = (data: Uint8Array): string => sha256(data).slice(0, 12);
 
-/** The source with the comments of these rooms, as the manifest of a notebook names them. */
+/** The readable source as it is now, and the rooms in it. */
 export async function currentSource(root = packageRoot()) {
   const bundle = await bundleSource(root, ENTRY);
   const rooms = new Set(bundle.sections.map(({ path }) => roomOf(path)));
@@ -84,16 +77,15 @@ export async function buildNotebook(config: KaggleConfig, root = packageRoot()):
   const natives = [...packed.files.keys()].filter((name) => /\.(node|wasm)$/.test(name));
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-  const make = async (commented: ReadonlySet<string>): Promise<BuiltNotebook> => {
+  const manifest: Manifest = { ...made, config, files };
+  const text = base85(
+    await compress(new Map([...packed.files, [MANIFEST, Buffer.from(JSON.stringify(manifest))]])),
+  );
+  const make = (commented: ReadonlySet<string>): BuiltNotebook => {
     const source = sourceText(bundle.sections, commented);
-    const manifest = { ...made, config, commented: [...commented].sort(), files, source: sha256(source) };
-    const text = base85(
-      await compress(new Map([...packed.files, [MANIFEST, Buffer.from(JSON.stringify(manifest))]])),
-    );
     const facts: BundleFacts = {
       bundle: sha256(source + text).slice(0, 12),
       commit: made.commit,
-      source: manifest.source,
       packed: sha256(text),
       packedLength: text.length,
       endOfSource: END_OF_SOURCE,
@@ -123,15 +115,15 @@ export async function buildNotebook(config: KaggleConfig, root = packageRoot()):
       source,
       bundle: facts.bundle,
       bytes: kaggleBytes(notebook),
-      rooms: [...bundle.rooms],
+      withoutComments: [...bundle.rooms].filter((room) => room !== '' && !commented.has(room)),
       parts,
     };
   };
   const commented = config.leaveOut.includes('comments') ? new Set<string>() : bundle.rooms;
-  const built = await make(commented);
+  const built = make(commented);
   if (built.bytes <= MOST_BYTES) return built;
   const kept = roomForComments(bundle.sections, commented, built.bytes - MOST_BYTES);
-  const thinned = kept.size < commented.size ? await make(kept) : built;
+  const thinned = kept.size < commented.size ? make(kept) : built;
   if (thinned.bytes > MOST_BYTES) throw tooLarge(thinned, config);
   return thinned;
 }
@@ -146,8 +138,7 @@ function roomForComments(
   const size = () => pythonJson(sourceText(sections, kept)).length;
   const allowed = size() - excess;
   for (const room of COMMENTS_GO) {
-    // the manifest, which names the rooms, changes by a few bytes
-    if (size() <= allowed - 200) break;
+    if (size() <= allowed) break;
     kept.delete(room);
   }
   return kept;
@@ -166,15 +157,14 @@ function tooLarge({ bytes, parts }: BuiltNotebook, config: KaggleConfig): Kaggle
 }
 
 /** The report of a build: each part's size, the sum, and what had to give way. */
-export function describeBuild({ bytes, parts, bundle, manifest, rooms }: BuiltNotebook): string {
+export function describeBuild({ bytes, parts, bundle, manifest, withoutComments }: BuiltNotebook): string {
   const width = Math.max(...parts.map(({ name }) => name.length), 'bytes for Kaggle'.length);
   const row = (name: string, count: number) =>
     `${name.padEnd(width)} ${count.toLocaleString('en-US').padStart(9)}`;
-  const dropped = rooms.filter((room) => !manifest.commented.includes(room));
   return [
     ...parts.map(({ name, bytes }) => row(name, bytes)),
     `${row('bytes for Kaggle', bytes)} of ${MOST_BYTES.toLocaleString('en-US')}`,
-    ...(dropped.length > 0 ? [`without the comments of ${dropped.join(', ')}`] : []),
+    ...(withoutComments.length > 0 ? [`without the comments of ${withoutComments.join(', ')}`] : []),
     `bundle ${bundle}, commit ${manifest.commit.slice(0, 12)}${manifest.dirty ? ' with changes' : ''}`,
   ].join('\n');
 }

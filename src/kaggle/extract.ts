@@ -5,16 +5,18 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { packageRoot, readJson } from '../common/files.js';
 import { decompress, fromBase85 } from './archive.js';
-import { currentSource, MANIFEST, type Manifest, sha256, shortHash } from './build.js';
+import { currentSource, MANIFEST, type Manifest, shortHash } from './build.js';
 import { KaggleError } from './errors.js';
 import { type Cell, notebookCells } from './notebook.js';
-import { END_OF_SOURCE, roomOf, sourceText, splitSections } from './source.js';
+import { END_OF_SOURCE, readSourceEnd, roomOf, sourceText, splitSections } from './source.js';
 
 /** The two halves of a notebook's bundle. */
 export interface Extracted {
   /** The readable source, as the notebook has it now. */
   readonly source: string;
   readonly manifest: Manifest;
+  /** Rooms whose comments are in the source. */
+  readonly commented: ReadonlySet<string>;
   /** The source is not what was built: someone has changed the cell. */
   readonly edited: boolean;
   /** The source is what would be built now. */
@@ -36,7 +38,8 @@ function written(cells: readonly Cell[], name: string, path: string): string {
 export async function extractNotebook(path: string, root = packageRoot()): Promise<Extracted> {
   const cells = notebookCells(readJson(path, 'a notebook'), path);
   const source = written(cells, 'arclab.mjs', path);
-  if (!source.endsWith(`${END_OF_SOURCE}\n`))
+  const end = readSourceEnd(source);
+  if (!end)
     throw new KaggleError(
       `${path}: the cell with the source is cut off: its last line, "${END_OF_SOURCE}", is missing`,
     );
@@ -48,8 +51,8 @@ export async function extractNotebook(path: string, root = packageRoot()): Promi
   return {
     source,
     manifest,
-    edited: sha256(source) !== manifest.source,
-    current: source === sourceText(now.sections, new Set(manifest.commented)),
+    ...end,
+    current: source === sourceText(now.sections, end.commented),
   };
 }
 
@@ -68,10 +71,10 @@ export async function diffNotebook(
   path: string,
   { color = false, root = packageRoot() } = {},
 ): Promise<Changes> {
-  const { source, manifest } = await extractNotebook(path, root);
+  const { source, manifest, commented } = await extractNotebook(path, root);
   const now = await currentSource(root);
   const old = modulesOf(source);
-  const current = modulesOf(sourceText(now.sections, new Set(manifest.commented)));
+  const current = modulesOf(sourceText(now.sections, commented));
   const modules = [...new Set([...old.keys(), ...current.keys()])]
     .filter((name) => plainNames(old.get(name)) !== plainNames(current.get(name)))
     .sort();

@@ -37,12 +37,18 @@ const standIns: Readonly<Record<string, string>> = {
   'node-fetch': 'module.exports = globalThis.fetch;',
   // tfjs' own files and formats of models; its flags are loaded from there
   'tfjs-io': "require('@tensorflow/tfjs-core/dist/flags'); module.exports = {};",
+  nothing: 'module.exports = {};',
+  'ts-interface-checker': 'export const createCheckers = () => ({ Options: { strictCheck() {} } });',
   // there is no terminal to draw a bar on
   'cli-progress': 'export const SingleBar = undefined; export const Presets = {};',
   // koffi's own JavaScript looks for the native module in the folders of an installation
   koffi:
     "import { createRequire } from 'node:module'; export default createRequire(import.meta.url)('#koffi');",
 };
+
+/** Parts of sucrase for other languages than TypeScript, and its check of options. */
+const UNUSED_SUCRASE =
+  /\/(plugins\/flow|plugins\/jsx(\/.*)?|FlowTransformer|JSXTransformer|React\w+Transformer|JestHoistTransformer|CJSImport\w+|computeSourceMap|Options-gen-types|formatTokens)$/;
 
 /** What a backend's module is replaced with where it is left out: it says so. */
 function leftOut(backend: string, register: string): string {
@@ -65,6 +71,8 @@ function packedPlugin(root: string, config: KaggleConfig): Plugin {
       build.onResolve({ filter: /.*/ }, ({ path, importer }) => {
         if (/^\.\.?\/io\//.test(path) && importer.includes('tfjs-core'))
           return { path: 'tfjs-io', namespace: 'stand-in' };
+        if (UNUSED_SUCRASE.test(path) && importer.includes('sucrase'))
+          return { path: 'nothing', namespace: 'stand-in' };
         return Object.hasOwn(replaced, path) ? { path, namespace: 'stand-in' } : undefined;
       });
       build.onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({

@@ -37,11 +37,10 @@ export interface BundleFacts {
   /** Names source and packed files together: twelve hexadecimal digits. */
   readonly bundle: string;
   readonly commit: string;
-  /** SHA-256 of the source and of the base85 text. */
-  readonly source: string;
+  /** SHA-256 of the base85 text. */
   readonly packed: string;
   readonly packedLength: number;
-  /** The last line of the source. */
+  /** How the last line of the source begins. */
   readonly endOfSource: typeof END_OF_SOURCE;
   readonly competition: string;
   /** The file that marks the competition's data. */

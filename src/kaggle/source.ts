@@ -6,9 +6,13 @@
  * esbuild drops comments other than legal ones. So comments on lines of their own become legal ones for the time
  * of bundling; as many as there is room for stay.
  */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Plugin } from 'esbuild';
+
+/** Hexadecimal SHA-256. */
+export const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
 /** A stretch of the bundle that comes from one file. */
 export interface Section {
@@ -153,7 +157,7 @@ export function sectionText({ text }: Section, comments: boolean): string {
     .trim();
 }
 
-/** The last line: a source that was cut off lacks it. */
+/** How the last line begins: a source that was cut off lacks it. */
 export const END_OF_SOURCE = '// end of arclab.mjs';
 
 /** Puts sections together. @param commented the rooms (`arc`, `models`) whose comments stay */
@@ -162,7 +166,20 @@ export function sourceText(sections: readonly Section[], commented: ReadonlySet<
     const text = sectionText(section, commented.has(roomOf(section.path)));
     return section.path === '' ? text : `// ${section.path}\n${text}`;
   });
-  return `${parts.join('\n\n')}\n\n${END_OF_SOURCE}\n`;
+  const body = `${parts.join('\n\n')}\n\n`;
+  const rooms = [...commented].filter((room) => room !== '').sort();
+  return `${body}${END_OF_SOURCE}, sha256 ${sha256(body)}, with comments of: ${rooms.join(' ')}\n`;
+}
+
+/** What the last line of a source says of it; undefined where it was cut off. */
+export function readSourceEnd(source: string): { edited: boolean; commented: Set<string> } | undefined {
+  const at = source.lastIndexOf(`\n${END_OF_SOURCE}`) + 1;
+  const [, hash, rooms] = /, sha256 (\w+), with comments of: ?(.*)\n$/.exec(source.slice(at)) ?? [];
+  if (hash === undefined) return undefined;
+  return {
+    edited: sha256(source.slice(0, at)) !== hash,
+    commented: new Set(rooms!.split(' ').filter(Boolean)),
+  };
 }
 
 /** The folder below `src/` that a file lies in. */

@@ -1,6 +1,8 @@
 /** What the cells of a Kaggle notebook can import from 'arclab'. Everything else is left out of its bundle. */
-export { infer } from '../../src/experiments/infer.js';
-export { voteOnPredictions } from '../../src/experiments/vote.js';
+export { parseDuration } from '../../src/common/duration.js';
+export { submit } from '../../src/experiments/submit.js';
+export { submitProgress } from '../../src/experiments/submit-progress.js';
 
-// starts by itself where this module is loaded in a thread of its own
+// these start by themselves where this module is loaded in a thread or a process of theirs
+import '../../src/experiments/submit-worker.js';
 import '../../src/training/sample-worker.js';

@@ -77,7 +77,7 @@ const change =
   };
 
 /** The first line of the flow that the notebook's cells call. */
-const MARK = 'async function infer(options) {';
+const MARK = 'async function submit(options, parts = {}) {';
 
 // a rehearsal starts a Python kernel, and every test starts one
 describe.runIf(jupyterPython())('a notebook on a copy of Kaggle', { timeout: 200_000 }, () => {
@@ -113,6 +113,50 @@ describe.runIf(jupyterPython())('a notebook on a copy of Kaggle', { timeout: 200
         id === 'experiment-1' ? '%%ts\nconst one: number = 1;\n\nnull.x + one;\n' : source,
     });
     expect(cells.at(-1)!.error!.traceback).toMatch(/cell-\d+\.ts:4/);
+  });
+
+  it('runs TypeScript, and the next cell knows what this one has declared', async () => {
+    const code = `%%ts
+import type { Anything } from './nowhere.js';
+enum Color { black, blue = 5 }
+class Box<T extends object = {}> { constructor(readonly value: T, private second?: number) {} }
+const box = new Box({ color: Color.blue } satisfies Record<string, number>);
+const twice = <T,>(x: T): T[] => [x, x] as const as unknown as T[];
+abstract class Shape { abstract area(): number; declare size: number; }
+`;
+    const { cells } = await rehearse({
+      edit: (source, id) =>
+        id === 'experiment-1'
+          ? code
+          : id === 'experiment-2'
+            ? '%%ts\nconsole.log(JSON.stringify(twice(box)), Color[0]);'
+            : source,
+    });
+    expect(cells.find(({ id }) => id === 'experiment-2')).toMatchObject({ error: null });
+    expect(cells.find(({ id }) => id === 'experiment-2')!.output).toBe(
+      '[{"value":{"color":5}},{"value":{"color":5}}] black\n',
+    );
+  });
+
+  it('can be interrupted, and goes on afterwards', async () => {
+    const interrupt = `import os, signal, time
+threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+began = time.time()
+try:
+    get_ipython().run_cell_magic("ts", "", "while (true);")
+except TypeScriptError as error:
+    print(error, round(time.time() - began))
+`;
+    const { cells } = await rehearse({
+      edit: (source, id) =>
+        id === 'experiment-1'
+          ? interrupt
+          : id === 'experiment-2'
+            ? '%%ts\nconsole.log(Object.keys(inputs).length);'
+            : source,
+    });
+    expect(cells.find(({ id }) => id === 'experiment-1')!.output).toMatch(/^KernelInterrupted: .* \d\n$/);
+    expect(cells.find(({ id }) => id === 'experiment-2')!.output).toContain('3');
   });
 
   it.each<[string, Parameters<typeof rehearse>[0], string | RegExp]>([
