@@ -7,19 +7,9 @@
  *   ← {"type":"done","id":"1","outcome":{"status":"ok","result":{"data":{"text/plain":"42"},"metadata":{}}}}
  */
 import { isMainThread } from 'node:worker_threads';
+import { loadAmaro, stripTypes } from '../engine/strip.js';
+import { startBridge } from './start.js';
 
-async function main(): Promise<void> {
-  if (!isMainThread) {
-    const { serveLines } = await import('./serve-lines.js');
-    serveLines();
-    return;
-  }
-  const [{ startHost }, { stripTypes, loadAmaro }] = await Promise.all([
-    import('../host/host.js'),
-    import('../engine/strip.js'),
-  ]);
-  startHost({ worker: __filename, transport: undefined, strip: stripTypes });
-  loadAmaro();
-}
-
-void main();
+startBridge(__filename, stripTypes);
+// now, while the transport thread starts, and not when the first cell waits for it
+if (isMainThread) loadAmaro();

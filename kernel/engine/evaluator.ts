@@ -66,7 +66,6 @@ export class Evaluator {
     this.#post(
       {
         expression,
-        replMode: true,
         throwOnSideEffect: true,
         silent: true,
         timeout: 200,

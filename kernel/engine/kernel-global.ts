@@ -45,6 +45,6 @@ export function installKernelGlobal(fileName: string, modules: Modules): KernelG
 }
 
 /** Defines a global that cells can shadow and overwrite, and that does not show up among their own names. */
-export function define(name: string, value: unknown): void {
+export function define(name: string | symbol, value: unknown): void {
   Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
 }

@@ -1,4 +1,5 @@
 import { openSync, writeSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { CellOutput, ToEngine } from '../contract.js';
 import { createDisplay } from '../display/display.js';
@@ -40,13 +41,13 @@ export interface HostOptions<T> {
   strip: Stripper;
   /** The notebook's file; see `EngineOptions`. */
   fileName?: string;
-  /** Where the streams are if they were moved before the start; see bridge/. */
+  /** Where the streams are if they were moved before the start, so that nothing is to be captured; see bridge/. */
   streams?: StreamFds;
 }
 
 /** Starts a kernel in this process: the engine on this thread and the transport on another. Once per process. */
 export function startHost<T>({ worker: script, transport, strip, fileName, streams }: HostOptions<T>): void {
-  const redirected = redirectStreams(openSync('/dev/null', 'r'));
+  const redirected = streams !== undefined ? undefined : redirectStreams(openSync(devNull, 'r'));
   const original = streams ?? redirected?.original ?? { stdin: 0, stdout: 1, stderr: 2 };
   const channel = new Channel();
   const requests = new MessageChannel();
@@ -87,6 +88,8 @@ export function startHost<T>({ worker: script, transport, strip, fileName, strea
     prompt: (text?: string, options?: { password?: boolean }) => ask(text, options?.password),
   };
   for (const [name, value] of Object.entries(globals)) define(name, value);
+  // for libraries that show things by themselves, without taking a name that is not theirs
+  define(Symbol.for('arclab.kernel.display'), display.display);
 
   const engine = new Engine({
     host: {

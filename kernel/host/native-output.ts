@@ -59,6 +59,11 @@ function loadCLibrary(): Exclude<typeof loaded, null> {
   }
 }
 
+/** Whether the file descriptors 1 and 2 can be captured: `koffi` is installed, and this is a Unix. */
+export function canRedirect(): boolean {
+  return cLibrary() !== undefined;
+}
+
 /** The reading ends of the two pipes. */
 export interface NativePipes {
   stdout: number;

@@ -17,6 +17,9 @@ interface TslabDisplay {
 /** Where a kernel looks for the MIME bundle of a cell's value. */
 export const JUPYTER_DISPLAY = Symbol.for('Jupyter.display');
 
+/** Where this project's own kernel leaves its `display` for libraries. */
+const KERNEL_DISPLAY: unique symbol = Symbol.for('arclab.kernel.display') as never;
+
 /**
  * tslab's display, when this code runs in a tslab kernel. tslab hooks the `require` of its cells, not ours, so
  * its own hooked one is taken from the global that every cell is wrapped with.
@@ -52,7 +55,9 @@ export class Displayable {
 
   /** Shows it now: in the notebook where there is one, else as text on the standard output. */
   show(): void {
-    if (!this.#showInTslab()) console.log(this.text);
+    const kernel = globalThis as { [KERNEL_DISPLAY]?: (value: unknown) => void };
+    if (kernel[KERNEL_DISPLAY] !== undefined) kernel[KERNEL_DISPLAY](this);
+    else if (!this.#showInTslab()) console.log(this.text);
   }
 
   /** The plain text. */

@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process';
+import { isMainThread } from 'node:worker_threads';
+import type { Stripper } from '../engine/strip.js';
+import { startHost } from '../host/host.js';
+import { canRedirect } from '../host/native-output.js';
+import { serveLines } from './serve-lines.js';
+
+/** How the process that took the streams away from the bridge tells it so. */
+const MOVED = '--streams-at-3-and-4';
+
+/**
+ * Starts the bridge; `file` is the script that calls this, which also becomes the transport thread. Standard
+ * output carries the protocol, so nothing else may reach it. Where `koffi` is there, the file descriptor becomes
+ * a pipe and what is written to it is output of a cell. Where it is not, the script starts itself once more with
+ * the protocol on other descriptors, and what child processes and native libraries print goes to standard error.
+ */
+export function startBridge(file: string, strip: Stripper): void {
+  if (!isMainThread) {
+    serveLines();
+  } else if (process.argv.includes(MOVED)) {
+    startHost({ worker: file, transport: undefined, strip, streams: { stdin: 3, stdout: 4, stderr: 2 } });
+  } else if (canRedirect()) {
+    startHost({ worker: file, transport: undefined, strip });
+  } else {
+    const child = spawn(process.execPath, [...process.execArgv, file, MOVED], {
+      stdio: ['ignore', 2, 2, 0, 1],
+    });
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+    child.on('exit', (code) => process.exit(code ?? 1));
+  }
+}
