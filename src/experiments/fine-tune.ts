@@ -91,6 +91,7 @@ export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promis
   try {
     await stream.check();
     const decoder = await openDecoder(config, modelFolder, adapterFolder, vocabulary);
+    decoder.gradientCheckpointing = config.gradientCheckpointing;
     if (!config.resumeFromCheckpoint) config = startOver(config, note);
     const run = new Run(config, decoder, stream, validation, onEvent, new Pace(config.maxSteps, secondsLeft));
     try {

@@ -3,6 +3,7 @@ import { Rng } from '../common/rng.js';
 import type { Decoder } from '../models/decoder.js';
 import { KvCache } from '../models/kv-cache.js';
 import type { TextGrammar } from '../prompts/grammar.js';
+import { advisingOnMemory } from '../tensors/memory-advice.js';
 import * as tf from '../tensors/tf.js';
 import type { SamplingOptions } from './choice.js';
 import { TokenGrammar } from './constraint.js';
@@ -98,10 +99,10 @@ export async function generate(
   }
   const jobs = makeJobs(requests, tokenizer, options);
   if (jobs.length === 0) return requests.map(() => []);
-  const cache = new KvCache(decoder.config, {
-    slots: Math.min(batchSize, jobs.length),
-    maxLength: Math.min(maxSeqLen, longest + maxNewTokens),
-    floatType: decoder.floatType,
+  const slots = Math.min(batchSize, jobs.length);
+  const maxLength = Math.min(maxSeqLen, longest + maxNewTokens);
+  const cache = withinMemory(decoder, { slots, maxLength }, () => {
+    return new KvCache(decoder.config, { slots, maxLength, floatType: decoder.floatType });
   });
   try {
     return await new Engine(decoder, tokenizer, cache, jobs, requests.length, options).run();
@@ -255,7 +256,7 @@ class Engine {
     if (tokens.length === 0) return;
     this.#progress.steps += 1;
     const rows = ready.map(({ row }) => row);
-    const output = tf.tidy(() => {
+    const pass = (): tf.Tensor2D => {
       const hidden = this.#decoder.forwardCached(
         Int32Array.from(tokens),
         Int32Array.from(slots),
@@ -267,7 +268,8 @@ class Engine {
       return this.#decoder.logits(
         rows.length === tokens.length ? hidden : tf.gather(hidden, tf.tensor1d(rows, 'int32')),
       );
-    });
+    };
+    const output = withinMemory(this.#decoder, this.#cache, () => tf.tidy(pass));
     try {
       if (rows.length === 0) return;
       const choices = ready.map(({ slot }) => slot.choice());
@@ -296,6 +298,22 @@ class Engine {
     slot.job = null;
     slot.pending = [];
   }
+}
+
+/** Runs `f`; when the memory does not suffice, says what the answers took of it and what needs less. */
+function withinMemory<T>(
+  { floatType }: Pick<Decoder, 'floatType'>,
+  { slots, maxLength }: Pick<KvCache, 'slots' | 'maxLength'>,
+  f: () => T,
+): T {
+  return advisingOnMemory(
+    f,
+    () => `${slots} answers of up to ${maxLength} tokens at the same time`,
+    () => [
+      `a lower --batch_size (${slots} now) or --max_seq_len`,
+      ...(floatType === 'float32' ? ['--torch_dtype bfloat16'] : []),
+    ],
+  );
 }
 
 /** The item with the highest score, the first among equals. */

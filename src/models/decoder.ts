@@ -1,5 +1,6 @@
-import type { Rng } from '../common/rng.js';
+import { Rng } from '../common/rng.js';
 import { type FloatType, toFloatType } from '../tensors/float-type.js';
+import { checkpoint, isRecording } from '../tensors/gradients.js';
 import {
   cachedAttention,
   embedding,
@@ -51,6 +52,8 @@ export class Decoder {
   source = '';
   /** What the adapter is, when there is one. */
   lora: LoraOptions | undefined;
+  /** In training, keep of each layer only its input, and run it again for the gradient: less memory, more time. */
+  gradientCheckpointing = false;
   /** The type of the weights in the files that they came from: the one to save them in. */
   storedType: FloatType = 'float32';
   readonly embedTokens: tf.Tensor2D;
@@ -150,12 +153,26 @@ export class Decoder {
   }
 
   #run(tokens: Int32Array, positions: tf.Tensor1D, length: number, attend: Attend, pass: Pass): tf.Tensor2D {
-    const { cos, sin } = this.#rotary.rows(positions, length);
-    const rotary = { cos: toFloatType(cos, this.floatType), sin: toFloatType(sin, this.floatType) };
+    const rotary = this.#rotary.rows(positions, length);
+    const [cos, sin] = [rotary.cos, rotary.sin].map((table) => toFloatType(table, this.floatType)) as [
+      tf.Tensor2D,
+      tf.Tensor2D,
+    ];
     const rows = tf.tensor1d(this.cut?.rows(tokens) ?? tokens, 'int32');
     let hidden = toFloatType(embedding(this.embedTokens, rows), this.floatType);
     this.layers.forEach((layer, i) => {
-      const next = tf.tidy(() => this.#layer(layer, hidden, rotary, (q, k, v) => attend(i, q, k, v), pass));
+      // a layer that runs a second time draws the same dropout again
+      const state = pass.rng?.state();
+      const run = (x: tf.Tensor2D, [c, s]: readonly tf.Tensor[], again: boolean): tf.Tensor2D => {
+        const rotary = { cos: c as tf.Tensor2D, sin: s as tf.Tensor2D };
+        const rng = again && state ? Rng.fromState(state) : pass.rng;
+        return this.#layer(layer, x, rotary, (q, k, v) => attend(i, q, k, v), { ...pass, rng });
+      };
+      const next = tf.tidy(() =>
+        this.gradientCheckpointing && isRecording()
+          ? checkpoint(run, hidden, [cos, sin], trainedIn(layer))
+          : run(hidden, [cos, sin], false),
+      );
       hidden.dispose();
       hidden = next;
     });
@@ -240,6 +257,16 @@ export class Decoder {
     tf.dispose([...this.weights().values()]);
     this.#rotary.dispose();
   }
+}
+
+/** What training changes in a layer. */
+function trainedIn(layer: DecoderLayer): tf.Variable[] {
+  const tensors = Object.values(layer).flatMap((part: tf.Tensor | Projection) =>
+    part instanceof Projection
+      ? [part.weight, part.bias, part.adapter?.a, part.adapter?.b, part.adapter?.magnitude]
+      : [part],
+  );
+  return tensors.filter((tensor) => tensor instanceof tf.Variable && tensor.trainable) as tf.Variable[];
 }
 
 function largest(values: Int32Array): number {

@@ -22,34 +22,78 @@ export function variableGrads(
   f: () => tf.Scalar,
   variables: readonly tf.Variable[],
 ): { value: tf.Scalar; grads: tf.NamedTensorMap } {
+  if (isRecording()) throw new Error('variableGrads: gradients of gradients are not supported');
+  const { value, gradients } = differentiate(f, variables, (y) => tf.ones(y.shape));
+  const grads: tf.NamedTensorMap = {};
+  for (const [i, variable] of variables.entries()) {
+    const gradient = gradients[i];
+    if (gradient) grads[variable.name] = gradient;
+  }
+  return { value, grads };
+}
+
+/**
+ * f(x) of which only x is kept for the gradient: what f makes in between is made again when the gradient is asked for
+ * (Chen et al. 2016). The gradient is the same to the bit, given that f makes the same both times.
+ * @param f is told whether it runs for the second time
+ * @param constants tensors that f uses and that have no gradient, handed to it so that they are kept
+ * @param variables what f uses and training changes
+ */
+export function checkpoint<T extends tf.Tensor>(
+  f: (x: T, constants: readonly tf.Tensor[], again: boolean) => T,
+  x: T,
+  constants: readonly tf.Tensor[],
+  variables: readonly tf.Variable[],
+): T {
+  const operation = tf.customGrad((...parameters) => {
+    const save = parameters.at(-1) as unknown as (tensors: readonly tf.Tensor[]) => void;
+    save([x, ...constants]);
+    return {
+      value: f(x, constants, false),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [input, ...others] = saved as [T, ...tf.Tensor[]];
+        const leaves = [input, ...variables];
+        const { value, gradients } = differentiate(
+          () => f(input, others, true),
+          leaves,
+          () => dy.clone(),
+        );
+        value.dispose();
+        return gradients.map((gradient, i) => gradient ?? tf.zerosLike(leaves[i] as tf.Tensor));
+      },
+    };
+  });
+  return operation(x, ...variables) as T;
+}
+
+/** The value of f and its gradients with respect to some of the tensors that it uses, given that of the value. */
+function differentiate<T extends tf.Tensor>(
+  f: () => T,
+  leaves: readonly tf.Tensor[],
+  gradientOf: (value: T) => tf.Tensor,
+): { value: T; gradients: (tf.Tensor | undefined)[] } {
   const engine = tf.engine() as unknown as TapeEngine;
-  if (engine.state.gradientDepth > 0)
-    throw new Error('variableGrads: gradients of gradients are not supported');
+  const outer = engine.state.activeTape;
   engine.startTape();
   // the engine adds to this list while `f` runs
   const tape = engine.state.activeTape as tf.TapeNode[];
   try {
     const value = record(engine, f);
-    const path = tf.getFilteredNodesXToY(tape, [...variables], value);
+    const path = tf.getFilteredNodesXToY(tape, [...leaves], value);
     const onPath = new Set(path.map(({ id }) => id));
     for (const node of tape) if (!onPath.has(node.id)) freeSaved(node);
     return tf.tidy(() => {
-      const gradients = backpropagate(path, value);
-      const grads: tf.NamedTensorMap = {};
-      for (const variable of variables) {
-        const gradient = gradients.get(variable.id);
-        if (gradient) grads[variable.name] = gradient;
-      }
-      return { value, grads };
-    });
+      const found = backpropagate(path, value, gradientOf(value));
+      return { value, gradients: leaves.map(({ id }) => found.get(id)) };
+    }) as { value: T; gradients: (tf.Tensor | undefined)[] };
   } finally {
     for (const node of tape) freeSaved(node);
-    engine.state.activeTape = null;
+    engine.state.activeTape = outer;
   }
 }
 
 /** Runs `f` on the tape that was started, and ends it. */
-function record(engine: TapeEngine, f: () => tf.Scalar): tf.Scalar {
+function record<T extends tf.Tensor>(engine: TapeEngine, f: () => T): T {
   try {
     return tf.tidy(f);
   } finally {
@@ -58,8 +102,12 @@ function record(engine: TapeEngine, f: () => tf.Scalar): tf.Scalar {
 }
 
 /** Walks the tape backwards; gradients by tensor id, those of the leaves only. */
-function backpropagate(path: readonly tf.TapeNode[], value: tf.Scalar): Map<number, tf.Tensor> {
-  const gradients = new Map<number, tf.Tensor>([[value.id, tf.ones(value.shape)]]);
+function backpropagate(
+  path: readonly tf.TapeNode[],
+  value: tf.Tensor,
+  gradient: tf.Tensor,
+): Map<number, tf.Tensor> {
+  const gradients = new Map<number, tf.Tensor>([[value.id, gradient]]);
   for (const node of path.toReversed()) {
     if (!node.gradient) throw new Error(`kernel ${node.kernelName} has no gradient`);
     const dys = node.outputs.map(({ id }) => gradients.get(id) ?? null);

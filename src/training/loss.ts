@@ -9,7 +9,7 @@ import type { TrainingSample } from './sample-source.js';
 
 /** The part of a decoder that training needs. */
 export type TrainableDecoder = Pick<Decoder, 'forward' | 'labelLogProbs' | 'trainableVariables'> &
-  Partial<Pick<Decoder, 'floatType'>>;
+  Partial<Pick<Decoder, 'floatType' | 'gradientCheckpointing'>>;
 
 /** A micro-batch as the decoder takes it, with its labels. */
 interface LabelledBatch {

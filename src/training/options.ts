@@ -41,6 +41,8 @@ export interface FineTuneOptions {
   device?: string;
   /** What frozen weights and activations are kept in; default float32. Adapters and moments stay in float32. */
   torchDtype?: FloatType;
+  /** Keep of each layer only its input and run it again for the gradient: less memory, more time, the same digits. */
+  gradientCheckpointing?: boolean;
   seed?: number;
   learningRate?: number;
   lrSchedulerType?: string;
@@ -110,6 +112,7 @@ export const fineTuneDefaults = {
   warmupRatio: 0.05,
   batchSize: 16,
   maxGradNorm: 1,
+  gradientCheckpointing: false,
   weightDecay: 0,
   useLora: true,
   loraR: 32,
@@ -284,6 +287,7 @@ const free = new Set<string>([
   'resumeFromCheckpoint',
   'backend',
   'device',
+  'gradientCheckpointing',
   'workers',
   'maxSteps',
 ]);

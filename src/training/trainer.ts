@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { Rng } from '../common/rng.js';
+import { advisingOnMemory } from '../tensors/memory-advice.js';
 import * as tf from '../tensors/tf.js';
 import { DivergedError } from './errors.js';
 import { microBatchGradients, type TrainableDecoder } from './loss.js';
@@ -104,7 +105,11 @@ export class Trainer {
     for (const [i, samples] of microBatches.entries()) {
       const rng = Rng.of(options.seed, 'dropout', step, i);
       const { lossOn } = options;
-      const result = microBatchGradients(this.decoder, samples, { divisor, lossOn, rng, lossScale });
+      const result = advisingOnMemory(
+        () => microBatchGradients(this.decoder, samples, { divisor, lossOn, rng, lossScale }),
+        () => `step ${step}, ${describeMicroBatch(samples)}`,
+        () => this.#memoryAdvice(),
+      );
       gradients = accumulate(gradients, result.gradients);
       passes.push({ samples, logProbs: result.logProbs });
       await turn(); // lets signals and sample workers get a word in
@@ -154,9 +159,25 @@ export class Trainer {
     };
   }
 
+  /** Flags that make a step need less memory, those that are not in use yet. */
+  #memoryAdvice(): string[] {
+    const { decoder, options } = this;
+    return [
+      `a lower --max_tokens_per_batch (${options.maxTokensPerBatch} now) or --max_seq_len`,
+      ...(decoder.gradientCheckpointing ? [] : ['--gradient_checkpointing']),
+      ...((decoder.floatType ?? 'float32') === 'float32' ? ['--torch_dtype bfloat16'] : []),
+    ];
+  }
+
   dispose(): void {
     this.optimizer.dispose();
   }
+}
+
+function describeMicroBatch(samples: readonly TrainingSample[]): string {
+  const lengths = samples.map(({ tokens }) => tokens.length);
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  return `a micro-batch of ${samples.length} samples with ${total} tokens, the longest of ${Math.max(...lengths)}`;
 }
 
 /** Adds gradients by name; takes over both. */

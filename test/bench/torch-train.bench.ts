@@ -30,12 +30,19 @@ function sample(length: number, index: number): TrainingSample {
 }
 
 /** Our side, in a process of its own. */
-export async function measure(dora: string, lengths: string): Promise<Measurement> {
+export async function measure(
+  dora: string,
+  lengths: string,
+  checkpointing = '0',
+  steps = String(STEPS),
+): Promise<Measurement> {
   await initBackend('torch');
   const samples = lengths.split(',').map((length, i) => sample(Number(length), i));
   let at = 0;
+  const decoder = adaptedQwen(dora === '1');
+  decoder.gradientCheckpointing = checkpointing === '1';
   const trainer = new Trainer(
-    adaptedQwen(dora === '1'),
+    decoder,
     { next: async () => samples[at++ % samples.length] as TrainingSample },
     {
       seed: 0,
@@ -48,8 +55,8 @@ export async function measure(dora: string, lengths: string): Promise<Measuremen
     },
   );
   const times: number[] = [];
-  for (let i = 0; i <= STEPS; i++) times.push((await trainer.step()).seconds);
-  return { seconds: times.slice(1).sort((a, b) => a - b)[STEPS >> 1] as number, peak: peakBytes() };
+  for (let i = 0; i <= Number(steps); i++) times.push((await trainer.step()).seconds);
+  return { seconds: times.slice(1).sort((a, b) => a - b)[Number(steps) >> 1] as number, peak: peakBytes() };
 }
 
 export async function run(): Promise<void> {
@@ -76,4 +83,16 @@ export async function run(): Promise<void> {
       `${(ours.peak / theirs.peak).toFixed(2)} ×`,
     );
   }
+  console.log('the same with gradient checkpointing: LoRA, 2,048 tokens');
+  const [plain, checkpointed] = ['0', '1'].map((on) =>
+    askSide<Measurement>('torch-train', '0', '2048', on, '1'),
+  ) as [Measurement, Measurement];
+  for (const [side, { seconds, peak }] of [
+    ['everything kept', plain],
+    ['--gradient_checkpointing', checkpointed],
+  ] as const) {
+    row(side, `${seconds.toFixed(2)} s`, '', gigabytes(peak));
+  }
+  const [time, memory] = [checkpointed.seconds / plain.seconds, checkpointed.peak / plain.peak];
+  row('ratio', `${time.toFixed(2)} ×`, '', `${memory.toFixed(2)} ×`);
 }

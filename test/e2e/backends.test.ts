@@ -1,13 +1,16 @@
 /** The flows on an installed PyTorch or TensorFlow: the same losses and the same answers as on the embedded backend. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { fineTune } from '../../src/experiments/fine-tune.js';
 import { generateTasksToFile } from '../../src/experiments/generate-tasks.js';
 import { infer } from '../../src/experiments/infer.js';
 import { baseModelFolder, startKnobs } from '../../src/experiments/start.js';
+import { Decoder } from '../../src/models/decoder.js';
 import type { FloatType } from '../../src/tensors/precision.js';
+import { torchFailure } from '../../src/tensors/torch/errors.js';
+import { readCheckpoint } from '../../src/training/checkpoints.js';
 import { backendsUnderTest } from '../tensors/backends.js';
 
 describe.each(backendsUnderTest().filter((name) => name !== 'wasm'))('%s and wasm', (native) => {
@@ -85,6 +88,41 @@ describe.each(backendsUnderTest().filter((name) => name !== 'wasm'))('%s and was
         JSON.parse(readFileSync(join(folder, 'trainer_state.json'), 'utf8')).lossScale;
       expect(scaleOf(parts.checkpoint)).toEqual(scaleOf(file('float16/checkpoint-4')));
       expect(scaleOf(parts.checkpoint).scale).toBeGreaterThan(1);
+    },
+  );
+
+  test.runIf(native === 'torch')(
+    'memory that does not suffice is one line with what to do, and leaves the checkpoints',
+    async () => {
+      const forward = Decoder.prototype.forward;
+      let passes = 0;
+      // what torch says when a GPU is full
+      const message =
+        'CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 14.56 GiB';
+      const spy = vi.spyOn(Decoder.prototype, 'forward').mockImplementation(function (
+        this: Decoder,
+        ...args
+      ) {
+        if (++passes === 4) throw torchFailure('linear', message, '2.13.0');
+        return forward.apply(this, args);
+      });
+      const run = fineTune({
+        ...model,
+        backend: 'torch',
+        trainDatasets: [[file('tasks.json'), 'output-from-examples-mini']],
+        outputDir: file('full'),
+        maxSteps: 6,
+        saveSteps: 2,
+        batchSize: 2,
+        workers: 0,
+      });
+      await expect(run).rejects.toThrow(
+        /^out of memory in step 4, a micro-batch of 2 samples with \d+ tokens, the longest of \d+ \(torch: linear: CUDA out of memory.*GiB\); use a lower --max_tokens_per_batch \(4096 now\) or --max_seq_len, or --gradient_checkpointing, or --torch_dtype bfloat16$/,
+      );
+      spy.mockRestore();
+      const checkpoint = file('full/checkpoint-2');
+      expect(readdirSync(checkpoint)).toEqual(readdirSync(file('torch/checkpoint-2')));
+      expect(readCheckpoint(checkpoint).state.step).toBe(2);
     },
   );
 

@@ -6,11 +6,18 @@ import { UserError } from '../../src/common/errors.js';
 import { Rng } from '../../src/common/rng.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import { deviceName, parseDevice } from '../../src/tensors/device.js';
+import { OutOfMemoryError } from '../../src/tensors/errors.js';
 import { frozenLinear } from '../../src/tensors/kernels/index.js';
 import * as tf from '../../src/tensors/tf.js';
-import { UnknownOperationError } from '../../src/tensors/torch/errors.js';
+import {
+  NO_MESSAGE,
+  TorchError,
+  torchFailure,
+  UnknownOperationError,
+} from '../../src/tensors/torch/errors.js';
 import { chooseDevice, type Gpu } from '../../src/tensors/torch/gpus.js';
 import { readInstalledSchemas, reconcile, resolveSchemas } from '../../src/tensors/torch/installed.js';
+import { TorchLibrary } from '../../src/tensors/torch/library.js';
 import { inspectTorchFolder, requireTorch, type TorchInstallation } from '../../src/tensors/torch/locate.js';
 import { parseSchema, schemas } from '../../src/tensors/torch/schemas.js';
 import { backendsUnderTest } from './backends.js';
@@ -68,6 +75,23 @@ describe('an operation that the installed torch has in another form', () => {
     expect(error.message).toBe(
       'torch 2.9.0 has no operation op of the form that is known here; use a torch from 2.10 to 2.14, or another --backend',
     );
+  });
+});
+
+describe('what torch says of an error', () => {
+  test.each([
+    'CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 79.19 GiB',
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes",
+    'CUDA error: out of memory',
+    'CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`',
+  ])('%s: is about memory', (message) => {
+    expect(torchFailure('mm', message, '2.13.0')).toBeInstanceOf(OutOfMemoryError);
+  });
+
+  test('a release that says nothing is believed to be out of memory when hardly any is left', () => {
+    expect(torchFailure('mm', NO_MESSAGE, '2.11.0', true)).toBeInstanceOf(OutOfMemoryError);
+    expect(torchFailure('mm', NO_MESSAGE, '2.11.0', false)).toBeInstanceOf(TorchError);
+    expect(torchFailure('mm', 'shapes cannot be multiplied', '2.13.0', true)).toBeInstanceOf(TorchError);
   });
 });
 
@@ -172,6 +196,13 @@ describe.runIf(backendsUnderTest().includes('torch'))('on the installed torch', 
     expect(() =>
       tf.matMul(tf.zeros([2, 3]), tf.gather(tf.zeros([4, 3]), tf.tensor1d([9], 'int32')), false, true),
     ).toThrow(/^torch: index_select: INDICES element is out of/);
+  });
+
+  test('more memory than there is, and an operation that there is not, are named', async () => {
+    await initBackend('torch');
+    expect(() => tf.fill([2 ** 24, 2 ** 22], 1)).toThrow(OutOfMemoryError);
+    const library = new TorchLibrary(join(requireTorch().libraryFolder, 'libtorch_cpu.so'));
+    expect(() => library.dispatch('aten::no_such', '')).toThrow(UnknownOperationError);
   });
 
   test('a packed weight gives the same product, and goes when its weight goes', async () => {

@@ -10,6 +10,7 @@ import { labelCount } from '../../src/training/packing.js';
 import type { TrainingSample } from '../../src/training/sample-source.js';
 import { type StepReport, Trainer, type TrainerOptions } from '../../src/training/trainer.js';
 import { evaluateLoss } from '../../src/training/validation.js';
+import { backendsUnderTest } from '../tensors/backends.js';
 import { temporaryFolder } from './temporary.js';
 import { writeTinyModel } from './tiny.js';
 
@@ -99,6 +100,40 @@ test('how a global batch is split into micro-batches does not change its loss, g
     expect(largestDifference(other.weights, whole.weights)).toBeLessThan(1e-4);
   }
 });
+
+test.each(['wasm', ...backendsUnderTest().filter((name) => name === 'torch')])(
+  '%s: gradient checkpointing changes no bit, with dropout and DoRA',
+  async (backend) => {
+    await initBackend(backend);
+    const run = async (checkpointing: boolean) => {
+      const decoder = await tinyDecoder({
+        dropout: 0.3,
+        useDora: true,
+        targetModules: ['q_proj', 'o_proj', 'down_proj'],
+      });
+      decoder.gradientCheckpointing = checkpointing;
+      const before = tf.memory().numTensors;
+      const { gradients, logProbs } = microBatchGradients(decoder, randomSamples(3), {
+        divisor: 7,
+        lossOn: 'answer',
+        rng: Rng.of(4),
+      });
+      const values = Object.values(gradients).map((gradient) => Array.from(gradient.dataSync()));
+      expect(tf.memory().numTensors - before - values.length - 1, 'tensors left behind').toBeLessThanOrEqual(
+        // the squares of DoRA's base weights, and the rotary table
+        3 * decoder.layers.length + 2,
+      );
+      const result = { values, logProbs: Array.from(logProbs.dataSync()) };
+      tf.dispose([gradients, logProbs]);
+      decoder.dispose();
+      return result;
+    };
+    const [plain, checkpointed] = [await run(false), await run(true)];
+    expect(checkpointed.logProbs).toEqual(plain.logProbs);
+    expect(checkpointed.values).toEqual(plain.values);
+    await initBackend('wasm');
+  },
+);
 
 test('the summed gradient of micro-batches equals that of the global batch', async () => {
   const decoder = await tinyDecoder();

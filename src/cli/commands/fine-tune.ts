@@ -129,6 +129,12 @@ function configure(command: Command): void {
       defaults.maxGradNorm,
     )
     .option('--weight-decay <rate>', 'decoupled weight decay', number(0), defaults.weightDecay);
+  toggle(
+    command,
+    'gradient-checkpointing',
+    'run each layer again for its gradient: less memory, more time',
+    defaults.gradientCheckpointing,
+  );
   toggle(command, 'use-lora', 'train a LoRA adapter; otherwise all weights', defaults.useLora);
   command
     .option('--lora-r <rank>', 'rank of the adapter', integer(1), defaults.loraR)

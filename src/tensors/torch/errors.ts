@@ -1,4 +1,5 @@
 import { UserError } from '../../common/errors.js';
+import { OutOfMemoryError } from '../errors.js';
 
 /** No usable PyTorch: says what was found and what to do. */
 export class TorchNotFoundError extends UserError {}
@@ -25,4 +26,28 @@ export class TorchError extends Error {
   constructor(operation: string, message: string) {
     super(`torch: ${operation}: ${message}`);
   }
+}
+
+/** What a release before 2.13 tells us of an error; the rest it prints. */
+export const NO_MESSAGE = 'failed; torch printed why to the standard error';
+
+/**
+ * The error of a call, by what torch says of it: out of memory and an unknown operation are matters of the person at
+ * the keyboard, everything else is not.
+ * @param memoryIsLow for releases that say nothing: whether hardly any memory is left
+ */
+export function torchFailure(
+  operation: string,
+  message: string,
+  version: string,
+  memoryIsLow = false,
+): Error {
+  const outOfMemory = /out of memory|can't allocate memory|not enough memory|ALLOC_FAILED/i.test(message);
+  if (outOfMemory || (message === NO_MESSAGE && memoryIsLow)) {
+    return new OutOfMemoryError(`out of memory: torch: ${operation}: ${message}`);
+  }
+  if (/could not find schema|is only available for these backends/i.test(message)) {
+    return new UnknownOperationError(operation, version);
+  }
+  return new TorchError(operation, message);
 }

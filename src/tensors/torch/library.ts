@@ -1,5 +1,5 @@
 import koffi from 'koffi';
-import { TorchError } from './errors.js';
+import { NO_MESSAGE, torchFailure } from './errors.js';
 
 /** The address of a tensor object of libtorch; 0 is none. */
 export type Handle = number;
@@ -19,6 +19,10 @@ export class TorchLibrary {
   /** `aoti_torch_abi_version()`, which the dispatcher wants to be told. */
   readonly abiVersion: bigint;
   readonly base: number;
+  /** Of torch, for errors. */
+  version = 'of an unknown version';
+  /** Whether hardly any memory is left on the GPU. */
+  memoryIsLow: (() => boolean) | undefined;
   readonly #libs: readonly ReturnType<typeof koffi.load>[];
   readonly #words: Uint32Array;
   readonly #doubles: Float64Array;
@@ -113,7 +117,7 @@ export class TorchLibrary {
     const f = this.#find(prototype) as (...args: (number | bigint)[]) => number;
     const name = /(\w+)\(/.exec(prototype)?.[1] ?? prototype;
     return (...args) => {
-      if (f(...args) !== 0) throw new TorchError(name, this.message());
+      if (f(...args) !== 0) throw this.#failure(name);
     };
   }
 
@@ -122,12 +126,16 @@ export class TorchLibrary {
     const code = this.#dispatch(this.text(name), this.text(overload), this.base, this.abiVersion);
     if (code === 0) return;
     const plain = name.replace('aten::', '');
-    throw new TorchError(overload ? `${plain}.${overload}` : plain, this.message());
+    throw this.#failure(overload ? `${plain}.${overload}` : plain);
+  }
+
+  #failure(operation: string): Error {
+    return torchFailure(operation, this.message(), this.version, this.memoryIsLow?.() ?? false);
   }
 
   /** torch's words for the last error, on one line. */
   message(): string {
-    const text = this.#what?.() ?? 'failed; torch printed why to the standard error';
+    const text = this.#what?.() ?? NO_MESSAGE;
     return text.split('\n')[0]?.trim() || 'failed';
   }
 

@@ -1,8 +1,7 @@
 import type { Device } from '../device.js';
-import { OutOfMemoryError } from '../errors.js';
 import { stridesOf } from '../strides.js';
 import { TorchError, UnknownOperationError } from './errors.js';
-import type { Gpu } from './gpus.js';
+import { freeGpuMemory, type Gpu } from './gpus.js';
 import { resolveSchemas } from './installed.js';
 import { type Handle, RESULT_SLOT, type TorchLibrary } from './library.js';
 import type { OperationName, Schema, Slot } from './schemas.js';
@@ -73,6 +72,8 @@ export class Torch {
     this.device = device;
     this.gpu = gpu;
     this.version = version;
+    library.version = version;
+    library.memoryIsLow = gpu && (() => (freeGpuMemory() ?? gpu.memory) < gpu.memory / 20);
     this.#schemas = resolveSchemas(schemas);
     const dtype = (name: string) => library.value(`int32_t aoti_torch_dtype_${name}()`)();
     this.dtypes = {
@@ -196,12 +197,8 @@ export class Torch {
     const sizes = library.sizes(shape);
     const strides = library.sizes(stridesOf(shape), shape.length);
     const type = this.#deviceTypes[device.type];
-    try {
-      const result = library.slot(RESULT_SLOT);
-      this.#empty(shape.length, sizes, strides, this.dtypes[dtype], type, device.index, result);
-    } catch (error) {
-      throw asOutOfMemory(error, `a tensor [${shape}] of ${dtype}`);
-    }
+    const result = library.slot(RESULT_SLOT);
+    this.#empty(shape.length, sizes, strides, this.dtypes[dtype], type, device.index, result);
     return this.#take();
   }
 
@@ -379,11 +376,7 @@ export class Torch {
     }
     // lists and optionals use the result slot while they are made, never the stack
     for (let i = 0; i < slots.length; i++) this.#encode(i, slots[i] as Slot, args[i] ?? null, name);
-    try {
-      library.dispatch(schema.name, schema.overload);
-    } catch (error) {
-      throw asOutOfMemory(error, name);
-    }
+    library.dispatch(schema.name, schema.overload);
     const results: Handle[] = [];
     for (const [i, { type }] of schema.returns.entries()) {
       results.push(type === 'Tensor' ? this.#take(library.getInt(i)) : library.getInt(i));
@@ -448,12 +441,4 @@ function fits(args: readonly Argument[], slots: readonly Slot[]): boolean {
     slots.slice(args.length).every(({ optional }) => optional) &&
     args.slice(slots.length).every((value) => value === null)
   );
-}
-
-/** torch's complaint about memory as ours, which names what did not fit. */
-function asOutOfMemory(error: unknown, what: string): unknown {
-  const message = error instanceof Error ? error.message : '';
-  return /out of memory|can't allocate memory|not enough memory/i.test(message)
-    ? new OutOfMemoryError(`out of memory: torch could not make ${what}: ${message}`)
-    : error;
 }
