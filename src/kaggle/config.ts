@@ -102,6 +102,12 @@ export function slugOf(title: string): string {
     .replace(/^-|-$/g, '');
 }
 
+/** What is left to compute with: nothing to choose where nothing is left out. */
+function backendOf(leaveOut: KaggleConfig['leaveOut']): string | undefined {
+  if (leaveOut.includes('torch')) return 'wasm';
+  return leaveOut.includes('wasm') ? 'torch' : undefined;
+}
+
 /**
  * Reads a configuration, or takes the defaults; a slug without a title gives one, and the other way round.
  * @throws {UserError} when it is wrong, or title and slug do not belong together
@@ -121,6 +127,15 @@ export function loadConfig(path?: string): KaggleConfig {
       : slug !== undefined
         ? { slug, title: slug.replaceAll('-', ' ') }
         : {};
+  const { leaveOut = [], backend = backendOf(leaveOut) } = given;
+  if (leaveOut.some((name) => name === backend)) {
+    throw new KaggleError(`${source}: the backend ${backend} is to be used and to be left out`);
+  }
   // a title may give an address that is too short, and a slug a title
-  return { ...configDefaults, ...given, ...(checkConfig(named, source) as typeof named) };
+  return {
+    ...configDefaults,
+    ...given,
+    ...(backend ? { backend } : {}),
+    ...(checkConfig(named, source) as typeof named),
+  };
 }

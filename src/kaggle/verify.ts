@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import rehearse from '../../templates/kaggle/rehearse.py.njk';
 import { loadTasks } from '../arc/dataset.js';
 import { readJson } from '../common/files.js';
+import { loadPredictions } from '../evaluation/files.js';
 import { validateSubmission } from '../evaluation/submission.js';
 import { KaggleError } from './errors.js';
 import { checkKernelMetadata } from './metadata.js';
@@ -37,6 +38,8 @@ export interface VerifyResult {
   readonly network: string;
   /** How many the valid submission covers; 0 when a cell has failed. */
   readonly tasks: number;
+  /** How many predictions of the model it rests on; a submission is valid without any. */
+  readonly predictions: number;
 }
 
 export interface VerifyOptions {
@@ -124,6 +127,7 @@ export async function verifyNotebook(folder: string, options: VerifyOptions = {}
       options.onCell,
     );
     let tasks = 0;
+    let predictions = 0;
     if (cells.every(({ error }) => error === null)) {
       const challenges = loadTasks(stage.challenges);
       validateSubmission(
@@ -132,12 +136,14 @@ export async function verifyNotebook(folder: string, options: VerifyOptions = {}
         basename(stage.submission),
       );
       tasks = challenges.size;
+      predictions = loadPredictions(join(stage.working, 'submission_task_results.json')).length;
     }
     return {
       cells,
       secondsToTypeScript: cells.find(({ id }) => id === firstTypeScript?.id)?.start ?? Number.NaN,
       network: network.words,
       tasks,
+      predictions,
     };
   } finally {
     rmSync(temporary, { recursive: true, force: true });

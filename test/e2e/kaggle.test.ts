@@ -82,12 +82,14 @@ const MARK = 'async function submit(options, parts = {}) {';
 // a rehearsal starts a Python kernel, and every test starts one
 describe.runIf(jupyterPython())('a notebook on a copy of Kaggle', { timeout: 200_000 }, () => {
   it.each(backendsUnderTest())('leaves a valid submission with %s', async (backend) => {
-    const { cells, secondsToTypeScript, tasks } = await rehearse({ backend });
+    const { cells, secondsToTypeScript, tasks, predictions } = await rehearse({ backend });
     expect(cells.filter(({ error }) => error)).toEqual([]);
     expect(cells.at(-1)!.output).toContain(
       `submission.json is valid: ${tasks} tasks, ${2 * (tasks + 1)} attempts`,
     );
     expect(cells.find(({ id }) => id === 'bootstrap')!.output).toMatch(new RegExp(`backend +${backend}`));
+    // a busy machine may not get to all of them in time
+    expect(predictions).toBeGreaterThan(0);
     process.stderr.write(`${secondsToTypeScript.toFixed(1)} s to the first cell of TypeScript\n`);
   });
 

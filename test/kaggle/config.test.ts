@@ -18,6 +18,11 @@ it('has a default for everything', () => {
   expect(load({})).toEqual(configDefaults);
 });
 
+it('takes the backend that is left', () => {
+  expect(load({ leaveOut: ['torch'] }).backend).toBe('wasm');
+  expect(load({ leaveOut: ['wasm'] }).backend).toBe('torch');
+});
+
 it('takes the address from the title, and the title from the address', () => {
   expect(load({ title: 'ARC: third try' })).toMatchObject({ slug: 'arc-third-try', title: 'ARC: third try' });
   expect(load({ slug: 'third-try' })).toMatchObject({ slug: 'third-try', title: 'third try' });
@@ -33,6 +38,7 @@ it.each([
   [{ datasets: ['qwen'] }, '/datasets/0: must match pattern'],
   [{ dataset: { slug: 'my-weights', title: 'My weights', license: 'mine' } }, 'must be one of CC0-1.0'],
   [{ leaveOut: ['everything'] }, 'must be one of torch, wasm, comments'],
+  [{ backend: 'torch', leaveOut: ['torch'] }, 'the backend torch is to be used and to be left out'],
   [{ timeBudget: 'soon' }, '/timeBudget'],
   [{ internet: true }, 'must not have the property "internet"'],
 ])('says what is wrong with %j', (config, message) => {

@@ -10,7 +10,7 @@ export default {
       .option('--timeout <seconds>', 'the most that one cell may take', number(1), 600);
   },
   async run([folder], options: { backend?: string; timeout: number }) {
-    const { cells, secondsToTypeScript, network, tasks } = await verifyNotebook(folder!, {
+    const { cells, secondsToTypeScript, network, tasks, predictions } = await verifyNotebook(folder!, {
       ...options,
       onCell: ({ id, start, seconds, output, error }) => {
         process.stdout.write(`${start.toFixed(1).padStart(6)} s  ${id} (${seconds.toFixed(1)} s)\n`);
@@ -21,10 +21,14 @@ export default {
       },
     });
     const failed = cells.find(({ error }) => error);
+    const verdict = failed
+      ? `failed in cell ${failed.id}`
+      : predictions === 0
+        ? 'failed: the submission is valid, but none of it comes from the model'
+        : `passed: a valid submission for ${tasks} tasks from ${predictions} predictions`;
     process.stdout.write(
-      `${secondsToTypeScript.toFixed(1)} s from the start of the kernel to the first cell of TypeScript; ${network}\n` +
-        (failed ? `failed in cell ${failed.id}\n` : `passed: a valid submission for ${tasks} tasks\n`),
+      `${secondsToTypeScript.toFixed(1)} s from the start of the kernel to the first cell of TypeScript; ${network}\n${verdict}\n`,
     );
-    if (failed) process.exitCode = 1;
+    if (!verdict.startsWith('passed')) process.exitCode = 1;
   },
 } satisfies CommandFile;
