@@ -15,8 +15,8 @@ export interface EngineEvents {
   onInputRequest(id: string, prompt: string, password: boolean): void;
 }
 
-/** Milliseconds that a question about live values waits: the main thread may be busy for hours. */
-const LOOK_TIMEOUT = 150;
+/** Milliseconds that a question about live values waits: a cell that computes lets nothing in for hours. */
+const PATIENCE = { idle: 2000, busy: 100 };
 
 /** Cells and questions for the engine, each with its answer. */
 export class EngineLink {
@@ -24,6 +24,8 @@ export class EngineLink {
   #events: EngineEvents;
   #waiting = new Map<string, (message: FromEngine) => void>();
   #asked = 0;
+  /** How many have been sent and are not done. */
+  #cells = 0;
 
   constructor(engine: EngineConnection, events: EngineEvents) {
     this.#engine = engine;
@@ -45,9 +47,11 @@ export class EngineLink {
 
   /** Runs a cell to its end. */
   execute(id: string, request: CellRequest): Promise<CellOutcome> {
+    this.#cells++;
     return new Promise((resolve) => {
       this.#waiting.set(id, (message) => {
         if (message.type !== 'done') return;
+        this.#cells--;
         this.#waiting.delete(id);
         resolve(message.outcome);
       });
@@ -74,7 +78,8 @@ export class EngineLink {
         this.#waiting.delete(question.id);
         resolve(answer);
       };
-      const timer = setTimeout(end, LOOK_TIMEOUT, undefined);
+      const patience = this.#cells > 0 ? PATIENCE.busy : PATIENCE.idle;
+      const timer = setTimeout(end, patience, undefined);
       this.#waiting.set(question.id, end);
       this.#engine.send(question);
     });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompletionItem, Language } from '../language/language.js';
 import type { EngineLink } from './engine-link.js';
 import { codePointOffset, utf16Offset } from './text.js';
@@ -12,18 +13,21 @@ function placeOf({ code, cursor_pos: position }: Json): { text: string; offset: 
   return { text, offset: typeof position === 'number' ? utf16Offset(text, position) : text.length };
 }
 
+/** JupyterLab drops what comes after a second; TypeScript may still be loading then. In ms. */
+const TIMELY = 700;
+
 /** Answers `complete_request`: what TypeScript knows first, then what only the live values know. */
 export async function completeReply(content: Json, language: Language, engine: EngineLink): Promise<object> {
   const { text, offset } = placeOf(content);
-  const match = LIVE_PATH.exec(text.slice(0, offset));
-  const [, path = '', typed = ''] = match ?? [];
-  const [known, live] = await Promise.all([
-    language.complete(text, offset),
-    engine.properties(path.replace(/\??\.$/, '').replaceAll('?.', '.')),
-  ]);
-  // inside of a string or a comment TypeScript offers paths or nothing; live names do not belong there
-  const quoted = known.start !== offset - typed.length;
-  const fitting = quoted ? [] : live.filter(({ name }) => name.startsWith(typed) && isIdentifier(name));
+  const [, path = '', typed = ''] = LIVE_PATH.exec(text.slice(0, offset)) ?? [];
+  const late = sleep(TIMELY, undefined, { ref: false });
+  const asked = language.complete(text, offset);
+  const names = await engine.properties(path.replace(/\??\.$/, '').replaceAll('?.', '.'));
+  const live = names.filter(({ name }) => name.startsWith(typed) && isIdentifier(name));
+  // live values alone are better than an answer that comes too late
+  const timely = live.length > 0 ? await Promise.race([asked, late]) : await asked;
+  const known = timely ?? { start: offset - typed.length, end: offset, items: [], quoted: false };
+  const fitting = known.quoted ? [] : live;
   const items = new Map<string, CompletionItem>();
   for (const item of [...known.items, ...fitting]) if (!items.has(item.name)) items.set(item.name, item);
   return {

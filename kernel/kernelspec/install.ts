@@ -57,8 +57,8 @@ export function installKernelspec(
       `cannot write to ${kernels}: ${(error as Error).message}. Choose another place with --user or --prefix.`,
     );
   } finally {
-    rmSync(fresh, { recursive: true, force: true });
-    rmSync(old, { recursive: true, force: true });
+    removeFolder(fresh);
+    removeFolder(old);
   }
   return folder;
 }
@@ -91,6 +91,11 @@ export function uninstallKernelspec(name: string, prefix?: string): string {
     throw new UserError(`cannot remove ${kernel.folder}: ${(error as Error).message}`);
   }
   return kernel.folder;
+}
+
+/** What is not there, or below a file, needs no removal. */
+function removeFolder(path: string): void {
+  if (existsSync(path)) rmSync(path, { recursive: true });
 }
 
 /** Folder by folder: Node's recursive mkdir never returns below /proc. */

@@ -41,7 +41,7 @@ export class LanguageClient implements Language {
 
   async complete(code: string, offset: number): Promise<Completions> {
     const answer = (await this.#ask({ type: 'complete', code, offset })) as Completions | undefined;
-    return answer ?? { start: offset, end: offset, items: [] };
+    return answer ?? { start: offset, end: offset, items: [], quoted: false };
   }
 
   async inspect(code: string, offset: number): Promise<string | undefined> {
@@ -108,7 +108,7 @@ export class LanguageClient implements Language {
 export const noLanguage: Language = {
   note: () => {},
   check: async () => [],
-  complete: async (_, offset) => ({ start: offset, end: offset, items: [] }),
+  complete: async (_, offset) => ({ start: offset, end: offset, items: [], quoted: false }),
   inspect: async () => undefined,
   isComplete: async () => ({ status: 'unknown' }),
   close: () => {},

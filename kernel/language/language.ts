@@ -5,6 +5,8 @@ export interface Completions {
   start: number;
   end: number;
   items: CompletionItem[];
+  /** The place is inside of a string, a template or a comment: names of values do not belong there. */
+  quoted: boolean;
 }
 
 export interface CompletionItem {

@@ -83,7 +83,10 @@ export class CellService {
       .sort((a, b) => (a.sortText < b.sortText ? -1 : a.sortText > b.sortText ? 1 : a.name < b.name ? -1 : 1))
       .slice(0, MAX_ITEMS)
       .map(({ name, kind }) => ({ name, kind }));
-    return { start, end: offset, items };
+    const source = this.#service.getProgram()?.getSourceFile(this.#draft);
+    const comment = this.#service.getSpanOfEnclosingComment(this.#draft, offset, false);
+    const quoted = comment !== undefined || (source !== undefined && isQuoted(source, offset));
+    return { start, end: offset, items, quoted };
   }
 
   inspect(code: string, offset: number): string | undefined {
@@ -91,7 +94,8 @@ export class CellService {
     // with the cursor behind a name or its opening parenthesis the name is meant
     for (const at of [offset, offset - 1, offset - 2]) {
       const info = at >= 0 ? this.#service.getQuickInfoAtPosition(this.#draft, at) : undefined;
-      if (!info) continue;
+      // of a name that nobody knows TypeScript says "any"
+      if (!info || ts.displayPartsToString(info.displayParts) === 'any') continue;
       const tags = (info.tags ?? []).map(({ name, text }) =>
         `@${name} ${ts.displayPartsToString(text)}`.trim(),
       );
@@ -161,4 +165,16 @@ export class CellService {
       },
     };
   }
+}
+
+/** Whether a place is inside of a string or of the text of a template. */
+function isQuoted(source: ts.SourceFile, offset: number): boolean {
+  const visit = (node: ts.Node): boolean => {
+    if (offset <= node.getStart(source) || offset > node.end) return false;
+    const isText =
+      ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node);
+    if (!isText) return ts.forEachChild(node, visit) ?? false;
+    return offset < node.end || (node as ts.LiteralLikeNode).isUnterminated === true;
+  };
+  return ts.forEachChild(source, visit) ?? false;
 }

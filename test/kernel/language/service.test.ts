@@ -88,6 +88,15 @@ test('completion of names, members, modules and paths', () => {
   expect(middle).toMatchObject({ start: 13, end: 15, items: [{ name: 'inner', kind: 'property' }] });
 });
 
+// biome-ignore-start lint/suspicious/noTemplateCurlyInString: the text of a template is what this is about
+test('a place inside of a string or a comment is told apart', () => {
+  const quoted = (code: string) => service.complete(code, code.length).quoted;
+  expect(['"abc', "'a.b", '`a ', '`${a} b', '// x', '/* y'].map(quoted)).toEqual(Array(6).fill(true));
+  expect(['abc', '"a" + b', '`${a', '/* y */ z', ''].map(quoted)).toEqual(Array(5).fill(false));
+});
+
+// biome-ignore-end lint/suspicious/noTemplateCurlyInString: as above
+
 test('inspection gives signature and documentation', () => {
   cell(
     "/** Half of it. */ function half(n: number): number { return n / 2 } import { side } from './lib/shapes.ts';",

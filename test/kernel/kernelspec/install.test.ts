@@ -1,0 +1,126 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { jupyterPython } from '../python.js';
+
+const cli = fileURLToPath(new URL('../../../dist/arclab.cjs', import.meta.url));
+let prefix: string;
+let env: NodeJS.ProcessEnv;
+
+beforeEach(() => {
+  prefix = mkdtempSync(join(tmpdir(), 'arclab-kernelspec-'));
+  const { VIRTUAL_ENV, CONDA_PREFIX, ...rest } = process.env;
+  env = { ...rest, JUPYTER_DATA_DIR: join(prefix, 'user'), JUPYTER_PATH: '' };
+});
+afterEach(() => rmSync(prefix, { recursive: true, force: true }));
+
+function arclab(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [cli, 'kernel', ...args], { env, encoding: 'utf8' });
+}
+const kernels = () => join(prefix, 'share/jupyter/kernels');
+
+test('writes kernel.json with the Node that runs now, the bundle, and logos', () => {
+  expect(arclab('install', '--prefix', prefix).status).toBe(0);
+  const folder = join(kernels(), 'arclab');
+  const spec = JSON.parse(readFileSync(join(folder, 'kernel.json'), 'utf8'));
+  expect(spec).toMatchObject({ language: 'typescript', interrupt_mode: 'message' });
+  const [node, bundle, file] = spec.argv;
+  expect([node, file]).toEqual([process.execPath, '{connection_file}']);
+  expect(existsSync(bundle)).toBe(true);
+  for (const size of [32, 64]) {
+    const png = readFileSync(join(folder, `logo-${size}x${size}.png`));
+    expect(png.subarray(1, 4).toString()).toBe('PNG');
+    // width and height of the header
+    expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([size, size]);
+  }
+  expect(readFileSync(join(folder, 'logo-svg.svg'), 'utf8')).toContain('<svg');
+  // nothing half-made stays beside it
+  expect(readdirSync(kernels())).toEqual(['arclab']);
+});
+
+test('a name takes the place of what had it, such as tslab, and stock tslab gets another', () => {
+  mkdirSync(join(kernels(), 'tslab'), { recursive: true });
+  writeFileSync(join(kernels(), 'tslab/kernel.json'), '{ "argv": ["old"] }');
+  writeFileSync(join(kernels(), 'tslab/stray'), '');
+  expect(arclab('install', '--prefix', prefix, '--name', 'tslab', '--tslab').status).toBe(0);
+  expect(readdirSync(kernels()).sort()).toEqual(['tslab', 'tslab-stock']);
+  expect(existsSync(join(kernels(), 'tslab/stray'))).toBe(false);
+  const ours = JSON.parse(readFileSync(join(kernels(), 'tslab/kernel.json'), 'utf8'));
+  const stock = JSON.parse(readFileSync(join(kernels(), 'tslab-stock/kernel.json'), 'utf8'));
+  expect(ours.argv[1]).toMatch(/kernel\.cjs$/);
+  expect(stock.argv[1]).toMatch(/tslab$/);
+});
+
+test('--user, --sys-prefix, list and uninstall', () => {
+  expect(arclab('list').stdout).toContain('arclab kernel install');
+  expect(arclab('install', '--user').stdout).toContain(join(prefix, 'user/kernels/arclab'));
+  env.VIRTUAL_ENV = join(prefix, 'venv');
+  expect(arclab('install', '--sys-prefix', '--name', 'in-venv').stdout).toContain(
+    join(prefix, 'venv/share/jupyter/kernels/in-venv'),
+  );
+  const foreign = join(prefix, 'user/kernels/foreign');
+  mkdirSync(foreign);
+  writeFileSync(join(foreign, 'kernel.json'), '{ "argv": ["python"] }');
+  const { stdout } = arclab('list');
+  expect(stdout.match(/^\S+/gm)).toEqual(['in-venv', 'arclab']);
+  expect(arclab('uninstall', 'foreign')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('installed are: in-venv, arclab'),
+  });
+  expect(arclab('uninstall').status).toBe(0);
+  expect(existsSync(join(prefix, 'user/kernels/arclab'))).toBe(false);
+  expect(existsSync(foreign)).toBe(true);
+});
+
+describe('mistakes are one line, exit code 2, and leave nothing behind', () => {
+  const cases: [string, () => string[], RegExp][] = [
+    [
+      'a name with a slash',
+      () => ['--prefix', prefix, '--name', '../up'],
+      /--name "\.\.\/up": expected letters/,
+    ],
+    ['a place that is a file', () => ['--prefix', cli], /cannot write to .*Choose another place/],
+    ['a place below /proc', () => ['--prefix', '/proc/nowhere'], /cannot write to \/proc\/nowhere/],
+    ['two places', () => ['--user', '--sys-prefix'], /give one of them/],
+  ];
+  test.each(cases)('%s', (_, args, message) => {
+    const { status, stderr } = arclab('install', ...args());
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(existsSync(kernels())).toBe(false);
+  });
+
+  test.skipIf(process.getuid?.() === 0)('a folder that cannot be written', () => {
+    chmodSync(prefix, 0o500);
+    const { status, stderr } = arclab('install', '--prefix', prefix);
+    chmodSync(prefix, 0o700);
+    expect(status).toBe(2);
+    expect(stderr).toContain('cannot write');
+  });
+});
+
+const python = jupyterPython();
+
+test.skipIf(python === undefined)('Jupyter finds it', () => {
+  arclab('install', '--prefix', prefix, '--name', 'Mine');
+  const code =
+    'from jupyter_client.kernelspec import KernelSpecManager as M; s = M().get_kernel_spec("mine"); print(s.display_name, s.interrupt_mode)';
+  const output = execFileSync(python!, ['-c', code], {
+    env: { ...env, JUPYTER_PATH: join(prefix, 'share/jupyter') },
+    encoding: 'utf8',
+  });
+  expect(output.trim()).toBe('TypeScript (arclab) message');
+});

@@ -1,0 +1,75 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { KernelClient, streamText } from '../jupyter/client.js';
+
+describe('on the kernel', () => {
+  let folder: string;
+  let kernel: KernelClient;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'arclab-language-'));
+    writeFileSync(join(folder, 'shapes.ts'), '/** How many sides. */\nexport const sides: number = 4;\n');
+    kernel = await KernelClient.start({ cwd: folder });
+  });
+  afterAll(() => {
+    kernel.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const complete = async (code: string, cursor = [...code].length) =>
+    (await kernel.ask('complete_request', { code, cursor_pos: cursor })).reply.content;
+  const inspect = async (code: string) =>
+    (await kernel.ask('inspect_request', { code, cursor_pos: [...code].length, detail_level: 0 })).reply
+      .content;
+
+  test('type errors are said right after a cell that succeeds', async () => {
+    const { reply } = await kernel.execute('const wrong: string = 1 as any as number; wrong');
+    expect(reply.content.status).toBe('ok');
+    const warning = await kernel.next(({ type, parent }) => type === 'stream' && parent === reply.parent);
+    expect(warning.content.name).toBe('stderr');
+    expect(warning.content.text).toMatch(/^cell-1\.ts:1:7 - warning TS2322: /);
+  });
+
+  test('a cell that fails is explained before its reply', async () => {
+    const answer = await kernel.execute('const n: any = 1;\nconst typo = (n as number).toFixd(2)');
+    expect(answer.reply.content.ename).toBe('TypeError');
+    expect(answer.outputs.map(({ type }) => type)).toEqual(['execute_input', 'error', 'stream']);
+    expect(streamText(answer, 'stderr')).toContain("Did you mean 'toFixed'?");
+  });
+
+  test('completion by types and by what is there', async () => {
+    await kernel.execute("import { sides } from './shapes.ts'; const live: any = { hidden: 1, other: 2 }");
+    expect(await complete('sides.toFi')).toMatchObject({
+      matches: ['toFixed'],
+      cursor_start: 6,
+      cursor_end: 10,
+    });
+    // an `any` has no types, but a value
+    expect((await complete('live.hid')).matches).toEqual(['hidden']);
+    expect((await complete('li')).matches).toContain('live');
+    expect(await complete('"😀"; sides.toFi')).toMatchObject({ cursor_start: 11, cursor_end: 15 });
+    expect((await complete("import {} from './sha")).matches).toEqual(['shapes']);
+    expect((await complete('"live.hid')).matches).toEqual([]);
+  });
+
+  test('inspection by types and by what is there', async () => {
+    const found = await inspect('sides');
+    expect(found.found).toBe(true);
+    expect(found.data['text/plain']).toContain('sides: number');
+    expect(found.data['text/plain']).toContain('How many sides.');
+    expect(found.data['text/plain']).toContain('4');
+    expect(await inspect('nothingOfThatName')).toMatchObject({ status: 'ok', found: false, data: {} });
+  });
+});
+
+test('warnings can be waited for, and turned off', async () => {
+  const code = 'const wrong: string = 1 as any as number';
+  const waiting = await KernelClient.start({ env: { ARCLAB_KERNEL_TYPES: 'wait' } });
+  expect(streamText(await waiting.execute(code), 'stderr')).toContain('TS2322');
+  waiting.close();
+  const off = await KernelClient.start({ env: { ARCLAB_KERNEL_TYPES: 'off' } });
+  const failed = await off.execute(`${code}; throw 1`);
+  expect(streamText(failed, 'stderr')).toBe('');
+  off.close();
+});
