@@ -86,6 +86,7 @@ const entries = {
   'submit-worker': 'src/experiments/submit-worker.ts',
   'wasm-worker': 'src/tensors/wasm/worker.ts',
   bench: 'test/bench/main.ts',
+  gpu: 'test/gpu/main.ts',
   kernel: 'kernel/jupyter/main.ts',
   'kernel-language': 'kernel/language/worker.ts',
   'kernel-bridge': 'kernel/bridge/main.ts',

@@ -3,6 +3,7 @@ import { addAdapter } from '../../src/models/adapter.js';
 import type { DecoderConfig } from '../../src/models/config.js';
 import { Decoder } from '../../src/models/decoder.js';
 import { VocabularyCut } from '../../src/models/vocabulary-cut.js';
+import { type FloatType, toFloatType } from '../../src/tensors/float-type.js';
 import * as tf from '../../src/tensors/tf.js';
 
 /** The shape of Qwen2-0.5B. */
@@ -28,22 +29,26 @@ export const qwenConfig: DecoderConfig = {
  * A decoder of that shape with weights that are random enough to be timed: one million draws, over and over.
  * @param kept ids of the tokens that embeddings and head have rows for; all when absent
  */
-export function qwenDecoder(kept?: Int32Array): Decoder {
+export function qwenDecoder(
+  kept?: Int32Array,
+  { config = qwenConfig, floatType = 'float32' }: { config?: DecoderConfig; floatType?: FloatType } = {},
+): Decoder {
   const rng = Rng.of(0, 'qwen');
   const draws = Float32Array.from({ length: 1 << 20 }, () => rng.normal(0, 0.02));
   // one array for all: every tensor copies what it needs of it
-  const values = new Float32Array(qwenConfig.vocabSize * qwenConfig.hiddenSize);
+  const values = new Float32Array(config.vocabSize * config.hiddenSize);
   for (let at = 0; at < values.length; at += draws.length) {
     values.set(draws.subarray(0, values.length - at), at);
   }
   const weights = (_: string, shape: number[]) =>
-    tf.tensor(values.subarray(0, tf.util.sizeFromShape(shape)), shape);
-  return new Decoder(qwenConfig, weights, kept ? { cut: new VocabularyCut(kept, qwenConfig.vocabSize) } : {});
+    tf.tidy(() => toFloatType(tf.tensor(values.subarray(0, tf.util.sizeFromShape(shape)), shape), floatType));
+  const cut = kept && new VocabularyCut(kept, config.vocabSize);
+  return new Decoder(config, weights, { cut, floatType });
 }
 
 /** The same with a trainable adapter of rank 32 on the projections of attention. */
-export function adaptedQwen(useDora: boolean): Decoder {
-  const decoder = qwenDecoder();
+export function adaptedQwen(useDora: boolean, options?: Parameters<typeof qwenDecoder>[1]): Decoder {
+  const decoder = qwenDecoder(undefined, options);
   const lora = { rank: 32, alpha: 64, dropout: 0, useRslora: false, useDora, init: 'default' as const };
   addAdapter(decoder, lora, Rng.of(0, 'lora'));
   return decoder;
