@@ -23,6 +23,9 @@ export type TypeWarnings = 'late' | 'wait' | 'off';
 /** Requests of cells whose outputs may still come are remembered: timers and rejections outlive their cell. */
 const REMEMBERED = 10_000;
 
+/** ms */
+const CALM = 100;
+
 export interface ExecutorParts {
   engine: EngineLink;
   iopub: IoPub;
@@ -42,6 +45,7 @@ export class Executor {
   #cells = 0;
   #headers = new Map<string, Header>();
   #closed = false;
+  #calm: NodeJS.Timeout | undefined;
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
@@ -116,6 +120,7 @@ export class Executor {
     const code = typeof content.code === 'string' ? content.code : '';
     const silent = content.silent === true;
     const stored = !silent && content.store_history !== false;
+    this.#flushWhenCalm();
     iopub.status('busy', header);
     if (stored) history.add(++this.#count, code);
     if (!silent) iopub.publish('execute_input', { code, execution_count: this.#count }, header);
@@ -141,10 +146,17 @@ export class Executor {
             payload: page === undefined ? [] : await this.#page(page),
           };
     this.#running = undefined;
+    this.#flushWhenCalm();
     if (this.#closed) return false;
     replies.send('shell', request, reply, { status: reply.status });
     iopub.status('idle', header);
     return outcome.status === 'error';
+  }
+
+  /** Types are looked at when no cell has begun or ended for a while: quick ones need the processor themselves. */
+  #flushWhenCalm(): void {
+    clearTimeout(this.#calm);
+    this.#calm = setTimeout(() => this.#parts.language.flush(), CALM);
   }
 
   #publishOutcome(outcome: CellOutcome, header: Header, stored: boolean): void {
@@ -167,7 +179,10 @@ export class Executor {
     const warned = language.check(cell).then((warnings) => {
       iopub.output({ type: 'stream', name: 'stderr', text: warnings.join('') }, running.request.header);
     });
-    if (failed || types === 'wait') await warned;
+    if (failed || types === 'wait') {
+      language.flush();
+      await warned;
+    }
   }
 
   async #evaluate(expressions: unknown, { id }: Running): Promise<Json> {

@@ -24,19 +24,35 @@ export class LanguageClient implements Language {
   #waiting = new Map<number, (answer: Answer) => void>();
   #asked = 0;
   #failures = 0;
+  /** Those that the thread knows, or has to be told when it starts. */
   #cells: CellRequest[] = [];
+  /** What waits for a calm moment, in order. */
+  #held: ({ note: CellRequest } | { check: string; resolve(answer: Answer): void })[] = [];
 
   constructor(options: LanguageOptions) {
     this.#options = options;
   }
 
   note(cell: CellRequest): void {
-    this.#cells.push(cell);
-    if (this.#worker) this.#post({ type: 'add', ...cell });
+    this.#held.push({ note: cell });
   }
 
-  async check({ name }: CellRequest): Promise<string[]> {
-    return ((await this.#ask({ type: 'check', name })) as string[] | undefined) ?? [];
+  check({ name }: CellRequest): Promise<string[]> {
+    return new Promise((resolve) => {
+      this.#held.push({ check: name, resolve: (answer) => resolve((answer as string[] | undefined) ?? []) });
+    });
+  }
+
+  flush(): void {
+    const held = this.#held.splice(0);
+    for (const entry of held) {
+      if ('check' in entry) {
+        void this.#post({ type: 'check', name: entry.check }).then(entry.resolve);
+      } else {
+        if (this.#worker) this.#send({ type: 'add', ...entry.note });
+        this.#cells.push(entry.note);
+      }
+    }
   }
 
   async complete(code: string, offset: number): Promise<Completions> {
@@ -58,22 +74,28 @@ export class LanguageClient implements Language {
     this.#failures = RESTARTS;
   }
 
-  #post(question: Question): number {
+  #send(question: Question): number {
     const id = this.#asked++;
     this.#worker!.postMessage({ id, question });
     return id;
   }
 
+  /** Asks a question after everything that is held. */
   #ask(question: Question): Promise<Answer> {
+    this.flush();
+    return this.#post(question);
+  }
+
+  #post(question: Question): Promise<Answer> {
     if (!this.#start()) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const id = this.#post(question);
-      const timer = setTimeout(() => end(undefined), PATIENCE);
+      const id = this.#send(question);
       const end = (answer: Answer) => {
         clearTimeout(timer);
         this.#waiting.delete(id);
         resolve(answer);
       };
+      const timer = setTimeout(end, PATIENCE, undefined);
       this.#waiting.set(id, end);
     });
   }
@@ -87,7 +109,7 @@ export class LanguageClient implements Language {
       workerData: { folder },
       // the person's flags, such as --import, are for their code
       execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_LIMIT },
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_LIMIT, maxYoungGenerationSizeMb: 8 },
     });
     worker.unref();
     worker.on('message', ({ id, answer }: { id: number; answer: Answer }) => this.#waiting.get(id)?.(answer));
@@ -99,7 +121,7 @@ export class LanguageClient implements Language {
       for (const end of [...this.#waiting.values()]) end(undefined);
     });
     this.#worker = worker;
-    for (const cell of this.#cells) this.#post({ type: 'add', ...cell });
+    for (const cell of this.#cells) this.#send({ type: 'add', ...cell });
     return true;
   }
 }
@@ -108,6 +130,7 @@ export class LanguageClient implements Language {
 export const noLanguage: Language = {
   note: () => {},
   check: async () => [],
+  flush: () => {},
   complete: async (_, offset) => ({ start: offset, end: offset, items: [], quoted: false }),
   inspect: async () => undefined,
   isComplete: async () => ({ status: 'unknown' }),

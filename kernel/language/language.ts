@@ -24,8 +24,10 @@ export type Completeness =
 export interface Language {
   /** Takes note of a cell that begins to run: later cells see what it declares. */
   note(cell: CellRequest): void;
-  /** What is wrong with the types of a cell that was noted, each as a line to print. */
+  /** What is wrong with the types of a cell that was noted, each as a line to print. Waits for `flush`. */
   check(cell: CellRequest): Promise<string[]>;
+  /** Begins with what was noted and is to be checked, in that order; any question does so too. */
+  flush(): void;
   complete(code: string, offset: number): Promise<Completions>;
   /** Signature and documentation of what is at a place, as text. */
   inspect(code: string, offset: number): Promise<string | undefined>;

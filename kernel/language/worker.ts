@@ -7,7 +7,7 @@ import type { Answer, Question } from './messages.js';
 import { CellService } from './service.js';
 
 /** Questions between two collections of garbage: each leaves a type checker behind, and V8 takes its time. */
-const COLLECT_EVERY = 50;
+const COLLECT_EVERY = 10;
 
 v8.setFlagsFromString('--expose-gc');
 const collectGarbage = vm.runInNewContext('gc') as () => void;

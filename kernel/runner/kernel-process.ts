@@ -88,6 +88,10 @@ export class KernelProcess {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   get isAlive(): boolean {
     return !this.#ended;
   }

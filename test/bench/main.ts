@@ -1,5 +1,6 @@
 /** `npm run bench [name…]`: every bench compares two things in one run and prints the ratio. */
 import * as decode from './decode.bench.js';
+import * as kernel from './kernel.bench.js';
 import * as matmul from './matmul.bench.js';
 import * as torchGenerate from './torch-generate.bench.js';
 import * as torchTrain from './torch-train.bench.js';
@@ -17,6 +18,7 @@ const benches: Record<string, Bench> = {
   'train-step': trainStep,
   'torch-train': torchTrain,
   'torch-generate': torchGenerate,
+  kernel,
 };
 
 /** Those that need nothing but this package. */
