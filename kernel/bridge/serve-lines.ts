@@ -1,5 +1,7 @@
-import { createReadStream, writeSync } from 'node:fs';
+import { createReadStream, fstatSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { isatty, ReadStream } from 'node:tty';
 import { workerData } from 'node:worker_threads';
 import type { EngineConnection, FromEngine, ToEngine } from '../contract.js';
 import { connectToEngine } from '../host/connection.js';
@@ -29,7 +31,7 @@ export function serveLines(): void {
   const send = (answer: BridgeAnswer) => writeAll(streams.stdout, `${JSON.stringify(answer)}\n`);
   engine.onMessage(send);
   send({ type: 'ready', versions: { kernel: __ARCLAB_VERSION__, node: process.version } });
-  const lines = createInterface({ input: createReadStream('', { fd: streams.stdin, encoding: 'utf8' }) });
+  const lines = createInterface({ input: openInput(streams.stdin) });
   lines.on('line', (line) => {
     if (line.trim() === '') return;
     try {
@@ -40,6 +42,13 @@ export function serveLines(): void {
   });
   // whoever started the bridge is gone
   lines.on('close', () => engine.shutdown());
+}
+
+/** Reads a file descriptor; a pipe as a socket, because a read that waits in a thread of libuv's holds up the exit. */
+function openInput(fd: number): NodeJS.ReadableStream {
+  const stat = fstatSync(fd);
+  if (stat.isFIFO() || stat.isSocket()) return new Socket({ fd, readable: true, writable: false });
+  return isatty(fd) ? new ReadStream(fd) : createReadStream('', { fd });
 }
 
 function handle(engine: EngineConnection, request: BridgeRequest): void {

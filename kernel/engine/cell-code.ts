@@ -12,6 +12,7 @@ import type {
   FunctionDeclaration,
   ImportDeclaration,
   ModuleDeclaration,
+  Pattern,
   Program,
   Statement,
   VariableDeclaration,
@@ -46,7 +47,6 @@ export interface CellCode {
 }
 
 type TopLevel = Statement | ModuleDeclaration;
-type SimpleVar = VariableDeclaration & { kind: 'var' };
 
 /** Makes a cell ready to run. Throws a `SourceSyntaxError`. */
 export function compileCell(source: string, name: string, strip: Stripper): CellCode {
@@ -95,14 +95,19 @@ class Rewriter {
 
   constructor(code: string, program: Program) {
     this.result = new EditedSource(code).add("'use strict';");
-    this.#edits = importEdits(program, KERNEL_GLOBAL, false);
     const body: TopLevel[] = program.body;
     const locals = body.flatMap((node) =>
       node.type === 'ImportDeclaration' ? node.specifiers.map((specifier) => specifier.local.name) : [],
     );
     if (locals.length > 0) this.result.add(`let {${locals}}=${KERNEL_GLOBAL}.imported;`);
+    const vars = varDeclarations(program);
+    this.#edits = [...importEdits(program, KERNEL_GLOBAL, false), ...vars.edits].sort(
+      (a, b) => a.start - b.start,
+    );
+    for (const name of vars.names) this.result.add(`let ${name};`);
+    for (const name of vars.names) this.#declared.add(name);
     for (const node of body) this.#hoist(node);
-    let at = 0;
+    let at = code.startsWith('#!') ? code.split('\n', 1)[0]!.length : 0;
     for (const node of body) {
       this.#take(at, node.start);
       this.#statement(node);
@@ -115,40 +120,25 @@ class Rewriter {
     this.result.takeEdited(start, end, this.#edits);
   }
 
-  /** What must exist before the first statement runs: functions, and the names of `var`. */
+  /** Functions exist before the first statement runs. */
   #hoist(node: TopLevel): void {
     const declaration = declarationOf(node);
-    if (isNamedFunction(declaration)) {
-      const { id } = declaration;
-      this.result.add(this.#declared.has(id.name) ? `${id.name}=` : `let ${id.name}=`);
-      this.#declared.add(id.name);
-      this.#take(declaration.start, id.start);
-      this.#take(id.end, declaration.end);
-      this.result.add(';');
-    } else if (isSimpleVar(declaration)) {
-      for (const { id } of declaration.declarations) {
-        const name = (id as { name: string }).name;
-        if (!this.#declared.has(name)) this.result.add(`let ${name};`);
-        this.#declared.add(name);
-      }
-    }
+    if (!isNamedFunction(declaration)) return;
+    const { id } = declaration;
+    this.result.add(this.#declared.has(id.name) ? `${id.name}=` : `let ${id.name}=`);
+    this.#declared.add(id.name);
+    this.#take(declaration.start, id.start);
+    this.#take(id.end, declaration.end);
+    this.result.add(';');
   }
 
   #statement(node: TopLevel): void {
     const declaration = declarationOf(node);
     if (node.type === 'ImportDeclaration' || isNamedFunction(declaration) || isBareExport(node)) {
       this.result.add(';');
-    } else if (isSimpleVar(declaration)) {
-      for (const { id, init } of declaration.declarations) {
-        if (!init) continue;
-        this.#take(id.start, id.end);
-        this.#take(id.end, init.end);
-        this.result.add(';');
-      }
-      if (declaration.declarations.every(({ init }) => !init)) this.result.add(';');
-    } else if (isVariableDeclaration(declaration)) {
+    } else if (isVariableDeclaration(declaration) && declaration.kind === 'const') {
       this.result.add('let');
-      this.#take(declaration.start + declaration.kind.length, declaration.end);
+      this.#take(declaration.start + 'const'.length, declaration.end);
     } else if (node.type === 'ExportDefaultDeclaration') {
       const named = node.declaration.type === 'ClassDeclaration' && node.declaration.id !== null;
       if (!named) this.result.add(';(');
@@ -158,6 +148,60 @@ class Rewriter {
       const inner = declaration ?? node;
       this.#take(inner.start, inner.end);
     }
+  }
+}
+
+/**
+ * The names that `var` declares anywhere outside of functions, and the edits that turn the declarations into
+ * assignments: the names are declared ahead, as the language has it. Enums and namespaces rest on that.
+ */
+function varDeclarations(program: Program): { names: Set<string>; edits: Edit[] } {
+  const names = new Set<string>();
+  const edits: Edit[] = [];
+  walk(program, (node, parent) => {
+    const inner = node as AnyNode;
+    if (isFunction(inner)) return 'skip';
+    if (!isVariableDeclaration(inner) || inner.kind !== 'var') return undefined;
+    for (const { id } of inner.declarations) for (const name of namesOf(id)) names.add(name);
+    const [first, last] = [inner.declarations[0]!, inner.declarations.at(-1)!];
+    const isHead =
+      parent !== undefined && /^For/.test(parent.type) && (parent as { body?: unknown }).body !== node;
+    if (isHead) {
+      edits.push({ start: inner.start, end: first.start, text: '' });
+    } else if (inner.declarations.some(({ init }) => init)) {
+      edits.push(
+        { start: inner.start, end: first.start, text: 'void (' },
+        { start: last.end, end: last.end, text: ')' },
+      );
+    } else {
+      edits.push({ start: inner.start, end: inner.end, text: ';' });
+    }
+    return undefined;
+  });
+  return { names, edits };
+}
+
+function isFunction(node: AnyNode): boolean {
+  return /Function/.test(node.type) || node.type === 'StaticBlock';
+}
+
+/** The names that a pattern binds. */
+function namesOf(pattern: Pattern | null): string[] {
+  switch (pattern?.type) {
+    case 'Identifier':
+      return [pattern.name];
+    case 'ObjectPattern':
+      return pattern.properties.flatMap((property) =>
+        namesOf(property.type === 'RestElement' ? property.argument : property.value),
+      );
+    case 'ArrayPattern':
+      return pattern.elements.flatMap((element) => namesOf(element));
+    case 'AssignmentPattern':
+      return namesOf(pattern.left);
+    case 'RestElement':
+      return namesOf(pattern.argument);
+    default:
+      return [];
   }
 }
 
@@ -175,15 +219,6 @@ function isNamedFunction(node: AnyNode | undefined): node is FunctionDeclaration
 
 function isVariableDeclaration(node: AnyNode | undefined): node is VariableDeclaration {
   return node?.type === 'VariableDeclaration';
-}
-
-/** `var` of plain names. What it declares exists, undefined, before; enums and namespaces rest on it. */
-function isSimpleVar(node: AnyNode | undefined): node is SimpleVar {
-  return (
-    isVariableDeclaration(node) &&
-    node.kind === 'var' &&
-    node.declarations.every(({ id }) => id.type === 'Identifier')
-  );
 }
 
 /** `export { a }` and `export … from`: a cell has nobody to export to. */
@@ -242,7 +277,8 @@ function endsWithExpression(program: Program, generated: boolean): boolean {
   const body: TopLevel[] = program.body.filter(
     // amaro declares a namespace at the end
     (node) =>
-      node.type !== 'EmptyStatement' && !(generated && isSimpleVar(node) && !node.declarations[0]?.init),
+      node.type !== 'EmptyStatement' &&
+      !(generated && isVariableDeclaration(node) && !node.declarations[0]?.init),
   );
   const end = body.at(-1);
   if (end === undefined) return false;

@@ -19,8 +19,23 @@ export interface Cell {
   abandoned: boolean;
 }
 
-const CELL = Symbol('cell');
-type Carrier = { [CELL]?: Cell };
+function giveBack(target: object): object {
+  return target;
+}
+
+/** Writes a cell on any object, where nobody can see it and no property is added (a class's private name does that). */
+class Stamp extends (giveBack as unknown as new (target: object) => object) {
+  #cell: Cell | undefined;
+
+  static put(target: object, cell: Cell | undefined): void {
+    if (#cell in target) (target as Stamp).#cell = cell;
+    else new Stamp(target).#cell = cell;
+  }
+
+  static read(target: object | undefined): Cell | undefined {
+    return target !== undefined && #cell in target ? (target as Stamp).#cell : undefined;
+  }
+}
 
 /** The parts of Node's `async_wrap` that an interrupt needs. */
 interface AsyncWrap {
@@ -39,18 +54,18 @@ let asyncWrap: AsyncWrap | undefined;
 export function trackCells(): void {
   asyncWrap = internalBinding('async_wrap') as AsyncWrap | undefined;
   createHook({
-    init(_id, type, _trigger, resource: Carrier) {
-      if (type !== 'PROMISE') resource[CELL] = owner();
+    init(_id, type, _trigger, resource: object) {
+      if (type !== 'PROMISE') Stamp.put(resource, owner());
     },
   }).enable();
   const before: (Cell | undefined)[] = [];
   const hooks = {
     init(promise: Promise<unknown>) {
-      (promise as Carrier)[CELL] = owner();
+      Stamp.put(promise, owner());
     },
     before(promise: Promise<unknown>) {
       before.push(current);
-      current = (promise as Carrier)[CELL];
+      current = Stamp.read(promise);
     },
     after() {
       current = before.pop();
@@ -87,7 +102,7 @@ export function runTick(cell: Cell, callback: () => void): void {
 
 function owner(): Cell | undefined {
   // none right after a termination
-  return current ?? (executionAsyncResource() as Carrier | undefined)?.[CELL];
+  return current ?? Stamp.read(executionAsyncResource() as object | undefined);
 }
 
 /** The cell that the running code belongs to; the last one that began where nobody knows. */
@@ -107,7 +122,7 @@ export class AbandonedError extends Error {
 
 /** The cell of a promise, for rejections that nobody handled. */
 export function cellOfPromise(promise: object): Cell | undefined {
-  return (promise as Carrier)[CELL] ?? currentCell();
+  return Stamp.read(promise) ?? currentCell();
 }
 
 /** Runs `action` as part of a cell, which has just begun or goes on. */

@@ -63,11 +63,14 @@ export class EditedSource {
     return this;
   }
 
-  /** Adds a stretch of the source in which stretches are replaced. The edits do not overlap. */
+  /**
+   * Adds a stretch of the source in which stretches are replaced. The edits do not overlap; an insertion belongs to
+   * what stands before it.
+   */
   takeEdited(start: number, end: number, edits: readonly Edit[]): this {
     let at = start;
     for (const edit of edits) {
-      if (edit.start < at || edit.end > end) continue;
+      if (edit.start < at || edit.end > end || edit.end === start) continue;
       this.take(at, edit.start).add(edit.text);
       at = edit.end;
     }

@@ -40,6 +40,10 @@ function describe(thrown: unknown): CellError {
   }
   const stack = mapStack(String(thrown.stack ?? ''));
   if (thrown.stack !== stack) setStack(thrown, stack);
+  const plain = inspect(thrown);
+  // neither frames nor anything else to show
+  if (plain.startsWith('[') && !plain.includes('\n'))
+    return { ename, evalue, traceback: [title(ename, evalue)] };
   const place = firstPlace(stack);
   const frame = place === undefined ? [] : codeFrame(place);
   const [first, ...rest] = inspect(thrown, { colors: true }).split('\n');

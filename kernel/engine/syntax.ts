@@ -31,13 +31,13 @@ export function hasUsing(program: Program): boolean {
   return found;
 }
 
-/** Calls `visit` for a node and everything below it, parents first. */
+/** Calls `visit` for a node and everything below it, parents first; not below a node for which it returns 'skip'. */
 export function walk(
   node: SyntaxNode,
-  visit: (node: SyntaxNode, parent: SyntaxNode | undefined) => void,
+  visit: (node: SyntaxNode, parent: SyntaxNode | undefined) => unknown,
   parent?: SyntaxNode,
 ): void {
-  visit(node, parent);
+  if (visit(node, parent) === 'skip') return;
   for (const value of Object.values(node)) {
     if (Array.isArray(value)) {
       for (const item of value) if (isNode(item)) walk(item, visit, node);

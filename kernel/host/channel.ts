@@ -9,15 +9,18 @@
 
 /** What a record of the ring holds. */
 export enum RecordKind {
-  /** A part of a JSON message; `Json` ends it. */
-  JsonPart = 1,
-  Json = 2,
+  /** A JSON message. */
+  Json = 1,
+  /** One that is too long for a record; an interrupt may leave it without its end. */
+  JsonStart = 2,
+  JsonPart = 3,
+  JsonEnd = 4,
   /** Bytes that the JavaScript of a cell wrote. */
-  Stdout = 3,
-  Stderr = 4,
+  Stdout = 5,
+  Stderr = 6,
   /** Bytes that arrived through the file descriptors 1 and 2. */
-  NativeStdout = 5,
-  NativeStderr = 6,
+  NativeStdout = 7,
+  NativeStderr = 8,
 }
 
 /** One record: what it is, and its bytes. */
@@ -39,6 +42,7 @@ enum Flag {
   Read,
   /** 1 while the reader sleeps and wants to be woken. */
   Asleep,
+  /** 0, or the side that has it. */
   Lock,
   /** Counts the answers to `prompt`. */
   Input,
@@ -47,6 +51,12 @@ enum Flag {
   /** Counts the interrupts that the main thread has heard of. */
   Interrupts,
   Count,
+}
+
+/** The two ends of a channel. */
+export enum Side {
+  Main = 1,
+  Transport = 2,
 }
 
 /** The shared memory, to be handed to the worker. */
@@ -61,8 +71,10 @@ export class Channel {
   readonly #flags: Int32Array;
   readonly #ring: Uint8Array;
   readonly #words: Int32Array;
+  readonly #side: Side;
 
-  constructor(memory?: ChannelMemory) {
+  constructor(side: Side, memory?: ChannelMemory) {
+    this.#side = side;
     this.memory = memory ?? {
       flags: new SharedArrayBuffer(4 * Flag.Count),
       ring: new SharedArrayBuffer(RING_BYTES),
@@ -122,8 +134,9 @@ export class Channel {
 
   /** Does `action` while the other thread is kept out. What it does must be short and never wait. */
   locked<T>(action: () => T): T {
-    while (Atomics.compareExchange(this.#flags, Flag.Lock, 0, 1) !== 0) {
-      Atomics.wait(this.#flags, Flag.Lock, 1, 10);
+    const other = this.#side === Side.Main ? Side.Transport : Side.Main;
+    while (Atomics.compareExchange(this.#flags, Flag.Lock, 0, this.#side) !== 0) {
+      Atomics.wait(this.#flags, Flag.Lock, other, 10);
     }
     try {
       return action();
@@ -144,7 +157,15 @@ export class Channel {
   }
 
   get isCritical(): boolean {
-    return this.#load(Flag.Critical) === 1 || this.#load(Flag.Lock) === 1;
+    return this.#load(Flag.Critical) === 1 || this.#load(Flag.Lock) === Side.Main;
+  }
+
+  /** Undoes, on the main thread, what code that was terminated in a critical moment could not undo. */
+  recover(): void {
+    Atomics.store(this.#flags, Flag.Critical, 0);
+    if (Atomics.compareExchange(this.#flags, Flag.Lock, Side.Main, 0) === Side.Main) {
+      Atomics.notify(this.#flags, Flag.Lock);
+    }
   }
 
   /** How many interrupts the main thread has heard of. */

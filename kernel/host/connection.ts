@@ -1,10 +1,10 @@
 import { Session } from 'node:inspector';
 import { type MessagePort, workerData } from 'node:worker_threads';
 import type { EngineConnection, FromEngine, ToEngine } from '../contract.js';
-import { Channel, type ChannelMemory } from './channel.js';
+import { Channel, type ChannelMemory, Side } from './channel.js';
 import { type NativePipes, NativeReader } from './native-output.js';
 import { OutputReader } from './reader.js';
-import { watchInterruptSignal } from './signals.js';
+import { interruptChildren, watchInterruptSignal } from './signals.js';
 
 /** What the host gives to the worker beside the transport's own data. */
 export interface ConnectionData {
@@ -20,6 +20,10 @@ export interface ConnectionData {
 
 /** How long the main thread may take to hear of an interrupt before its execution is terminated, in ms. */
 const HEAR_MS = 20;
+/** How long it then may take to come to itself, in ms. */
+const RETRY_MS = 60;
+/** After how many attempts to terminate the child processes are interrupted. */
+const CHILDREN_ATTEMPT = 3;
 /** How long a busy main thread may take to end before the process is killed, in ms. */
 const SHUTDOWN_MS = 500;
 
@@ -35,17 +39,20 @@ class Connection implements EngineConnection {
   /** Cells that were sent and are not done, in order: the first one runs. */
   readonly #cells: string[] = [];
   #session: Session | undefined;
-  #interrupting = false;
+  /** The cell that is being interrupted. */
+  #interrupted: string | undefined;
 
   constructor(data: ConnectionData) {
     this.#data = data;
-    this.#channel = new Channel(data.memory);
+    this.#channel = new Channel(Side.Transport, data.memory);
     watchInterruptSignal(() => this.interrupt());
   }
 
   send(message: ToEngine): void {
     if (message.type === 'execute') {
       this.#cells.push(message.id);
+      // now, because connecting waits for the main thread, which may soon be busy
+      this.#session ??= connectToMain();
       if (this.#reader !== undefined) this.#reader.busy = true;
     }
     this.#data.requests.postMessage(message);
@@ -67,31 +74,32 @@ class Connection implements EngineConnection {
 
   interrupt(): void {
     const id = this.#cells[0];
-    if (id === undefined || this.#interrupting) return;
-    this.#interrupting = true;
-    const heard = this.#channel.interruptsHeard;
-    this.#data.requests.postMessage({ type: 'abandon', id } satisfies ToEngine);
-    // a cell that waits in `prompt` finds the message above when it wakes
+    if (id === undefined || id === this.#interrupted) return;
+    this.#interrupted = id;
+    // a cell that waits in `prompt` finds this when it wakes
     this.#data.inputs.postMessage({ interrupted: true });
     this.#channel.announceInput();
-    this.#terminateUnlessHeard(heard);
+    this.#abandon(id, this.#channel.interruptsHeard, 1);
   }
 
   /**
    * A main thread that is free hears of the interrupt at once. One that computes does not: then what it does is
-   * terminated, again and again until it listens, because the next callback may compute as well.
+   * terminated, and it is told once more, until it listens; the next callback may compute as well, and what was
+   * terminated may have been the listening. What cannot be terminated is native, and then perhaps a child process
+   * that it waits for: that one gets the signal.
    */
-  #terminateUnlessHeard(heard: number): void {
+  #abandon(id: string, heard: number, attempt: number): void {
+    this.#data.requests.postMessage({ type: 'abandon', id } satisfies ToEngine);
     setTimeout(() => {
-      if (this.#channel.interruptsHeard !== heard) {
-        this.#interrupting = false;
-        return;
-      }
+      if (this.#channel.interruptsHeard !== heard || this.#cells[0] !== id) return;
       if (!this.#channel.isCritical) {
-        this.#session ??= connectToMain();
-        this.#session.post('Runtime.terminateExecution');
+        this.#session?.post('Runtime.terminateExecution');
+        if (attempt === CHILDREN_ATTEMPT) interruptChildren();
       }
-      this.#terminateUnlessHeard(heard);
+      setTimeout(() => {
+        if (this.#channel.interruptsHeard === heard && this.#cells[0] === id)
+          this.#abandon(id, heard, attempt + 1);
+      }, RETRY_MS);
     }, HEAR_MS);
   }
 

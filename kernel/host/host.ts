@@ -10,7 +10,7 @@ import { Engine } from '../engine/engine.js';
 import { exitProcess } from '../engine/exit.js';
 import { define } from '../engine/kernel-global.js';
 import type { Stripper } from '../engine/strip.js';
-import { Channel } from './channel.js';
+import { Channel, Side } from './channel.js';
 import type { ConnectionData } from './connection.js';
 import { readLine } from './input.js';
 import { NativeReader, redirectStreams } from './native-output.js';
@@ -49,7 +49,7 @@ export interface HostOptions<T> {
 export function startHost<T>({ worker: script, transport, strip, fileName, streams }: HostOptions<T>): void {
   const redirected = streams !== undefined ? undefined : redirectStreams(openSync(devNull, 'r'));
   const original = streams ?? redirected?.original ?? { stdin: 0, stdout: 1, stderr: 2 };
-  const channel = new Channel();
+  const channel = new Channel(Side.Main);
   const requests = new MessageChannel();
   const wake = new MessageChannel();
   const inputs = new MessageChannel();
@@ -109,8 +109,9 @@ export function startHost<T>({ worker: script, transport, strip, fileName, strea
         break;
       }
       case 'abandon':
-        engine.abandon(message.id);
         channel.hearInterrupt();
+        output.recover();
+        channel.critical(() => engine.abandon(message.id));
         break;
       case 'properties':
         output.send({ type: 'properties', id: message.id, names: engine.properties(message.expression) });

@@ -53,9 +53,19 @@ export class OutputWriter {
 
   #sendJson(message: RingMessage): void {
     const bytes = this.#encoder.encode(JSON.stringify(message));
-    const last = Math.max(0, Math.ceil(bytes.length / MAX_RECORD_BYTES) - 1) * MAX_RECORD_BYTES;
-    this.#write(RecordKind.JsonPart, bytes.subarray(0, last));
-    this.#writeRecord(RecordKind.Json, bytes.subarray(last));
+    if (bytes.length <= MAX_RECORD_BYTES) {
+      this.#writeRecord(RecordKind.Json, bytes);
+      return;
+    }
+    this.#writeRecord(RecordKind.JsonStart, bytes.subarray(0, MAX_RECORD_BYTES));
+    this.#write(RecordKind.JsonPart, bytes.subarray(MAX_RECORD_BYTES));
+    this.#writeRecord(RecordKind.JsonEnd, new Uint8Array(0));
+  }
+
+  /** After an interrupt, which may have come between any two steps of this class. */
+  recover(): void {
+    this.#channel.recover();
+    this.#owner = undefined;
   }
 
   #write(kind: RecordKind, bytes: Uint8Array): void {

@@ -30,7 +30,7 @@ export class OutputReader {
   #pumping = false;
   #busy = false;
   #owner = '';
-  #json: Buffer[] = [];
+  #json: Uint8Array[] = [];
   readonly #decoders = new Map<RecordKind, StringDecoder>();
 
   constructor(
@@ -78,11 +78,14 @@ export class OutputReader {
         continue;
       }
       const { kind, bytes } = record;
-      if (kind === RecordKind.JsonPart) {
-        this.#json.push(Buffer.from(bytes));
-      } else if (kind === RecordKind.Json) {
+      if (kind === RecordKind.JsonStart) {
+        this.#json = [bytes];
+      } else if (kind === RecordKind.JsonPart) {
+        this.#json.push(bytes);
+      } else if (kind === RecordKind.Json || kind === RecordKind.JsonEnd) {
         await flush();
-        const message: RingMessage = JSON.parse(Buffer.concat([...this.#json, bytes]).toString());
+        const parts = kind === RecordKind.Json ? [bytes] : this.#json;
+        const message: RingMessage = JSON.parse(Buffer.concat(parts).toString());
         this.#json = [];
         if (message.type === 'owner') this.#owner = message.id;
         else await this.#hand(message);

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 
 /** What is used of Node's signal handles. */
@@ -19,6 +20,26 @@ export function watchInterruptSignal(onInterrupt: () => void): void {
   handle.onsignal = onInterrupt;
   handle.start(constants.signals.SIGINT);
   handle.unref();
+}
+
+/**
+ * Sends SIGINT to the processes that this one has started and to those that they have started, as Ctrl-C in a
+ * terminal does. On Linux only.
+ */
+export function interruptChildren(pid: number | 'self' = 'self'): void {
+  try {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      const children = readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
+        .split(' ')
+        .filter(Boolean);
+      for (const child of children.map(Number)) {
+        interruptChildren(child);
+        process.kill(child, 'SIGINT');
+      }
+    }
+  } catch {
+    // another system, or a child that has just ended
+  }
 }
 
 /** One of Node's inner modules, without the warning that comes with it; undefined where there is none. */

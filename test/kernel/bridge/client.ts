@@ -38,6 +38,7 @@ export class Kernel {
   log = '';
   #count = 0;
   readonly #waiting: ((answer: BridgeAnswer) => void)[] = [];
+  readonly #failing: ((error: Error) => void)[] = [];
 
   constructor(
     folder: string,
@@ -49,12 +50,18 @@ export class Kernel {
       env: { ...process.env, ...env },
     });
     this.exited = new Promise((resolve) => {
-      this.process.on('exit', (code, signal) => resolve(signal ?? code));
+      this.process.on('exit', (code, signal) => {
+        resolve(signal ?? code);
+        const last = this.answers.slice(-3).map((answer) => JSON.stringify(answer));
+        const error = new Error(`the kernel ended (${signal ?? code}): ${[...last, this.log].join('\n')}`);
+        for (const fail of this.#failing.splice(0)) fail(error);
+      });
     });
     this.process.stderr.on('data', (text) => {
       this.log += text;
     });
     this.ready = this.until((answer) => answer.type === 'ready').then(() => undefined);
+    this.ready.catch(() => {});
     createInterface({ input: this.process.stdout }).on('line', (line) => {
       const answer = JSON.parse(line) as BridgeAnswer;
       this.answers.push(answer);
@@ -65,14 +72,19 @@ export class Kernel {
 
   /** The next answer that fulfils a condition. */
   until(test: (answer: BridgeAnswer) => boolean): Promise<BridgeAnswer> {
-    return new Promise((resolve) => {
+    const answer = new Promise<BridgeAnswer>((resolve, reject) => {
+      this.#failing.push(reject);
       const waiting = (answer: BridgeAnswer) => {
         if (!test(answer)) return;
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        this.#failing.splice(this.#failing.indexOf(reject), 1);
         resolve(answer);
       };
       this.#waiting.push(waiting);
     });
+    // a test that ends the kernel does not wait for what it had asked
+    answer.catch(() => {});
+    return answer;
   }
 
   send(request: BridgeRequest): void {
@@ -87,6 +99,7 @@ export class Kernel {
       if (answer.type === 'output' && answer.id === id) outputs.push(answer.output);
       return answer.type === 'done' && answer.id === id;
     }).then((answer) => collect((answer as { outcome: CellOutcome }).outcome, outputs));
+    done.catch(() => {});
     this.send({ type: 'execute', id, request: { code, name: `cell-${id}.ts` } });
     return { id, done };
   }

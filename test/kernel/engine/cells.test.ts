@@ -39,6 +39,12 @@ describe('values', () => {
     ['export default 5', '5'],
     ['export default function named() { return 6 }; named()', '6'],
     ['typeof this', "'object'"],
+    ['#!/usr/bin/env node\n8', '8'],
+    ['for (var i = 0, j = 1; i < 2; i++); i + j', '3'],
+    ['for (var [k] of [[5], [6]]); k', '6'],
+    ['if (false) var never = 1, [also] = [2]; typeof never', "'undefined'"],
+    ['var { p, ...q } = { p: 1, r: 2 }, t; [p, q.r, t].join()', "'1,2,'"],
+    ['new Promise(() => {})', 'Promise { <pending> }'],
     ['(function () { return this })()', undefined],
   ])('%s', async (code, text) => {
     expect(await kernel.value(code)).toBe(text);
@@ -62,6 +68,7 @@ describe('declarations', () => {
     'let n = V',
     'const n = V',
     'var n = V',
+    '{ var n = V }',
     'class n { static v = V }',
     'function n() { return V }',
   ];

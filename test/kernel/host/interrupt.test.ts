@@ -23,7 +23,7 @@ const ENDLESS = {
   'loop in an immediate': 'setImmediate(() => { while (true) {} }); await sleep(100000);',
   'loop in a tick': 'process.nextTick(() => { while (true) {} }); await sleep(100000);',
   'loop in a callback of fs':
-    "require('fs').readFile(process.execPath, () => { while (true) {} }); await sleep(100000);",
+    "require('fs').readFile('/etc/hosts', () => { while (true) {} }); await sleep(100000);",
   'loop after a promise of fs': "await require('fs').promises.readFile('/etc/hosts'); while (true) {}",
   'loop of microtasks': 'while (true) await null;',
   'promise that never settles': 'await new Promise(() => {});',
@@ -69,6 +69,17 @@ describe('interrupt', () => {
     // the loop over node:timers ran on until it printed, and no further
     expect(after.text).toBe('0');
     expect(kernel.answers.slice(count).filter(({ type }) => type === 'output')).toEqual([]);
+  });
+
+  it('reaches a child process that the cell waits for', async () => {
+    const { done } = kernel.start("console.log('began'); require('child_process').execSync('sleep 30')");
+    await kernel.until((answer) => answer.type === 'output');
+    await sleep(50);
+    const began = Date.now();
+    kernel.send({ type: 'interrupt' });
+    expect((await done).outcome).toMatchObject({ status: 'error', ename: 'KernelInterrupted' });
+    expect(Date.now() - began).toBeLessThan(3000);
+    expect(await kernel.value('kept')).toBe("'kept'");
   });
 
   it('does nothing where no cell runs', async () => {
