@@ -1,0 +1,107 @@
+import { execFile } from 'node:child_process';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { packageRoot } from '../../src/common/files.js';
+import { compareRuns } from '../../src/writeup/check.js';
+import { readNotebook } from '../../src/writeup/notebook-json.js';
+import { jupyterPython } from '../kernel/python.js';
+
+const execute = promisify(execFile);
+const shipped = join(packageRoot(), 'notebooks');
+const names = readdirSync(shipped).filter((name) => name.endsWith('.ipynb'));
+const python = jupyterPython();
+const cli = join(packageRoot(), 'dist/arclab.cjs');
+let folder = '';
+
+/** A kernelspec as an installation writes it. */
+function writeKernel(name: string, argv: string[]): void {
+  const target = join(folder, 'jupyter/kernels', name);
+  mkdirSync(target, { recursive: true });
+  const spec = { argv, display_name: name, language: 'typescript', interrupt_mode: 'message' };
+  writeFileSync(join(target, 'kernel.json'), JSON.stringify(spec));
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'arclab-notebooks-'));
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(packageRoot(), join(folder, 'node_modules/arclab'));
+  for (const name of names) copyFileSync(join(shipped, name), join(folder, name));
+  const node = process.execPath;
+  writeKernel('ours', [node, join(packageRoot(), 'dist/kernel.cjs'), '{connection_file}']);
+  const tslab = join(packageRoot(), 'node_modules/tslab/bin/tslab');
+  writeKernel('stock', [node, tslab, 'kernel', '--config-path', '{connection_file}']);
+  // stock tslab refuses cells with type errors, so it has to see the library's types
+  await execute(node, [
+    join(packageRoot(), 'node_modules/typescript/bin/tsc'),
+    '-p',
+    join(packageRoot(), 'tsconfig.build.json'),
+  ]);
+  return () => rmSync(folder, { recursive: true });
+}, 120_000);
+
+async function withNbclient(kernel: string, name: string, parameters?: string) {
+  const output = join(folder, `${kernel}-${name}`);
+  const script = join(packageRoot(), 'test/notebooks/execute.py');
+  const args = ['-W', 'ignore', script, kernel, join(folder, name), output];
+  await execute(python!, parameters === undefined ? args : [...args, parameters], {
+    cwd: folder,
+    env: { ...process.env, JUPYTER_PATH: join(folder, 'jupyter'), ARCLAB_BACKEND: 'wasm' },
+  });
+  return readNotebook(output);
+}
+
+test('there are notebooks, with the outputs of a run', () => {
+  expect(names.length).toBeGreaterThanOrEqual(7);
+  for (const name of names) {
+    const { cells, metadata } = readNotebook(join(shipped, name));
+    expect(metadata.kernelspec).toMatchObject({ name: 'tslab', language: 'typescript' });
+    const ran = cells.filter((cell) => cell.cell_type === 'code' && cell.execution_count !== null);
+    expect(ran.length, name).toBe(cells.filter((cell) => cell.cell_type === 'code').length);
+  }
+});
+
+describe.each(names)('%s', (name) => {
+  test('the headless runner gives every number that was recorded, to the last digit', async () => {
+    const output = join(folder, `runner-${name}`);
+    await execute(process.execPath, [cli, 'run', join(folder, name), '-o', output], { cwd: folder });
+    const { changes, numbers } = compareRuns(readNotebook(join(shipped, name)), readNotebook(output));
+    expect(changes).toEqual([]);
+    expect(numbers).toBeGreaterThan(0);
+  }, 1_200_000);
+
+  test.skipIf(python === undefined)(
+    'nbclient on stock tslab gives the same',
+    async () => {
+      const rerun = await withNbclient('stock', name);
+      expect(compareRuns(readNotebook(join(shipped, name)), rerun).changes).toEqual([]);
+    },
+    1_200_000,
+  );
+
+  test.skipIf(python === undefined)(
+    'nbclient runs it on our kernel',
+    async () => {
+      const { cells } = await withNbclient(
+        'ours',
+        name,
+        'max_steps = 2;\nseeds = [1];\npredictions_per_task = 2;',
+      );
+      const failed = cells.filter(
+        (cell) => cell.cell_type === 'code' && cell.outputs.some((output) => output.output_type === 'error'),
+      );
+      expect(failed).toEqual([]);
+    },
+    1_200_000,
+  );
+});
