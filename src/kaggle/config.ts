@@ -1,5 +1,9 @@
+import { parseDuration } from '../common/duration.js';
 import { readJson } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
+import { VOTING_METHODS } from '../evaluation/voting.js';
+import type { SubmitOptions } from '../experiments/submit-options.js';
+import { floatTypes } from '../tensors/precision.js';
 import { KaggleError } from './errors.js';
 
 /** What a bundle can do without, and what then has to be there on Kaggle. */
@@ -27,6 +31,8 @@ export interface KaggleConfig {
   backend?: string;
   /** How long the submission may take: `11.5h`. */
   timeBudget: string;
+  /** How long it may take before it is submitted, when the challenges are placeholders. */
+  draftTimeBudget: string;
   /** Options of the submission, as `submit` takes them. */
   submit: Readonly<Record<string, unknown>>;
   /** What to leave out when the notebook is too large. */
@@ -43,6 +49,7 @@ export const configDefaults: KaggleConfig = {
   models: [],
   datasets: [],
   timeBudget: '11.5h',
+  draftTimeBudget: '30m',
   submit: {},
   leaveOut: [],
 };
@@ -62,6 +69,43 @@ export const datasetSourceSchema = {
 export const modelSourceSchema = { type: 'string', pattern: '^[^/ ]+/[^/ ]+/[^/ ]+/[^/ ]+/[0-9]+$' } as const;
 /** The licences that Kaggle knows by a short name; all of them can be chosen on its page. */
 export const licenses = ['CC0-1.0', 'CC-BY-4.0', 'CC-BY-SA-4.0', 'Apache 2.0', 'MIT', 'other'] as const;
+
+const flag = { type: 'boolean' } as const;
+const text = { type: 'string' } as const;
+const number = { type: 'number' } as const;
+const integer = { type: 'integer' } as const;
+/** The options of a submission, but for those that the notebook finds by itself or that have a name above. */
+const submitSchema = {
+  promptVersion: text,
+  gridEncoder: text,
+  maxSeqLen: integer,
+  pruneVocab: flag,
+  device: text,
+  devices: { type: 'array', items: text },
+  torchDtype: { enum: floatTypes },
+  processes: integer,
+  predictionsPerTask: integer,
+  temperature: number,
+  topK: integer,
+  topP: number,
+  batchSize: integer,
+  maxOutputTokens: integer,
+  constrained: flag,
+  seed: integer,
+  geometricAugmentation: flag,
+  colorAugmentation: flag,
+  orderAugmentation: flag,
+  fineTuneSteps: integer,
+  fineTuneShare: number,
+  fineTuneGroups: integer,
+  fineTuneLearningRate: number,
+  fineTuneBatchSize: integer,
+  fineTuneMaxSeqLen: integer,
+  loraR: integer,
+  loraAlpha: number,
+  method: { enum: VOTING_METHODS },
+} satisfies Record<Exclude<keyof SubmitOptions, FoundOptions>, object>;
+type FoundOptions = 'modelPath' | 'adapterPath' | 'challengesPath' | 'outputDir' | 'timeBudget' | 'backend';
 
 const checkConfig = compileSchema<Partial<KaggleConfig>>(
   {
@@ -85,9 +129,10 @@ const checkConfig = compileSchema<Partial<KaggleConfig>>(
           license: { enum: licenses },
         },
       },
-      backend: { type: 'string', minLength: 1 },
-      timeBudget: { type: 'string', pattern: '^[0-9.]+(h|m|s)$' },
-      submit: { type: 'object' },
+      backend: { enum: ['torch', 'wasm'] },
+      timeBudget: { type: 'string' },
+      draftTimeBudget: { type: 'string' },
+      submit: { type: 'object', additionalProperties: false, properties: submitSchema },
       leaveOut: { type: 'array', items: { enum: LEAVABLE } },
     },
   },
@@ -127,6 +172,9 @@ export function loadConfig(path?: string): KaggleConfig {
       : slug !== undefined
         ? { slug, title: slug.replaceAll('-', ' ') }
         : {};
+  for (const name of ['timeBudget', 'draftTimeBudget'] as const) {
+    if (given[name] !== undefined) parseDuration(given[name], `${source}: at /${name}`);
+  }
   const { leaveOut = [], backend = backendOf(leaveOut) } = given;
   if (leaveOut.some((name) => name === backend)) {
     throw new KaggleError(`${source}: the backend ${backend} is to be used and to be left out`);

@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -158,7 +159,54 @@ except TypeScriptError as error:
             : source,
     });
     expect(cells.find(({ id }) => id === 'experiment-1')!.output).toMatch(/^KernelInterrupted: .* \d\n$/);
-    expect(cells.find(({ id }) => id === 'experiment-2')!.output).toContain('3');
+    expect(cells.find(({ id }) => id === 'experiment-2')!.output).toContain('4');
+  });
+
+  /** Leaves the time to the notebook, and shows what a submission would be told instead of making one. */
+  const told = (
+    prepare: NonNullable<VerifyOptions['prepare']> = () => {},
+  ): Parameters<typeof rehearse>[0] => ({
+    edit: (source, id) =>
+      id === 'experiment-2' ? '%%ts\nthrow new Error([timeBudget, torchDtype].join());' : source,
+    prepare(stage) {
+      delete stage.environment.ARCLAB_TIME_BUDGET;
+      prepare(stage);
+    },
+  });
+
+  it('takes little time until it is submitted', async () => {
+    expect(await failure(told())).toBe('experiment-2: Error: 1800,');
+  });
+
+  it('takes all its time in the rerun, where a cell that fails does not end it', async () => {
+    const { cells } = await rehearse(
+      told((stage) => Object.assign(stage.environment, { KAGGLE_IS_COMPETITION_RERUN: '1' })),
+    );
+    expect(cells.find(({ id }) => id === 'experiment-2')).toMatchObject({
+      error: null,
+      output: expect.stringContaining('Error: 41400,'),
+    });
+    expect(cells.at(-1)).toMatchObject({
+      id: 'check',
+      error: { message: expect.stringContaining('submission.json was not written') },
+    });
+  });
+
+  it('computes in float16 on a GPU', async () => {
+    const options = told(({ root, environment }) => {
+      const bin = join(root, 'bin');
+      mkdirSync(bin);
+      writeFileSync(join(bin, 'nvidia-smi'), '#!/bin/sh\necho Tesla T4, 15360 MiB\n', { mode: 0o755 });
+      Object.assign(environment, { PATH: `${bin}:${environment.PATH}`, ARCLAB_LIBTORCH: '/torch' });
+    });
+    expect(await failure({ ...options, backend: 'torch' })).toBe('experiment-2: Error: 1800,float16');
+  });
+
+  it('finds a folder once that is mounted under its older name, too', async () => {
+    const options = told(({ root }) => {
+      symlinkSync(join(root, 'input/competitions/arc-prize-2025'), join(root, 'input/arc-prize-2025'));
+    });
+    expect(await failure(options)).toContain('experiment-2: ');
   });
 
   it.each<[string, Parameters<typeof rehearse>[0], string | RegExp]>([
@@ -209,6 +257,11 @@ except TypeScriptError as error:
       'a path that is wrong',
       { edit: change('bootstrap', 'MODEL = None', 'MODEL = "/nowhere"') },
       'bootstrap: MODEL: /nowhere does not exist',
+    ],
+    [
+      'a Node.js that is not there',
+      { edit: change('bootstrap', 'NODE = None', 'NODE = "/nowhere"') },
+      'bootstrap: NODE: /nowhere does not exist',
     ],
     [
       'no PyTorch',

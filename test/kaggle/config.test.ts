@@ -39,7 +39,12 @@ it.each([
   [{ dataset: { slug: 'my-weights', title: 'My weights', license: 'mine' } }, 'must be one of CC0-1.0'],
   [{ leaveOut: ['everything'] }, 'must be one of torch, wasm, comments'],
   [{ backend: 'torch', leaveOut: ['torch'] }, 'the backend torch is to be used and to be left out'],
-  [{ timeBudget: 'soon' }, '/timeBudget'],
+  [{ timeBudget: '1.2.3h' }, 'at /timeBudget: expected a duration such as 11.5h'],
+  [{ draftTimeBudget: 'soon' }, 'at /draftTimeBudget: expected a duration'],
+  [{ backend: 'tourch' }, '/backend: must be one of torch, wasm'],
+  [{ submit: { predictionPerTask: 4 } }, '/submit: must not have the property "predictionPerTask"'],
+  [{ submit: { modelPath: 'base' } }, '/submit: must not have the property "modelPath"'],
+  [{ submit: { torchDtype: 'half' } }, '/submit/torchDtype: must be one of float32, bfloat16, float16'],
   [{ internet: true }, 'must not have the property "internet"'],
 ])('says what is wrong with %j', (config, message) => {
   expect(() => load(config)).toThrow(message);
