@@ -1,6 +1,6 @@
 /**
  * A mistake that the person at the keyboard can mend: its message is one line that says what was given, what was
- * expected and what to do.
+ * expected and what to do. The command line prints it without a stack and exits with code 2.
  */
 export class UserError extends Error {
   override name = 'UserError';

@@ -66,8 +66,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    // by name too: kernel/ has a class of its own
-    if (error instanceof UserError || (error instanceof Error && error.name === 'UserError')) {
+    if (error instanceof UserError) {
       process.stderr.write(`${pc.red('error:')} ${error.message}\n`);
       return 2;
     }
