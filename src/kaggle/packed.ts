@@ -39,6 +39,10 @@ const standIns: Readonly<Record<string, string>> = {
   'tfjs-io': "require('@tensorflow/tfjs-core/dist/flags'); module.exports = {};",
   nothing: 'module.exports = {};',
   'ts-interface-checker': 'export const createCheckers = () => ({ Options: { strictCheck() {} } });',
+  // ajv resolves addresses with it; our schemas have none, and the schema of schemas refers to its own parts
+  'fast-uri': `exports.parse = (address) => ({ path: address.split('#')[0], fragment: address.split('#')[1] });
+    exports.serialize = ({ path }) => path;
+    exports.resolve = (base, path) => (path === '' || path.startsWith('#') ? base.split('#')[0] + path : path);`,
   // there is no terminal to draw a bar on
   'cli-progress': 'export const SingleBar = undefined; export const Presets = {};',
   // koffi's own JavaScript looks for the native module in the folders of an installation
@@ -49,6 +53,19 @@ const standIns: Readonly<Record<string, string>> = {
 /** Parts of sucrase for other languages than TypeScript, and its check of options. */
 const UNUSED_SUCRASE =
   /\/(plugins\/flow|plugins\/jsx(\/.*)?|FlowTransformer|JSXTransformer|React\w+Transformer|JestHoistTransformer|CJSImport\w+|computeSourceMap|Options-gen-types|formatTokens)$/;
+
+/** Operations of tfjs that no language model has: convolutions, pictures, spectra, strings, sparse and ragged tensors. */
+const UNUSED_TFJS =
+  /\/((image|signal|sparse|spectral|string)\/|(_?fused_?)?(depthwise_?)?(separable_?)?(conv|pool)|\w*(pool|bincount|to_?space|to_?batch|_to_depth)|crop|dilation|i?fft|flip|resize|rotate|transform$|non_?max|ragged|sparse|static_?regex|string|lrn|local_resp|draw|multi_rnn|basic_lstm)/i;
+
+/** Takes them out of a list of tfjs' (of its kernels, gradients or operations): nothing else leads to them. */
+function withoutUnused(list: string): string {
+  return list
+    .replace(/^(import|export) \{ (\w+) \} from '(.*)';$/gm, (line, kind, name, path) =>
+      UNUSED_TFJS.test(path) ? (kind === 'import' ? `const ${name} = undefined;` : '') : line,
+    )
+    .replace(/ of (kernel|grad)Configs\)/, ' of $1Configs.filter(Boolean))');
+}
 
 /** What a backend's module is replaced with where it is left out: it says so. */
 function leftOut(backend: string, register: string): string {
@@ -78,6 +95,9 @@ function packedPlugin(root: string, config: KaggleConfig): Plugin {
       build.onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({
         contents: replaced[path]!,
         resolveDir: root,
+      }));
+      build.onLoad({ filter: /tfjs-.*\/(register_all_(kernels|gradients)|ops\/ops)\.js$/ }, ({ path }) => ({
+        contents: withoutUnused(readFileSync(path, 'utf8')),
       }));
       // optional: loaded by name where someone has them
       build.onResolve({ filter: /^(chokidar|fsevents|vega|vega-lite)$/ }, ({ path }) => ({

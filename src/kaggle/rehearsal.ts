@@ -21,8 +21,8 @@ export interface Stage {
 }
 
 const TASKS = 3;
-/** Instead of the configured time: enough for the small model. */
-const TIME_BUDGET = '20s';
+/** Instead of the configured time: enough for the small model, also on a busy machine. */
+const TIME_BUDGET = '40s';
 
 /** Small tasks of one rule (the columns in reverse order); the last has two test inputs. */
 function syntheticChallenges(count: number): Record<string, object> {

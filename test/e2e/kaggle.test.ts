@@ -31,6 +31,8 @@ const config: KaggleConfig = {
     promptVersion: 'output-from-examples-mini',
     gridEncoder: 'MinimalGridEncoder()',
     predictionsPerTask: 2,
+    fineTuneSteps: 2,
+    fineTuneMaxSeqLen: 1024,
   },
 };
 
@@ -89,6 +91,7 @@ describe.runIf(jupyterPython())('a notebook on a copy of Kaggle', { timeout: 200
       `submission.json is valid: ${tasks} tasks, ${2 * (tasks + 1)} attempts`,
     );
     expect(cells.find(({ id }) => id === 'bootstrap')!.output).toMatch(new RegExp(`backend +${backend}`));
+    expect(cells.find(({ id }) => id === 'experiment-2')!.output).toContain('fine-tuning 1/2: loss');
     // a busy machine may not get to all of them in time
     expect(predictions).toBeGreaterThan(0);
     process.stderr.write(`${secondsToTypeScript.toFixed(1)} s to the first cell of TypeScript\n`);
