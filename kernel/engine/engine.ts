@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { CellError, CellOutcome, CellRequest, FromEngine } from '../contract.js';
 import { toMimeBundle } from '../display/bundle.js';
 import { type CellCode, compileCell } from './cell-code.js';
+import { endChildren, installChildren } from './children.js';
 import { type Cell, cellOfPromise, currentCell, forgetInterrupted, inCell, trackCells } from './context.js';
 import { describeError, plainError } from './errors.js';
 import { Evaluator } from './evaluator.js';
@@ -63,6 +64,7 @@ export class Engine {
     installStackTraces();
     installTimers();
     installTicks();
+    installChildren();
     installExit((code) => this.#exit(code));
     this.#modules = new Modules({
       strip,
@@ -85,7 +87,9 @@ export class Engine {
   abandon(id: string): void {
     forgetInterrupted();
     this.#modules.renewUnfinished();
-    if (this.#running?.id === id) this.#running.end({ kind: 'interrupted' });
+    if (this.#running?.id !== id) return;
+    this.#running.end({ kind: 'interrupted' });
+    endChildren(this.#running);
   }
 
   /** Names below a live value, for completion; see the contract. */

@@ -51,7 +51,11 @@ export async function fineTuneGroups(o: FineTuneGroupsOptions): Promise<TaskGrou
       if (adapter !== null) result[index] = { taskIds, adapters: [adapter, ...adapters] };
     }
   };
-  await Promise.all(o.slots.map(serve));
+  const stopped = new Promise<void>((resolve) => {
+    o.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  // nobody waits for a process that hangs while it starts
+  await Promise.race([Promise.all(o.slots.map(serve)), stopped]);
   return result;
 }
 

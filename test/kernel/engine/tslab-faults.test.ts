@@ -79,6 +79,20 @@ describe('no fault of tslab', () => {
     expect((await busy.done).outcome).toMatchObject({ ename: 'KernelInterrupted' });
   });
 
+  it('an interrupt ends the child processes of a cell, which starts no others in their place', async () => {
+    const cell = kernel.start(`import { spawn } from 'node:child_process';
+var ends = [];
+const start = () => spawn('sleep', ['60']).on('exit', (_, signal) => { ends.push(signal); start(); });
+start();
+console.log('began');
+await new Promise(() => {});`);
+    await kernel.until(({ type }) => type === 'output');
+    kernel.send({ type: 'interrupt' });
+    expect((await cell.done).outcome).toMatchObject({ ename: 'KernelInterrupted' });
+    expect(await kernel.value('await new Promise(r => setTimeout(r, 500)); ends')).toBe("[ 'SIGTERM' ]");
+    expect(await kernel.value("process.getActiveResourcesInfo().includes('ProcessWrap')")).toBe('false');
+  });
+
   it('7: an error names the cell and the line', async () => {
     const { id, done } = kernel.start('interface Long {\n  a: number;\n}\nconst v: Long = null as any;\nv.a');
     expect((await done).traceback).toContain(`cell-${id}.ts:5:3`);
