@@ -276,6 +276,14 @@ except TypeScriptError as error:
       'bootstrap: There is no PyTorch in this image',
     ],
     [
+      'a PyTorch that cannot be used',
+      {
+        backend: 'torch',
+        prepare: ({ environment }) => Object.assign(environment, { ARCLAB_LIBTORCH: '/nowhere' }),
+      },
+      'experiment-2: Error: submission.json is valid, but the model has answered nothing',
+    ],
+    [
       'no disk space',
       {
         // the largest file does not fit
