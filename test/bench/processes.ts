@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fastAllocator } from '../../src/tensors/torch/load.js';
 
 function lastJson<T>(output: string): T {
   return JSON.parse(output.trim().split('\n').at(-1) as string) as T;
@@ -11,7 +12,9 @@ function lastJson<T>(output: string): T {
 /** Runs a bench's `measure` in a new process. */
 export function askSide<T>(bench: string, ...args: string[]): T {
   const command = [fileURLToPath(import.meta.url), '--side', bench, ...args];
-  return lastJson(execFileSync(process.execPath, command, { encoding: 'utf8', maxBuffer: 1 << 26 }));
+  // what README.md advises for torch on the processor
+  const env = { ...process.env, GLIBC_TUNABLES: fastAllocator };
+  return lastJson(execFileSync(process.execPath, command, { encoding: 'utf8', maxBuffer: 1 << 26, env }));
 }
 
 /** Runs reference.py with the Python that ARCLAB_PYTHON names. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import { initBackend } from '../../src/tensors/backend.js';
-import { adamW, packedAttention, rmsNorm } from '../../src/tensors/kernels/index.js';
+import { adamW, packedAttention, rmsNorm, swiGlu } from '../../src/tensors/kernels/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import { backendsUnderTest } from './backends.js';
 
@@ -40,5 +40,21 @@ describe.each(backendsUnderTest().filter((name) => name !== 'wasm'))('%s', (back
     expect(state()).toEqual(before);
     expect(process.memoryUsage().rss - resident).toBeLessThan(64 << 20);
     tf.dispose([weight, scale, ...moments]);
+  });
+
+  test('blocks of a feed-forward of 0.5B are used again: 40 steps in the memory of a few', async () => {
+    await initBackend(backend);
+    const [gate, up] = [tf.ones([480, 4864]), tf.ones([480, 4864])] as [tf.Tensor2D, tf.Tensor2D];
+    const scale = tf.ones([4864]) as tf.Tensor1D;
+    const step = () =>
+      tf.tidy(() => {
+        tf.grad((x) => tf.sum(swiGlu(rmsNorm(x as tf.Tensor2D, scale, 1e-6), up)))(gate).dataSync();
+      });
+    for (let i = 0; i < 5; i++) step();
+    const resident = process.memoryUsage().rss;
+    for (let i = 0; i < 40; i++) step();
+    // a block is 9 MiB, and a step makes about ten
+    expect(process.memoryUsage().rss - resident).toBeLessThan(256 << 20);
+    tf.dispose([gate, up, scale]);
   });
 });
