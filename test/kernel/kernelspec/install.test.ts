@@ -31,6 +31,10 @@ function arclab(...args: string[]): { status: number | null; stdout: string; std
 }
 const kernels = () => join(prefix, 'share/jupyter/kernels');
 
+test('the command line is a program of its own, as npm links it', () => {
+  expect(execFileSync(cli, ['kernel', '--help'], { encoding: 'utf8' })).toContain('install');
+});
+
 test('writes kernel.json with the Node that runs now, the bundle, and logos', () => {
   expect(arclab('install', '--prefix', prefix).status).toBe(0);
   const folder = join(kernels(), 'arclab');
