@@ -30,11 +30,22 @@ export function toMimeBundleNow(value: unknown): MimeBundle | Promise<MimeBundle
   return bundle instanceof Promise ? bundle.then(checkBundle) : checkBundle(bundle);
 }
 
-function checkBundle(bundle: unknown): MimeBundle {
-  if (typeof bundle === 'object' && bundle !== null) return bundle as MimeBundle;
-  throw new TypeError(
-    `[Symbol.for('Jupyter.display')]() must return an object by MIME type, such as { 'text/html': '…' }; it returned ${inspect(bundle)}`,
-  );
+/** A MIME bundle that the person's code has made. Throws a TypeError where it is none, or cannot be sent. */
+export function checkBundle(bundle: unknown): MimeBundle {
+  if (typeof bundle !== 'object' || bundle === null) {
+    throw new TypeError(
+      `a MIME bundle must be an object by MIME type, such as { 'text/html': '…' }; this one is ${inspect(bundle)}`,
+    );
+  }
+  for (const [type, content] of Object.entries(bundle)) {
+    if (typeof content === 'string') continue;
+    try {
+      JSON.stringify(content);
+    } catch (error) {
+      throw new TypeError(`"${type}" of a MIME bundle is neither text nor JSON: ${(error as Error).message}`);
+    }
+  }
+  return bundle as MimeBundle;
 }
 
 function plainBundle(value: unknown): MimeBundle {
@@ -44,15 +55,23 @@ function plainBundle(value: unknown): MimeBundle {
       return { [type]: base64(value), 'text/plain': `[${type}, ${value.length} bytes]` };
   }
   const plot = vegaType(value);
-  if (plot !== undefined) return { [plot]: value, 'text/plain': textOf(value) };
+  if (plot !== undefined) return checkBundle({ [plot]: value, 'text/plain': textOf(value) });
   if (isTable(value)) return { 'text/html': htmlTable(value), 'text/plain': textTable(value) };
   return { 'text/plain': textOf(value) };
 }
 
+/** Characters of a value's text that are shown; no browser likes the megabytes of a nested array. */
+const MAX_TEXT = 200_000;
+
 /** A value as text: objects with colours, which help to read them, and simple values without. */
 export function textOf(value: unknown): string {
   const isSimple = (typeof value !== 'object' && typeof value !== 'function') || value === null;
-  return inspect(value, { colors: !isSimple, maxStringLength: 100_000 });
+  const text = inspect(value, { colors: !isSimple, maxStringLength: 100_000 });
+  if (text.length <= MAX_TEXT) return text;
+  // at the end of a line, so that no colour is cut in two
+  const end = text.lastIndexOf('\n', MAX_TEXT);
+  const shown = text.slice(0, end > 0 ? end : MAX_TEXT);
+  return `${shown}\x1b[0m\n… ${text.length - shown.length} more characters`;
 }
 
 /** The MIME type of an image by its first bytes. */

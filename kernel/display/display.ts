@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CellOutput, MimeBundle } from '../contract.js';
-import { toMimeBundleNow } from './bundle.js';
+import { checkBundle, toMimeBundleNow } from './bundle.js';
 
 /** How a value is to be shown. */
 export interface DisplayOptions {
@@ -13,10 +13,19 @@ export interface DisplayOptions {
 }
 
 /** What was shown, to be replaced in place. */
-export interface DisplayHandle {
+export class DisplayHandle {
   readonly id: string;
+  readonly #show: (value: unknown) => void;
+
+  constructor(id: string, show: (value: unknown) => void) {
+    this.id = id;
+    this.#show = show;
+  }
+
   /** Shows another value where this one stands. */
-  update(value: unknown): void;
+  update(value: unknown): void {
+    this.#show(value);
+  }
 }
 
 /** Where outputs go: to the cell that the running code belongs to. */
@@ -38,7 +47,7 @@ export function createDisplay(emit: Emit): DisplayApi {
   ) => {
     const { raw = false, metadata = {} } = options;
     const put = (data: MimeBundle) => emit({ type, data, metadata, displayId: id });
-    const bundle = raw ? (value as MimeBundle) : toMimeBundleNow(value);
+    const bundle = raw ? checkBundle(value) : toMimeBundleNow(value);
     if (bundle instanceof Promise) bundle.then(put);
     else put(bundle);
   };
@@ -46,7 +55,7 @@ export function createDisplay(emit: Emit): DisplayApi {
     display(value, options = {}) {
       const id = options.id ?? randomUUID();
       show('display_data', value, options, id);
-      return { id, update: (next) => show('update_display_data', next, options, id) };
+      return new DisplayHandle(id, (next) => show('update_display_data', next, options, id));
     },
     clearOutput(wait = false) {
       emit({ type: 'clear_output', wait });

@@ -3,26 +3,33 @@
  * an abandoned cell starts no other in their place.
  */
 import { ChildProcess } from 'node:child_process';
+import { signalDescendants } from '../host/signals.js';
 import { type Cell, currentCell, refuseAbandoned } from './context.js';
 
 const running = new Map<ChildProcess, Cell>();
 
 /** Begins to take note of child processes. Once per process, before the first cell. */
 export function installChildren(): void {
-  const prototype = ChildProcess.prototype as unknown as { spawn(...args: unknown[]): unknown };
+  const prototype = ChildProcess.prototype as unknown as { spawn(options: { detached?: boolean }): unknown };
   const original = prototype.spawn;
-  prototype.spawn = function (this: ChildProcess, ...args) {
+  prototype.spawn = function (this: ChildProcess, options) {
     refuseAbandoned();
+    const result = original.call(this, options);
     const cell = currentCell();
-    if (cell !== undefined) {
+    // one that could not be started has no id, and a detached one is to outlive what happens here
+    if (cell !== undefined && this.pid !== undefined && !options.detached) {
       running.set(this, cell);
       this.once('exit', () => running.delete(this));
     }
-    return original.apply(this, args);
+    return result;
   };
 }
 
-/** Ends what a cell has started and what still runs. */
+/** Ends what a cell has started and what still runs; also what these have started, as a shell does. */
 export function endChildren(cell: Cell): void {
-  for (const [child, owner] of running) if (owner === cell) child.kill();
+  for (const [child, owner] of running) {
+    if (owner !== cell) continue;
+    signalDescendants('SIGTERM', child.pid);
+    child.kill();
+  }
 }

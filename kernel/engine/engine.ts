@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { CellError, CellOutcome, CellRequest, FromEngine } from '../contract.js';
 import { toMimeBundle } from '../display/bundle.js';
+import { DisplayHandle } from '../display/display.js';
 import { type CellCode, compileCell } from './cell-code.js';
 import { endChildren, installChildren } from './children.js';
 import { type Cell, cellOfPromise, currentCell, forgetInterrupted, inCell, trackCells } from './context.js';
@@ -167,8 +168,10 @@ export class Engine {
     const evaluated = await evaluation;
     if (evaluated === 'terminated') return undefined;
     if ('thrown' in evaluated) return { status: 'error', ...describeError(evaluated.thrown) };
-    if (!code.hasResult || evaluated.value === undefined) return { status: 'ok' };
-    const data = await inCell(cell, () => toMimeBundle(evaluated.value));
+    const { value } = evaluated;
+    // `display(x)` has shown all that is to be seen
+    if (!code.hasResult || value === undefined || value instanceof DisplayHandle) return { status: 'ok' };
+    const data = await inCell(cell, () => toMimeBundle(value));
     return { status: 'ok', result: { data, metadata: {} } };
   }
 

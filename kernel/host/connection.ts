@@ -4,7 +4,7 @@ import type { EngineConnection, FromEngine, ToEngine } from '../contract.js';
 import { Channel, type ChannelMemory, Side } from './channel.js';
 import { type NativePipes, NativeReader } from './native-output.js';
 import { OutputReader } from './reader.js';
-import { interruptChildren, watchInterruptSignal } from './signals.js';
+import { signalDescendants, watchInterruptSignal } from './signals.js';
 
 /** What the host gives to the worker beside the transport's own data. */
 export interface ConnectionData {
@@ -94,7 +94,7 @@ class Connection implements EngineConnection {
       if (this.#channel.interruptsHeard !== heard || this.#cells[0] !== id) return;
       if (!this.#channel.isCritical) {
         this.#session?.post('Runtime.terminateExecution');
-        if (attempt === CHILDREN_ATTEMPT) interruptChildren();
+        if (attempt === CHILDREN_ATTEMPT) signalDescendants('SIGINT');
       }
       setTimeout(() => {
         if (this.#channel.interruptsHeard === heard && this.#cells[0] === id)

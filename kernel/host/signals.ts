@@ -23,18 +23,18 @@ export function watchInterruptSignal(onInterrupt: () => void): void {
 }
 
 /**
- * Sends SIGINT to the processes that this one has started and to those that they have started, as Ctrl-C in a
+ * Sends a signal to the processes that a process (this one) has started and to those that they have started, as a
  * terminal does. On Linux only.
  */
-export function interruptChildren(pid: number | 'self' = 'self'): void {
+export function signalDescendants(signal: NodeJS.Signals, pid: number | 'self' = 'self'): void {
   try {
     for (const thread of readdirSync(`/proc/${pid}/task`)) {
       const children = readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
         .split(' ')
         .filter(Boolean);
       for (const child of children.map(Number)) {
-        interruptChildren(child);
-        process.kill(child, 'SIGINT');
+        signalDescendants(signal, child);
+        process.kill(child, signal);
       }
     }
   } catch {

@@ -36,8 +36,27 @@ describe('a result', () => {
     });
     const wrong = await kernel.failure("({ [Symbol.for('Jupyter.display')]: () => 'text' })");
     expect(wrong.evalue).toContain(
-      "must return an object by MIME type, such as { 'text/html': '…' }; it returned 'text'",
+      "must be an object by MIME type, such as { 'text/html': '…' }; this one is 'text'",
     );
+  });
+
+  it.each([
+    "({ [Symbol.for('Jupyter.display')]: () => ({ 'text/plain': 1n }) })",
+    "display({ 'application/json': { n: 1n } }, { raw: true })",
+    "({ $schema: 'https://vega.github.io/schema/vega-lite/v5.json', n: 1n })",
+  ])('that cannot be sent is an error, and the kernel goes on: %s', async (code) => {
+    expect((await kernel.failure(code)).evalue).toMatch(
+      /of a MIME bundle is neither text nor JSON: .*BigInt/,
+    );
+    expect(await kernel.value('1 + 1')).toBe('2');
+  });
+
+  it('that is very large is cut at the end of a line', async () => {
+    const rows =
+      'Array.from({ length: 90 }, () => Array.from({ length: 90 }, () => Array(90).fill(Math.PI)))';
+    const { text } = await kernel.run(rows);
+    expect(text!.length).toBeLessThan(200_100);
+    expect(text).toMatch(/3\.14\d+,?\n… \d+ more characters$/);
   });
 
   it('that is an image is shown as one', async () => {
@@ -80,7 +99,7 @@ describe('display', () => {
       console.log('between');
       display(5, { id: 'mine' });
       shown.update({ 'text/html': '<i>2</i>' });
-      clearOutput(); clearOutput(true); undefined`);
+      clearOutput(); clearOutput(true);`);
     const id = (outputs[0] as { displayId: string }).displayId;
     expect(id).toBeTruthy();
     const metadata = { isolated: true };
@@ -94,10 +113,14 @@ describe('display', () => {
     ]);
   });
 
+  it('at the end of a cell shows its value and nothing else', async () => {
+    const { outputs, data } = await kernel.run("display('value')");
+    expect(outputs).toHaveLength(1);
+    expect(data).toBeUndefined();
+  });
+
   it('is there for libraries under a symbol', async () => {
-    const { outputs } = await kernel.run(
-      "(globalThis as any)[Symbol.for('arclab.kernel.display')](1); undefined",
-    );
+    const { outputs } = await kernel.run("(globalThis as any)[Symbol.for('arclab.kernel.display')](1)");
     expect(outputs).toMatchObject([{ type: 'display_data', data: { 'text/plain': '1' } }]);
   });
 });

@@ -48,6 +48,25 @@ describe.each(['message', 'SIGINT'] as const)('interrupt by %s', (way) => {
 });
 
 describe('interrupt', () => {
+  it('ends the child processes of the cell and theirs, and no others', async () => {
+    await kernel.value(
+      "const { spawn } = require('child_process'); const server = spawn('sleep', ['60']); let own = 0; undefined",
+    );
+    const { done } = kernel.start(`
+      const shell = spawn('sleep 60 & echo $!; wait', { shell: true });
+      shell.stdout.on('data', (line) => { own = Number(line); console.log('began'); });
+      await new Promise(() => {});`);
+    await kernel.until((answer) => answer.type === 'output');
+    kernel.send({ type: 'interrupt' });
+    expect((await done).outcome).toMatchObject({ ename: 'KernelInterrupted' });
+    const lives = `
+      const fs = require('fs');
+      const lives = (pid: number) => fs.existsSync('/proc/' + pid) && !/State:\\s*Z/.test(fs.readFileSync('/proc/' + pid + '/status', 'utf8'));
+      for (let i = 0; i < 100 && lives(own); i++) await sleep(20);
+      const found = [own > 0, lives(own), shell.signalCode, server.signalCode]; server.kill(); found`;
+    expect(await kernel.value(lives)).toBe("[ true, false, 'SIGTERM', null ]");
+  });
+
   it('silences what an interrupted cell has left running', async () => {
     const loops = `
       let ticks = 0;
@@ -62,7 +81,7 @@ describe('interrupt', () => {
     await sleep(30);
     kernel.send({ type: 'interrupt' });
     expect((await done).stdout).toContain('interval');
-    await kernel.value('const before = ticks; await sleep(60)');
+    await kernel.value('await sleep(60); const before = ticks');
     const count = kernel.answers.length;
     const after = await kernel.run('await sleep(60); ticks - before');
     expect(after.stdout).toBe('');
