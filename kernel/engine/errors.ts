@@ -10,10 +10,10 @@ const RESET = '\x1b[0m';
 /** Lines of code shown before and after the one with the error. */
 const LINES_AROUND = 2;
 
-/** What a cell has thrown, as a person reads it. */
-export function describeError(thrown: unknown): CellError {
+/** What a cell has thrown, as a person reads it; `place` is shown where nothing of the person's is in the stack. */
+export function describeError(thrown: unknown, place?: Place): CellError {
   try {
-    return describe(thrown);
+    return describe(thrown, place);
   } catch {
     return {
       ename: 'Error',
@@ -23,7 +23,7 @@ export function describeError(thrown: unknown): CellError {
   }
 }
 
-function describe(thrown: unknown): CellError {
+function describe(thrown: unknown, fallback: Place | undefined): CellError {
   if (!isError(thrown)) {
     const evalue = inspect(thrown);
     return {
@@ -41,11 +41,12 @@ function describe(thrown: unknown): CellError {
   const stack = mapStack(String(thrown.stack ?? ''));
   if (thrown.stack !== stack) setStack(thrown, stack);
   const plain = inspect(thrown);
-  // neither frames nor anything else to show
-  if (plain.startsWith('[') && !plain.includes('\n'))
-    return { ename, evalue, traceback: [title(ename, evalue)] };
-  const place = firstPlace(stack);
+  const place = firstPlace(stack) ?? fallback;
   const frame = place === undefined ? [] : codeFrame(place);
+  // neither frames nor anything else to show
+  if (plain.startsWith('[') && !plain.includes('\n')) {
+    return { ename, evalue, traceback: [...frame, title(ename, evalue)] };
+  }
   const [first, ...rest] = inspect(thrown, { colors: true }).split('\n');
   return { ename, evalue, traceback: [...frame, `${RED}${first}${RESET}`, ...rest] };
 }

@@ -45,9 +45,7 @@ export function describeValue(evaluator: Evaluator, expression: string): string 
   const found = evaluator.peek(`(${expression}\n)`);
   if (found === undefined) return undefined;
   const { value } = found;
-  const text =
-    typeof value === 'function' ? Function.prototype.toString.call(value) : inspect(value, { depth: 1 });
-  const lines = text.slice(0, 4000).split('\n').slice(0, 40);
+  const lines = inspect(value, { depth: 1 }).slice(0, 4000).split('\n').slice(0, 40);
   return `${typeName(value)}\n${lines.join('\n')}`;
 }
 

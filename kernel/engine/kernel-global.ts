@@ -23,7 +23,7 @@ export interface KernelGlobal {
 /** Gives the cells what a module or a script has: `import()`, `import.meta`, `require`, `__dirname`, `__filename`. */
 export function installKernelGlobal(fileName: string, modules: Modules): KernelGlobal {
   const folder = dirname(fileName);
-  const require = modules.requireFrom(createRequire(fileName));
+  const require = createRequire(fileName);
   const kernel: KernelGlobal = {
     fileName,
     imported: {},

@@ -1,5 +1,7 @@
 import { register } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { kernelFile, ownPackageName } from '../common/own-package.js';
 
 /** Addresses of what the kernel itself provides as modules. */
 export const BUILTIN_SCHEME = 'arclab-kernel:';
@@ -11,15 +13,21 @@ export const BUILTIN_SCHEME = 'arclab-kernel:';
 const HOOKS = `
 import { receiveMessageOnPort } from 'node:worker_threads';
 const sources = new Map();
-let port, builtins;
+let port, builtins, own;
 export function initialize(data) {
   port = data.port;
   builtins = new Set(data.builtins);
+  own = data.own;
 }
-export function resolve(specifier, context, next) {
+export async function resolve(specifier, context, next) {
   if (builtins.has(specifier)) return { url: '${BUILTIN_SCHEME}' + specifier, shortCircuit: true };
   if (specifier.startsWith('${BUILTIN_SCHEME}')) return { url: specifier, shortCircuit: true };
-  return next(specifier, context);
+  try {
+    return await next(specifier, context);
+  } catch (error) {
+    if (own.name !== specifier.split('/', own.parts).join('/')) throw error;
+    return next(specifier, { ...context, parentURL: own.url });
+  }
 }
 export function load(url, context, next) {
   for (let m; (m = receiveMessageOnPort(port)); ) for (const { url, code } of m.message) sources.set(url, code);
@@ -28,6 +36,7 @@ export function load(url, context, next) {
   if (!url.startsWith('${BUILTIN_SCHEME}')) sources.delete(url);
   return { format: 'module', source, shortCircuit: true };
 }
+//# sourceURL=node:internal/kernel-modules
 `;
 
 /** Gives Node the modules that the kernel has made. */
@@ -48,8 +57,10 @@ export class ModuleLoader {
   #start(): MessagePort {
     const { port1, port2 } = new MessageChannel();
     const names = Object.keys(this.#builtins);
+    const name = ownPackageName();
+    const own = { name, parts: name?.split('/').length, url: pathToFileURL(kernelFile).href };
     register(`data:text/javascript,${encodeURIComponent(HOOKS)}`, {
-      data: { port: port2, builtins: names },
+      data: { port: port2, builtins: names, own },
       transferList: [port2],
     });
     port1.unref();

@@ -8,6 +8,7 @@
 import Module, { createRequire, isBuiltin } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isOwnPackage, kernelFile } from '../common/own-package.js';
 import type { CellError } from '../contract.js';
 import type { CellCode, CellImport } from './cell-code.js';
 import { describeError, plainError } from './errors.js';
@@ -41,7 +42,7 @@ export class Modules {
     this.#critical = critical;
     this.#graph = new ModuleGraph(this.#resolver, strip, builtins);
     this.#loader = new ModuleLoader(builtins);
-    provideBuiltinsToRequire(builtins);
+    extendRequire(builtins);
   }
 
   /** What `import(specifier)` in a file gives. */
@@ -82,11 +83,6 @@ export class Modules {
     return fileURLToPath(url);
   }
 
-  /** `require` of a notebook: TypeScript files are only there for `import`. */
-  requireFrom(require: NodeJS.Require): NodeJS.Require {
-    return require;
-  }
-
   /** Imports what a cell imports. The values are those of its local names. */
   async importForCell(
     code: CellCode,
@@ -111,7 +107,7 @@ export class Modules {
         if (error instanceof ModuleNotFoundError) {
           return { error: plainError('ModuleNotFoundError', error.message, place) };
         }
-        return { error: describeError(error) };
+        return { error: describeError(error, place) };
       }
     }
     return { bindings };
@@ -137,6 +133,8 @@ export class Modules {
       const { code, message } = error as NodeJS.ErrnoException;
       const isThis = code === 'ERR_MODULE_NOT_FOUND' && message.includes(`'${specifier.split('/')[0]}`);
       if (!isThis) throw error;
+      if (isOwnPackage(specifier) && parentFile !== kernelFile)
+        return this.#importPackage(specifier, kernelFile, options);
       const folders = createRequire(parentFile).resolve.paths(specifier) ?? [];
       throw new ModuleNotFoundError(
         `Cannot find the package "${specifier}": looked in ${folders.slice(0, 4).join(', ')}. Is it installed (npm install ${specifier})?`,
@@ -164,11 +162,34 @@ function listNames(namespace: Namespace): string {
   return names.length > 12 ? `${names.slice(0, 12).join(', ')}, …` : names.join(', ');
 }
 
-/** Lets `require` of any library find what the kernel provides. */
-function provideBuiltinsToRequire(builtins: Record<string, object>): void {
-  const loader = Module as unknown as { _load(request: string, ...rest: unknown[]): unknown };
-  const load = loader._load;
-  loader._load = function (request, ...rest) {
+/** The parts of Node's `require` that the kernel adds to. */
+interface Requiring {
+  _load(request: string, ...rest: unknown[]): unknown;
+  _resolveFilename(request: string, ...rest: unknown[]): string;
+  _extensions: Record<string, ((module: object, file: string) => void) | undefined>;
+}
+
+/** Lets `require` of a notebook and of any library find what the kernel provides. */
+function extendRequire(builtins: Record<string, object>): void {
+  const requiring = Module as unknown as Requiring;
+  const { _load: load, _resolveFilename: resolve } = requiring;
+  requiring._load = function (request, ...rest) {
     return builtins[request] ?? load.call(this, request, ...rest);
   };
+  requiring._resolveFilename = function (request, ...rest) {
+    try {
+      return resolve.call(this, request, ...rest);
+    } catch (error) {
+      if (!isOwnPackage(request)) throw error;
+      return createRequire(kernelFile).resolve(request);
+    }
+  };
+  // newer Nodes know these themselves; ours would take the types for a syntax error
+  for (const extension of ['.ts', '.mts', '.cts', '.tsx']) {
+    requiring._extensions[extension] ??= (_module, file) => {
+      throw new TypeError(
+        `${file} is TypeScript, which require() cannot load; use import, or await import(…)`,
+      );
+    };
+  }
 }

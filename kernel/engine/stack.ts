@@ -3,7 +3,7 @@
  * the frames of the kernel and of Node's inner modules.
  */
 import { dirname, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { kernelFile } from '../common/own-package.js';
 import type { Position } from './edited-source.js';
 
 /** Code that the kernel has given to V8 under a name of its own. */
@@ -23,8 +23,7 @@ export interface Place extends Position {
 
 const byUrl = new Map<string, TrackedSource>();
 const byName = new Map<string, TrackedSource>();
-const kernelFolder = dirname(fileURLToPath(import.meta.url));
-const kernelFile = fileURLToPath(import.meta.url);
+const kernelFolder = dirname(kernelFile);
 
 /** Makes V8's name for a piece of code known. */
 export function trackSource(url: string, tracked: TrackedSource): void {

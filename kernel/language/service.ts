@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
+import { isOwnPackage, kernelFile } from '../common/own-package.js';
 import { ambientDeclarations } from './ambient.js';
 import { CellModules } from './cell-modules.js';
 import type { Completions } from './language.js';
@@ -160,7 +161,9 @@ export class CellService {
           if (text.startsWith('cell:')) {
             return { resolvedModule: { resolvedFileName: text.slice(5), extension: ts.Extension.Ts } };
           }
-          return ts.resolveModuleName(text, file, options, moduleHost, cache);
+          const found = ts.resolveModuleName(text, file, options, moduleHost, cache);
+          if (found.resolvedModule !== undefined || !isOwnPackage(text)) return found;
+          return ts.resolveModuleName(text, kernelFile, options, moduleHost);
         });
       },
     };

@@ -119,6 +119,23 @@ describe('imports', () => {
     expect(await kernel.value("import { value } from './lib/plain.js'; value")).toBe('2');
   });
 
+  it('find the package that the kernel came with where it is not installed, by its name alone', async () => {
+    project.write('lib/own.ts', "export { gridSvg } from 'arclab';\n");
+    expect(await kernel.value("import { taskSvg } from 'arclab'; typeof taskSvg")).toBe("'function'");
+    expect(await kernel.value("import { gridSvg } from './lib/own'; typeof gridSvg")).toBe("'function'");
+    expect(await kernel.value("typeof require('arclab').gridSvg")).toBe("'function'");
+    expect((await kernel.failure("import 'zeromq'")).ename).toBe('ModuleNotFoundError');
+    const { evalue, traceback } = await kernel.failure("import 'arclab/inner'");
+    expect(evalue).toContain("'./inner' is not defined");
+    expect(traceback[0]).toMatch(/^cell-\d+\.ts:1:8$/);
+    expect(traceback.join('\n')).not.toContain('data:');
+  });
+
+  it('by require of TypeScript say what to do', async () => {
+    const { evalue } = await kernel.failure("require('./lib/stable')");
+    expect(evalue).toMatch(/stable\.ts is TypeScript, which require\(\) cannot load; use import/);
+  });
+
   it('survive a file that is deleted and made again', async () => {
     project.write('lib/gone.ts', 'export const here = 1;\n');
     expect(await kernel.value("import { here } from './lib/gone'; here")).toBe('1');
