@@ -19,10 +19,12 @@ const TIMELY = 700;
 /** Answers `complete_request`: what TypeScript knows first, then what only the live values know. */
 export async function completeReply(content: Json, language: Language, engine: EngineLink): Promise<object> {
   const { text, offset } = placeOf(content);
-  const [, path = '', typed = ''] = LIVE_PATH.exec(text.slice(0, offset)) ?? [];
+  const [whole = '', path = '', typed = ''] = LIVE_PATH.exec(text.slice(0, offset)) ?? [];
   const late = sleep(TIMELY, undefined, { ref: false });
   const asked = language.complete(text, offset);
-  const names = await engine.properties(path.replace(/\??\.$/, '').replaceAll('?.', '.'));
+  // behind `f().` stand names of what only running the code would tell
+  const isMember = text[offset - whole.length - 1] === '.';
+  const names = isMember ? [] : await engine.properties(path.replace(/\??\.$/, '').replaceAll('?.', '.'));
   const live = names.filter(({ name }) => name.startsWith(typed) && isIdentifier(name));
   // live values alone are better than an answer that comes too late
   const timely = live.length > 0 ? await Promise.race([asked, late]) : await asked;

@@ -7,6 +7,7 @@ import { History, type HistoryRequest } from './history.js';
 import { IoPub } from './iopub.js';
 import { kernelInfo } from './kernel-info.js';
 import { completeReply, inspectReply } from './look.js';
+import { pageOf } from './pager.js';
 import { Replies, type RequestChannel } from './replies.js';
 import { Sockets } from './sockets.js';
 import { type Json, type Message, Wire, WireError } from './wire.js';
@@ -122,7 +123,10 @@ export class JupyterServer {
       status: 'ok',
       history: this.#history.find(content as HistoryRequest),
     }),
-    is_complete_request: ({ content }) => this.#parts.language.isComplete(String(content.code)),
+    is_complete_request: ({ content: { code } }) =>
+      pageOf(String(code)) === undefined
+        ? this.#parts.language.isComplete(String(code))
+        : { status: 'complete' },
     complete_request: ({ content }) => completeReply(content, this.#parts.language, this.#engine),
     inspect_request: ({ content }) => inspectReply(content, this.#parts.language, this.#engine),
     comm_info_request: () => ({ status: 'ok', comms: {} }),

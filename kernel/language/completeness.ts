@@ -13,12 +13,10 @@ const UNTERMINATED = new Set([
 /** Whether code can be run, can be completed, or can never become right. */
 export function completenessOf(code: string): Completeness {
   const text = code.trimEnd();
-  const source = ts.createSourceFile('cell.ts', text, ts.ScriptTarget.ESNext, false, ts.ScriptKind.TS);
-  const { parseDiagnostics } = source as unknown as {
-    parseDiagnostics: readonly ts.DiagnosticWithLocation[];
-  };
-  const [first] = parseDiagnostics;
+  const first = firstError(text);
   if (first === undefined) return { status: 'complete' };
+  // the engine takes `{ a: 1, b: 2 }` for an object, too
+  if (/^\s*\{/.test(text) && firstError(`(${text}\n)`) === undefined) return { status: 'complete' };
   const number = first.code;
   // a quote that is not closed on its line stays wrong; a template or a comment goes on
   if (number === 1002 && !text.endsWith('\\')) return { status: 'invalid' };
@@ -26,6 +24,12 @@ export function completenessOf(code: string): Completeness {
   const isAtEnd = first.start >= text.length || UNTERMINATED.has(number);
   if (!isAtEnd) return { status: 'invalid' };
   return { status: 'incomplete', indent: indentOf(text) };
+}
+
+/** The first thing that the parser does not understand. */
+function firstError(text: string): ts.DiagnosticWithLocation | undefined {
+  const source = ts.createSourceFile('cell.ts', text, ts.ScriptTarget.ESNext, false, ts.ScriptKind.TS);
+  return (source as unknown as { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics[0];
 }
 
 /** The indentation of the next line: that of the last one, and a step more behind an opening bracket. */

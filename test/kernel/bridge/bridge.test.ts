@@ -89,6 +89,7 @@ describe('the bridge', () => {
       expect(globals.map((one) => one.name)).toContain(name);
     expect(globals).toContainEqual({ name: 'Made', kind: 'class' });
     expect((await ask('describe', 'made')).text).toMatch(/^Made\n/);
+    expect((await ask('describe', 'effect')).text).toBe('function\n[Function: effect]');
     expect((await ask('describe', 'effect()')).text).toBeUndefined();
     expect((await ask('describe', 'no.such.thing')).text).toBeUndefined();
     expect(await kernel.value('calls')).toBe('0');

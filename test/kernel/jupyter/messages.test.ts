@@ -117,6 +117,9 @@ test('is_complete knows all four answers', async () => {
   expect(await ask('const text = `one')).toMatchObject({ status: 'incomplete' });
   expect(await ask('/* one')).toMatchObject({ status: 'incomplete' });
   expect(await ask('1 +')).toMatchObject({ status: 'incomplete' });
+  // an object, and a question: the kernel runs both
+  expect(await ask('{ a: 1, b: 2 }')).toEqual({ status: 'complete' });
+  expect(await ask('Math?')).toEqual({ status: 'complete' });
   expect(await ask('foo bar')).toEqual({ status: 'invalid' });
   expect(await ask('}')).toEqual({ status: 'invalid' });
 });

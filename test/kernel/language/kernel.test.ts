@@ -51,6 +51,8 @@ describe('on the kernel', () => {
     expect(await complete('"😀"; sides.toFi')).toMatchObject({ cursor_start: 11, cursor_end: 15 });
     expect((await complete("import {} from './sha")).matches).toEqual(['shapes']);
     expect((await complete('"live.hid')).matches).toEqual([]);
+    // the names of the scope are no members
+    expect((await complete('[1].map(String).')).matches).not.toContain('live');
   });
 
   test('inspection by types and by what is there', async () => {
