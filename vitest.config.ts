@@ -26,7 +26,13 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // what is not about backends runs on the embedded one, whatever is installed
-    env: { ARCLAB_BACKEND: 'wasm' },
+    // and the others have one thread: models are tiny, and two workers with two threads each wait for each other
+    env: {
+      ARCLAB_BACKEND: 'wasm',
+      OMP_NUM_THREADS: '1',
+      TF_NUM_INTRAOP_THREADS: '1',
+      TF_NUM_INTEROP_THREADS: '1',
+    },
     globalSetup: ['test/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
