@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CellError, CellOutcome, CellOutput, CellRequest } from '../contract.js';
 import type { Language } from '../language/language.js';
 import type { EngineLink } from './engine-link.js';
@@ -23,8 +24,11 @@ export type TypeWarnings = 'late' | 'wait' | 'off';
 /** Requests of cells whose outputs may still come are remembered: timers and rejections outlive their cell. */
 const REMEMBERED = 10_000;
 
-/** ms */
+/** For how long no cell has begun or ended when types are looked at, in ms. */
 const CALM = 100;
+
+/** How long a cell that has failed waits for what its types explain, in ms: the first one loads TypeScript. */
+const EXPLANATION = 2000;
 
 export interface ExecutorParts {
   engine: EngineLink;
@@ -171,18 +175,18 @@ export class Executor {
     }
   }
 
-  /** One that failed is explained by what is wrong with its types before its reply goes out. */
+  /** One that failed is explained by what is wrong with its types before its reply goes out, if that is soon. */
   async #warn(running: Running, cell: CellRequest, outcome: CellOutcome): Promise<void> {
     const { iopub, language, types } = this.#parts;
     if (running.silent || types === 'off') return;
     const failed = outcome.status === 'error' && outcome.ename !== 'KernelInterrupted';
-    const warned = language.check(cell).then((warnings) => {
+    const isSoon = failed || types === 'wait';
+    const checked = isSoon ? language.checkNow(cell) : language.check(cell);
+    const warned = checked.then((warnings) => {
       iopub.output({ type: 'stream', name: 'stderr', text: warnings.join('') }, running.request.header);
     });
-    if (failed || types === 'wait') {
-      language.flush();
-      await warned;
-    }
+    if (types === 'wait') await warned;
+    else if (failed) await Promise.race([warned, sleep(EXPLANATION, undefined, { ref: false })]);
   }
 
   async #evaluate(expressions: unknown, { id }: Running): Promise<Json> {

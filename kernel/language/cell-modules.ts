@@ -22,6 +22,11 @@ export class CellModules {
     return this.#cells.get(file)?.text;
   }
 
+  /** The cells that add to what every cell sees: `declare global` and `declare module`. */
+  get augmentations(): string[] {
+    return [...this.#cells].filter(([, { augments }]) => augments).map(([file]) => file);
+  }
+
   /** Adds a cell, which is then the newest. */
   add(file: string, code: string): void {
     const module = this.link(code);
@@ -43,8 +48,15 @@ export class CellModules {
     }
     const imports = [...taken].map(([file, names]) => `import { ${names.join(', ')} } from 'cell:${file}';`);
     const exported = new Set(declared.filter(({ isExported }) => !isExported).map(({ name }) => name));
+    for (const name of exportedByList(source)) exported.delete(name);
     const text = `${code}\n;${imports.join(' ')} export { ${[...exported].join(', ')} };`;
-    return { code, text, declares, needs: [...taken.keys()] };
+    return {
+      code,
+      text,
+      declares,
+      needs: [...taken.keys()],
+      augments: source.statements.some(isAugmentation),
+    };
   }
 
   /** Forgets cells whose names have all been declared again and that no living cell takes a name from. */
@@ -56,7 +68,7 @@ export class CellModules {
       for (const needed of this.#cells.get(file)?.needs ?? []) visit(needed);
     };
     visit(newest);
-    for (const file of this.#owners.values()) visit(file);
+    for (const file of [...this.#owners.values(), ...this.augmentations]) visit(file);
     for (const file of this.#cells.keys()) if (!reached.has(file)) this.#cells.delete(file);
   }
 }
@@ -69,10 +81,25 @@ export interface CellModule {
   declares: ReadonlySet<string>;
   /** Files that it takes names from. */
   needs: readonly string[];
+  /** It declares something for all cells. */
+  augments: boolean;
 }
 
 function parse(code: string): ts.SourceFile {
   return ts.createSourceFile('cell.ts', code, ts.ScriptTarget.ESNext, false, ts.ScriptKind.TS);
+}
+
+function isAugmentation(statement: ts.Statement): boolean {
+  if (!ts.isModuleDeclaration(statement)) return false;
+  return ts.isStringLiteral(statement.name) || (statement.flags & ts.NodeFlags.GlobalAugmentation) !== 0;
+}
+
+/** The names of `export { name }`, which stand for the cell's own. */
+function exportedByList(source: ts.SourceFile): string[] {
+  return source.statements.flatMap((statement) => {
+    const clause = ts.isExportDeclaration(statement) ? statement.exportClause : undefined;
+    return clause && ts.isNamedExports(clause) ? clause.elements.map(({ name }) => name.text) : [];
+  });
 }
 
 function identifiers(source: ts.SourceFile): Set<string> {

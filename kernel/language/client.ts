@@ -17,6 +17,11 @@ const HEAP_LIMIT = 1024;
 /** Starts after a failure; a thread that cannot live is not started for ever. */
 const RESTARTS = 3;
 
+interface Check {
+  check: string;
+  resolve(answer: Answer): void;
+}
+
 /** The language service on a thread of its own, which starts with the first question. */
 export class LanguageClient implements Language {
   #options: LanguageOptions;
@@ -27,7 +32,10 @@ export class LanguageClient implements Language {
   /** Those that the thread knows, or has to be told when it starts. */
   #cells: CellRequest[] = [];
   /** What waits for a calm moment, in order. */
-  #held: ({ note: CellRequest } | { check: string; resolve(answer: Answer): void })[] = [];
+  #held: ({ note: CellRequest } | Check)[] = [];
+  /** Checks whose turn comes one by one, so that a question has only one of them before it. */
+  #checks: Check[] = [];
+  #checking = false;
 
   constructor(options: LanguageOptions) {
     this.#options = options;
@@ -43,16 +51,28 @@ export class LanguageClient implements Language {
     });
   }
 
+  async checkNow({ name }: CellRequest): Promise<string[]> {
+    return ((await this.#ask({ type: 'check', name })) as string[] | undefined) ?? [];
+  }
+
   flush(): void {
-    const held = this.#held.splice(0);
-    for (const entry of held) {
+    for (const entry of this.#held.splice(0)) {
       if ('check' in entry) {
-        void this.#post({ type: 'check', name: entry.check }).then(entry.resolve);
+        this.#checks.push(entry);
       } else {
         if (this.#worker) this.#send({ type: 'add', ...entry.note });
         this.#cells.push(entry.note);
       }
     }
+    if (!this.#checking) void this.#checkAll();
+  }
+
+  async #checkAll(): Promise<void> {
+    this.#checking = true;
+    for (let next = this.#checks.shift(); next !== undefined; next = this.#checks.shift()) {
+      next.resolve(await this.#post({ type: 'check', name: next.check }));
+    }
+    this.#checking = false;
   }
 
   async complete(code: string, offset: number): Promise<Completions> {
@@ -80,7 +100,7 @@ export class LanguageClient implements Language {
     return id;
   }
 
-  /** Asks a question after everything that is held. */
+  /** Asks a question after every cell that was noted. */
   #ask(question: Question): Promise<Answer> {
     this.flush();
     return this.#post(question);
@@ -125,14 +145,3 @@ export class LanguageClient implements Language {
     return true;
   }
 }
-
-/** Where TypeScript is not wanted: everything is unknown, and nothing is wrong. */
-export const noLanguage: Language = {
-  note: () => {},
-  check: async () => [],
-  flush: () => {},
-  complete: async (_, offset) => ({ start: offset, end: offset, items: [], quoted: false }),
-  inspect: async () => undefined,
-  isComplete: async () => ({ status: 'unknown' }),
-  close: () => {},
-};

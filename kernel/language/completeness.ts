@@ -15,8 +15,7 @@ export function completenessOf(code: string): Completeness {
   const text = code.trimEnd();
   const first = firstError(text);
   if (first === undefined) return { status: 'complete' };
-  // the engine takes `{ a: 1, b: 2 }` for an object, too
-  if (/^\s*\{/.test(text) && firstError(`(${text}\n)`) === undefined) return { status: 'complete' };
+  if (isObjectAlone(text)) return { status: 'complete' };
   const number = first.code;
   // a quote that is not closed on its line stays wrong; a template or a comment goes on
   if (number === 1002 && !text.endsWith('\\')) return { status: 'invalid' };
@@ -24,6 +23,11 @@ export function completenessOf(code: string): Completeness {
   const isAtEnd = first.start >= text.length || UNTERMINATED.has(number);
   if (!isAtEnd) return { status: 'invalid' };
   return { status: 'incomplete', indent: indentOf(text) };
+}
+
+/** Whether a cell is an object such as `{ a: 1, b: 2 }`, which the engine, unlike TypeScript, takes for no block. */
+export function isObjectAlone(code: string): boolean {
+  return /^\s*\{/.test(code) && !/;\s*$/.test(code) && firstError(`(${code}\n)`) === undefined;
 }
 
 /** The first thing that the parser does not understand. */

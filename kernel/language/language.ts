@@ -26,6 +26,8 @@ export interface Language {
   note(cell: CellRequest): void;
   /** What is wrong with the types of a cell that was noted, each as a line to print. Waits for `flush`. */
   check(cell: CellRequest): Promise<string[]>;
+  /** The same ahead of all checks that wait. */
+  checkNow(cell: CellRequest): Promise<string[]>;
   /** Begins with what was noted and is to be checked, in that order; any question does so too. */
   flush(): void;
   complete(code: string, offset: number): Promise<Completions>;

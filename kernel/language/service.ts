@@ -3,6 +3,7 @@ import ts from 'typescript';
 import { isOwnPackage, kernelFile } from '../common/own-package.js';
 import { ambientDeclarations } from './ambient.js';
 import { CellModules } from './cell-modules.js';
+import { isObjectAlone } from './completeness.js';
 import type { Completions } from './language.js';
 import { compilerOptions, nodeTypesFolder } from './options.js';
 
@@ -53,7 +54,7 @@ export class CellService {
     const file = this.#fileOf(name);
     const code = this.#cells.code(file);
     // its names have all been declared again since
-    if (code === undefined) return [];
+    if (code === undefined || isObjectAlone(code)) return [];
     this.#root = file;
     return this.#service
       .getSemanticDiagnostics(file)
@@ -131,7 +132,7 @@ export class CellService {
     let cacheAge = 0;
     return {
       getCompilationSettings: () => options,
-      getScriptFileNames: () => [this.#ambient, this.#root],
+      getScriptFileNames: () => [this.#ambient, this.#root, ...this.#cells.augmentations],
       getScriptVersion: (file) =>
         file === this.#draft
           ? String(this.#version)

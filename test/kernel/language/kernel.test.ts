@@ -38,6 +38,17 @@ describe('on the kernel', () => {
     expect(streamText(answer, 'stderr')).toContain("Did you mean 'toFixed'?");
   });
 
+  test('neither a cell that fails nor a question waits for the types of many cells before it', async () => {
+    const many =
+      'const table = { a: { b: [1, "x", { c: 1 as number | string }] } }; table.a.b.map((e) => [e]);';
+    await Promise.all(Array.from({ length: 400 }, (_, i) => kernel.execute(`${many} ${i}`)));
+    const began = performance.now();
+    await kernel.execute('const few: string[] = []; throw 1');
+    expect(performance.now() - began).toBeLessThan(4000);
+    expect((await complete('few.pus')).matches).toEqual(['push']);
+    expect(performance.now() - began).toBeLessThan(8000);
+  });
+
   test('completion by types and by what is there', async () => {
     await kernel.execute("import { sides } from './shapes.ts'; const live: any = { hidden: 1, other: 2 }");
     expect(await complete('sides.toFi')).toMatchObject({

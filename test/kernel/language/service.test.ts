@@ -61,6 +61,18 @@ test('a notebook is one program with the semantics of a REPL', () => {
   expect(cell('others.second + first + Colour.Red')).toEqual([]);
 });
 
+test('exports, objects and declarations for all cells mean what they do when they run', () => {
+  expect(cell('export { shown }; const shown = 1; export { shown as other };')).toEqual([]);
+  expect(cell('shown.toFixed()')).toEqual([]);
+  expect(cell('{ a: 1, b: shown }')).toEqual([]);
+  expect(cell('declare global { interface Array<T> { head(): T } }')).toEqual([]);
+  expect(
+    cell("import 'commander'; declare module 'commander' { interface Command { extra: number } }"),
+  ).toEqual([]);
+  const use = "import { Command } from 'commander'; new Command().extra.toFixed() + [shown].head().toFixed()";
+  expect(cell(use)).toEqual([]);
+});
+
 test('await, import.meta, require and the functions of the kernel are known', () => {
   expect(cell('const text = await Promise.resolve("x"); for await (const part of [1]) part;')).toEqual([]);
   expect(cell('import.meta.url; require("node:fs"); __dirname; process.argv')).toEqual([]);
