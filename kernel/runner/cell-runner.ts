@@ -28,6 +28,9 @@ export interface CellResult {
 }
 
 interface Running {
+  index: number;
+  /** Its reply has come: what comes now is late. */
+  isDone: boolean;
   outputs: CellOutputs;
   executionCount: number | null;
   /** Times by name of message. */
@@ -46,6 +49,7 @@ export class CellRunner {
   #shown = new Map<number, Running>();
   #stopped: { kind: 'timeout' | 'interrupt' | 'input'; message: string } | undefined;
   #isRunning = false;
+  #late: { index: number; failure: CellFailure }[] = [];
 
   constructor(client: KernelClient, document: NotebookDocument, timeout: number | undefined) {
     this.#client = client;
@@ -60,6 +64,7 @@ export class CellRunner {
         running.executionCount = content.execution_count as number;
       }
       running.outputs.take(type, content);
+      if (type === 'error' && running.isDone) this.#late.push(lateFailure(running.index, content));
     };
     client.onInputRequest = (prompt) => this.interrupt('input', prompt);
   }
@@ -67,6 +72,11 @@ export class CellRunner {
   /** Whether there is output that {@link putOutputs} has not put into the document yet. */
   get hasNews(): boolean {
     return [...this.#shown.values()].some(({ outputs }) => outputs.isChanged);
+  }
+
+  /** Errors that cells have caused after their end, such as rejections that nobody handled; each is told once. */
+  takeLateFailures(): { index: number; failure: CellFailure }[] {
+    return this.#late.splice(0);
   }
 
   /** Brings the outputs that have come so far into the document. */
@@ -105,6 +115,8 @@ export class CellRunner {
     const cell = this.#document.cells[index]!;
     const started = performance.now();
     const running: Running = {
+      index,
+      isDone: false,
       outputs: new CellOutputs(this.#displays),
       executionCount: null,
       execution: {},
@@ -129,6 +141,7 @@ export class CellRunner {
       running.outputs.take('error', { ename: error.name, evalue: message, traceback: failure.traceback });
       return { seconds: (performance.now() - started) / 1000, isIncomplete: false, failure };
     } finally {
+      running.isDone = true;
       this.#isRunning = false;
       for (const timer of timers) clearTimeout(timer);
       running.outputs.isChanged = true;
@@ -170,6 +183,12 @@ export class CellRunner {
       traceback: error?.traceback ?? standardError(shown),
     };
   }
+}
+
+function lateFailure(index: number, content: Record<string, unknown>) {
+  const { ename, evalue, traceback } = content as { ename: string; evalue: string; traceback: string[] };
+  const message = `${ename}: ${evalue.split('\n')[0]} (after the cell had ended)`;
+  return { index, failure: { kind: 'error' as const, message, traceback } };
 }
 
 function standardError(outputs: readonly Output[]): string[] {

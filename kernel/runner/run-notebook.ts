@@ -48,7 +48,9 @@ export interface CellPlace {
 export type RunEvent =
   | { type: 'note'; text: string }
   | { type: 'start'; cell: CellPlace }
-  | { type: 'end'; cell: CellPlace; seconds: number; failure?: CellFailure };
+  | { type: 'end'; cell: CellPlace; seconds: number; failure?: CellFailure }
+  /** A cell caused an error after its end. */
+  | { type: 'late'; cell: CellPlace; failure: CellFailure };
 
 /** How a run ended. */
 export interface RunResult {
@@ -57,7 +59,7 @@ export interface RunResult {
   /** Cells that were run. */
   ran: number;
   seconds: number;
-  /** Cells that failed; without `allowErrors` at most one. */
+  /** Errors in the order in which they came; without `allowErrors` the run stopped after the first. */
   failures: { cell: CellPlace; failure: CellFailure }[];
 }
 
@@ -117,27 +119,34 @@ export class NotebookRun {
     for (const { index, action } of planned) {
       if (action === 'run') document.setRun(index, { outputs: [], executionCount: null });
     }
+    const placeOf = ({ index, number, action }: PlannedCell): CellPlace => {
+      const lines = document.cells[index]!.source.split('\n');
+      return { number, total, title: lines.find((line) => line.trim() !== '')!.trim(), action };
+    };
+    const takeLateFailures = () => {
+      for (const { index, failure } of runner.takeLateFailures()) {
+        if (mayFail(document.cells[index]!)) continue;
+        const cell = placeOf(planned.find((one) => one.index === index)!);
+        onEvent({ type: 'late', cell, failure });
+        failures.push({ cell, failure });
+      }
+    };
     const autosave = setInterval(() => runner.hasNews && save(), SAVE_EVERY * 1000);
     try {
-      for (const { index, number, action } of planned) {
-        const cell = document.cells[index]!;
-        const title = cell.source
-          .split('\n')
-          .find((line) => line.trim() !== '')!
-          .trim();
-        const place: CellPlace = { number, total, title, action };
+      for (const one of planned) {
+        const cell = document.cells[one.index]!;
+        const place = placeOf(one);
         onEvent({ type: 'start', cell: place });
-        const { failure, seconds, isIncomplete } = await runner.run(index, action);
+        const { failure, seconds, isIncomplete } = await runner.run(one.index, one.action);
         ran++;
         save();
         onEvent({ type: 'end', cell: place, seconds, ...(failure && { failure }) });
         if (isIncomplete)
           note('the kernel never said that the output of this cell is complete: some may be lost');
-        if (failure && !(failure.kind === 'error' && mayFail(cell))) {
-          failures.push({ cell: place, failure });
-          const goesOn = this.#options.allowErrors && client.process.isAlive && failure.kind !== 'interrupt';
-          if (!goesOn) break;
-        }
+        takeLateFailures();
+        if (failure && !(failure.kind === 'error' && mayFail(cell))) failures.push({ cell: place, failure });
+        const goesOn = this.#options.allowErrors && client.process.isAlive && failure?.kind !== 'interrupt';
+        if (failures.length > 0 && !goesOn) break;
         if (this.#abort.signal.aborted) {
           failures.push({ cell: place, failure: runner.interrupted() });
           break;
@@ -146,6 +155,7 @@ export class NotebookRun {
     } finally {
       clearInterval(autosave);
       await client.close();
+      takeLateFailures();
       if (runner.hasNews) save();
     }
     return result(failures, ran);

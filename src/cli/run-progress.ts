@@ -61,8 +61,9 @@ export function runProgress(output: Output = process.stderr): {
         return;
       }
       clear();
-      const { cell, seconds, failure } = event;
-      output.write(`${line(cell, duration(seconds), failure ? pc.red : undefined)}\n`);
+      const { cell, failure } = event;
+      const state = event.type === 'late' ? 'late' : duration(event.seconds);
+      output.write(`${line(cell, state, failure ? pc.red : undefined)}\n`);
       if (!failure) return;
       const traceback = failure.traceback.join('\n').trimEnd();
       if (traceback !== '')

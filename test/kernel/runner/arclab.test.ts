@@ -67,6 +67,26 @@ describe('a notebook made for tslab, on our own kernel', () => {
     expect(printed(documentAt(notebook), 0)).toBe("'now'late\n");
   });
 
+  it('fails where a cell causes an error after its end', async () => {
+    const notebook = write(
+      'rejected.ipynb',
+      "setTimeout(() => { throw new Error('of a timer') }, 50); 'now'",
+      'await new Promise((done) => setTimeout(done, 400))',
+      "'not run any more'",
+    );
+    const { failures, ran } = await runNotebook({ path: notebook });
+    expect(ran).toBe(2);
+    expect(failures).toMatchObject([
+      { cell: { number: 1 }, failure: { message: 'Error: of a timer (after the cell had ended)' } },
+    ]);
+    expect(documentAt(notebook).cells[0]!.outputs!.map(({ output_type }) => output_type)).toEqual([
+      'execute_result',
+      'error',
+    ]);
+    const all = await runNotebook({ path: notebook, allowErrors: true });
+    expect([all.ran, all.failures.length]).toEqual([3, 1]);
+  });
+
   it('keeps 20 MB in one string and 20,000 lines whole', async () => {
     const notebook = write(
       'large.ipynb',

@@ -153,7 +153,8 @@ print(nbformat.writes(nb))`,
   it('notices at once that the kernel dies, and says how', async () => {
     const notebook = write(
       'death.ipynb',
-      'import os, sys\nprint("last words", flush=True)\nos.write(2, b"fatal: no memory\\n")\nos._exit(3)',
+      // ipykernel prints on a thread of its own, which needs a moment
+      'import os, time\nprint("last words", flush=True)\ntime.sleep(0.5)\nos.write(2, b"fatal: no memory\\n")\nos._exit(3)',
       '1',
     );
     const started = performance.now();
