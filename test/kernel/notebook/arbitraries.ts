@@ -29,7 +29,9 @@ export function anyJsonText(value: unknown): fc.Arbitrary<string> {
   if (typeof value === 'string') return anyString(value);
   const number = JSON.stringify(value);
   // other forms of the same number
-  if (/^\d+$/.test(number)) return fc.constantFrom(number, `${number}.0`, `${number}0e-1`, `${number}E+0`);
+  // 7 may be written 70e-1, but 0 may not be written 00e-1
+  const shifted = number === '0' ? '0e-1' : `${number}0e-1`;
+  if (/^\d+$/.test(number)) return fc.constantFrom(number, `${number}.0`, shifted, `${number}E+0`);
   return fc.constant(JSON.stringify(value));
 }
 
