@@ -34,7 +34,7 @@ const VOLATILE =
   /\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?)?|\b\d+(?::\d\d)+(?:\.\d+)?|\b\d[\d,.]*(?:e[+-]?\d+)?\s*(?:ms|µs|us|ns|s|sec|seconds?|min|minutes?|h|hours?|[kMGT]i?B|bytes|(?:tokens|samples|steps|it|FLOP|GFLOP|TFLOP)(?: ?\/ ?s| per second))(?![\w/])/g;
 const NUMBER = /(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?/gi;
 
-/** What can be compared in a cell's outputs: lines of text; rows of tables; data of plots. Pictures are not. */
+/** What can be compared in a cell's outputs: lines of text, rows of tables, data of plots, words in drawings. */
 function linesOfOutputs(outputs: readonly OutputJson[]): string[] {
   const lines: string[] = [];
   let stream = '';
@@ -68,12 +68,11 @@ function textOfBundle(data: Record<string, unknown>): string {
   if (data['text/html'] !== undefined) {
     const html = textOf(data['text/html']);
     const rows = tableRows(html);
-    return rows.length > 0
-      ? rows.map((row) => row.join('  ')).join('\n')
-      : htmlText(html.replace(/<svg[\s\S]*?<\/svg>/g, ''));
+    return rows.length > 0 ? rows.map((row) => row.join('  ')).join('\n') : htmlText(html);
   }
   if (data['text/markdown'] !== undefined) return textOf(data['text/markdown']);
-  if (data['image/svg+xml'] !== undefined || data['image/png'] !== undefined) return '';
+  if (data['image/svg+xml'] !== undefined) return htmlText(textOf(data['image/svg+xml']));
+  if (data['image/png'] !== undefined) return '';
   return textOf(data['text/plain']);
 }
 
@@ -100,7 +99,8 @@ function relativeDifference(a: number, b: number): number {
 
 /**
  * Compares what a write-up recorded with what a rerun gave: number by number in lines that say the same words.
- * Times, speeds, dates and memory are left out, pictures are not compared, the standard error is not read.
+ * Times, speeds, dates and memory are left out; of a drawing only what is written in it is compared; the standard
+ * error is not read.
  */
 export function compareRuns(
   recorded: NotebookJson,

@@ -62,3 +62,14 @@ test('tables and plots are compared by their numbers', () => {
     ['{"x":1,"y":3}', '{"x":1,"y":4}'],
   ]);
 });
+
+test('what is written in a drawing is compared', () => {
+  const drawing = (y: string): OutputJson => ({
+    output_type: 'display_data',
+    metadata: {},
+    data: { 'image/svg+xml': `<svg viewBox="0 0 9 9"><text x="1">loss</text> <text x="2">${y}</text></svg>` },
+  });
+  const { numbers, changes } = compareRuns(notebook([drawing('0.1')]), notebook([drawing('0.2')]));
+  expect(numbers).toBe(1);
+  expect(changes).toMatchObject([{ recorded: 'loss 0.1', now: 'loss 0.2', difference: 0.5 }]);
+});
