@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { inferDefaults as defaults } from '../experiments/infer.js';
+import type { AugmentationToggles } from '../experiments/predictions.js';
 import { backendOptions, integer, number, toggle } from './command.js';
 
 /** What --prune_vocab does. */
@@ -53,9 +54,9 @@ export function decodingOptions(
   toggle(command, 'constrained', 'let the model write only what the grid encoder can read', constrained);
 }
 
-/** Declares the test-time augmentations. */
-export function augmentationOptions(command: Command): void {
-  toggle(command, 'geometric-augmentation', 'flip and rotate tasks', defaults.geometricAugmentation);
-  toggle(command, 'color-augmentation', 'permute colours', defaults.colorAugmentation);
-  toggle(command, 'order-augmentation', 'permute train samples', defaults.orderAugmentation);
+/** Declares the augmentations that keep a task's rule; the defaults are those of inference unless given. */
+export function augmentationOptions(command: Command, by: Required<AugmentationToggles> = defaults): void {
+  toggle(command, 'geometric-augmentation', 'flip and rotate tasks', by.geometricAugmentation);
+  toggle(command, 'color-augmentation', 'permute colours', by.colorAugmentation);
+  toggle(command, 'order-augmentation', 'permute train samples', by.orderAugmentation);
 }

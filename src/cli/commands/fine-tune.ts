@@ -7,7 +7,7 @@ import { trainingProgress } from '../../training/progress.js';
 import { scheduleNames } from '../../training/schedules.js';
 import type { DatasetPair } from '../../training/training-data.js';
 import { backendOptions, type CommandFile, integer, number, toggle } from '../command.js';
-import { pruneVocabDescription } from '../generation-options.js';
+import { augmentationOptions, pruneVocabDescription } from '../generation-options.js';
 
 /** Reads `path kind [weight]` groups: a number after a kind is how often the pair is drawn. */
 function datasetPairs(values: readonly string[], flag: string): DatasetPair[] {
@@ -165,9 +165,7 @@ function configure(command: Command): void {
     'redraw which samples are the test samples',
     defaults.swapTrainAndTest,
   );
-  toggle(command, 'geometric-augmentation', 'flip and rotate tasks', defaults.geometricAugmentation);
-  toggle(command, 'color-augmentation', 'permute colours', defaults.colorAugmentation);
-  toggle(command, 'order-augmentation', 'permute train samples', defaults.orderAugmentation);
+  augmentationOptions(command, defaults);
   command
     .option(
       '--task-augmentation <p>',

@@ -6,6 +6,7 @@ import { fineTuneDefaults as defaults } from '../../training/options.js';
 import { trainingProgress } from '../../training/progress.js';
 import { scheduleNames } from '../../training/schedules.js';
 import { backendOptions, type CommandFile, integer, number, toggle } from '../command.js';
+import { augmentationOptions } from '../generation-options.js';
 
 function configure(command: Command): void {
   command
@@ -52,9 +53,7 @@ function configure(command: Command): void {
     "continue the output folder's newest checkpoint; otherwise an earlier run is moved to previous-<n>",
     defaults.resumeFromCheckpoint,
   );
-  toggle(command, 'geometric-augmentation', 'flip and rotate tasks', defaults.geometricAugmentation);
-  toggle(command, 'color-augmentation', 'permute colours', defaults.colorAugmentation);
-  toggle(command, 'order-augmentation', 'permute train samples', defaults.orderAugmentation);
+  augmentationOptions(command, defaults);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: commander types no options
