@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import pc from 'picocolors';
 import { messageOf, UserError } from '../common/errors.js';
+import { colorsFor } from './colors.js';
 import { type CommandTable, commands } from './commands.js';
 
 /** `--max_steps=3` means `--max-steps=3`; only the flag's name changes, never its value. */
@@ -68,7 +68,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof UserError) {
-      process.stderr.write(`${pc.red('error:')} ${error.message}\n`);
+      process.stderr.write(`${colorsFor(process.stderr).red('error:')} ${error.message}\n`);
       return 2;
     }
     process.stderr.write(`${error instanceof Error && error.stack ? error.stack : messageOf(error)}\n`);

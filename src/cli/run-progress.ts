@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
-import pc from 'picocolors';
 import type { CellPlace, RunEvent } from '../../kernel/runner/index.js';
+import { colorsFor } from './colors.js';
 
 /** A stream that may be a terminal. */
 type Output = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
@@ -22,6 +22,7 @@ export function runProgress(output: Output = process.stderr): {
   stop: () => void;
 } {
   let timer: NodeJS.Timeout | undefined;
+  const colors = colorsFor(output);
   const width = () => (output.isTTY ? Math.max(40, output.columns ?? 80) - 1 : 100);
 
   const line = (
@@ -54,7 +55,7 @@ export function runProgress(output: Output = process.stderr): {
         const started = performance.now();
         const show = () => {
           const state = duration(Math.floor((performance.now() - started) / 1000)).replace('.0', '');
-          output.write(`\r\x1b[2K${line(event.cell, state, pc.dim)}`);
+          output.write(`\r\x1b[2K${line(event.cell, state, colors.dim)}`);
         };
         show();
         timer = setInterval(show, TICK);
@@ -63,11 +64,11 @@ export function runProgress(output: Output = process.stderr): {
       clear();
       const { cell, failure } = event;
       const state = event.type === 'late' ? 'late' : duration(event.seconds);
-      output.write(`${line(cell, state, failure ? pc.red : undefined)}\n`);
+      output.write(`${line(cell, state, failure ? colors.red : undefined)}\n`);
       if (!failure) return;
       const traceback = failure.traceback.join('\n').trimEnd();
       if (traceback !== '')
-        output.write(`${pc.isColorSupported ? traceback : stripVTControlCharacters(traceback)}\n`);
+        output.write(`${colors.isColorSupported ? traceback : stripVTControlCharacters(traceback)}\n`);
     },
     stop: clear,
   };

@@ -1,28 +1,23 @@
 import type { Grid } from '../arc/types.js';
+import { type ColorTarget, takesColors } from './colors.js';
 import { ARC_PALETTE } from './palette.js';
-
-/** What {@link gridText} looks at in a stream. */
-export interface TextTarget {
-  isTTY?: boolean;
-}
 
 function rgb(color: string): string {
   return [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16)).join(';');
 }
 
 /**
- * A grid as text: blocks in 24-bit colours, two characters a cell, for a terminal; digits for everything else
- * and wherever NO_COLOR is set.
+ * A grid as text: blocks in 24-bit colours, two characters a cell, where {@link takesColors} says so; digits
+ * for everything else.
  */
 export function gridText(
   grid: Grid,
   {
     target = process.stdout,
     env = process.env,
-  }: { target?: TextTarget; env?: Record<string, string | undefined> } = {},
+  }: { target?: ColorTarget; env?: Record<string, string | undefined> } = {},
 ): string {
-  const colored = target.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
-  if (!colored) return grid.map((row) => row.join(' ')).join('\n');
+  if (!takesColors(target, env)) return grid.map((row) => row.join(' ')).join('\n');
   return grid
     .map((row) => `${row.map((color) => `\x1b[48;2;${rgb(ARC_PALETTE[color]!)}m  `).join('')}\x1b[0m`)
     .join('\n');

@@ -72,7 +72,7 @@ export async function sh(strings: TemplateStringsArray | string, ...values: unkn
   const script = `set -a; trap '{ printf "%s\\0" "$PWD"; env -0; } >&3' EXIT\n${command}\n`;
   const child = spawn('bash', ['-c', script], {
     cwd,
-    env: { ...env, ...arclabFunction(), NO_COLOR: '1' },
+    env: { ...env, ...arclabFunction(), NO_COLOR: '1', FORCE_COLOR: undefined },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   let errors = '';

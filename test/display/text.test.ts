@@ -30,6 +30,12 @@ describe('a grid in a terminal', () => {
     expect(gridText(grid, { target: { isTTY: true }, env: { NO_COLOR: '1' } })).toBe('0 1\n2 9');
   });
 
+  test('is blocks in a pipe where somebody asks for colours', () => {
+    expect(gridText(grid, { target: {}, env: { FORCE_COLOR: '1' } })).toContain('\x1b[48;2;0;0;0m');
+    expect(gridText(grid, { target: {}, env: { FORCE_COLOR: '0', CI: 'true' } })).toBe('0 1\n2 9');
+    expect(gridText(grid, { target: {}, env: { FORCE_COLOR: '1', NO_COLOR: '1' } })).toBe('0 1\n2 9');
+  });
+
   test('blocks stand beside each other whatever their colours', () => {
     const colored = gridText(grid, { target: { isTTY: true }, env: {} });
     const lines = sideBySide([colored, 'x'], '|').split('\n');

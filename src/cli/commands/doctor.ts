@@ -1,17 +1,17 @@
-import pc from 'picocolors';
 import { doctor, type Finding } from '../../experiments/doctor.js';
+import { colorsFor } from '../colors.js';
 import type { CommandFile } from '../command.js';
-
-const marks: Record<Finding['status'], string> = {
-  ok: pc.green('✓'),
-  missing: pc.yellow('-'),
-  broken: pc.red('✗'),
-};
 
 export default {
   configure() {},
   async run() {
     const findings = await doctor();
+    const colors = colorsFor(process.stdout);
+    const marks: Record<Finding['status'], string> = {
+      ok: colors.green('✓'),
+      missing: colors.yellow('-'),
+      broken: colors.red('✗'),
+    };
     const width = Math.max(...findings.map(({ name }) => name.length));
     for (const { name, status, found, advice } of findings) {
       process.stdout.write(`${marks[status]} ${name.padEnd(width)}  ${found}\n`);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import pc from 'picocolors';
+import { takesColors } from '../../display/colors.js';
 import { diffNotebook } from '../../kaggle/extract.js';
 import type { CommandFile } from '../command.js';
 
@@ -8,7 +8,7 @@ export default {
     command.argument('<notebook>', 'an .ipynb file that arclab kaggle build made, edited or not');
   },
   async run([path]) {
-    const { modules, lines, packed } = await diffNotebook(path!, { color: pc.isColorSupported });
+    const { modules, lines, packed } = await diffNotebook(path!, { color: takesColors(process.stdout) });
     process.stdout.write(lines);
     if (packed.length > 0) process.stdout.write(`packed and changed: ${packed.join(', ')}\n`);
     const count = modules.length + packed.length;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import { NotebookRun, parseCellRange, parseParameter, type RunResult } from '../../../kernel/runner/index.js';
 import { UserError } from '../../common/errors.js';
+import { colorsFor } from '../colors.js';
 import { type CommandFile, number } from '../command.js';
 import { runProgress } from '../run-progress.js';
 
@@ -104,7 +104,7 @@ function summary({ path, ran, seconds, failures }: RunResult): string {
   if (first === undefined) return `${path}: ${cells}`;
   const where = first.cell.number === 0 ? 'the injected parameters' : `cell ${first.cell.number}`;
   const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
-  return `${path}: ${cells}; ${pc.red(`${where}: ${first.failure.message}`)}${more}`;
+  return `${path}: ${cells}; ${colorsFor(process.stdout).red(`${where}: ${first.failure.message}`)}${more}`;
 }
 
 export default { configure, run } satisfies CommandFile;

@@ -1,7 +1,7 @@
-import pc from 'picocolors';
 import { generationProgress } from '../../experiments/generation-progress.js';
 import { type StartOptions, start } from '../../experiments/start.js';
 import { trainingProgress } from '../../training/progress.js';
+import { colorsFor } from '../colors.js';
 import { type CommandFile, integer } from '../command.js';
 
 export default {
@@ -27,7 +27,7 @@ export default {
         training.stop();
         generation.stop();
         generation = generationProgress();
-        process.stderr.write(`\n${pc.bold(`${++stage}. ${name}`)}\n`);
+        process.stderr.write(`\n${colorsFor(process.stderr).bold(`${++stage}. ${name}`)}\n`);
       },
       onNote: (text) => {
         generation.stop();
@@ -40,7 +40,7 @@ export default {
       `${(100 * metrics[name]!).toFixed(1)}%`;
     process.stdout.write('\n');
     for (const name of ['accuracy', 'pass_n', 'vote_2']) {
-      const change = `${percent(result.before, name)} → ${pc.bold(percent(result.after, name))}`;
+      const change = `${percent(result.before, name)} → ${colorsFor(process.stdout).bold(percent(result.after, name))}`;
       process.stdout.write(`${name.padEnd(10)} ${change}\n`);
     }
     process.stdout.write(
