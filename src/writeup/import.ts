@@ -1,12 +1,7 @@
 import MarkdownIt from 'markdown-it';
+import { splitLines } from '../../kernel/notebook/index.js';
 import { ourCommand } from './known-scripts.js';
-import {
-  type CellJson,
-  type CellMetadata,
-  linesOf,
-  type NotebookJson,
-  typescriptMetadata,
-} from './notebook-json.js';
+import { type CellJson, type CellMetadata, type NotebookJson, typescriptMetadata } from './notebook-json.js';
 import { isDestructive, parseShell } from './shell-text.js';
 
 /** Said above a command that a rerun must not repeat. */
@@ -101,7 +96,7 @@ export function importWriteup(markdown: string, { paths = new Map() }: ImportOpt
     texts = [];
   };
   const cell = (type: 'markdown' | 'code', source: string, metadata: CellMetadata = {}): CellJson => {
-    const common = { id: `cell-${cells.length + 1}`, metadata, source: linesOf(source) };
+    const common = { id: `cell-${cells.length + 1}`, metadata, source: splitLines(source) };
     return type === 'code'
       ? { cell_type: 'code', execution_count: null, ...common, outputs: [] }
       : { cell_type: 'markdown', ...common };

@@ -1,4 +1,4 @@
-import { readNotebook as readDocument } from '../../kernel/notebook/index.js';
+import { joinLines, readNotebook as readDocument, sorted } from '../../kernel/notebook/index.js';
 
 /** The parts of nbformat 4.5 that write-ups are made of. */
 
@@ -45,14 +45,9 @@ export interface NotebookJson {
   cells: CellJson[];
 }
 
-/** Multi-line text as one string. */
+/** Multi-line text as one string; nothing is the empty one. */
 export function textOf(text: unknown): string {
-  return Array.isArray(text) ? text.join('') : String(text ?? '');
-}
-
-/** A string as notebook files hold it: one element per line, which keeps differences between versions short. */
-export function linesOf(text: string): string[] {
-  return text === '' ? [] : text.split(/(?<=\n)/);
+  return String(joinLines(text) ?? '');
 }
 
 /** Reads a notebook file, upgraded to nbformat 4.5. @throws {UserError} saying what is wrong and where */
@@ -62,11 +57,7 @@ export function readNotebook(path: string): NotebookJson {
 
 /** A notebook as the text of its file: keys sorted and one blank per level, as Jupyter writes it. */
 export function notebookText(notebook: NotebookJson): string {
-  const sorted = (_: string, value: unknown) =>
-    value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value;
-  return `${JSON.stringify(notebook, sorted, 1)}\n`;
+  return `${JSON.stringify(sorted(notebook), null, 1)}\n`;
 }
 
 /** The metadata of a notebook in TypeScript. */

@@ -2,9 +2,11 @@
  * The operations that only a GPU has, as PyTorch documents them, in plain loops on the processor: with them the code
  * for CUDA runs where there is no GPU. What is given to them is checked as the kernels check it, and written down.
  */
+
+import type { Argument } from '../../src/tensors/torch/arguments.js';
 import type { Handle } from '../../src/tensors/torch/library.js';
 import type { OperationName } from '../../src/tensors/torch/schemas.js';
-import { type Argument, Torch, type TorchDtype } from '../../src/tensors/torch/torch.js';
+import { Torch, type TorchDtype } from '../../src/tensors/torch/torch.js';
 
 /** Rows of heads on the host: [n, heads, headDim]. */
 interface Rows {

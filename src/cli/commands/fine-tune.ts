@@ -3,11 +3,16 @@ import { messageOf } from '../../common/errors.js';
 import { fineTune } from '../../experiments/fine-tune.js';
 import { TrainingOptionsError } from '../../training/errors.js';
 import { fineTuneDefaults as defaults } from '../../training/options.js';
-import { trainingProgress } from '../../training/progress.js';
-import { scheduleNames } from '../../training/schedules.js';
 import type { DatasetPair } from '../../training/training-data.js';
 import { backendOptions, type CommandFile, integer, number, toggle } from '../command.js';
 import { augmentationOptions, pruneVocabDescription } from '../generation-options.js';
+import {
+  adapterOptions,
+  adapterTargetOptions,
+  resumeOptions,
+  stepOptions,
+  trainInTerminal,
+} from '../training-options.js';
 
 /** Reads `path kind [weight]` groups: a number after a kind is how often the pair is drawn. */
 function datasetPairs(values: readonly string[], flag: string): DatasetPair[] {
@@ -81,12 +86,7 @@ function configure(command: Command): void {
     )
     .option('--logging-steps <n>', 'steps between points of the log', integer(1), defaults.loggingSteps);
   toggle(command, 'verbose', 'tell more', defaults.verbose);
-  toggle(
-    command,
-    'resume-from-checkpoint',
-    "continue the output folder's newest checkpoint; otherwise an earlier run is moved to previous-<n>",
-    defaults.resumeFromCheckpoint,
-  );
+  resumeOptions(command);
   command.option(
     '--max-seq-len <tokens>',
     'longest prompt and answer together',
@@ -101,14 +101,8 @@ function configure(command: Command): void {
   );
   toggle(command, 'prune-vocab', pruneVocabDescription, defaults.pruneVocab);
   backendOptions(command);
+  stepOptions(command);
   command
-    .option('--seed <n>', 'names every random stream of the run', integer(), defaults.seed)
-    .option('--learning-rate <rate>', 'the largest learning rate', number(0), defaults.learningRate)
-    .addOption(
-      new Option('--lr-scheduler-type <name>', 'learning-rate schedule')
-        .choices(scheduleNames)
-        .default(defaults.lrSchedulerType),
-    )
     .option(
       '--warmup-ratio <part>',
       'part of the steps with a rising learning rate (default: 0.05; cyclic: 0)',
@@ -116,7 +110,6 @@ function configure(command: Command): void {
     )
     .option('--warmup-steps <n>', 'the same in steps, instead of the ratio', integer(0))
     .option('--lr-num-cycles <n>', 'restarts (default: 1) or triangles of cyclic (default: 4)', integer(1))
-    .option('--batch-size <samples>', 'samples per optimizer step', integer(1), defaults.batchSize)
     .option(
       '--max-tokens-per-batch <tokens>',
       'tokens per forward and backward pass (default: max_seq_len)',
@@ -136,20 +129,14 @@ function configure(command: Command): void {
     defaults.gradientCheckpointing,
   );
   toggle(command, 'use-lora', 'train a LoRA adapter; otherwise all weights', defaults.useLora);
-  command
-    .option('--lora-r <rank>', 'rank of the adapter', integer(1), defaults.loraR)
-    .option('--lora-alpha <alpha>', 'the adapter is scaled by alpha / rank', number(0), defaults.loraAlpha)
-    .option('--lora-dropout <p>', "dropout on the adapter's input", number(0, 1), defaults.loraDropout)
-    .option(
-      '--lora-target-modules <names...>',
-      'projections that get an adapter; gate_proj, up_proj and down_proj are the others',
-      defaults.loraTargetModules as string[],
-    )
-    .addOption(
-      new Option('--lora-weight-initialization <name>', 'how the adapter starts')
-        .choices(['default', 'gaussian', 'pissa'])
-        .default(defaults.loraWeightInitialization),
-    );
+  adapterOptions(command);
+  command.option('--lora-dropout <p>', "dropout on the adapter's input", number(0, 1), defaults.loraDropout);
+  adapterTargetOptions(command);
+  command.addOption(
+    new Option('--lora-weight-initialization <name>', 'how a fresh adapter starts')
+      .choices(['default', 'gaussian', 'pissa'])
+      .default(defaults.loraWeightInitialization),
+  );
   toggle(command, 'use-rslora', 'scale the adapter by alpha / √rank', defaults.useRslora);
   toggle(command, 'use-dora', 'train magnitude and direction apart (DoRA)', defaults.useDora);
   command
@@ -194,35 +181,21 @@ function configure(command: Command): void {
 
 // biome-ignore lint/suspicious/noExplicitAny: commander types no options
 async function run(_args: string[], options: any): Promise<void> {
-  const stopping = new AbortController();
-  const progress = trainingProgress(process.stderr, { verbose: options.verbose });
-  const interrupt = () => {
-    progress.onEvent({ type: 'note', text: 'stopping after this step (Ctrl-C again: at once)' });
-    stopping.abort();
-  };
-  // once: the second Ctrl-C finds no listener and ends the process, even in the middle of a step
-  process.once('SIGINT', interrupt);
-  try {
-    const result = await fineTune({
-      ...options,
-      trainDatasets: datasetPairs(options.trainDatasets, '--train_datasets'),
-      valDataset: datasetPairs(options.valDataset ?? [], '--val_dataset'),
-      ...(options.lossWeights ? { lossWeights: lossWeights(options.lossWeights) } : {}),
-      onEvent: progress.onEvent,
-      signal: stopping.signal,
-    });
-    progress.stop();
-    if (result.interrupted) {
-      process.stderr.write(
-        `stopped at step ${result.steps}; the same command ${options.resumeFromCheckpoint ? '' : 'with --resume_from_checkpoint '}` +
-          `continues from ${result.checkpoint}\n`,
-      );
-      process.exitCode = 130;
-    } else process.stdout.write(`${result.checkpoint}\n`);
-  } finally {
-    progress.stop();
-    process.off('SIGINT', interrupt);
-  }
+  const { checkpoint, steps, interrupted } = await trainInTerminal(
+    (controls) =>
+      fineTune({
+        ...options,
+        trainDatasets: datasetPairs(options.trainDatasets, '--train_datasets'),
+        valDataset: datasetPairs(options.valDataset ?? [], '--val_dataset'),
+        ...(options.lossWeights ? { lossWeights: lossWeights(options.lossWeights) } : {}),
+        ...controls,
+      }),
+    options,
+  );
+  const how = options.resumeFromCheckpoint ? '' : 'with --resume_from_checkpoint ';
+  if (interrupted)
+    process.stderr.write(`stopped at step ${steps}; the same command ${how}continues from ${checkpoint}\n`);
+  else process.stdout.write(`${checkpoint}\n`);
 }
 
 export default { configure, run } satisfies CommandFile;

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { scoreDefaults as defaults, type ScoreOptions, score } from '../../experiments/score.js';
 import { type CommandFile, integer } from '../command.js';
+import { countProgress } from '../count-progress.js';
 import { augmentationOptions, modelOptions, promptOptions } from '../generation-options.js';
 
 function configure(command: Command): void {
@@ -33,10 +34,12 @@ async function run(
   _args: string[],
   options: ScoreOptions & { promptVersions?: string[]; verbose: boolean },
 ): Promise<void> {
+  const { onProgress, stop } = countProgress('prompts');
   const { kinds } = await score({
     ...options,
     promptVersion: options.promptVersions ?? options.promptVersion,
-  });
+    onProgress,
+  }).finally(stop);
   for (const { kind, answers, perAnswer, perToken, tooLong } of kinds) {
     if (options.verbose) {
       for (const { taskId, testIndex, logProb, tokens } of answers) {

@@ -15,6 +15,8 @@ import { submitProgress } from '../../experiments/submit-progress.js';
 import { formatDuration } from '../../training/progress.js';
 import { type CommandFile, integer, number } from '../command.js';
 import { augmentationOptions, decodingOptions, promptOptions } from '../generation-options.js';
+import { stoppable } from '../interrupts.js';
+import { adapterOptions } from '../training-options.js';
 
 function configure(command: Command): void {
   command
@@ -65,14 +67,9 @@ function configure(command: Command): void {
       'longest prompt and answer together in fine-tuning; train samples are left out of longer ones',
       integer(2),
       defaults.fineTuneMaxSeqLen,
-    )
-    .option('--lora-r <rank>', 'rank of a fresh adapter', integer(1), defaults.loraR)
-    .option(
-      '--lora-alpha <alpha>',
-      'a fresh adapter is scaled by alpha / rank',
-      number(0),
-      defaults.loraAlpha,
-    )
+    );
+  adapterOptions(command, defaults);
+  command
     .option(
       '--devices <names...>',
       'such as cuda:0 cuda:1, a process for each (default: all GPUs when several)',
@@ -112,28 +109,21 @@ async function run(_: string[], { challenges, check, timeBudget, ...options }: a
     return;
   }
   require(options, ['model_path', 'output_dir']);
-  const stopping = new AbortController();
-  const { stop: stopProgress, ...progress } = submitProgress();
-  const stop = () => {
-    progress.onNote('stopping: the submission is written with what there is (once more: at once)');
-    stopping.abort();
-  };
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const name of signals) process.once(name, stop);
-  try {
-    const result = await submit({
+  const { stop, ...progress } = submitProgress();
+  const solve = (signal: AbortSignal) =>
+    submit({
       ...options,
       challengesPath: challenges,
       ...(timeBudget === undefined ? {} : { timeBudget: parseDuration(timeBudget, '--time_budget') }),
       ...progress,
-      signal: stopping.signal,
+      signal,
     });
-    stopProgress();
-    report(result);
-  } finally {
-    stopProgress();
-    for (const name of signals) process.off(name, stop);
-  }
+  const result = await stoppable(solve, {
+    onStop: () =>
+      progress.onNote('stopping: the submission is written with what there is (once more: at once)'),
+    signals: ['SIGINT', 'SIGTERM'],
+  }).finally(stop);
+  report(result);
 }
 
 function report(result: SubmitResult): void {

@@ -1,12 +1,17 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { parseDuration } from '../../common/duration.js';
 import { inferDefaults } from '../../experiments/infer.js';
 import { testTimeFineTune } from '../../experiments/test-time-fine-tune.js';
 import { fineTuneDefaults as defaults } from '../../training/options.js';
-import { trainingProgress } from '../../training/progress.js';
-import { scheduleNames } from '../../training/schedules.js';
-import { backendOptions, type CommandFile, integer, number, toggle } from '../command.js';
+import { backendOptions, type CommandFile, integer } from '../command.js';
 import { augmentationOptions } from '../generation-options.js';
+import {
+  adapterOptions,
+  adapterTargetOptions,
+  resumeOptions,
+  stepOptions,
+  trainInTerminal,
+} from '../training-options.js';
 
 function configure(command: Command): void {
   command
@@ -25,34 +30,12 @@ function configure(command: Command): void {
       defaults.evalSteps,
     )
     .option('--logging-steps <n>', 'steps between points of the log', integer(1), defaults.loggingSteps)
-    .option('--max-seq-len <tokens>', 'longest prompt and answer together', integer(1), defaults.maxSeqLen)
-    .option('--seed <n>', 'names every random stream of the run', integer(), defaults.seed)
-    .option('--learning-rate <rate>', 'the largest learning rate', number(0), defaults.learningRate)
-    .addOption(
-      new Option('--lr-scheduler-type <name>', 'learning-rate schedule')
-        .choices(scheduleNames)
-        .default(defaults.lrSchedulerType),
-    )
-    .option('--batch-size <samples>', 'samples per optimizer step', integer(1), defaults.batchSize)
-    .option('--lora-r <rank>', 'rank of a fresh adapter', integer(1), defaults.loraR)
-    .option(
-      '--lora-alpha <alpha>',
-      'a fresh adapter is scaled by alpha / rank',
-      number(0),
-      defaults.loraAlpha,
-    )
-    .option(
-      '--lora-target-modules <names...>',
-      'projections that get a fresh adapter',
-      defaults.loraTargetModules as string[],
-    );
+    .option('--max-seq-len <tokens>', 'longest prompt and answer together', integer(1), defaults.maxSeqLen);
+  stepOptions(command);
+  adapterOptions(command);
+  adapterTargetOptions(command);
   backendOptions(command);
-  toggle(
-    command,
-    'resume-from-checkpoint',
-    "continue the output folder's newest checkpoint; otherwise an earlier run is moved to previous-<n>",
-    defaults.resumeFromCheckpoint,
-  );
+  resumeOptions(command);
   augmentationOptions(command, defaults);
 }
 
@@ -61,27 +44,14 @@ async function run(_: string[], { timeBudget, ...options }: any): Promise<void> 
   const start = performance.now();
   const seconds =
     timeBudget === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeBudget, '--time_budget');
-  const stopping = new AbortController();
-  const progress = trainingProgress();
-  const interrupt = () => {
-    progress.onEvent({ type: 'note', text: 'stopping after this step (Ctrl-C again: at once)' });
-    stopping.abort();
-  };
-  process.once('SIGINT', interrupt);
-  try {
-    const { checkpoint, steps, interrupted } = await testTimeFineTune({
+  const { checkpoint, steps, interrupted } = await trainInTerminal((controls) =>
+    testTimeFineTune({
       ...options,
       secondsLeft: () => seconds - (performance.now() - start) / 1000,
-      onEvent: progress.onEvent,
-      signal: stopping.signal,
-    });
-    progress.stop();
-    if (interrupted) process.exitCode = 130;
-    process.stdout.write(interrupted ? `${checkpoint} (stopped at step ${steps})\n` : `${checkpoint}\n`);
-  } finally {
-    progress.stop();
-    process.off('SIGINT', interrupt);
-  }
+      ...controls,
+    }),
+  );
+  process.stdout.write(interrupted ? `${checkpoint} (stopped at step ${steps})\n` : `${checkpoint}\n`);
 }
 
 export default { configure, run } satisfies CommandFile;

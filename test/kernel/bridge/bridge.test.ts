@@ -1,20 +1,10 @@
 import { spawn } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BRIDGE, Kernel, Project } from './client.js';
+import { afterAll, describe, expect, it } from 'vitest';
+import { BRIDGE, Kernel, Project, useKernel } from './client.js';
 
-const project = new Project();
-let kernel: Kernel;
-
-beforeAll(async () => {
-  kernel = new Kernel(project.folder);
-  await kernel.ready;
-});
-afterAll(async () => {
-  await kernel.stop();
-  project.remove();
-});
+const { kernel, project } = useKernel();
 
 describe('the bridge', () => {
   it('says which versions it is made of', () => {

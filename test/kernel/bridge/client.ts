@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import type { BridgeAnswer, BridgeRequest } from '../../../kernel/bridge/serve-lines.js';
 import type { CellError, CellOutcome, CellOutput, MimeBundle } from '../../../kernel/contract.js';
 
@@ -168,6 +168,21 @@ export class Project {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A kernel in a folder with these files, for all tests of a test file; it starts in `folder` of that folder. */
+export function useKernel(
+  files: Record<string, string> = {},
+  folder = '.',
+): { kernel: Kernel; project: Project } {
+  const project = new Project(files);
+  const kernel = new Kernel(join(project.folder, folder));
+  beforeAll(() => kernel.ready);
+  afterAll(async () => {
+    await kernel.stop();
+    project.remove();
+  });
+  return { kernel, project };
 }
 
 export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

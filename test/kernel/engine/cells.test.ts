@@ -1,17 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Kernel, Project, sleep } from '../bridge/client.js';
+import { describe, expect, it } from 'vitest';
+import { sleep, useKernel } from '../bridge/client.js';
 
-const project = new Project();
-let kernel: Kernel;
-
-beforeAll(async () => {
-  kernel = new Kernel(project.folder);
-  await kernel.ready;
-});
-afterAll(async () => {
-  await kernel.stop();
-  project.remove();
-});
+const { kernel, project } = useKernel();
 
 describe('values', () => {
   it.each([

@@ -1,23 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Kernel, Project } from '../bridge/client.js';
+import { describe, expect, it } from 'vitest';
+import { useKernel } from '../bridge/client.js';
 
-const project = new Project({
+const { kernel, project } = useKernel({
   'thrower.ts':
     "interface Wide {\n  a: number;\n}\nexport function fail(x: Wide): never {\n  throw new Error('a is ' + x.a);\n}\n",
   'broken.ts': 'export const a = 1;\nexport const b = ;\n',
   'enum.ts':
     "export enum E {\n  A,\n}\nexport function boom(): never {\n  throw new RangeError('boom');\n}\n",
   'data.json': '{ "a": 1, }',
-});
-let kernel: Kernel;
-
-beforeAll(async () => {
-  kernel = new Kernel(project.folder);
-  await kernel.ready;
-});
-afterAll(async () => {
-  await kernel.stop();
-  project.remove();
 });
 
 const text = (lines: string[]) => lines.join('\n');

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Kernel, Project, sleep } from '../bridge/client.js';
+import { describe, expect, it } from 'vitest';
+import { Project, sleep, useKernel } from '../bridge/client.js';
 
-const project = new Project({
+const { kernel, project } = useKernel({
   'tsconfig.json': `{
     // comments and trailing commas are allowed here
     "extends": "./config/base.json",
@@ -43,16 +43,6 @@ const project = new Project({
   'node_modules/old/package.json': '{ "name": "old" }',
   'node_modules/old/index.js':
     "for (const name of ['hidden']) exports[name] = 'cjs'; exports.tslab = () => require('tslab');\n",
-});
-let kernel: Kernel;
-
-beforeAll(async () => {
-  kernel = new Kernel(project.folder);
-  await kernel.ready;
-});
-afterAll(async () => {
-  await kernel.stop();
-  project.remove();
 });
 
 describe('imports', () => {

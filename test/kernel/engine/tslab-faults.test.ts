@@ -1,28 +1,21 @@
 /** The ten faults of stock tslab that this kernel was built to be without, each as it was measured there. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Kernel, Project, sleep } from '../bridge/client.js';
+import { describe, expect, it } from 'vitest';
+import { Kernel, sleep, useKernel } from '../bridge/client.js';
 
-const project = new Project({
-  'src/x.ts': "import { y } from '@/y';\nexport const x: string = 'x' + y;\n",
-  'src/y.ts': "export const y = '1';\n",
-  'tsconfig.json': '{ "compilerOptions": { "paths": { "@/*": ["./src/*"] } } }',
-  'notebooks/here.txt': '',
-  'node_modules/modern/package.json':
-    '{ "name": "modern", "type": "module", "exports": { "types": "./index.d.ts", "import": "./index.js" } }',
-  'node_modules/modern/index.js': 'export const modern = import.meta.url.length > 0;\n',
-  'node_modules/modern/index.d.ts':
-    'export declare const modern: NoSuchType;\nexport type New<const T> = accessor;\n',
-});
-let kernel: Kernel;
-
-beforeAll(async () => {
-  kernel = new Kernel(`${project.folder}/notebooks`);
-  await kernel.ready;
-});
-afterAll(async () => {
-  await kernel.stop();
-  project.remove();
-});
+const { kernel, project } = useKernel(
+  {
+    'src/x.ts': "import { y } from '@/y';\nexport const x: string = 'x' + y;\n",
+    'src/y.ts': "export const y = '1';\n",
+    'tsconfig.json': '{ "compilerOptions": { "paths": { "@/*": ["./src/*"] } } }',
+    'notebooks/here.txt': '',
+    'node_modules/modern/package.json':
+      '{ "name": "modern", "type": "module", "exports": { "types": "./index.d.ts", "import": "./index.js" } }',
+    'node_modules/modern/index.js': 'export const modern = import.meta.url.length > 0;\n',
+    'node_modules/modern/index.d.ts':
+      'export declare const modern: NoSuchType;\nexport type New<const T> = accessor;\n',
+  },
+  'notebooks',
+);
 
 describe('no fault of tslab', () => {
   it('1: cells after a failing one run', async () => {

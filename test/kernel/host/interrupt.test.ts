@@ -1,17 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Kernel, Project, sleep } from '../bridge/client.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { sleep, useKernel } from '../bridge/client.js';
 
-const project = new Project();
-let kernel: Kernel;
+const { kernel } = useKernel();
 
 beforeAll(async () => {
-  kernel = new Kernel(project.folder);
-  await kernel.ready;
   await kernel.value("let kept = 'kept'; const sleep = (ms: number) => new Promise(r => setTimeout(r, ms));");
-});
-afterAll(async () => {
-  await kernel.stop();
-  project.remove();
 });
 
 /** Code that never ends by itself: synchronous, asynchronous, and synchronous inside of asynchronous. */

@@ -1,20 +1,10 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Kernel, Project, sleep } from '../bridge/client.js';
+import { describe, expect, it } from 'vitest';
+import { sleep, useKernel } from '../bridge/client.js';
 
 const KOFFI = fileURLToPath(new URL('../../../node_modules/koffi', import.meta.url));
-const project = new Project();
-let kernel: Kernel;
-
-beforeAll(async () => {
-  kernel = new Kernel(project.folder);
-  await kernel.ready;
-});
-afterAll(async () => {
-  await kernel.stop();
-  project.remove();
-});
+const { kernel } = useKernel();
 
 describe('output', () => {
   it('arrives while the cell still computes', async () => {
