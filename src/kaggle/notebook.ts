@@ -6,12 +6,7 @@ export interface Cell {
   readonly id: string;
   readonly type: 'markdown' | 'code';
   readonly source: string;
-  /** Nobody wants to read it: shown as one line that can be opened. */
-  readonly folded?: boolean;
 }
-
-/** Hides a cell's source on Kaggle and in JupyterLab. */
-const FOLDED = { '_kg_hide-input': true, jupyter: { source_hidden: true } };
 
 const source = { type: ['string', 'array'], items: { type: 'string' } };
 
@@ -68,10 +63,10 @@ function lines(text: string): string[] {
 export function notebookFile(cells: readonly Cell[], kaggle: object): NotebookFile {
   return checkNotebook(
     {
-      cells: cells.map(({ id, type, source, folded }) => ({
+      cells: cells.map(({ id, type, source }) => ({
         id,
         cell_type: type,
-        metadata: folded ? FOLDED : {},
+        metadata: {},
         source: lines(source.trimEnd()),
         ...(type === 'code' ? { execution_count: null, outputs: [] } : {}),
       })),

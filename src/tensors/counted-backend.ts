@@ -1,3 +1,4 @@
+import { AttachedMap } from './attached-map.js';
 import type { FallbackBackend } from './fallback.js';
 import * as tf from './tf.js';
 
@@ -18,7 +19,7 @@ export abstract class CountedBackend<Numbers extends object>
   extends tf.KernelBackend
   implements FallbackBackend
 {
-  readonly #data = new tf.DataStorage<Data<Numbers>>(this, tf.engine());
+  readonly #data = new AttachedMap<Data<Numbers>>();
 
   /** Puts values where the backend keeps them; null: a place for as many, not initialised. */
   protected abstract upload(
@@ -30,9 +31,15 @@ export abstract class CountedBackend<Numbers extends object>
   protected abstract download(numbers: Numbers, dtype: tf.DataType): tf.backend_util.BackendValues;
   protected abstract free(numbers: Numbers): void;
 
+  /** What is known of a tensor; data that lies in another backend is fetched. */
+  #dataOf(id: tf.DataId): Data<Numbers> {
+    if (!this.#data.has(id)) tf.engine().moveData(this, id);
+    return this.#data.get(id) as Data<Numbers>;
+  }
+
   /** The numbers of a tensor. @throws when it has none, being one of strings or complex */
   protected numbers(tensor: tf.TensorInfo): Numbers {
-    const { numbers } = this.#data.get(tensor.dataId);
+    const { numbers } = this.#dataOf(tensor.dataId);
     if (numbers) return numbers;
     throw new Error(`${tf.getBackend()} backend: no operation takes a tensor of ${tensor.dtype}`);
   }
@@ -99,11 +106,11 @@ export abstract class CountedBackend<Numbers extends object>
 
   /** The parts of a complex tensor. */
   complexParts(tensor: tf.TensorInfo): { real: tf.TensorInfo; imag: tf.TensorInfo } | undefined {
-    return this.#data.get(tensor.dataId).complex;
+    return this.#dataOf(tensor.dataId).complex;
   }
 
   override readSync(dataId: tf.DataId): tf.backend_util.BackendValues {
-    const { strings, complex, numbers, dtype } = this.#data.get(dataId);
+    const { strings, complex, numbers, dtype } = this.#dataOf(dataId);
     if (strings) return strings as unknown as tf.backend_util.BackendValues;
     if (complex) {
       const [real, imag] = [complex.real, complex.imag].map((part) => this.readSync(part.dataId));
@@ -117,16 +124,16 @@ export abstract class CountedBackend<Numbers extends object>
   }
 
   override refCount(dataId: tf.DataId): number {
-    return this.#data.has(dataId) ? this.#data.get(dataId).refCount : 0;
+    return this.#data.has(dataId) ? this.#dataOf(dataId).refCount : 0;
   }
 
   override incRef(dataId: tf.DataId): void {
-    this.#data.get(dataId).refCount++;
+    this.#dataOf(dataId).refCount++;
   }
 
   override disposeData(dataId: tf.DataId, force = false): boolean {
     if (!this.#data.has(dataId)) return true;
-    const data = this.#data.get(dataId);
+    const data = this.#dataOf(dataId);
     data.refCount--;
     if (!force && data.refCount > 0) return false;
     if (data.numbers) this.free(data.numbers);
@@ -144,7 +151,7 @@ export abstract class CountedBackend<Numbers extends object>
   }
 
   override numDataIds(): number {
-    return this.#data.numDataIds();
+    return this.#data.size;
   }
 
   override async time(f: () => void): Promise<{ kernelMs: number }> {

@@ -79,9 +79,8 @@ function differentiate<T extends tf.Tensor>(
   const tape = engine.state.activeTape as tf.TapeNode[];
   try {
     const value = record(engine, f);
-    const path = tf.getFilteredNodesXToY(tape, [...leaves], value);
-    const onPath = new Set(path.map(({ id }) => id));
-    for (const node of tape) if (!onPath.has(node.id)) freeSaved(node);
+    const path = pathBetween(tape, leaves, value);
+    for (const node of tape) if (!path.nodes.has(node)) freeSaved(node);
     return tf.tidy(() => {
       const found = backpropagate(path, value, gradientOf(value));
       return { value, gradients: leaves.map(({ id }) => found.get(id)) };
@@ -101,18 +100,49 @@ function record<T extends tf.Tensor>(engine: TapeEngine, f: () => T): T {
   }
 }
 
-/** Walks the tape backwards; gradients by tensor id, those of the leaves only. */
+/** What lies between the leaves and the value. */
+interface Path {
+  /** In the order in which they ran. */
+  readonly nodes: ReadonlySet<tf.TapeNode>;
+  /** Ids of the tensors that depend on a leaf, and of the leaves. */
+  readonly dependent: ReadonlySet<number>;
+}
+
+/** The nodes that depend on a leaf and that the value depends on; tfjs' own search copies each of them several times. */
+function pathBetween(tape: readonly tf.TapeNode[], leaves: readonly tf.Tensor[], value: tf.Tensor): Path {
+  const dependent = new Set(leaves.map(({ id }) => id));
+  for (const { inputs, outputs } of tape) {
+    if (anyOf(inputs, dependent)) for (const { id } of outputs) dependent.add(id);
+  }
+  const wanted = new Set([value.id]);
+  const backwards: tf.TapeNode[] = [];
+  for (let i = tape.length - 1; i >= 0; i--) {
+    const node = tape[i] as tf.TapeNode;
+    if (!node.outputs.some(({ id }) => wanted.has(id)) || !anyOf(node.inputs, dependent)) continue;
+    for (const name in node.inputs) wanted.add((node.inputs[name] as tf.Tensor).id);
+    backwards.push(node);
+  }
+  return { nodes: new Set(backwards.reverse()), dependent };
+}
+
+function anyOf(tensors: tf.NamedTensorMap, ids: ReadonlySet<number>): boolean {
+  for (const name in tensors) if (ids.has((tensors[name] as tf.Tensor).id)) return true;
+  return false;
+}
+
+/** Walks the path backwards; gradients by tensor id, those of the leaves only. */
 function backpropagate(
-  path: readonly tf.TapeNode[],
+  { nodes, dependent }: Path,
   value: tf.Tensor,
   gradient: tf.Tensor,
 ): Map<number, tf.Tensor> {
   const gradients = new Map<number, tf.Tensor>([[value.id, gradient]]);
-  for (const node of path.toReversed()) {
+  for (const node of [...nodes].reverse()) {
     if (!node.gradient) throw new Error(`kernel ${node.kernelName} has no gradient`);
     const dys = node.outputs.map(({ id }) => gradients.get(id) ?? null);
     const functions = node.gradient(dys as tf.Tensor[]);
     for (const [name, x] of Object.entries(node.inputs)) {
+      if (!dependent.has(x.id)) continue;
       const compute = functions[name];
       if (!compute) throw new Error(`kernel ${node.kernelName} has no gradient for its input ${name}`);
       let dx = tf.tidy(compute);

@@ -7,9 +7,13 @@ import '@tensorflow/tfjs-backend-cpu/dist/index';
 
 export { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu/dist/backend_cpu';
 export * from '@tensorflow/tfjs-core';
-export { getFilteredNodesXToY, type TapeNode } from '@tensorflow/tfjs-core/dist/tape';
+export type { TapeNode } from '@tensorflow/tfjs-core/dist/tape';
 
-import { enableProdMode } from '@tensorflow/tfjs-core';
+import { enableProdMode, engine } from '@tensorflow/tfjs-core';
+import { AttachedMap } from './attached-map.js';
 
 // production mode: no banner that advertises another backend, no checks for NaN after every operation
 enableProdMode();
+
+// where the engine looks up which backend a tensor belongs to, see there
+(engine().state as { tensorInfo: unknown }).tensorInfo = new AttachedMap();

@@ -19,14 +19,6 @@ interface Slot {
 /** Biases and norms are not decayed, as in transformers' Trainer. */
 const decays = (name: string) => !/bias|norm\b|norm\.|layernorm/i.test(name);
 
-/** The Euclidean norm of all gradients together: a scalar tensor. */
-export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
-  return tf.tidy(() => {
-    const squares = gradients.map((gradient) => tf.sum(tf.square(gradient)) as tf.Scalar);
-    return tf.sqrt(tf.addN(squares)) as tf.Scalar;
-  });
-}
-
 /**
  * Gives a variable a copy of its values when another tensor shares them: `tf.variable(x)` and `clone` only
  * count references, and the optimizer's kernel writes in place.

@@ -1,11 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { Rng } from '../common/rng.js';
+import { globalNorm } from '../tensors/kernels/index.js';
 import { advisingOnMemory } from '../tensors/memory-advice.js';
 import * as tf from '../tensors/tf.js';
 import { DivergedError } from './errors.js';
 import { microBatchGradients, type TrainableDecoder } from './loss.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
-import { AdamW, globalNorm } from './optimizer.js';
+import { AdamW } from './optimizer.js';
 import { type LossOn, labelCount, planMicroBatches } from './packing.js';
 import type { TrainingSample } from './sample-source.js';
 import { LossTally } from './tally.js';

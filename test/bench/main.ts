@@ -3,6 +3,7 @@ import * as decode from './decode.bench.js';
 import * as kernel from './kernel.bench.js';
 import * as matmul from './matmul.bench.js';
 import * as torchGenerate from './torch-generate.bench.js';
+import * as torchHost from './torch-host.bench.js';
 import * as torchTrain from './torch-train.bench.js';
 import * as trainStep from './train-step.bench.js';
 
@@ -18,6 +19,7 @@ const benches: Record<string, Bench> = {
   'train-step': trainStep,
   'torch-train': torchTrain,
   'torch-generate': torchGenerate,
+  'torch-host': torchHost,
   kernel,
 };
 

@@ -47,9 +47,13 @@ export function qwenDecoder(
 }
 
 /** The same with a trainable adapter of rank 32 on the projections of attention. */
-export function adaptedQwen(useDora: boolean, options?: Parameters<typeof qwenDecoder>[1]): Decoder {
+export function adaptedQwen({
+  useDora = false,
+  dropout = 0,
+  ...options
+}: { useDora?: boolean; dropout?: number } & Parameters<typeof qwenDecoder>[1] = {}): Decoder {
   const decoder = qwenDecoder(undefined, options);
-  const lora = { rank: 32, alpha: 64, dropout: 0, useRslora: false, useDora, init: 'default' as const };
+  const lora = { rank: 32, alpha: 64, dropout, useRslora: false, useDora, init: 'default' as const };
   addAdapter(decoder, lora, Rng.of(0, 'lora'));
   return decoder;
 }

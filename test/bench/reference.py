@@ -1,6 +1,6 @@
 """The reference of the torch benches: transformers + peft on the same torch. Prints one line of JSON.
 
-usage: reference.py train <dora: 0|1> <sample lengths, comma separated> <steps>
+usage: reference.py train <setting: {"lengths": [1024], "dora": true, "dropout": 0.1}> <steps>
        reference.py generate <sequences> <prompt tokens> <new tokens>
 """
 
@@ -35,11 +35,15 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def train(dora, lengths, steps):
+def train(steps, lengths, dora=False, dropout=0.0):
     from peft import LoraConfig, get_peft_model
 
     lora = LoraConfig(
-        r=32, lora_alpha=64, use_dora=dora, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]
+        r=32,
+        lora_alpha=64,
+        lora_dropout=dropout,
+        use_dora=dora,
+        target_modules=["q_proj", "k_proj", "v_proj", "o_proj"],
     )
     net = get_peft_model(model(), lora).train()
     params = [p for p in net.parameters() if p.requires_grad]
@@ -85,7 +89,7 @@ def generate(sequences, prompt, new):
 
 command, *rest = sys.argv[1:]
 if command == "train":
-    result = train(rest[0] == "1", [int(n) for n in rest[1].split(",")], int(rest[2]))
+    result = train(int(rest[1]), **json.loads(rest[0]))
 else:
     result = generate(*(int(n) for n in rest))
 print(json.dumps({**result, "torch": torch.__version__}))

@@ -1,8 +1,8 @@
 /**
  * A LoRA step of a model of Qwen2-0.5B's shape in float32 on the CPU, ours on libtorch against transformers + peft
- * on the same torch: one sample of 1,024 tokens, plain and with DoRA, and four samples of 200–400 tokens, packed
+ * on the same torch: one sample of 1,024 tokens, plain, with DoRA and with dropout, and four samples of 200–400 tokens, packed
  * here and one at a time there. 15 % of the tokens have labels. Needs ARCLAB_PYTHON, a Python with torch,
- * transformers and peft. Takes about ten minutes on two cores.
+ * transformers and peft. Takes about twelve minutes on two cores.
  */
 import { initBackend } from '../../src/tensors/backend.js';
 import type { TrainingSample } from '../../src/training/sample-source.js';
@@ -16,7 +16,21 @@ interface Measurement {
   peak: number;
 }
 
+/** What is trained, on both sides. */
+interface Setting {
+  lengths: number[];
+  dora?: boolean;
+  dropout?: number;
+}
+
 const STEPS = 2;
+
+const cases: (Setting & { name: string })[] = [
+  { name: 'LoRA, 1,024 tokens', lengths: [1024] },
+  { name: 'DoRA, 1,024 tokens', lengths: [1024], dora: true },
+  { name: 'LoRA with dropout 0.1, 1,024 tokens', lengths: [1024], dropout: 0.1 },
+  { name: 'LoRA, samples of 220, 260, 280 and 264 tokens', lengths: [220, 260, 280, 264] },
+];
 
 function sample(length: number, index: number): TrainingSample {
   const tokens = Int32Array.from(randomTokens(length, `sample ${index}`));
@@ -29,17 +43,17 @@ function sample(length: number, index: number): TrainingSample {
   } as TrainingSample;
 }
 
-/** Our side, in a process of its own. */
+/** Our side, in a process of its own; the setting is JSON. */
 export async function measure(
-  dora: string,
-  lengths: string,
+  setting: string,
   checkpointing = '0',
   steps = String(STEPS),
 ): Promise<Measurement> {
+  const { lengths, dora, dropout } = JSON.parse(setting) as Setting;
   await initBackend('torch');
-  const samples = lengths.split(',').map((length, i) => sample(Number(length), i));
+  const samples = lengths.map(sample);
   let at = 0;
-  const decoder = adaptedQwen(dora === '1');
+  const decoder = adaptedQwen({ useDora: dora === true, dropout });
   decoder.gradientCheckpointing = checkpointing === '1';
   const trainer = new Trainer(
     decoder,
@@ -61,15 +75,11 @@ export async function measure(
 
 export async function run(): Promise<void> {
   const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
-  for (const [name, dora, lengths] of [
-    ['LoRA, 1,024 tokens', '0', '1024'],
-    ['DoRA, 1,024 tokens', '1', '1024'],
-    ['LoRA, samples of 220, 260, 280 and 264 tokens', '0', '220,260,280,264'],
-  ] as const) {
-    const tokens = lengths.split(',').reduce((sum, length) => sum + Number(length), 0);
+  for (const { name, ...setting } of cases) {
+    const tokens = setting.lengths.reduce((sum, length) => sum + length, 0);
     console.log(`training step, Qwen2-0.5B shape, float32 on the CPU: ${name}`);
-    const ours = askSide<Measurement>('torch-train', dora, lengths);
-    const theirs = askPython<Measurement>('train', dora, lengths, String(STEPS));
+    const ours = askSide<Measurement>('torch-train', JSON.stringify(setting));
+    const theirs = askPython<Measurement>('train', JSON.stringify(setting), String(STEPS));
     for (const [side, { seconds, peak }] of [
       ['transformers + peft', theirs],
       ['arclab', ours],
@@ -85,7 +95,7 @@ export async function run(): Promise<void> {
   }
   console.log('the same with gradient checkpointing: LoRA, 2,048 tokens');
   const [plain, checkpointed] = ['0', '1'].map((on) =>
-    askSide<Measurement>('torch-train', '0', '2048', on, '1'),
+    askSide<Measurement>('torch-train', JSON.stringify({ lengths: [2048] } satisfies Setting), on, '1'),
   ) as [Measurement, Measurement];
   for (const [side, { seconds, peak }] of [
     ['everything kept', plain],

@@ -48,7 +48,7 @@ export async function training(settings: Settings, folder: string): Promise<stri
   const ours: Timing[] = [];
   for (const most of settings.tokensAtATime) {
     const name = `${Math.max(1, Math.floor(most / length))} samples at a time`;
-    const decoder = adaptedQwen(false, { config, floatType });
+    const decoder = adaptedQwen({ config, floatType });
     const rng = Rng.of(1, 'samples');
     const sample = (): TrainingSample =>
       ({

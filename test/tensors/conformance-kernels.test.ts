@@ -7,6 +7,7 @@ import {
   dropout,
   embedding,
   frozenLinear,
+  globalNorm,
   headLogProbs,
   kvCacheWrite,
   linear,
@@ -195,6 +196,17 @@ describe.each(backends)('%s', (backend) => {
     const expected = await runOn('cpu', inputs, (...tensors) => withPlainKernels(() => step(...tensors)));
     const actual = await runOn(backend, inputs, step);
     for (const [i, reference] of expected.entries()) expectClose(actual[i]!, reference, 1e-5, `adamW #${i}`);
+  });
+
+  test('globalNorm of tensors of several shapes', async () => {
+    const rng = Rng.of(9, 'globalNorm');
+    const inputs = [[3, 5], [64], [], [130, 67]].map((shape) => normal(rng, shape));
+    for (const count of [1, 4]) {
+      const some = inputs.slice(0, count);
+      const [expected] = await runOn('cpu', some, (...xs) => withPlainKernels(() => [globalNorm(xs)]));
+      const [actual] = await runOn(backend, some, (...xs) => [globalNorm(xs)]);
+      expectClose(actual!, expected!, 1e-6, `globalNorm of ${count}`);
+    }
   });
 
   test('kvCacheWrite and cachedAttention: single rows, runs of rows, several slots', async () => {

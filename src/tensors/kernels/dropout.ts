@@ -21,18 +21,25 @@ tf.registerGradient({
   },
 });
 
-/** 32 random bits of an element: two rounds of a multiplicative hash (Wellons' "lowbias32") over seed + index. */
+/** What a hash of an element's index is multiplied by: spread, then Wellons' "lowbias32". */
+export const DROPOUT_FACTORS = [0x9e3779b9, 0x7feb352d, 0x846ca68b] as const;
+
+/** An element is dropped where its bits are below this. */
+export const dropoutLimit = (rate: number): number => Math.min(2 ** 32 - 1, Math.ceil(rate * 2 ** 32));
+
+/** 32 random bits of an element: two rounds of a multiplicative hash over its index and the seed. */
 export function dropoutBits(seed: number, index: number): number {
-  let hash = (Math.imul(index, 0x9e3779b9) + seed) | 0;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x846ca68b);
+  const [spread, first, second] = DROPOUT_FACTORS;
+  let hash = Math.imul(index, spread) ^ seed;
+  hash = Math.imul(hash ^ (hash >>> 16), first);
+  hash = Math.imul(hash ^ (hash >>> 15), second);
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 function dropoutMask(size: number, rate: number, seed: number): Float32Array {
   const mask = new Float32Array(size);
-  const threshold = rate * 2 ** 32;
+  const limit = dropoutLimit(rate);
   const keep = 1 / (1 - rate);
-  for (let i = 0; i < size; i++) if (dropoutBits(seed, i) >= threshold) mask[i] = keep;
+  for (let i = 0; i < size; i++) if (dropoutBits(seed, i) >= limit) mask[i] = keep;
   return mask;
 }

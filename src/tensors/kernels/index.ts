@@ -20,10 +20,12 @@
  * | CachedAttention | q [n, H, D], keys, values (caches), slots, lengths int32 [n] → [n, H, D] | scale |
  * | ScoreColumns | logits [r, V], columns int32 [r, k] → [r, k + 1], the last column the log-sum-exp of the row | |
  * | Dropout | x → like x | rate, seed |
+ * | GlobalNorm | a list of tensors → [] | |
  */
 export { type AdamWOptions, adamW } from './adamw.js';
 export { dropout } from './dropout.js';
 export { embedding } from './embedding.js';
+export { globalNorm } from './global-norm.js';
 export { headLogProbs } from './head-log-probs.js';
 export { cachedAttention, kvCacheWrite } from './kv-cache.js';
 export { frozenLinear, linear, project } from './linear.js';

@@ -16,9 +16,17 @@ export function withPlainKernels<T>(f: () => T): T {
   }
 }
 
+/** Named kernels that were found, by backend: tfjs' own registry makes a new string of both names for every look. */
+const found = new Map<string, Set<string>>();
+
 /** Whether the active backend has its own implementation of a named kernel. */
 export function hasKernel(name: string): boolean {
-  return !plainOnly && tf.getKernel(name, tf.getBackend()) != null;
+  if (plainOnly) return false;
+  const backend = tf.getBackend();
+  if (found.get(backend)?.has(name)) return true;
+  if (tf.getKernel(name, backend) == null) return false;
+  found.set(backend, (found.get(backend) ?? new Set<string>()).add(name));
+  return true;
 }
 
 /** Runs a kernel of the active backend; on the gradient tape it is one node. */

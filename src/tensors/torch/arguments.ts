@@ -35,13 +35,10 @@ export class ArgumentWriter {
       library.setInt(at, 0);
       return;
     }
-    const boxed = slot.optional ? this.#functions.newOptional() : 0;
     if (slot.list) library.setInt(at, this.#list(slot, value as readonly (number | boolean | null)[]));
     else this.#writeOne(at, slot.type, value);
-    if (!slot.optional) return;
-    // the value moves into the box, and the box's address into the slot
-    new Uint8Array(library.bytes(boxed, 8)).set(new Uint8Array(library.bytes(library.slot(at), 8)));
-    library.setInt(at, boxed);
+    // the value moves into a box, and the box's address into the slot
+    if (slot.optional) library.setInt(at, this.#functions.newOptional(at));
   }
 
   #writeOne(at: number, type: string, value: Argument): void {
@@ -69,13 +66,9 @@ export class ArgumentWriter {
       let element = Number(value ?? 0);
       if (slot.type === 'Tensor' && value !== null) {
         element = this.#duplicate(value as number);
-        if (slot.optionalElements) {
-          const box = this.#functions.newOptional();
-          new BigUint64Array(library.bytes(box, 8))[0] = BigInt(element);
-          element = box;
-        }
+        if (slot.optionalElements) element = this.#functions.newOptional(RESULT_SLOT);
       }
-      this.#functions.pushBack(list, BigInt.asUintN(64, BigInt(element)));
+      this.#functions.pushBack(list, element < 0 ? BigInt.asUintN(64, BigInt(element)) : element);
     }
     return list;
   }

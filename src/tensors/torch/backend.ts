@@ -135,8 +135,6 @@ export class TorchBackend extends CountedBackend<Numbers> {
 
   /** A tensor of tfjs from a row-major handle, which it then owns. */
   adopt(handle: Handle, shape: number[], dtype: tf.DataType): tf.TensorInfo {
-    const rank = this.torch.rankOf(handle);
-    if (rank !== shape.length) throw new Error(`torch backend: a kernel made ${rank} axes for [${shape}]`);
     const torchDtype = dtype === 'float32' ? this.torch.dtypeOf(handle) : torchDtypeOf(dtype);
     return this.hold(this.#claim({ torchDtype, handle, shape }), shape, dtype);
   }
@@ -158,8 +156,8 @@ export class TorchBackend extends CountedBackend<Numbers> {
     if (values === null) return torch.empty(shape, dtype);
     const size = tf.util.sizeFromShape(shape);
     const onHost = torch.device.type === 'cpu';
-    // one number is an argument of a kernel, for which nothing waits
-    if (!onHost && size === 1) return torch.full(shape, Number((values as Float32Array)[0]), dtype);
+    // one number is an argument of a kernel: no memory to look at, and nothing waits for it on a GPU
+    if (size === 1) return torch.full(shape, Number((values as Float32Array)[0]), dtype);
     const pinned = !onHost && size <= PINNED_ELEMENTS ? torch.emptyPinned(shape, dtype) : null;
     const host = pinned ?? torch.empty(shape, dtype, { type: 'cpu', index: -1 });
     if (size > 0) {

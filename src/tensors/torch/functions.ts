@@ -1,6 +1,9 @@
 import type { Device } from '../device.js';
 import { RESULT_SLOT, type TorchLibrary } from './library.js';
 
+/** Where an optional's address is written to; the slots beside it hold values. */
+const OPTIONAL_SLOT = RESULT_SLOT + 8;
+
 /** A function of the C ABI. It throws torch's error; what it gives, it writes to an address. */
 export type CFunction = (...args: (number | bigint)[]) => void;
 
@@ -25,8 +28,8 @@ export interface TorchFunctions {
   readonly newList: CFunction;
   readonly pushBack: CFunction;
   readonly newString: CFunction;
-  /** Memory for an optional's value, which the operation frees. */
-  readonly newOptional: () => number;
+  /** The address of memory for an optional's value, which the operation frees; the value lies in a slot. */
+  readonly newOptional: (slot: number) => number;
 }
 
 /** Finds them in the library. @throws {TorchError} naming the one that is missing */
@@ -69,14 +72,16 @@ export function bindFunctions(library: TorchLibrary, device: Device): TorchFunct
 }
 
 /** Before 2.13 an optional's memory has to come from C++'s `operator new` itself. */
-function optionalAllocator(library: TorchLibrary): () => number {
+function optionalAllocator(library: TorchLibrary): (slot: number) => number {
+  const copy = library.value('uintptr_t memcpy(uintptr_t, uintptr_t, uint64_t)');
+  const filled = (address: number, slot: number) => copy(address, library.slot(slot), 8);
   if (library.has('torch_new_stable_ivalue')) {
     const create = library.checked('int32_t torch_new_stable_ivalue(uintptr_t)');
-    return () => {
-      create(library.slot(RESULT_SLOT));
-      return library.getInt(RESULT_SLOT);
+    return (slot) => {
+      create(library.slot(OPTIONAL_SLOT));
+      return filled(library.getInt(OPTIONAL_SLOT), slot);
     };
   }
   const allocate = library.value('uintptr_t _Znwm(uint64_t)');
-  return () => allocate(8);
+  return (slot) => filled(allocate(8), slot);
 }

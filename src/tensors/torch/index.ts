@@ -7,6 +7,7 @@ import { chooseDevice } from './gpus.js';
 import { registerAttention } from './kernels/attention.js';
 import { registerCachedAttention } from './kernels/cached-attention.js';
 import { registerDecoder } from './kernels/decoder.js';
+import { registerDropout } from './kernels/dropout.js';
 import { registerElementwise } from './kernels/elementwise.js';
 import { registerIndexing } from './kernels/indexing.js';
 import { registerMatMul } from './kernels/matmul.js';
@@ -46,6 +47,7 @@ export function registerTorchBackend(device?: Device): void {
   registerAttention();
   registerCachedAttention();
   registerDecoder();
+  registerDropout();
   for (const [name, kernel] of fallbacks) if (!tf.getKernel(name, BACKEND_NAME)) register(name, kernel);
   tf.registerBackend(BACKEND_NAME, () => new TorchBackend(torch), 3);
 }

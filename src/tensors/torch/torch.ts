@@ -37,6 +37,7 @@ export class Torch {
   readonly #schemas: ReadonlyMap<OperationName, Schema | null>;
   #scope: Handle[] | null = null;
   #live = 0;
+  #callCount = 0;
 
   readonly #functions: TorchFunctions;
   readonly #arguments: ArgumentWriter;
@@ -84,27 +85,38 @@ export class Torch {
     return this.#live;
   }
 
+  /** Operations that were called so far. */
+  get callCount(): number {
+    return this.#callCount;
+  }
+
   /** Runs `f` and frees every handle made in it but the one (or ones) that it returns. */
   tidy<T extends Handle | readonly Handle[] | undefined>(f: () => T): T {
     const outer = this.#scope;
     const scope: Handle[] = [];
     this.#scope = scope;
-    let kept: readonly Handle[] = [];
+    // runs for every kernel: no lists are made for the one handle that nearly all of them return
+    let kept: Handle | readonly Handle[] | undefined;
+    const isKept = (handle: Handle) => (typeof kept === 'object' ? kept.includes(handle) : kept === handle);
     try {
       const result = f();
-      kept = typeof result === 'number' ? [result] : (result ?? []);
+      kept = result;
       return result;
     } finally {
       this.#scope = outer;
-      for (const handle of scope) if (!kept.includes(handle)) this.free(handle);
-      if (outer) outer.push(...kept);
+      for (const handle of scope) if (!isKept(handle)) this.free(handle);
+      if (outer && kept !== undefined) {
+        if (typeof kept === 'object') outer.push(...kept);
+        else outer.push(kept);
+      }
     }
   }
 
   /** Takes a handle out of the innermost {@link tidy}: whoever calls this frees it. */
   claim(handle: Handle): void {
-    const at = this.#scope?.lastIndexOf(handle) ?? -1;
-    if (at >= 0) this.#scope?.splice(at, 1);
+    if (this.#scope === null) return;
+    const at = this.#scope.lastIndexOf(handle);
+    if (at >= 0) this.#scope.splice(at, 1);
   }
 
   /** Takes a new handle that a function wrote to the result slot. */
@@ -172,16 +184,16 @@ export class Torch {
     this.#functions.copy(to, from, wait ? 0 : 1);
   }
 
-  /** a + alpha · b, broadcast, in a's type. */
+  /** a + alpha · b of int32, broadcast: the function takes alpha as a float, which torch refuses for integers. */
+  addIntegers(a: Handle, b: Handle, alpha = 1): Handle {
+    // float64 holds every int32
+    return this.tidy(() =>
+      this.cast(this.add(this.cast(a, 'float64'), this.cast(b, 'float64'), alpha), 'int32'),
+    );
+  }
+
+  /** a + alpha · b of floats, broadcast, in a's type. */
   add(a: Handle, b: Handle, alpha = 1): Handle {
-    const dtype = this.dtypeOf(a);
-    if (dtype === 'int32' || dtype === 'int64') {
-      // the function takes alpha as a float, which torch refuses for integers; float64 holds every int32
-      return this.tidy(() => {
-        const [x, y] = [this.cast(a, 'float64'), this.cast(b, 'float64')];
-        return this.cast(this.add(x, y, alpha), dtype);
-      });
-    }
     this.#functions.addTensors(a, b, alpha, this.library.slot(RESULT_SLOT));
     return this.#take();
   }
@@ -306,6 +318,7 @@ export class Torch {
     if (!schema) throw new UnknownOperationError(name, this.version);
     const { library } = this;
     this.#arguments.write(name, schema.arguments, args);
+    this.#callCount++;
     library.dispatch(schema.name, schema.overload);
     const results: Handle[] = [];
     for (const [i, { type }] of schema.returns.entries()) {

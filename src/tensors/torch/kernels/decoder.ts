@@ -1,4 +1,4 @@
-import type * as tf from '../../tf.js';
+import * as tf from '../../tf.js';
 import type { TorchBackend } from '../backend.js';
 import type { Handle } from '../library.js';
 import type { Torch } from '../torch.js';
@@ -227,6 +227,21 @@ function adamW({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   return backend.run([0], 'float32', () => torch.empty([0], 'float32'));
 }
 
+/** Σ x² of each tensor in one operation, and the root of their sum. */
+function globalNorm({ inputs, backend }: KernelCall): tf.TensorInfo {
+  const tensors = inputs as unknown as tf.TensorInfo[];
+  const { torch } = backend;
+  const squares = (tensor: tf.TensorInfo): Handle =>
+    torch.tidy(() => {
+      const flat = torch.view(inFloat32(backend, tensor), [tf.util.sizeFromShape(tensor.shape)]);
+      return torch.view(torch.call('dot', flat, flat), [1]);
+    });
+  return backend.run([], 'float32', () => {
+    const sum = torch.call('sum.dim_IntList', torch.call('cat', tensors.map(squares), 0), [0], false, null);
+    return torch.call('sqrt', sum);
+  });
+}
+
 /** The named kernels of a decoder other than attention and Linear. */
 export function registerDecoder(): void {
   register('RmsNorm', rmsNorm);
@@ -254,4 +269,5 @@ export function registerDecoder(): void {
   register('HeadLogProbs', headLogProbs);
   register('ScoreColumns', scoreColumns);
   register('AdamW', adamW);
+  register('GlobalNorm', globalNorm);
 }

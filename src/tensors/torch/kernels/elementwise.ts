@@ -6,39 +6,47 @@ import type { Torch } from '../torch.js';
 import { fallbacks, type KernelCall, type KernelImplementation, register } from './register.js';
 
 type Unary = (torch: Torch, x: Handle) => Handle;
-type Binary = (torch: Torch, a: Handle, b: Handle) => Handle;
+type Binary = (torch: Torch, a: Handle, b: Handle, dtype: tf.DataType) => Handle;
 
+const unaryOperation =
+  (name: OperationName): Unary =>
+  (torch, x) =>
+    torch.call(name, x);
 const operation =
-  (name: OperationName): Unary & Binary =>
-  (torch: Torch, ...handles: Handle[]) =>
-    torch.call(name, ...handles);
+  (name: OperationName): Binary =>
+  (torch, a, b) =>
+    torch.call(name, a, b);
+
+/** a + alpha · b. */
+const sum = (torch: Torch, a: Handle, b: Handle, dtype: tf.DataType, alpha = 1): Handle =>
+  dtype === 'int32' ? torch.addIntegers(a, b, alpha) : torch.add(a, b, alpha);
 
 /** tfjs kernel → operation, same dtype out as in. */
 const unary: Record<string, Unary> = {
-  Abs: operation('abs'),
-  Ceil: operation('ceil'),
-  Cos: operation('cos'),
-  Erf: operation('erf'),
-  Exp: operation('exp'),
-  Floor: operation('floor'),
-  Log: operation('log'),
-  Log1p: operation('log1p'),
-  Neg: operation('neg'),
-  Reciprocal: operation('reciprocal'),
-  Relu: operation('relu'),
-  Round: operation('round'),
-  Rsqrt: operation('rsqrt'),
-  Sigmoid: operation('sigmoid'),
-  Sign: operation('sign'),
-  Sin: operation('sin'),
-  Sqrt: operation('sqrt'),
+  Abs: unaryOperation('abs'),
+  Ceil: unaryOperation('ceil'),
+  Cos: unaryOperation('cos'),
+  Erf: unaryOperation('erf'),
+  Exp: unaryOperation('exp'),
+  Floor: unaryOperation('floor'),
+  Log: unaryOperation('log'),
+  Log1p: unaryOperation('log1p'),
+  Neg: unaryOperation('neg'),
+  Reciprocal: unaryOperation('reciprocal'),
+  Relu: unaryOperation('relu'),
+  Round: unaryOperation('round'),
+  Rsqrt: unaryOperation('rsqrt'),
+  Sigmoid: unaryOperation('sigmoid'),
+  Sign: unaryOperation('sign'),
+  Sin: unaryOperation('sin'),
+  Sqrt: unaryOperation('sqrt'),
   Square: (torch, x) => torch.call('mul.Tensor', x, x),
-  Tanh: operation('tanh'),
+  Tanh: unaryOperation('tanh'),
 };
 
 /** tfjs kernel → operation, same dtype out as in. */
 const binary: Record<string, Binary> = {
-  Add: (torch, a, b) => torch.add(a, b),
+  Add: sum,
   FloorDiv: (torch, a, b) => torch.call('div.Tensor_mode', a, b, 'floor'),
   Maximum: operation('maximum'),
   Minimum: operation('minimum'),
@@ -46,11 +54,11 @@ const binary: Record<string, Binary> = {
   Multiply: operation('mul.Tensor'),
   Pow: operation('pow.Tensor_Tensor'),
   RealDiv: operation('div.Tensor'),
-  SquaredDifference: (torch, a, b) => {
-    const difference = torch.add(a, b, -1);
+  SquaredDifference: (torch, a, b, dtype) => {
+    const difference = sum(torch, a, b, dtype, -1);
     return torch.call('mul.Tensor', difference, difference);
   },
-  Sub: (torch, a, b) => torch.add(a, b, -1),
+  Sub: (torch, a, b, dtype) => sum(torch, a, b, dtype, -1),
 };
 
 /** tfjs kernel → operation with a boolean result. */
@@ -68,7 +76,9 @@ const comparisons: Record<string, Binary> = {
 function runBinary({ inputs, backend }: KernelCall, f: Binary, dtype?: tf.DataType): tf.TensorInfo {
   const { a, b } = inputs as Record<'a' | 'b', tf.TensorInfo>;
   const shape = tf.backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
-  return backend.run(shape, dtype ?? a.dtype, () => f(backend.torch, backend.handle(a), backend.handle(b)));
+  return backend.run(shape, dtype ?? a.dtype, () =>
+    f(backend.torch, backend.handle(a), backend.handle(b), a.dtype),
+  );
 }
 
 function cast(call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
@@ -125,7 +135,10 @@ export function registerElementwise(): void {
     const [first, ...others] = tensors as [tf.TensorInfo, ...tf.TensorInfo[]];
     if (others.length === 0) return backend.share(first, first.shape);
     return backend.run(first.shape, first.dtype, () =>
-      others.reduce((sum, tensor) => backend.torch.add(sum, backend.handle(tensor)), backend.handle(first)),
+      others.reduce(
+        (total, tensor) => sum(backend.torch, total, backend.handle(tensor), first.dtype),
+        backend.handle(first),
+      ),
     );
   });
 }

@@ -73,7 +73,7 @@ function scatterNd({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
           const column = backend.view(indices, [numUpdates], [sliceRank], axis);
           return torch.call('mul.Tensor', column, torch.full([], strides[axis] as number, 'int32'));
         });
-        return parts.reduce((sum, part) => torch.add(sum, part));
+        return parts.reduce((sum, part) => torch.addIntegers(sum, part));
       });
       flat = steps;
     }

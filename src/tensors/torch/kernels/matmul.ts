@@ -45,12 +45,15 @@ function batchMatMul({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const shape = [...outBatch, m, n];
   const plain = outBatch.reduce((product, count) => product * count, 1) === 1;
   return backend.run(shape, a.dtype, () => {
-    const [x, y] = agree(
-      backend,
+    const operands = [
       matrices(backend, a, transposeA, plain ? [] : outBatch),
       matrices(backend, b, transposeB, plain ? [] : outBatch),
-    );
-    return backend.torch.view(backend.torch.call(plain ? 'mm' : 'bmm', x, y), shape);
+    ] as const;
+    // asking a handle for its type costs a call
+    const alike = backend.torchDtype(a) === backend.torchDtype(b);
+    const [x, y] = alike ? operands : agree(backend, ...operands);
+    const product = backend.torch.call(plain ? 'mm' : 'bmm', x, y);
+    return shape.length === (plain ? 2 : 3) ? product : backend.torch.view(product, shape);
   });
 }
 

@@ -186,7 +186,7 @@ export function dropout(x: usize, out: usize, seed: i32, threshold: u32, keep: f
   const start = i32x4.splat(seed);
   let index = i32x4.add(i32x4.splat(begin), i32x4(0, 1, 2, 3));
   for (let at = <usize>begin << 2; at < <usize>end << 2; at += 16) {
-    let h = i32x4.add(i32x4.mul(index, i32x4.splat(0x9e3779b9)), start);
+    let h = v128.xor(i32x4.mul(index, i32x4.splat(0x9e3779b9)), start);
     h = i32x4.mul(v128.xor(h, i32x4.shr_u(h, 16)), i32x4.splat(0x7feb352d));
     h = i32x4.mul(v128.xor(h, i32x4.shr_u(h, 15)), i32x4.splat(0x846ca68b));
     h = v128.xor(h, i32x4.shr_u(h, 16));

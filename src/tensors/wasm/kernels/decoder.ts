@@ -1,3 +1,4 @@
+import { dropoutLimit } from '../../kernels/dropout.js';
 import * as tf from '../../tf.js';
 import type { WasmBackend } from '../backend.js';
 import { GRAIN, runFlat } from './elementwise.js';
@@ -108,8 +109,7 @@ function dropout({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const x = inputs.x as tf.TensorInfo;
   const { rate, seed } = attrs as { rate: number; seed: number };
   const out = backend.makeOutput(x.shape, 'float32');
-  const threshold = Math.min(2 ** 32 - 1, Math.ceil(rate * 2 ** 32));
-  const args = [...pointersOf(backend, x, out), seed | 0, threshold, 1 / (1 - rate)];
+  const args = [...pointersOf(backend, x, out), seed | 0, dropoutLimit(rate), 1 / (1 - rate)];
   runFlat(backend, 'dropout', args, tf.util.sizeFromShape(x.shape));
   return out;
 }
