@@ -150,7 +150,10 @@ export function readAdapter(folder: string, shapes: ReadonlyMap<string, readonly
       if (pissaRank > 0) module.initialRank = pissaRank;
     }
     const targets = raw.target_modules;
-    if (Array.isArray(targets)) assertComplete(targets, modules, shapes, doesNotFit);
+    // whole layers may be left out on purpose
+    if (Array.isArray(targets) && (values.layers_to_transform ?? null) === null) {
+      assertComplete(targets, modules, shapes, doesNotFit);
+    }
     const init = String(raw.init_lora_weights);
     const known =
       init.startsWith('pissa') || pissaRank > 0 ? 'pissa' : init === 'gaussian' ? init : 'default';
@@ -199,7 +202,7 @@ function assertComplete(
   shapes: ReadonlyMap<string, readonly number[]>,
   doesNotFit: (what: string) => AdapterError,
 ): void {
-  // layers_to_transform and the like leave out whole layers on purpose; a gap after the last layer is a misfit
+  // patterns of names leave out layers on purpose; a gap after the last layer is a misfit
   const layerOf = (name: string) => Number(/\.layers\.(\d+)\./.exec(name)?.[1] ?? -1);
   const last = Math.max(...Array.from(shapes.keys(), layerOf));
   for (const key of shapes.keys()) {

@@ -6,6 +6,7 @@ import * as tf from '../tensors/tf.js';
 import { adapterConfigName, adapterWeightsName, pissaRankKey } from './adapter-files.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError, ModelFileError } from './errors.js';
+import { type LoraOptions, loraScaling, type Projection } from './lora.js';
 import { type HostTensor, type TensorToWrite, writeSafetensors } from './safetensors.js';
 import { vocabularyWeights } from './vocabulary-cut.js';
 import { ModelWeights, weightShapes } from './weights.js';
@@ -40,15 +41,14 @@ export function saveAdapter(decoder: Decoder, folder: string): void {
     r: lora.rank * factor,
     lora_alpha: lora.alpha * (lora.useRslora ? Math.sqrt(factor) : factor),
     lora_dropout: lora.dropout,
-    target_modules: [...new Set(adapted.map(({ name }) => name.split('.').at(-1)!))],
+    target_modules: targetsOf(decoder.projections()),
     use_rslora: lora.useRslora,
     use_dora: lora.useDora,
     init_lora_weights: lora.init === 'gaussian' ? 'gaussian' : true,
     bias: 'none',
     fan_in_fan_out: false,
     modules_to_save: null,
-    rank_pattern: {},
-    alpha_pattern: {},
+    ...patternsOf(adapted, lora, factor),
   };
   mkdirSync(folder, { recursive: true });
   writeSafetensors(join(folder, adapterWeightsName), tensors, {
@@ -56,6 +56,36 @@ export function saveAdapter(decoder: Decoder, folder: string): void {
     ...(converted ? { [pissaRankKey]: String(lora.rank) } : {}),
   });
   writeFileAtomic(join(folder, adapterConfigName), JSON.stringify(config, null, 2) + '\n');
+}
+
+/** The projections with an adapter as PEFT names them: by the last part of the name where that means no other. */
+function targetsOf(projections: readonly Projection[]): string[] {
+  const lastPart = (name: string) => name.split('.').at(-1)!;
+  const without = projections.filter(({ adapter }) => !adapter).map(({ name }) => lastPart(name));
+  const names = projections
+    .filter(({ adapter }) => adapter)
+    .map(({ name }) => (without.includes(lastPart(name)) ? name : lastPart(name)));
+  return [...new Set(names)];
+}
+
+/** The ranks and alphas that differ from the adapter's own, by the projection's name. */
+function patternsOf(
+  adapted: readonly Projection[],
+  { rank, alpha, useRslora }: LoraOptions,
+  factor: number,
+): { rank_pattern: Record<string, number>; alpha_pattern: Record<string, number> } {
+  const patterns = {
+    rank_pattern: {} as Record<string, number>,
+    alpha_pattern: {} as Record<string, number>,
+  };
+  for (const { name, adapter } of adapted) {
+    const own = adapter!.a.shape[0]!;
+    if (own !== rank) patterns.rank_pattern[name] = own * factor;
+    if (adapter!.scaling === loraScaling(alpha, own, useRslora)) continue;
+    const ownAlpha = adapter!.scaling / loraScaling(1, own * factor, useRslora);
+    patterns.alpha_pattern[name] = Number(ownAlpha.toPrecision(12)); // without what rounding has added
+  }
+  return patterns;
 }
 
 /**

@@ -33,7 +33,13 @@ export interface TrainerState {
   readonly rng: { readonly seed: number; readonly streamIndex: number };
   readonly tokens: number;
   /** Sums of the steps since the last point of the history. */
-  readonly window: { readonly tally: TallyState; readonly tokens: number; readonly seconds: number };
+  readonly window: {
+    readonly tally: TallyState;
+    readonly tokens: number;
+    readonly seconds: number;
+    /** Of the last step that was taken and not skipped, before clipping. */
+    readonly gradNorm: number;
+  };
   readonly history: TrainingHistory;
 }
 

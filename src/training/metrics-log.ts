@@ -14,7 +14,7 @@ export interface TrainPoint {
   /** Unweighted, per prompt kind. */
   readonly kinds: Readonly<Record<string, MeanLoss>>;
   readonly learningRate: number;
-  /** Of the last step, before clipping. */
+  /** Of the last step that was not skipped, before clipping. */
   readonly gradNorm: number;
   /** Tokens of prompts and answers since the run began. */
   readonly tokens: number;

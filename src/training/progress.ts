@@ -79,8 +79,7 @@ export function trainingProgress(
         bar?.start(maxSteps, firstStep, { loss: '-', lr: '-', speed: '-', left: '?' });
         break;
       case 'step': {
-        const { step, loss, learningRate, tokens, seconds, updated, gradNorm } = event.report;
-        if (!updated) line(`step ${step}: skipped, the gradient's norm is ${gradNorm}`);
+        const { step, loss, learningRate, tokens, seconds } = event.report;
         bar?.update(step, {
           loss: formatLoss(loss),
           lr: learningRate.toExponential(2),

@@ -27,7 +27,7 @@ export interface RunResult {
 export class Run {
   readonly #trainer: Trainer;
   #history: TrainingHistory = { train: [], validation: [] };
-  #window = { tally: new LossTally(), tokens: 0, seconds: 0 };
+  #window = { tally: new LossTally(), tokens: 0, seconds: 0, gradNorm: 0 };
   #tokens = 0;
   #metrics: MetricsLog | undefined;
   #lastSaved = -1;
@@ -56,7 +56,7 @@ export class Run {
     this.#trainer.state = state;
     this.#tokens = state.tokens;
     this.#history = state.history;
-    this.#window = { ...state.window, tally: new LossTally(state.window.tally) };
+    this.#window = { ...this.#window, ...state.window, tally: new LossTally(state.window.tally) };
     this.#lastSaved = state.step;
   }
 
@@ -100,21 +100,24 @@ export class Run {
 
   #log(report: StepReport): void {
     this.#tokens += report.tokens;
-    this.#window.tally.merge(report.tally);
+    // what is not a number would make the mean none, and JSON has no such numbers
+    if (Number.isFinite(report.loss)) this.#window.tally.merge(report.tally);
+    if (report.updated) this.#window.gradNorm = report.gradNorm;
     this.#window.tokens += report.tokens;
     this.#window.seconds += report.seconds;
-    if (!isDue(report.step, this.config.loggingSteps) && report.step < this.pace.steps) return;
-    const { tally, tokens, seconds } = this.#window;
+    const { tally, tokens, seconds, gradNorm } = this.#window;
+    const due = isDue(report.step, this.config.loggingSteps) || report.step >= this.pace.steps;
+    if (!due || tally.total.labels === 0) return;
     const point: TrainPoint = {
       step: report.step,
       loss: tally.weightedLoss,
       kinds: tally.byKind(),
       learningRate: report.learningRate,
-      gradNorm: report.gradNorm,
+      gradNorm,
       tokens: this.#tokens,
       tokensPerSecond: tokens / seconds,
     };
-    this.#window = { tally: new LossTally(), tokens: 0, seconds: 0 };
+    this.#window = { tally: new LossTally(), tokens: 0, seconds: 0, gradNorm };
     this.#history.train.push(point);
     this.#metrics?.train(point);
     this.onEvent({ type: 'train', point });
@@ -135,14 +138,14 @@ export class Run {
 
   #save(): void {
     const { config, decoder } = this;
-    const { tally, tokens, seconds } = this.#window;
+    const { tally } = this.#window;
     const path = saveCheckpoint(config.outputDir, {
       config,
       state: {
         ...this.#trainer.state,
         rng: { seed: config.seed, streamIndex: this.stream.position },
         tokens: this.#tokens,
-        window: { tally: tally.state, tokens, seconds },
+        window: { ...this.#window, tally: tally.state },
         history: this.#history,
       },
       tensors: this.#trainer.optimizer.tensors(),

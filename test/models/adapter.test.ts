@@ -1,7 +1,15 @@
-import { copyFileSync, cpSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/common/errors.js';
 import { Rng } from '../../src/common/rng.js';
 import {
@@ -18,6 +26,7 @@ import * as tf from '../../src/tensors/tf.js';
 import { expectedOf, fixture, packed, relativeError, useBackend } from '../parity/fixtures.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'arclab-adapter-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
 let made = 0;
 const fresh = () => join(scratch, String(made++));
 
@@ -61,6 +70,45 @@ describe.each(['qwen2', 'llama'])('%s', (family) => {
     expect(relativeError(logitsOf(loaded), expected)).toBeLessThan(1e-4);
     loaded.dispose();
   });
+
+  it.each(['lora', 'rslora'])(
+    'a %s adapter with ranks and factors of its own for some projections is written as it was',
+    async (kind) => {
+      const [given, again] = [fresh(), fresh()];
+      cpSync(fixture(family, kind), given, { recursive: true });
+      const path = join(given, 'adapter_model.safetensors');
+      const layers = [...readSafetensors(path).keys()].map((key) => Number(/layers\.(\d+)/.exec(key)![1]));
+      const last = `layers.${Math.max(...layers)}.`;
+      const tensors = [...readSafetensors(path)].flatMap(([key, tensor]): [string, typeof tensor][] => {
+        if (key.includes(last)) return []; // layers_to_transform leaves it out
+        if (!key.includes('layers.0.self_attn.q_proj')) return [[key, tensor]];
+        const [rows, columns] = tensor.shape as [number, number];
+        const values = tensor.values as Float32Array;
+        return key.includes('lora_A')
+          ? [[key, { shape: [1, columns], values: values.slice(0, columns) }]]
+          : [[key, { shape: [rows, 1], values: values.filter((_, i) => i % columns === 0) }]];
+      });
+      writeSafetensors(path, tensors);
+      const configPath = join(given, 'adapter_config.json');
+      const config = {
+        ...JSON.parse(readFileSync(configPath, 'utf8')),
+        rank_pattern: { 'layers.0.self_attn.q_proj': 1 },
+        alpha_pattern: { v_proj: 32 },
+        layers_to_transform: Array.from({ length: Math.max(...layers) }, (_, i) => i),
+      };
+      writeFileSync(configPath, JSON.stringify(config));
+      const first = await loadDecoder(fixture(family), { adapterPath: given, trainable: 'adapter' });
+      saveAdapter(first, again);
+      const second = await loadDecoder(fixture(family), { adapterPath: again, trainable: 'adapter' });
+      const factors = (decoder: Decoder) =>
+        decoder.projections().map(({ name, adapter }) => [name, adapter?.scaling, adapter?.a.shape]);
+      expect(factors(second)).toEqual(factors(first));
+      expect(new Set(factors(first).map(([, scaling]) => scaling)).size).toBeGreaterThan(2);
+      expect(logitsOf(second)).toEqual(logitsOf(first));
+      first.dispose();
+      second.dispose();
+    },
+  );
 
   it.each(['lora', 'rslora', 'dora'])('a %s adapter of PEFT is written as it was read', async (kind) => {
     const decoder = await loadDecoder(fixture(family), { adapterPath: fixture(family, kind) });

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/common/errors.js';
 import { mergeLora } from '../../src/experiments/merge-lora.js';
 import {
@@ -24,6 +24,7 @@ import * as tf from '../../src/tensors/tf.js';
 import { expectedOf, fixture, packed, relativeError, useBackend } from '../parity/fixtures.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'arclab-models-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
 let made = 0;
 const fresh = () => join(scratch, String(made++));
 

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { UserError } from '../../src/common/errors.js';
 import { downloadNotes } from '../../src/models/download.js';
 import { resolveModel } from '../../src/models/hub.js';
 import { type HubSettings, hubSettings, ModelCache } from '../../src/models/hub-cache.js';
+import { temporaryFolder } from '../training/temporary.js';
 
 const commit = '0123456789abcdef0123456789abcdef01234567';
 const weights = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * 7919) >> 3));
@@ -75,7 +75,7 @@ beforeEach(() => {
   cutAfter = [];
   corrupt = false;
   ignoreRange = false;
-  const cache = mkdtempSync(join(tmpdir(), 'arclab-hub-'));
+  const cache = temporaryFolder();
   settings = { endpoint, cache, offline: false, token: undefined };
 });
 
@@ -128,7 +128,7 @@ it('continues what an earlier process left, even when the server ignores ranges'
   for (const ignores of [false, true]) {
     ignoreRange = ignores;
     requests = [];
-    const cache = mkdtempSync(join(tmpdir(), 'arclab-hub-'));
+    const cache = temporaryFolder();
     const hash = createHash('sha256').update(weights).digest('hex');
     await resolveModel('org/model', { settings: { ...settings, cache } });
     const blob = new ModelCache(cache, 'org/model').blob(hash);

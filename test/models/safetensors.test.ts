@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { UserError } from '../../src/common/errors.js';
 import {
   decodeValues,
@@ -15,6 +15,7 @@ import {
 import { readSafetensors, SafetensorsFile, writeSafetensors } from '../../src/models/safetensors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'arclab-safetensors-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 it('reads what it wrote, and leaves no other file', () => {
   const path = join(folder, 'a.safetensors');

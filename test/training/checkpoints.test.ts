@@ -24,7 +24,7 @@ const state = (step: number): TrainerState => ({
   badSteps: 0,
   rng: { seed: 1, streamIndex: 2 * step },
   tokens: 10,
-  window: { tally: { weighted: 0, sums: {} }, tokens: 0, seconds: 0 },
+  window: { tally: { weighted: 0, sums: {} }, tokens: 0, seconds: 0, gradNorm: 0 },
   history: { train: [], validation: [] },
 });
 

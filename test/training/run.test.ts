@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { Rng } from '../../src/common/rng.js';
+import { loadDecoder } from '../../src/models/index.js';
+import { initBackend } from '../../src/tensors/backend.js';
+import type { FineTuneEvent } from '../../src/training/events.js';
+import type { FineTuneConfig } from '../../src/training/options.js';
+import { Run } from '../../src/training/run.js';
+import type { TrainingSample } from '../../src/training/sample-source.js';
+import type { SampleStream } from '../../src/training/sample-stream.js';
+import { temporaryFolder } from './temporary.js';
+import { writeTinyModel } from './tiny.js';
+
+beforeAll(async () => {
+  await initBackend('wasm');
+});
+
+/** A run of steps of one sample each, of which some have a loss that is not a number. */
+async function run(maxSteps: number, bad: readonly number[]) {
+  const outputDir = temporaryFolder();
+  const decoder = await loadDecoder(writeTinyModel(temporaryFolder()), {
+    lora: { rank: 2, alpha: 4, dropout: 0, useRslora: false, useDora: false, init: 'gaussian' },
+    rng: Rng.of(1, 'lora'),
+  });
+  let step = 0;
+  const next = async (): Promise<TrainingSample> => {
+    step += 1;
+    return {
+      index: step,
+      tokens: Int32Array.from({ length: 12 }, (_, i) => (7 * i + step) % 250),
+      answerStart: 6,
+      kind: 'kind',
+      dataset: 'data',
+      weight: bad.includes(step) ? Number.NaN : 1,
+    };
+  };
+  const config = {
+    ...{ outputDir, maxSteps, loggingSteps: 2, saveSteps: -1, evalSteps: -1, seed: 3, batchSize: 1 },
+    ...{ maxTokensPerBatch: 100, maxGradNorm: 1, weightDecay: 0, lossOn: 'answer', useLora: true },
+    ...{ learningRate: 1e-3, lrSchedulerType: 'linear', warmupSteps: 0 },
+  } as unknown as FineTuneConfig;
+  const events: FineTuneEvent[] = [];
+  const made = new Run(config, decoder, { next, position: 0 } as unknown as SampleStream, [], (event) =>
+    events.push(event),
+  );
+  const { checkpoint, history } = await made.train();
+  made.dispose();
+  decoder.dispose();
+  const read = (path: string) => readFileSync(path, 'utf8');
+  return {
+    events,
+    history,
+    metrics: read(join(outputDir, 'metrics.jsonl')),
+    state: JSON.parse(read(join(checkpoint, 'trainer_state.json'))),
+  };
+}
+
+test('a loss that is not a number spoils neither the mean that it would be part of nor the checkpoint', async () => {
+  const { history, metrics, state, events } = await run(4, [2]);
+  expect(history.train.map((point) => point.step)).toEqual([2, 4]);
+  for (const { loss, gradNorm } of history.train) {
+    expect([loss, gradNorm].every(Number.isFinite), `${loss} ${gradNorm}`).toBe(true);
+  }
+  expect(metrics).not.toContain('null');
+  // a continuation begins with what is in the file
+  expect(state.history).toEqual(history);
+  expect(events.filter(({ type }) => type === 'note')).toEqual([
+    { type: 'note', text: 'step 2 was skipped: its gradient is not finite' },
+  ]);
+});
+
+test('steps that are all skipped are no point of the log, and the next one covers their time', async () => {
+  const { history, state } = await run(4, [1, 2]);
+  expect(history.train.map((point) => point.step)).toEqual([4]);
+  expect(state.history).toEqual(history);
+  const last = await run(3, [3]);
+  expect(last.history.train.map((point) => point.step)).toEqual([2]);
+  expect(last.state.window.tally).toEqual({ weighted: 0, sums: {} });
+});
