@@ -3,6 +3,8 @@
  * expected and what to do. The command line prints it without a stack and exits with code 2.
  */
 export class UserError extends Error {
+  /** As it is shown: a bundle that is minified calls the class otherwise. */
+  static override readonly name: string = 'UserError';
   override name = 'UserError';
 
   constructor(message: string) {

@@ -17,6 +17,12 @@ export interface SubmitFailure {
   count: number;
 }
 
+/** A failure in one line. */
+export function failureLine({ stage, taskId, testIndex, message, count }: SubmitFailure): string {
+  const about = taskId === undefined ? stage : `${stage} ${taskId}/${testIndex}`;
+  return `${about}: ${message}${count > 1 ? ` (${count} times)` : ''}`;
+}
+
 /** The files of a submission. */
 export interface SubmitFiles {
   readonly submission: string;

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../common/errors.js';
-import { VOTING_METHODS, type VotingMethod } from '../evaluation/voting.js';
+import type { VotingMethod } from '../evaluation/voting.js';
 import { knownBackends } from '../tensors/backend.js';
 import { parseDevice } from '../tensors/device.js';
 import { fineTuneDefaults } from '../training/options.js';
@@ -9,6 +9,7 @@ import { type DecodingOptions, inferDefaults, withoutUndefined } from './infer.j
 import type { ModelOptions } from './model-session.js';
 import type { AugmentationToggles } from './predictions.js';
 import type { WorkerConfig } from './submit-protocol.js';
+import { checkSubmitOptions } from './submit-schema.js';
 import type { TestTimeFineTuneOptions } from './test-time-fine-tune.js';
 
 /** Options of {@link submit}; each is the flag of the same name in snake_case. */
@@ -66,7 +67,8 @@ export type SubmitConfig = SubmitOptions & Required<Pick<SubmitOptions, keyof ty
 
 /** Fills in the defaults and checks what needs no file. @throws {UserError} naming the flag */
 export function submitConfig(options: SubmitOptions): SubmitConfig {
-  const o = { ...submitDefaults, ...withoutUndefined(options) } as SubmitConfig;
+  const given = checkSubmitOptions(withoutUndefined(options), 'submit');
+  const o = { ...submitDefaults, ...given } as SubmitConfig;
   const wholes = [
     ['predictions_per_task', o.predictionsPerTask, 1],
     ['batch_size', o.batchSize, 1],
@@ -88,9 +90,6 @@ export function submitConfig(options: SubmitOptions): SubmitConfig {
   }
   if (timeBudget !== undefined && !(timeBudget > 0 && Number.isFinite(timeBudget))) {
     throw new UserError(`--time_budget: expected a positive number of seconds, found ${timeBudget}`);
-  }
-  if (!VOTING_METHODS.includes(o.method)) {
-    throw new UserError(`--method: expected ${VOTING_METHODS.join(' or ')}, found "${o.method}"`);
   }
   if (o.devices?.length === 0) throw new UserError('--devices: expected at least one device, found none');
   if (o.device !== undefined && o.devices !== undefined) {

@@ -106,9 +106,22 @@ export function serveSubmit(handlers: Handlers = submitHandlers()): void {
       const result = await handlers[request.type](request as never, reply);
       reply({ type: 'done', ...result });
     } catch (error) {
-      reply({ type: 'failed', message: messageOf(error) });
+      reply({ type: 'failed', message: withPlace(error) });
     }
   });
+}
+
+/** The innermost functions that a mistake in the code is told with. */
+const FRAMES = 3;
+
+/** What went wrong; where it is a mistake in the code, which a person may have edited, also where. */
+export function withPlace(error: unknown): string {
+  const message = messageOf(error);
+  if (!(error instanceof TypeError || error instanceof ReferenceError)) return message;
+  const places = [...(error.stack ?? '').matchAll(/^ +at (?:(.*) \()?.*?([^/()]+:\d+):\d+\)?$/gm)]
+    .slice(0, FRAMES)
+    .map(([, name, place]) => (name === undefined ? place : `${name} ${place}`));
+  return places.length === 0 ? message : `${error.name}: ${message} (at ${places.join(', in ')})`;
 }
 
 if (process.send !== undefined && process.argv[1]?.endsWith('submit-worker.cjs')) serveSubmit();

@@ -1,9 +1,7 @@
 import { parseDuration } from '../common/duration.js';
 import { readJson } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
-import { VOTING_METHODS } from '../evaluation/voting.js';
-import type { SubmitOptions } from '../experiments/submit-options.js';
-import { floatTypes } from '../tensors/precision.js';
+import { experimentProperties } from '../experiments/submit-schema.js';
 import { KaggleError } from './errors.js';
 
 /** What a bundle can do without, and what then has to be there on Kaggle. */
@@ -70,43 +68,6 @@ export const modelSourceSchema = { type: 'string', pattern: '^[^/ ]+/[^/ ]+/[^/ 
 /** The licences that Kaggle knows by a short name; all of them can be chosen on its page. */
 export const licenses = ['CC0-1.0', 'CC-BY-4.0', 'CC-BY-SA-4.0', 'Apache 2.0', 'MIT', 'other'] as const;
 
-const flag = { type: 'boolean' } as const;
-const text = { type: 'string' } as const;
-const number = { type: 'number' } as const;
-const integer = { type: 'integer' } as const;
-/** The options of a submission, but for those that the notebook finds by itself or that have a name above. */
-const submitSchema = {
-  promptVersion: text,
-  gridEncoder: text,
-  maxSeqLen: integer,
-  pruneVocab: flag,
-  device: text,
-  devices: { type: 'array', items: text },
-  torchDtype: { enum: floatTypes },
-  processes: integer,
-  predictionsPerTask: integer,
-  temperature: number,
-  topK: integer,
-  topP: number,
-  batchSize: integer,
-  maxOutputTokens: integer,
-  constrained: flag,
-  seed: integer,
-  geometricAugmentation: flag,
-  colorAugmentation: flag,
-  orderAugmentation: flag,
-  fineTuneSteps: integer,
-  fineTuneShare: number,
-  fineTuneGroups: integer,
-  fineTuneLearningRate: number,
-  fineTuneBatchSize: integer,
-  fineTuneMaxSeqLen: integer,
-  loraR: integer,
-  loraAlpha: number,
-  method: { enum: VOTING_METHODS },
-} satisfies Record<Exclude<keyof SubmitOptions, FoundOptions>, object>;
-type FoundOptions = 'modelPath' | 'adapterPath' | 'challengesPath' | 'outputDir' | 'timeBudget' | 'backend';
-
 const checkConfig = compileSchema<Partial<KaggleConfig>>(
   {
     type: 'object',
@@ -132,7 +93,7 @@ const checkConfig = compileSchema<Partial<KaggleConfig>>(
       backend: { enum: ['torch', 'wasm'] },
       timeBudget: { type: 'string' },
       draftTimeBudget: { type: 'string' },
-      submit: { type: 'object', additionalProperties: false, properties: submitSchema },
+      submit: { type: 'object', additionalProperties: false, properties: experimentProperties },
       leaveOut: { type: 'array', items: { enum: LEAVABLE } },
     },
   },

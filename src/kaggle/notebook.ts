@@ -6,7 +6,12 @@ export interface Cell {
   readonly id: string;
   readonly type: 'markdown' | 'code';
   readonly source: string;
+  /** Nobody wants to read it: shown as one line that can be opened. */
+  readonly folded?: boolean;
 }
+
+/** Hides a cell's source on Kaggle and in JupyterLab. */
+const FOLDED = { '_kg_hide-input': true, jupyter: { source_hidden: true } };
 
 const source = { type: ['string', 'array'], items: { type: 'string' } };
 
@@ -63,10 +68,10 @@ function lines(text: string): string[] {
 export function notebookFile(cells: readonly Cell[], kaggle: object): NotebookFile {
   return checkNotebook(
     {
-      cells: cells.map(({ id, type, source }) => ({
+      cells: cells.map(({ id, type, source, folded }) => ({
         id,
         cell_type: type,
-        metadata: {},
+        metadata: folded ? FOLDED : {},
         source: lines(source.trimEnd()),
         ...(type === 'code' ? { execution_count: null, outputs: [] } : {}),
       })),

@@ -77,7 +77,7 @@ export function renderCells(
   return [
     { id: 'about', type: 'markdown', source: render(about, { ...config, ...facts, ...about_ }) },
     { id: 'source', type: 'code', source: `%%writefile arclab.mjs\n${source}` },
-    { id: 'packed', type: 'code', source: `%%writefile arclab.b85\n${lines.join('\n')}\n` },
+    { id: 'packed', type: 'code', source: `%%writefile arclab.b85\n${lines.join('\n')}\n`, folded: true },
     { id: 'session', type: 'code', source: render(session, {}) },
     {
       id: 'bootstrap',

@@ -93,7 +93,9 @@ describe.runIf(jupyterPython())('a notebook on a copy of Kaggle', { timeout: 200
       `submission.json is valid: ${tasks} tasks, ${2 * (tasks + 1)} attempts`,
     );
     expect(cells.find(({ id }) => id === 'bootstrap')!.output).toMatch(new RegExp(`backend +${backend}`));
-    expect(cells.find(({ id }) => id === 'experiment-2')!.output).toContain('fine-tuning 1/2: loss');
+    expect(cells.find(({ id }) => id === 'experiment-2')!.output).toMatch(
+      /fine-tuning 1\/2: loss[\s\S]*predictions \d[\s\S]*\d predictions for 4 test inputs/,
+    );
     // a busy machine may not get to all of them in time
     expect(predictions).toBeGreaterThan(0);
     process.stderr.write(`${secondsToTypeScript.toFixed(1)} s to the first cell of TypeScript\n`);
@@ -113,6 +115,49 @@ describe.runIf(jupyterPython())('a notebook on a copy of Kaggle', { timeout: 200
       id: 'experiment-2',
       error: { message: expect.stringContaining('edited by hand') },
     });
+  });
+
+  it('tells where a source is no JavaScript, in lines of its cell', async () => {
+    let line = 0;
+    const said = await failure({
+      edit(source, id) {
+        if (id !== 'source') return source;
+        const at = source.indexOf(MARK) + MARK.length;
+        line = source.slice(0, at).split('\n').length + 1;
+        return `${source.slice(0, at)}\n  const x = ;${source.slice(at)}`;
+      },
+    });
+    expect(said).toMatch(
+      new RegExp(
+        `^bootstrap: The cell with the source has a mistake in line ${line}\\n {2}const x = ;\\n +\\^\\n+SyntaxError: [^\\n]+$`,
+      ),
+    );
+  });
+
+  it('tells where a mistake is that only a process of a submission meets', async () => {
+    const mark = 'function planPrediction({ taskId, task, testIndex, i }, prompts, options) {';
+    let line = 0;
+    const { cells } = await rehearse({
+      edit(source, id) {
+        if (id !== 'source') return source;
+        expect(source).toContain(mark);
+        const at = source.indexOf(mark) + mark.length;
+        line = source.slice(0, at).split('\n').length + 1;
+        return `${source.slice(0, at)}\n  nothing.of(this);${source.slice(at)}`;
+      },
+    });
+    const { output, error } = cells.at(-1)!;
+    expect(output).toContain(`nothing is not defined (at planPrediction arclab.mjs:${line}`);
+    expect(error!.message).toContain('the model has answered nothing');
+  });
+
+  it('refuses an option that is misspelled in a cell', async () => {
+    const said = await failure({
+      edit: change('experiment-2', 'await submit({', 'await submit({\n  fineTuneStep: 3,'),
+    });
+    expect(said).toContain(
+      'UserError: submit: not the options of a submission: at the top level: must not have the property "fineTuneStep"',
+    );
   });
 
   it('tells where an error is, in lines of the cell', async () => {
@@ -247,6 +292,14 @@ except TypeScriptError as error:
       'no model',
       { prepare: ({ model }) => rmSync(model, { recursive: true }) },
       /^bootstrap: There is no model in .*\. Attach a model in Hugging Face's format/,
+    ],
+    [
+      'a model whose weights are in another format',
+      {
+        prepare: ({ model }) =>
+          renameSync(join(model, 'model.safetensors'), join(model, 'pytorch_model.bin')),
+      },
+      /^bootstrap: There is no model in \S+ \(\S+small-model: no \*\.safetensors\)\. Attach a model/,
     ],
     [
       'no challenges',

@@ -36,6 +36,13 @@ print(len(json.dumps(notebook)))`;
     expect(built.bytes).toBeLessThanOrEqual(MOST_BYTES);
   });
 
+  it('shows what nobody reads as one line', () => {
+    const hidden = { '_kg_hide-input': true, jupyter: { source_hidden: true } };
+    const metadata = Object.fromEntries(built.notebook.cells.map((cell) => [cell.id, cell.metadata]));
+    expect(metadata).toMatchObject({ source: {}, packed: hidden, bootstrap: {} });
+    expect(metadata.source).toEqual({});
+  });
+
   it('is the same when it is built again', async () => {
     const again = await buildNotebook(configDefaults);
     expect(JSON.stringify(again.notebook)).toBe(JSON.stringify(built.notebook));

@@ -95,7 +95,7 @@ function require(options: Record<string, unknown>, names: readonly string[]): vo
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: commander types no options
-async function run(_: string[], { challenges, check, timeBudget, ...options }: any): Promise<void> {
+async function run(_: string[], { challenges, check, timeBudget, verbose, ...options }: any): Promise<void> {
   require({ challenges }, ['challenges']);
   if (check !== undefined) {
     const { tasks, testInputs, problem } = checkSubmission({
