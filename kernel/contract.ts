@@ -41,7 +41,7 @@ export type CellOutcome =
 /** From the transport thread to the main thread. */
 export type ToEngine =
   | { type: 'execute'; id: string; request: CellRequest }
-  /** Give up a cell that waits for a promise; a cell that computes is stopped through the inspector. */
+  /** Give up a cell that waits for a promise ('': none); one that computes is stopped through the inspector. */
   | { type: 'abandon'; id: string }
   /**
    * Names of live values, for completion, and one value described, for inspection. The expression is evaluated
@@ -61,7 +61,7 @@ export type FromEngine =
   | { type: 'done'; id: string; outcome: CellOutcome }
   /** A rejection or an exception after its cell had ended, attributed to that cell. */
   | { type: 'late-error'; id: string; error: CellError }
-  /** The cell waits, blocked, for a line from the person. */
+  /** The cell waits for a line from the person. */
   | { type: 'input-request'; id: string; prompt: string; password: boolean }
   | { type: 'properties'; id: string; names: { name: string; kind: string }[] }
   | { type: 'describe'; id: string; text: string | undefined };
@@ -77,7 +77,8 @@ export interface EngineConnection {
   onMessage(handler: (message: FromEngine) => void | Promise<void>): void;
   /**
    * Stops the cell that runs, whether it computes, waits for a promise or waits for a line: its `done` follows,
-   * an error named `KernelInterrupted`. Nothing happens where no cell runs. SIGINT does the same by itself.
+   * an error named `KernelInterrupted`. Where no cell runs, what an earlier one has left behind is stopped if it
+   * keeps the main thread busy, and else nothing happens. SIGINT does the same by itself.
    */
   interrupt(): void;
   /** Answers an `input-request`; `undefined` where the client has no person to ask: the cell gets an error. */

@@ -37,6 +37,10 @@ export function assertWritable(path: string): void {
   const file = target(path);
   const existing = statSync(file, { throwIfNoEntry: false });
   if (existing?.isDirectory()) throw new UserError(`${path}: cannot write: it is a folder`);
+  // renaming would not mind, but whoever has taken the permission away does
+  if (existing !== undefined && (existing.mode & 0o222) === 0) {
+    throw new UserError(`${path}: cannot write: the file is read-only`);
+  }
   if (statSync(dirname(file), { throwIfNoEntry: false }) === undefined) {
     throw new UserError(`${path}: cannot write: there is no folder ${dirname(file)}`);
   }

@@ -10,9 +10,17 @@ interface Displayable {
 }
 
 /** Whether a value says itself how it is shown. */
-export function isDisplayable(value: unknown): value is Displayable {
-  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
-  return isObject && typeof (value as Partial<Displayable>)[JUPYTER_DISPLAY] === 'function';
+function isDisplayable(value: unknown): value is Displayable {
+  return typeof property(value, JUPYTER_DISPLAY) === 'function';
+}
+
+/** A property of any value; undefined also where a proxy refuses to be asked. */
+function property(value: unknown, name: PropertyKey): unknown {
+  try {
+    return (value as Record<PropertyKey, unknown> | null | undefined)?.[name];
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -86,7 +94,7 @@ function imageType(bytes: Uint8Array): string | undefined {
 
 /** The MIME type of a plot by its `$schema`, `https://vega.github.io/schema/vega-lite/v5.json`. */
 function vegaType(value: unknown): string | undefined {
-  const schema = typeof value === 'object' && value !== null && (value as { $schema?: unknown }).$schema;
+  const schema = typeof value === 'object' && property(value, '$schema');
   const match = typeof schema === 'string' && /\/schema\/(vega|vega-lite)\/v(\d+)/.exec(schema);
   if (!match) return undefined;
   return `application/vnd.${match[1] === 'vega' ? 'vega' : 'vegalite'}.v${match[2]}+json`;

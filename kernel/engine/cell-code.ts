@@ -4,7 +4,7 @@
  * REPL mode lets the next cell redeclare `let` with `let`, and nothing else. A person who turns a `const` into a
  * function and runs the cell again must not be told that the name is taken, so everything that a cell declares
  * becomes a `let`, functions ahead of the rest as the language has it. Closures see the new value, as they
- * should in a notebook.
+ * should in a notebook. Within the cell a `const` is one all the same (constants.ts).
  */
 import type {
   AnyNode,
@@ -12,16 +12,16 @@ import type {
   FunctionDeclaration,
   ImportDeclaration,
   ModuleDeclaration,
-  Pattern,
   Program,
   Statement,
   VariableDeclaration,
 } from 'acorn';
+import { constantEdits } from './constants.js';
 import { type Edit, EditedSource, type Position } from './edited-source.js';
 import { KERNEL_GLOBAL } from './kernel-global.js';
 import { mapThrough } from './source-map.js';
 import { SourceSyntaxError, type Stripper } from './strip.js';
-import { importEdits, parseModule, walk } from './syntax.js';
+import { importEdits, namesOf, parseModule, walk } from './syntax.js';
 
 /** A static import of a cell. */
 export interface CellImport {
@@ -101,9 +101,13 @@ class Rewriter {
     );
     if (locals.length > 0) this.result.add(`let {${locals}}=${KERNEL_GLOBAL}.imported;`);
     const vars = varDeclarations(program);
-    this.#edits = [...importEdits(program, KERNEL_GLOBAL, false), ...vars.edits].sort(
-      (a, b) => a.start - b.start,
-    );
+    const constants = body.map(declarationOf).filter(isConstant);
+    const names = constants.flatMap(({ declarations }) => declarations.flatMap(({ id }) => namesOf(id)));
+    this.#edits = [
+      ...importEdits(program, KERNEL_GLOBAL, false),
+      ...vars.edits,
+      ...constantEdits(program, new Set(names), KERNEL_GLOBAL),
+    ].sort((a, b) => a.start - b.start);
     for (const name of vars.names) this.result.add(`let ${name};`);
     for (const name of vars.names) this.#declared.add(name);
     for (const node of body) this.#hoist(node);
@@ -136,7 +140,7 @@ class Rewriter {
     const declaration = declarationOf(node);
     if (node.type === 'ImportDeclaration' || isNamedFunction(declaration) || isBareExport(node)) {
       this.result.add(';');
-    } else if (isVariableDeclaration(declaration) && declaration.kind === 'const') {
+    } else if (isConstant(declaration)) {
       this.result.add('let');
       this.#take(declaration.start + 'const'.length, declaration.end);
     } else if (node.type === 'ExportDefaultDeclaration') {
@@ -185,26 +189,6 @@ function isFunction(node: AnyNode): boolean {
   return /Function/.test(node.type) || node.type === 'StaticBlock';
 }
 
-/** The names that a pattern binds. */
-function namesOf(pattern: Pattern | null): string[] {
-  switch (pattern?.type) {
-    case 'Identifier':
-      return [pattern.name];
-    case 'ObjectPattern':
-      return pattern.properties.flatMap((property) =>
-        namesOf(property.type === 'RestElement' ? property.argument : property.value),
-      );
-    case 'ArrayPattern':
-      return pattern.elements.flatMap((element) => namesOf(element));
-    case 'AssignmentPattern':
-      return namesOf(pattern.left);
-    case 'RestElement':
-      return namesOf(pattern.argument);
-    default:
-      return [];
-  }
-}
-
 /** The declaration that a statement is or exports. */
 function declarationOf(node: TopLevel): AnyNode | undefined {
   if (node.type === 'ExportNamedDeclaration' || node.type === 'ExportDefaultDeclaration') {
@@ -219,6 +203,10 @@ function isNamedFunction(node: AnyNode | undefined): node is FunctionDeclaration
 
 function isVariableDeclaration(node: AnyNode | undefined): node is VariableDeclaration {
   return node?.type === 'VariableDeclaration';
+}
+
+function isConstant(node: AnyNode | undefined): node is VariableDeclaration {
+  return isVariableDeclaration(node) && node.kind === 'const';
 }
 
 /** `export { a }` and `export … from`: a cell has nobody to export to. */

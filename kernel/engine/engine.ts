@@ -74,6 +74,8 @@ export class Engine {
     });
     this.#global = installKernelGlobal(fileName, this.#modules);
     process.on('unhandledRejection', (reason, promise) => this.#lateError(reason, cellOfPromise(promise)));
+    // the next cell may well await what this one has begun; Node would print a warning about its own flags
+    process.on('rejectionHandled', () => {});
     process.on('uncaughtException', (error) => this.#lateError(error, currentCell()));
   }
 
@@ -82,6 +84,11 @@ export class Engine {
     const outcome = this.#queue.then(() => this.#runNow(id, request));
     this.#queue = outcome;
     return outcome;
+  }
+
+  /** The cell that runs. */
+  get running(): Cell | undefined {
+    return this.#running;
   }
 
   /** Gives up a cell, after an interrupt: it counts as ended, and what it left behind stops. */

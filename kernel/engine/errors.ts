@@ -9,6 +9,8 @@ const BOLD = '\x1b[1m';
 const RESET = '\x1b[0m';
 /** Lines of code shown before and after the one with the error. */
 const LINES_AROUND = 2;
+/** Characters of a line that are shown: where a notebook breaks it, the mark would stand below something else. */
+const MAX_WIDTH = 80;
 
 /** What a cell has thrown, as a person reads it; `place` is shown where nothing of the person's is in the stack. */
 export function describeError(thrown: unknown, place?: Place): CellError {
@@ -86,8 +88,10 @@ export function codeFrame({ name, line, column }: Place): string[] {
   const last = Math.min(lines.length, line + LINES_AROUND);
   const width = String(last).length;
   const frame = [head];
+  // of long lines the part around the column
+  const from = column < MAX_WIDTH ? 0 : column - MAX_WIDTH / 2;
   for (let number = first; number <= last; number++) {
-    const text = lines[number - 1]!.slice(0, 400);
+    const text = cut(lines[number - 1]!, from);
     const label = String(number).padStart(width);
     if (number !== line) {
       frame.push(`${GREY}  ${label} |${RESET} ${text}`);
@@ -95,8 +99,17 @@ export function codeFrame({ name, line, column }: Place): string[] {
     }
     frame.push(`${RED}>${RESET} ${label} ${GREY}|${RESET} ${text}`);
     // tabs stay tabs, so that the mark stands below the column
-    const indent = text.slice(0, column).replace(/[^\t]/g, ' ');
+    const indent = text.slice(0, column - from).replace(/[^\t]/g, ' ');
     frame.push(`  ${' '.repeat(width)} ${GREY}|${RESET} ${indent}${RED}^${RESET}`);
   }
   return [...frame, ''];
+}
+
+/** The part of a line that is shown; what is missing becomes `…` without moving the rest. */
+function cut(line: string, from: number): string {
+  const start =
+    from > 0 && line.length > from
+      ? `…${line.slice(from + 1, from + MAX_WIDTH)}`
+      : line.slice(from, MAX_WIDTH);
+  return line.length > from + MAX_WIDTH ? `${start}…` : start;
 }

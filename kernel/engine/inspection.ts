@@ -21,10 +21,11 @@ export function propertyNames(evaluator: Evaluator, expression: string): { name:
   return [...names].slice(0, MAX_NAMES).map(([name, kind]) => ({ name, kind }));
 }
 
-/** Adds the names of a value and of its prototypes; getters are not called. */
+/** Adds the names of a value and of its prototypes, without those that every object has; getters are not called. */
 function collect(value: unknown, names: Map<string, string>): void {
   if (value === null || value === undefined) return;
   for (let holder: object | null = Object(value); holder !== null; holder = Object.getPrototypeOf(holder)) {
+    if (holder === Object.prototype && holder !== value) return;
     for (const [name, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
       // places of an array are no names
       if (names.has(name) || /^\d+$/.test(name)) continue;

@@ -16,6 +16,8 @@ export interface KernelGlobal {
   /** `import()` of a local module. */
   importFor(parentUrl: string, specifier: unknown, options?: ImportCallOptions): Promise<object>;
   readonly meta: { url: string; filename: string; dirname: string; resolve(specifier: string): string };
+  /** What stands for a constant where a cell assigns to it: reading gives its value, writing throws. */
+  constant(value: unknown): { value: unknown };
   /** A package that the kernel itself provides. */
   builtin(name: string): object;
 }
@@ -35,6 +37,14 @@ export function installKernelGlobal(fileName: string, modules: Modules): KernelG
       dirname: folder,
       resolve: (specifier) => modules.resolve(specifier, fileName),
     },
+    constant: (current) => ({
+      get value() {
+        return current;
+      },
+      set value(_) {
+        throw new TypeError('Assignment to constant variable.');
+      },
+    }),
     builtin: (name) => modules.builtins[name]!,
   };
   define(KERNEL_GLOBAL, kernel);

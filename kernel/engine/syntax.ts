@@ -2,6 +2,7 @@ import {
   type ImportExpression,
   type MetaProperty,
   type Options,
+  type Pattern,
   type Program,
   parse,
   type Node as SyntaxNode,
@@ -68,4 +69,24 @@ export function importEdits(program: Program, kernel: string, inModule: boolean)
     }
   });
   return edits.sort((a, b) => a.start - b.start);
+}
+
+/** The names that a pattern binds. */
+export function namesOf(pattern: Pattern | null | undefined): string[] {
+  switch (pattern?.type) {
+    case 'Identifier':
+      return [pattern.name];
+    case 'ObjectPattern':
+      return pattern.properties.flatMap((property) =>
+        namesOf(property.type === 'RestElement' ? property.argument : property.value),
+      );
+    case 'ArrayPattern':
+      return pattern.elements.flatMap((element) => namesOf(element));
+    case 'AssignmentPattern':
+      return namesOf(pattern.left);
+    case 'RestElement':
+      return namesOf(pattern.argument);
+    default:
+      return [];
+  }
 }

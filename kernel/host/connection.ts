@@ -73,8 +73,9 @@ class Connection implements EngineConnection {
   }
 
   interrupt(): void {
-    const id = this.#cells[0];
-    if (id === undefined || id === this.#interrupted) return;
+    // without a cell it may still be what one has left behind that keeps the main thread busy
+    const id = this.#cells[0] ?? '';
+    if (id !== '' && id === this.#interrupted) return;
     this.#interrupted = id;
     // a cell that waits in `prompt` finds this when it wakes
     this.#data.inputs.postMessage({ interrupted: true });
@@ -89,16 +90,16 @@ class Connection implements EngineConnection {
    * that it waits for: that one gets the signal.
    */
   #abandon(id: string, heard: number, attempt: number): void {
+    const isOver = () => this.#channel.interruptsHeard !== heard || (id !== '' && this.#cells[0] !== id);
     this.#data.requests.postMessage({ type: 'abandon', id } satisfies ToEngine);
     setTimeout(() => {
-      if (this.#channel.interruptsHeard !== heard || this.#cells[0] !== id) return;
+      if (isOver()) return;
       if (!this.#channel.isCritical) {
         this.#session?.post('Runtime.terminateExecution');
         if (attempt === CHILDREN_ATTEMPT) signalDescendants('SIGINT');
       }
       setTimeout(() => {
-        if (this.#channel.interruptsHeard === heard && this.#cells[0] === id)
-          this.#abandon(id, heard, attempt + 1);
+        if (!isOver()) this.#abandon(id, heard, attempt + 1);
       }, RETRY_MS);
     }, HEAR_MS);
   }

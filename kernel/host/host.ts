@@ -15,6 +15,7 @@ import type { ConnectionData } from './connection.js';
 import { readLine } from './input.js';
 import { NativeReader, redirectStreams } from './native-output.js';
 import { OutputWriter } from './output.js';
+import { installStdin } from './stdin.js';
 import { installStreams } from './streams.js';
 
 /** File descriptors of the process's streams as they were before the kernel took them. */
@@ -101,6 +102,7 @@ export function startHost<T>({ worker: script, transport, strip, fileName, strea
     strip,
     fileName,
   });
+  installStdin({ output, inputs: inputs.port1, isRunning: (cell) => engine.running === cell });
   const answer = async (message: ToEngine | { type: 'shutdown' }) => {
     switch (message.type) {
       case 'execute': {

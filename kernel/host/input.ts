@@ -4,9 +4,21 @@ import type { Channel } from './channel.js';
 import type { OutputWriter } from './output.js';
 
 /** What the transport answers. */
-interface Answer {
+export interface Answer {
   text?: string;
   interrupted?: boolean;
+}
+
+/** The client has no person to ask. */
+export class NobodyError extends Error {
+  constructor() {
+    super('nobody is there to answer: this client does not support input');
+  }
+}
+
+/** Takes away the answers to questions that were interrupted. */
+export function forgetAnswers(inputs: MessagePort): void {
+  while (receiveMessageOnPort(inputs) !== undefined);
 }
 
 /** Asks the person for a line; everything in this thread waits for the answer. */
@@ -16,8 +28,7 @@ export function readLine(
   password: boolean,
 ): string {
   refuseAbandoned();
-  // answers to a question that was interrupted
-  while (receiveMessageOnPort(inputs) !== undefined);
+  forgetAnswers(inputs);
   let seen = channel.inputs;
   output.send({ type: 'input-request', id: currentCell()?.id ?? '', prompt, password });
   for (;;) {
@@ -29,7 +40,7 @@ export function readLine(
     }
     const { text, interrupted } = received.message;
     if (interrupted) throw new AbandonedError('interrupted while waiting for a line');
-    if (text === undefined) throw new Error('nobody is there to answer: this client does not support input');
+    if (text === undefined) throw new NobodyError();
     return text;
   }
 }

@@ -27,8 +27,11 @@ const REMEMBERED = 10_000;
 /** For how long no cell has begun or ended when types are looked at, in ms. */
 const CALM = 100;
 
-/** How long a cell that has failed waits for what its types explain, in ms: the first one loads TypeScript. */
-const EXPLANATION = 2000;
+/** How long a cell that has failed waits for what its types explain, in ms; a later explanation is shown all the same. */
+const EXPLANATION = 1000;
+
+/** Failures that say all themselves: the cell could not begin, or the person has stopped it. */
+const UNEXPLAINED = new Set(['SyntaxError', 'ModuleNotFoundError', 'KernelInterrupted']);
 
 export interface ExecutorParts {
   engine: EngineLink;
@@ -96,29 +99,30 @@ export class Executor {
     if (this.#looping) return;
     this.#looping = true;
     for (let request = this.#queue.shift(); request; request = this.#queue.shift()) {
-      const failed = await this.#run(request);
-      if (!failed || request.content.silent === true || request.content.stop_on_error === false) continue;
-      // what the client sent before it could know of the error may still be on its way through this process
-      await new Promise((resolve) => setImmediate(resolve));
-      this.#abortQueued();
+      await this.#run(request);
     }
     this.#looping = false;
   }
 
-  /** A request that is already there gives up, one that comes later runs: nothing is skipped in silence. */
-  #abortQueued(): void {
-    const { iopub, replies } = this.#parts;
-    const aborted = this.#queue.filter(({ content }) => content.stop_on_error !== false);
-    this.#queue = this.#queue.filter((request) => !aborted.includes(request));
-    for (const request of aborted) {
-      iopub.status('busy', request.header);
-      const content = { status: 'aborted', execution_count: this.#count };
-      replies.send('shell', request, content, { status: 'aborted' });
-      iopub.status('idle', request.header);
-    }
+  /** What is there when a cell fails gives up, what comes after that runs: nothing is skipped in silence. */
+  async #takeQueued({ content: { silent, stop_on_error } }: Message): Promise<Message[]> {
+    if (silent === true || stop_on_error === false) return [];
+    // what the client sent before it could know of the error may still be on its way through this process
+    await new Promise((resolve) => setImmediate(resolve));
+    const taken = this.#queue.filter(({ content }) => content.stop_on_error !== false);
+    this.#queue = this.#queue.filter((request) => !taken.includes(request));
+    return taken;
   }
 
-  async #run(request: Message): Promise<boolean> {
+  #abort(request: Message): void {
+    const { iopub, replies } = this.#parts;
+    iopub.status('busy', request.header);
+    const content = { status: 'aborted', execution_count: this.#count };
+    replies.send('shell', request, content, { status: 'aborted' });
+    iopub.status('idle', request.header);
+  }
+
+  async #run(request: Message): Promise<void> {
     const { iopub, replies, history } = this.#parts;
     const { header, content } = request;
     const code = typeof content.code === 'string' ? content.code : '';
@@ -139,6 +143,7 @@ export class Executor {
       ? await this.#parts.engine.execute(running.id, cell)
       : { status: 'ok' };
     if (!silent) this.#publishOutcome(outcome, header, stored);
+    const aborted = outcome.status === 'error' ? await this.#takeQueued(request) : [];
     if (isCell) await this.#warn(running, cell, outcome);
     const reply =
       outcome.status === 'error'
@@ -151,10 +156,10 @@ export class Executor {
           };
     this.#running = undefined;
     this.#flushWhenCalm();
-    if (this.#closed) return false;
+    if (this.#closed) return;
     replies.send('shell', request, reply, { status: reply.status });
     iopub.status('idle', header);
-    return outcome.status === 'error';
+    for (const one of aborted) this.#abort(one);
   }
 
   /** Types are looked at when no cell has begun or ended for a while: quick ones need the processor themselves. */
@@ -178,8 +183,8 @@ export class Executor {
   /** One that failed is explained by what is wrong with its types before its reply goes out, if that is soon. */
   async #warn(running: Running, cell: CellRequest, outcome: CellOutcome): Promise<void> {
     const { iopub, language, types } = this.#parts;
-    if (running.silent || types === 'off') return;
-    const failed = outcome.status === 'error' && outcome.ename !== 'KernelInterrupted';
+    const failed = outcome.status === 'error';
+    if (running.silent || types === 'off' || (failed && UNEXPLAINED.has(outcome.ename))) return;
     const isSoon = failed || types === 'wait';
     const checked = isSoon ? language.checkNow(cell) : language.check(cell);
     const warned = checked.then((warnings) => {

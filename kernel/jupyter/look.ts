@@ -31,7 +31,11 @@ export async function completeReply(content: Json, language: Language, engine: E
   const known = timely ?? { start: offset - typed.length, end: offset, items: [], quoted: false };
   const fitting = known.quoted ? [] : live;
   const items = new Map<string, CompletionItem>();
-  for (const item of [...known.items, ...fitting]) if (!items.has(item.name)) items.set(item.name, item);
+  for (const item of [...known.items, ...fitting]) {
+    // what an earlier cell has declared is, to TypeScript, an import of it
+    const { kind } = items.get(item.name) ?? { kind: 'alias' };
+    if (kind === 'alias') items.set(item.name, item);
+  }
   return {
     status: 'ok',
     matches: [...items.keys()],

@@ -6,6 +6,7 @@ import { addressOf, type Channel, type Connection } from './connection.js';
 export type Frames = Buffer[];
 
 interface Socket {
+  readonly closed: boolean;
   send(frames: Frames): Promise<void>;
 }
 
@@ -20,9 +21,10 @@ export class Outbox {
     this.#onError = onError;
   }
 
-  /** Queues a message; what cannot be sent is reported and the next one tried. */
+  /** Queues a message; what cannot be sent is reported and the next one tried. At the end nobody listens any more. */
   send(frames: Frames): void {
-    this.#last = this.#last.then(() => this.#socket.send(frames)).catch(this.#onError);
+    const send = () => (this.#socket.closed ? undefined : this.#socket.send(frames));
+    this.#last = this.#last.then(send).catch(this.#onError);
   }
 
   /** Resolves when everything queued so far is with ZeroMQ. */

@@ -42,7 +42,8 @@ export function planCells(document: NotebookDocument, options: PlanOptions): Pla
   const { injection, range, earlier } = options;
   const total = document.cells.length - (injection?.isNew ? 1 : 0);
   if (range && (range.first > total || (range.last > total && range.last !== Infinity))) {
-    throw new UserError(`--cells: the notebook has ${total} cells, found ${range.first}-${range.last}`);
+    const given = range.first === range.last ? range.first : `${range.first}-${range.last}`;
+    throw new UserError(`--cells: the notebook has ${total} cells, found ${given}`);
   }
   const planned: PlannedCell[] = [];
   document.cells.forEach((cell, index) => {

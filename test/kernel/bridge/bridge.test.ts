@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { BRIDGE, Kernel, Project, useKernel } from './client.js';
+import { BRIDGE, Kernel, Project, sleep, useKernel } from './client.js';
 
 const { kernel, project } = useKernel();
 
@@ -57,6 +57,43 @@ describe('the bridge', () => {
     expect(secret.question).toMatchObject({ prompt: 'key', password: true });
     expect(secret.ran.text).toBe("'k'");
     expect((await ask('prompt()', undefined)).ran.traceback).toContain('nobody is there to answer');
+  });
+
+  it('lets standard input ask for lines while the cell goes on', async () => {
+    const answer = async (text: string) => {
+      await kernel.until(({ type }) => type === 'input-request');
+      await sleep(20);
+      kernel.send({ type: 'input', text });
+    };
+    const asked = kernel.start(`import { createInterface } from 'node:readline/promises';
+      const lines = createInterface({ input: process.stdin, output: process.stdout });
+      let ticks = 0; setInterval(() => ticks++, 1);
+      const name = await lines.question('name? '); const age = await lines.question('age? '); lines.close();
+      [name, age, ticks > 5]`);
+    await answer('Ada');
+    await answer('36');
+    const { text, stdout } = await asked.done;
+    expect([text, stdout]).toEqual(["[ 'Ada', '36', true ]", 'name? age? ']);
+    // nobody closes these: they end with their cell and take no line from the next
+    const left = kernel.start(
+      "for await (const line of createInterface(process.stdin)) { console.log(line); break }\nprocess.stdin.on('data', () => {})",
+    );
+    await answer('first');
+    expect((await left.done).stdout).toBe('first\n');
+    const next = kernel.start(
+      "process.stdin.once('data', (line) => { console.log(line.trim()); process.stdin.pause() });\nawait new Promise((r) => setTimeout(r, 50)); prompt('more?')",
+    );
+    await answer('second');
+    await answer('third');
+    const { stdout: second, text: third } = await next.done;
+    expect([second, third]).toEqual(['second\n', "'third'"]);
+    const refused = kernel.start("await createInterface({ input: process.stdin }).question('')");
+    await kernel.until(({ type }) => type === 'input-request');
+    kernel.send({ type: 'input' });
+    await kernel.until(({ type }) => type === 'late-error');
+    expect(kernel.lateErrors.at(-1)!.error.evalue).toContain('nobody is there to answer');
+    kernel.send({ type: 'interrupt' });
+    expect((await refused.done).outcome.status).toBe('error');
   });
 
   it('tells what live values have', async () => {

@@ -24,6 +24,9 @@ describe('a result', () => {
     ).toEqual({
       'text/markdown': '*p*',
     });
+    expect(await bundle("new Proxy({ a: 1 }, { get() { throw new Error('trap') } })")).toEqual({
+      'text/plain': expect.stringContaining('a:'),
+    });
     const wrong = await kernel.failure("({ [Symbol.for('Jupyter.display')]: () => 'text' })");
     expect(wrong.evalue).toContain(
       "must be an object by MIME type, such as { 'text/html': '…' }; this one is 'text'",

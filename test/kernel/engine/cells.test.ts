@@ -108,6 +108,45 @@ describe('declarations', () => {
     expect(await kernel.value('let waits = 2; waits')).toBe('2');
   });
 
+  const CONSTANT = { ename: 'TypeError', evalue: 'Assignment to constant variable.' };
+
+  it.each([
+    'const c = 1;\nc = 2',
+    'const c = 1;\nc += 2',
+    'const c = 1;\nc++',
+    'const c = null;\nc ??= 2',
+    'const { c } = { c: 1 };\n[c] = [2]',
+    'const [c] = [1];\n({ c } = { c: 2 })',
+    'const c = 1;\n({ d: { ...c } } = { d: {} } as any)',
+    'const c = 1;\nfor (c of [2]);',
+    'export const c = 1;\n{ (() => c--)() }',
+    'enum E { A }; const c = 1;\nc = E.A',
+  ])('of constants are not assigned to in the same cell: %s', async (code) => {
+    const { traceback, ...failure } = await kernel.failure(code);
+    expect(failure).toEqual(CONSTANT);
+    expect(traceback[0]).toMatch(/^cell-\d+\.ts:2:/);
+  });
+
+  it('of constants leave other variables of that name alone', async () => {
+    const shadows = [
+      '{ let s = 2; s = 3 }',
+      '{ function s() {} s = 3 as any }',
+      '{ class s {} s = 3 as any }',
+      '((s: number) => { s = 3 })(2)',
+      '((...[{ s = 2 }]: any[]) => { s = 3 })({})',
+      '(function () { { var s = 2 } s = 3 })()',
+      '(function s() { try { s = 3 as any } catch {} })()',
+      'for (let s = 0; s < 2; s++);',
+      'for (let s of [2]) s = 3',
+      'try { throw 2 } catch (s) { s = 3 }',
+      'switch (1) { default: let s = 2; s = 3 }',
+      'class K { static { var s = 2; s = 3 } s = 1; m() { this.s = 3; return { s: 3 } } } new K().m()',
+      'const o = { s: 1 }; o.s = 2; ({ s: o.s } = { s: 4 })',
+    ];
+    expect(await kernel.value(`const s = 1; ${shadows.join('; ')}; s`)).toBe('1');
+    expect(await kernel.value('const t = 1; t ??= 2; t')).toBe('1');
+  });
+
   it('are strict, as modules are', async () => {
     expect((await kernel.failure('undeclaredName = 1')).ename).toBe('ReferenceError');
   });
@@ -225,5 +264,13 @@ describe('late errors', () => {
     ]);
     expect(kernel.lateErrors.every((error) => error.id === id)).toBe(true);
     expect(await kernel.value('1 + 1')).toBe('2');
+  });
+
+  it('say nothing of Node where a later cell handles a rejection', async () => {
+    await kernel.value("const refused = Promise.reject(new Error('no')); undefined");
+    const { text, stderr } = await kernel.run(
+      "const caught = await refused.catch(() => 'caught'); await new Promise(r => setTimeout(r, 20)); caught",
+    );
+    expect([text, stderr]).toEqual(["'caught'", '']);
   });
 });

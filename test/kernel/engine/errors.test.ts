@@ -59,6 +59,16 @@ describe('errors', () => {
     ).toBe('cell.ts:4:9');
   });
 
+  it('in a long line show the part around the place', async () => {
+    const { traceback } = await kernel.failure(
+      `const long = '${'x'.repeat(100)}'; null.y; '${'z'.repeat(100)}'`,
+    );
+    const [, line, mark] = traceback.map((text) => text.slice(text.indexOf('|')));
+    expect(line).toMatch(/^\| …x+'; null\.y; 'z+…$/);
+    expect(line!.length).toBeLessThan(90);
+    expect(line!.slice(mark!.indexOf('^'))).toMatch(/^y; 'z/);
+  });
+
   it('of syntax show their place', async () => {
     const { ename, traceback } = await kernel.failure('let fine = 1;\nlet x: number = ;\n');
     expect(ename).toBe('SyntaxError');

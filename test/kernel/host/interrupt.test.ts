@@ -94,6 +94,15 @@ describe('interrupt', () => {
     expect(await kernel.value('kept')).toBe("'kept'");
   });
 
+  it('stops what a cell has left behind and what keeps the kernel from the next one', async () => {
+    expect(
+      (await kernel.run("setTimeout(() => { console.log('spins'); while (true) {} }, 5)")).outcome.status,
+    ).toBe('ok');
+    await kernel.until((answer) => answer.type === 'output');
+    kernel.send({ type: 'interrupt' });
+    expect(await kernel.value('kept')).toBe("'kept'");
+  });
+
   it('does nothing where no cell runs', async () => {
     kernel.send({ type: 'interrupt' });
     kernel.process.kill('SIGINT');

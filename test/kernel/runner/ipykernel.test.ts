@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -333,6 +333,13 @@ def late(): kernel.session.send(kernel.iopub_socket, "stream", {"name": "stdout"
       expect(result.text).toContain(message);
       expect(result.code).toBe(code);
       if (code === 2) expect(result.text.trimEnd()).toMatch(/^(warning: .*\n)*error: .*$/);
+    });
+
+    it('a file that is read-only stays as it is', async () => {
+      chmodSync(write('read-only.ipynb', '1'), 0o444);
+      const { text, code } = await ended(cli('read-only.ipynb'));
+      expect([text, code]).toEqual(['error: read-only.ipynb: cannot write: the file is read-only\n', 2]);
+      expect((await ended(cli('read-only.ipynb', '-o', 'copy.ipynb'))).code).toBe(0);
     });
 
     it.each([1, 2])(

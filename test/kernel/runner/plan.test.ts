@@ -36,6 +36,7 @@ describe('--cells', () => {
     expect(numbers(2, 4, { index: 1, isNew: true })).toEqual([0, 4]);
     expect(numbers(5, 5, { index: 1, isNew: false })).toEqual([2, 5]);
     expect(() => numbers(2, 6)).toThrow('--cells: the notebook has 5 cells, found 2-6');
+    expect(() => numbers(6, 6)).toThrow(/found 6$/);
     expect(() => numbers(6, Infinity)).toThrow('the notebook has 5 cells');
   });
 });
