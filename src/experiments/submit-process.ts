@@ -76,7 +76,8 @@ class ChildWorker implements SubmitWorker {
     this.#child.on('error', (error) => this.#die(error.message));
     this.#child.on('close', (code, signal) => {
       const lastLine = this.#stderr.trim().split('\n').at(-1);
-      const how = signal ? `was ended by ${signal}` : `ended with code ${code}`;
+      const why = signal === 'SIGKILL' ? ', most likely because the memory was full' : '';
+      const how = signal ? `was ended by ${signal}${why}` : `ended with code ${code}`;
       this.#die(`the process ${how}${lastLine ? `: ${lastLine}` : ''}`);
     });
   }

@@ -10,8 +10,8 @@ import type { DecoderConfig } from './config.js';
 export class KvCache {
   readonly slots: number;
   readonly maxLength: number;
-  readonly keys: readonly tf.Variable[];
-  readonly values: readonly tf.Variable[];
+  readonly keys: tf.Variable[] = [];
+  readonly values: tf.Variable[] = [];
   /** Other tensors that depend on the weights alone and are worth computing once, by name. */
   readonly derived = new Map<string, tf.Tensor>();
 
@@ -35,8 +35,15 @@ export class KvCache {
       zeros.dispose();
       return variable;
     };
-    this.keys = Array.from({ length: config.numHiddenLayers }, make);
-    this.values = Array.from({ length: config.numHiddenLayers }, make);
+    try {
+      for (let layer = 0; layer < config.numHiddenLayers; layer++) {
+        this.keys.push(make());
+        this.values.push(make());
+      }
+    } catch (error) {
+      this.dispose(); // a smaller one may be tried, and needs the memory
+      throw error;
+    }
   }
 
   /** Copies positions 0..length − 1 of one slot to another, as samples of the same prompt share its prefix. */

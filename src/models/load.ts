@@ -37,6 +37,7 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   const { adapterPath, lora, rng, merge = false, floatType = 'float32' } = options;
   const trainable = options.trainable ?? (lora ? 'adapter' : 'none');
   if (adapterPath && lora) throw new UserError('give either adapterPath or lora, not both');
+  if (lora && !rng) throw new UserError('a fresh adapter needs an rng');
   if (trainable === 'adapter' && !adapterPath && !lora) {
     throw new UserError('trainable "adapter" needs an adapterPath or lora options');
   }
@@ -51,26 +52,29 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   if (lora) assertLoraFits(lora, projectionShapes(shapes));
   const files = new ModelWeights(folder, shapes);
   const cut = options.vocabulary && new VocabularyCut(options.vocabulary, config.vocabSize);
-  let decoder: Decoder;
+  const made: tf.Tensor[] = [];
+  const source = (name: string): tf.Tensor => {
+    const tensor = files.tensor(name, { cut, ...(trainable === 'all' ? {} : { floatType }) });
+    const weight = trainable === 'all' ? tf.variable(tensor, true) : tensor;
+    if (weight !== tensor) tensor.dispose();
+    made.push(weight);
+    return weight;
+  };
+  let decoder: Decoder | undefined;
   try {
-    const source = (name: string): tf.Tensor => {
-      if (trainable !== 'all') return files.tensor(name, { cut, floatType });
-      const tensor = files.tensor(name, { cut });
-      const variable = tf.variable(tensor, true);
-      tensor.dispose();
-      return variable;
-    };
     decoder = new Decoder(config, source, { cut, floatType });
     decoder.storedType = files.storedType;
+    decoder.source = folder;
+    if (adapter) installAdapter(decoder, adapter, trainable === 'adapter');
+    if (lora) addAdapter(decoder, lora, rng!);
+    if (merge) for (const projection of decoder.projections()) projection.merge();
+    return decoder;
+  } catch (error) {
+    // another adapter, or none, may be tried, and needs the memory
+    if (decoder) decoder.dispose();
+    else tf.dispose(made);
+    throw error;
   } finally {
     files.close();
   }
-  decoder.source = folder;
-  if (adapter) installAdapter(decoder, adapter, trainable === 'adapter');
-  if (lora) {
-    if (!rng) throw new UserError('a fresh adapter needs an rng');
-    addAdapter(decoder, lora, rng);
-  }
-  if (merge) for (const projection of decoder.projections()) projection.merge();
-  return decoder;
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import {
   type GenerateOptions,
@@ -150,6 +150,21 @@ describe('generate', () => {
     await run();
     const before = tf.memory().numTensors;
     for (let i = 0; i < 3; i++) await run();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('gives back the part of a cache that there was memory for', async () => {
+    const backend = tf.backend();
+    const write = backend.write.bind(backend);
+    let caches = 0;
+    const spy = vi.spyOn(backend, 'write').mockImplementation((values, shape, dtype) => {
+      if (shape.length === 4 && ++caches === 3) throw new Error('out of memory');
+      return write(values, shape, dtype);
+    });
+    const before = tf.memory().numTensors;
+    await expect(generate(decoder, tinyTokenizer, makeRequests(2), greedy)).rejects.toThrow('memory');
+    spy.mockRestore();
+    expect(caches).toBe(3);
     expect(tf.memory().numTensors).toBe(before);
   });
 

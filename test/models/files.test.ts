@@ -10,11 +10,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { UserError } from '../../src/common/errors.js';
+import { Rng } from '../../src/common/rng.js';
 import { mergeLora } from '../../src/experiments/merge-lora.js';
 import {
   initModel,
+  type LoraOptions,
   loadDecoder,
   readSafetensors,
   saveModel,
@@ -116,6 +118,35 @@ it('a model is saved in the type that it was stored in', async () => {
     const files = [first, second].map((folder) => readFileSync(join(folder, 'model.safetensors')));
     expect(files[1]!.equals(files[0]!)).toBe(true);
     expect(JSON.parse(readFileSync(join(second, 'config.json'), 'utf8')).dtype).toBe(dtype);
+  }
+});
+
+it('a model that there is no memory for gives back what was loaded of it', async () => {
+  const lora: LoraOptions = {
+    ...{ rank: 2, alpha: 4, dropout: 0, useRslora: false, useDora: false, init: 'default' },
+  };
+  const adapted = { lora, rng: Rng.of(1) };
+  const backend = tf.backend();
+  const write = backend.write.bind(backend);
+  let left = Number.POSITIVE_INFINITY;
+  let written = 0;
+  onTestFinished(() => void vi.restoreAllMocks());
+  vi.spyOn(backend, 'write').mockImplementation((...args) => {
+    written += 1;
+    if (--left < 0) throw new Error('out of memory');
+    return write(...args);
+  });
+  (await loadDecoder(fixture('qwen2'), adapted)).dispose();
+  const before = tf.memory().numTensors;
+  for (const [options, room] of [
+    [adapted, 5],
+    [{ trainable: 'all' }, 20],
+    // in the adapter's last projection
+    [adapted, written - 2],
+  ] as const) {
+    left = room;
+    await expect(loadDecoder(fixture('qwen2'), options)).rejects.toThrow('out of memory');
+    expect(tf.memory().numTensors).toBe(before);
   }
 });
 
