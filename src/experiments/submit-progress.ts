@@ -18,11 +18,11 @@ export function submitProgress(
   now: () => number = () => performance.now() / 1000,
 ): Required<Omit<SubmitHooks, 'signal'>> & { stop: () => void } {
   let bar: { bar: SingleBar; phase: string } | undefined;
-  let lastLine = Number.NEGATIVE_INFINITY;
+  const lastLines = new Map<string, number>();
   const show = (phase: string, value: number, total: number, text: string): void => {
     if (!output.isTTY) {
-      if (now() - lastLine < LINE_EVERY && value < total) return;
-      lastLine = now();
+      if (now() - (lastLines.get(phase) ?? Number.NEGATIVE_INFINITY) < LINE_EVERY && value < total) return;
+      lastLines.set(phase, now());
       output.write(`${phase} ${value}/${total}: ${text}\n`);
       return;
     }

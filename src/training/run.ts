@@ -76,7 +76,7 @@ export class Run {
       this.#log(report);
       if (signal?.aborted) break;
       await this.#validateIfDue(signal);
-      if (isDue(report.step, config.saveSteps)) this.#save();
+      if (this.#isSaveDue(report.step)) this.#save();
     }
     const { step } = this.#trainer.state;
     if (this.#lastSaved !== step) this.#save();
@@ -86,6 +86,13 @@ export class Run {
       interrupted: step < this.pace.steps,
       history: this.#history,
     };
+  }
+
+  /** Every so many steps of the whole run: one that is shortened keeps as many checkpoints on its way. */
+  #isSaveDue(step: number): boolean {
+    const { saveSteps } = this.config;
+    const part = (step: number) => Math.floor(this.pace.position(step) / saveSteps);
+    return saveSteps > 0 && part(step) > part(step - 1);
   }
 
   /** Plans the rest of the run against the clock, and tells when it gets shorter for the first time. */

@@ -6,6 +6,7 @@ import { loadDecoder } from '../../src/models/index.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import type { FineTuneEvent } from '../../src/training/events.js';
 import type { FineTuneConfig } from '../../src/training/options.js';
+import { Pace } from '../../src/training/pace.js';
 import { Run } from '../../src/training/run.js';
 import type { TrainingSample } from '../../src/training/sample-source.js';
 import type { SampleStream } from '../../src/training/sample-stream.js';
@@ -17,7 +18,10 @@ beforeAll(async () => {
 });
 
 /** A run of steps of one sample each, of which some have a loss that is not a number. */
-async function run(maxSteps: number, bad: readonly number[]) {
+async function run(
+  maxSteps: number,
+  { bad = [], saveSteps = -1, pace }: { bad?: readonly number[]; saveSteps?: number; pace?: Pace } = {},
+) {
   const outputDir = temporaryFolder();
   const decoder = await loadDecoder(writeTinyModel(temporaryFolder()), {
     lora: { rank: 2, alpha: 4, dropout: 0, useRslora: false, useDora: false, init: 'gaussian' },
@@ -36,14 +40,13 @@ async function run(maxSteps: number, bad: readonly number[]) {
     };
   };
   const config = {
-    ...{ outputDir, maxSteps, loggingSteps: 2, saveSteps: -1, evalSteps: -1, seed: 3, batchSize: 1 },
+    ...{ outputDir, maxSteps, loggingSteps: 2, saveSteps, evalSteps: -1, seed: 3, batchSize: 1 },
     ...{ maxTokensPerBatch: 100, maxGradNorm: 1, weightDecay: 0, lossOn: 'answer', useLora: true },
     ...{ learningRate: 1e-3, lrSchedulerType: 'linear', warmupSteps: 0 },
   } as unknown as FineTuneConfig;
   const events: FineTuneEvent[] = [];
-  const made = new Run(config, decoder, { next, position: 0 } as unknown as SampleStream, [], (event) =>
-    events.push(event),
-  );
+  const stream = { next, position: 0 } as unknown as SampleStream;
+  const made = new Run(config, decoder, stream, [], (event) => events.push(event), pace);
   const { checkpoint, history } = await made.train();
   made.dispose();
   decoder.dispose();
@@ -57,7 +60,7 @@ async function run(maxSteps: number, bad: readonly number[]) {
 }
 
 test('a loss that is not a number spoils neither the mean that it would be part of nor the checkpoint', async () => {
-  const { history, metrics, state, events } = await run(4, [2]);
+  const { history, metrics, state, events } = await run(4, { bad: [2] });
   expect(history.train.map((point) => point.step)).toEqual([2, 4]);
   for (const { loss, gradNorm } of history.train) {
     expect([loss, gradNorm].every(Number.isFinite), `${loss} ${gradNorm}`).toBe(true);
@@ -71,10 +74,25 @@ test('a loss that is not a number spoils neither the mean that it would be part 
 });
 
 test('steps that are all skipped are no point of the log, and the next one covers their time', async () => {
-  const { history, state } = await run(4, [1, 2]);
+  const { history, state } = await run(4, { bad: [1, 2] });
   expect(history.train.map((point) => point.step)).toEqual([4]);
   expect(state.history).toEqual(history);
-  const last = await run(3, [3]);
+  const last = await run(3, { bad: [3] });
   expect(last.history.train.map((point) => point.step)).toEqual([2]);
   expect(last.state.window.tally).toEqual({ weighted: 0, sums: {} });
+});
+
+test('a run that is shortened by the clock keeps as many checkpoints on its way as the whole one', async () => {
+  let left = 40;
+  const { events } = await run(1000, { saveSteps: 250, pace: new Pace(1000, () => left--) });
+  const saved = events.flatMap((event) => (event.type === 'checkpoint' ? [event.step] : []));
+  expect(saved).toHaveLength(4);
+  expect(saved.at(-1)).toBeGreaterThan(35);
+  for (const [i, step] of saved.entries()) {
+    expect(Math.abs(step - (saved.at(-1)! * (i + 1)) / 4)).toBeLessThan(2);
+  }
+  const whole = await run(10, { saveSteps: 4 });
+  expect(whole.events.flatMap((event) => (event.type === 'checkpoint' ? [event.step] : []))).toEqual([
+    4, 8, 10,
+  ]);
 });
