@@ -81,14 +81,6 @@ test('after an error what is queued is aborted, unless it asked not to be; what 
   expect((await kernel.answer(next)).reply.content.status).toBe('ok');
 });
 
-test('what comes while a cell that has failed is being explained runs', async () => {
-  const failing = await kernel.send('execute_request', {
-    code: 'const n: string = 1 as any as number; null.x',
-  });
-  await kernel.next(({ type, parent }) => type === 'error' && parent === failing);
-  expect((await kernel.execute('"not skipped"')).reply.content.status).toBe('ok');
-});
-
 test('a question about a name opens the pager', async () => {
   const { reply } = await kernel.execute('JSON.parse?');
   expect(reply.content.payload).toHaveLength(1);

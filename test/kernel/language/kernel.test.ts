@@ -38,6 +38,14 @@ describe('on the kernel', () => {
     expect(streamText(answer, 'stderr')).toContain("Did you mean 'toFixed'?");
   });
 
+  test('what comes while a cell that has failed is being explained runs', async () => {
+    const failing = await kernel.send('execute_request', {
+      code: 'const n: string = 1 as any as number; null.x',
+    });
+    await kernel.next(({ type, parent }) => type === 'error' && parent === failing);
+    expect((await kernel.execute('"not skipped"')).reply.content.status).toBe('ok');
+  });
+
   test('neither a cell that fails nor a question waits for the types of many cells before it', async () => {
     const many =
       'const table = { a: { b: [1, "x", { c: 1 as number | string }] } }; table.a.b.map((e) => [e]);';
