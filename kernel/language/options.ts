@@ -30,7 +30,13 @@ const fixed: ts.CompilerOptions = {
   noUnusedParameters: false,
   allowUnusedLabels: true,
   allowUnreachableCode: true,
+  // what keeps a library strict would cover a sketch with warnings
   noPropertyAccessFromIndexSignature: false,
+  noUncheckedIndexedAccess: false,
+  exactOptionalPropertyTypes: false,
+  noImplicitOverride: false,
+  noImplicitReturns: false,
+  noFallthroughCasesInSwitch: false,
   incremental: undefined,
   composite: undefined,
   tsBuildInfoFile: undefined,

@@ -31,7 +31,7 @@ beforeAll(() => {
   );
   writeFileSync(
     join(folder, 'tsconfig.json'),
-    '{ "compilerOptions": { "strict": true, "noUnusedLocals": true, "paths": { "@/*": ["./lib/*"] } } }',
+    '{ "compilerOptions": { "strict": true, "noUnusedLocals": true, "noUncheckedIndexedAccess": true, "noImplicitOverride": true, "paths": { "@/*": ["./lib/*"] } } }',
   );
   mkdirSync(join(folder, 'node_modules'));
   const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url));
@@ -47,6 +47,13 @@ test('type errors have the position in the cell, and only the cell itself is loo
   ]);
   expect(cell("import { twice } from './lib/broken.ts'; twice(3)")).toEqual([]);
   expect(cell("import { twice as again } from '@/broken'; again('3')")[0]).toContain('TS2345');
+});
+
+test('cells are as strict as the project, but for what keeps a library strict', () => {
+  expect(
+    cell('const first = [1, 2][0]; first.toFixed(); class Up { f() {} } class Low extends Up { f() {} }'),
+  ).toEqual([]);
+  expect(cell('[1, 2].at(5).toFixed()')[0]).toContain('TS2532');
 });
 
 test('a notebook is one program with the semantics of a REPL', () => {
