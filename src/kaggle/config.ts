@@ -1,7 +1,11 @@
 import { parseDuration } from '../common/duration.js';
+import { UserError } from '../common/errors.js';
 import { readJson } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
+import { promptKindFor } from '../experiments/model-session.js';
+import { submitConfig } from '../experiments/submit-options.js';
 import { experimentProperties } from '../experiments/submit-schema.js';
+import { parseGridEncoder } from '../prompts/grid-encoder.js';
 import { KaggleError } from './errors.js';
 
 /** What a bundle can do without, and what then has to be there on Kaggle. */
@@ -114,6 +118,14 @@ function backendOf(leaveOut: KaggleConfig['leaveOut']): string | undefined {
   return leaveOut.includes('wasm') ? 'torch' : undefined;
 }
 
+/** Says now what otherwise only the run on Kaggle would say. There is a PyTorch there, whatever is here. */
+function checkExperiment(submit: object, backend = 'torch'): void {
+  const found = { modelPath: '', challengesPath: '', outputDir: '', backend };
+  const { promptVersion, gridEncoder } = submitConfig({ ...submit, ...found });
+  promptKindFor(promptVersion, ['output-from-examples'], 'submit');
+  parseGridEncoder(gridEncoder);
+}
+
 /**
  * Reads a configuration, or takes the defaults; a slug without a title gives one, and the other way round.
  * @throws {UserError} when it is wrong, or title and slug do not belong together
@@ -139,6 +151,11 @@ export function loadConfig(path?: string): KaggleConfig {
   const { leaveOut = [], backend = backendOf(leaveOut) } = given;
   if (leaveOut.some((name) => name === backend)) {
     throw new KaggleError(`${source}: the backend ${backend} is to be used and to be left out`);
+  }
+  try {
+    checkExperiment(given.submit ?? {}, backend);
+  } catch (error) {
+    throw error instanceof UserError ? new KaggleError(`${source}: at /submit: ${error.message}`) : error;
   }
   // a title may give an address that is too short, and a slug a title
   return {

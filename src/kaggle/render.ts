@@ -57,8 +57,8 @@ export interface AboutFacts {
   readonly natives: readonly string[];
 }
 
-/** The characters of a line of base85. */
-const LINE = 500;
+/** The characters of a line of base85; every line break costs two bytes. */
+const LINE = 2000;
 
 /** All cells of a notebook, in order. */
 export function renderCells(

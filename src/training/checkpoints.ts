@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { messageOf } from '../common/errors.js';
 import { readJson, temporaryName } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
 import { SafetensorsFile, type TensorToWrite, writeSafetensors } from '../models/safetensors.js';
@@ -94,6 +95,7 @@ export function readCheckpoint(path: string): { state: TrainerState; config: Rec
 /**
  * Writes `checkpoint-<step>` under a temporary name and renames it, so that no reader and no crash ever sees
  * half of one; then removes all but the newest three of this run.
+ * @throws {CheckpointError} when the disk is full or the folder cannot be written
  * @param saveModel writes the adapter or the model into a folder
  */
 export function saveCheckpoint(
@@ -117,7 +119,8 @@ export function saveCheckpoint(
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
-    throw error;
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    throw new CheckpointError(`${path}: the checkpoint cannot be written: ${messageOf(error)}`);
   }
   for (const old of listCheckpoints(outputDir).slice(0, -KEPT)) removeCheckpoint(old.path);
   return path;

@@ -15,7 +15,7 @@ export class TrainingDataError extends UserError {
   override name = 'TrainingDataError';
 }
 
-/** A checkpoint that cannot be continued with the options that were given. */
+/** A checkpoint that cannot be written, or not be continued with the options that were given. */
 export class CheckpointError extends UserError {
   override name = 'CheckpointError';
 }

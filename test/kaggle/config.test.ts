@@ -18,6 +18,11 @@ it('has a default for everything', () => {
   expect(load({})).toEqual(configDefaults);
 });
 
+it('takes GPUs that are not here', () => {
+  const submit = { devices: ['cuda:0', 'cuda:1'], promptVersion: 'output-from-examples-mini' };
+  expect(load({ submit }).submit).toEqual(submit);
+});
+
 it('takes the backend that is left', () => {
   expect(load({ leaveOut: ['torch'] }).backend).toBe('wasm');
   expect(load({ leaveOut: ['wasm'] }).backend).toBe('torch');
@@ -45,6 +50,12 @@ it.each([
   [{ submit: { predictionPerTask: 4 } }, '/submit: must not have the property "predictionPerTask"'],
   [{ submit: { modelPath: 'base' } }, '/submit: must not have the property "modelPath"'],
   [{ submit: { torchDtype: 'half' } }, '/submit/torchDtype: must be one of float32, bfloat16, float16'],
+  [{ submit: { fineTuneShare: 1.5 } }, 'at /submit: --fine_tune_share: expected a number between 0 and 1'],
+  [{ submit: { gridEncoder: 'Nope()' } }, 'at /submit: Grid encoder "Nope()"'],
+  [{ submit: { promptVersion: 'nope' } }, 'at /submit: Unknown prompt kind "nope"'],
+  [{ submit: { promptVersion: 'input-from-inputs-mini' } }, 'asks for input-from-inputs; submit needs'],
+  [{ submit: { device: 'tpu' } }, 'at /submit: --device: expected cpu, cuda or cuda:<n>, found "tpu"'],
+  [{ backend: 'wasm', submit: { devices: ['cuda:0', 'cuda:1'] } }, 'the backend wasm has no GPUs'],
   [{ internet: true }, 'must not have the property "internet"'],
 ])('says what is wrong with %j', (config, message) => {
   expect(() => load(config)).toThrow(message);

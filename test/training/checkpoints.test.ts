@@ -12,6 +12,7 @@ import {
   setAsideEarlierRun,
   type TrainerState,
 } from '../../src/training/checkpoints.js';
+import { CheckpointError } from '../../src/training/errors.js';
 import { MetricsLog } from '../../src/training/metrics-log.js';
 import { temporaryFolder } from './temporary.js';
 
@@ -52,6 +53,14 @@ test('a checkpoint that cannot be written leaves nothing behind', () => {
     throw new Error('disk full');
   };
   expect(() => save(folder, 1, failing)).toThrow('disk full');
+  expect(readdirSync(folder)).toEqual([]);
+  const full = () => {
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  };
+  expect(() => save(folder, 1, full)).toThrow(CheckpointError);
+  expect(() => save(folder, 1, full)).toThrow(
+    `${join(folder, 'checkpoint-1')}: the checkpoint cannot be written: ENOSPC: no space left on device, write`,
+  );
   expect(readdirSync(folder)).toEqual([]);
 });
 
