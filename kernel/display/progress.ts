@@ -30,6 +30,14 @@ export interface Progress {
 const INTERVAL_MS = 100;
 const WIDTH = 24;
 
+/** Bars that have moved since they were drawn. */
+const moved = new Set<Bar>();
+
+/** Draws what has moved: a cell that ends does not leave a bar at an earlier step. */
+export function drawProgress(): void {
+  for (const bar of moved) bar.draw();
+}
+
 class Bar implements ProgressBar {
   readonly #display: DisplayApi;
   readonly #label: string;
@@ -39,12 +47,13 @@ class Bar implements ProgressBar {
   #note = '';
   #handle: DisplayHandle | undefined;
   #drawn = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(display: DisplayApi, total: number | undefined, label: string) {
     this.#display = display;
     this.#total = total;
     this.#label = label;
-    this.#draw();
+    this.draw();
   }
 
   advance(steps = 1, note = this.#note): void {
@@ -54,14 +63,17 @@ class Bar implements ProgressBar {
   set(step: number, note = this.#note): void {
     this.#step = step;
     this.#note = note;
-    if (step === this.#total || performance.now() - this.#drawn >= INTERVAL_MS) this.#draw();
+    const wait = this.#drawn + INTERVAL_MS - performance.now();
+    moved.add(this);
+    if (step === this.#total || wait <= 0) this.draw();
+    // the next step may be long in coming
+    else this.#timer ??= setTimeout(() => this.draw(), wait);
   }
 
-  finish(): void {
-    this.#draw();
-  }
-
-  #draw(): void {
+  draw(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    moved.delete(this);
     this.#drawn = performance.now();
     const bundle = { 'text/plain': this.#text(), 'text/html': this.#html() };
     if (this.#handle === undefined) this.#handle = this.#display.display(bundle, { raw: true });
@@ -131,7 +143,7 @@ function* follow<T>(items: Iterable<T>, makeBar: () => Bar): Iterable<T> {
       bar.advance();
     }
   } finally {
-    bar.finish();
+    bar.draw();
   }
 }
 
@@ -143,6 +155,6 @@ async function* followAsync<T>(items: AsyncIterable<T>, makeBar: () => Bar): Asy
       bar.advance();
     }
   } finally {
-    bar.finish();
+    bar.draw();
   }
 }

@@ -3,7 +3,7 @@ import { devNull } from 'node:os';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { CellOutput, ToEngine } from '../contract.js';
 import { createDisplay } from '../display/display.js';
-import { createProgress } from '../display/progress.js';
+import { createProgress, drawProgress } from '../display/progress.js';
 import { createTslab } from '../display/tslab.js';
 import { currentCell, refuseAbandoned } from '../engine/context.js';
 import { Engine } from '../engine/engine.js';
@@ -107,7 +107,9 @@ export function startHost<T>({ worker: script, transport, strip, fileName, strea
     switch (message.type) {
       case 'execute': {
         const { id, request } = message;
-        output.send({ type: 'done', id, outcome: await engine.run(id, request) });
+        const outcome = await engine.run(id, request);
+        drawProgress();
+        output.send({ type: 'done', id, outcome });
         break;
       }
       case 'abandon':

@@ -147,6 +147,21 @@ describe('progress', () => {
     expect(texts.at(-1)).toMatch(/^3 0:00$/);
   });
 
+  it('shows the last step also where the next is long in coming, or never comes', async () => {
+    const { outputs } = await kernel.run(`
+      const slow = progress(9); slow.advance(1); slow.advance(3, 'slow');
+      await new Promise((r) => setTimeout(r, 250)); console.log('waited');
+      const left = progress(9); left.advance(5, 'left'); undefined`);
+    const texts = outputs.map((output) => ('data' in output ? String(output.data['text/plain']) : 'waited'));
+    expect(texts).toEqual([
+      expect.stringContaining('0/9'),
+      expect.stringMatching(/4\/9 .* slow$/),
+      'waited',
+      expect.stringContaining('0/9'),
+      expect.stringMatching(/5\/9 .* left$/),
+    ]);
+  });
+
   it('of a hundred thousand steps is not a hundred thousand outputs', async () => {
     const { outputs } = await kernel.run('for (const _ of progress(new Set(Array(1e5).keys()))); undefined');
     expect(outputs.length).toBeLessThan(50);
