@@ -4,6 +4,7 @@ import type { Language } from '../language/language.js';
 import type { EngineLink } from './engine-link.js';
 import type { History } from './history.js';
 import type { IoPub } from './iopub.js';
+import { inspectReply } from './look.js';
 import { pageOf } from './pager.js';
 import type { Replies } from './replies.js';
 import type { Header, Json, Message } from './wire.js';
@@ -209,9 +210,8 @@ export class Executor {
 
   async #page(expression: string): Promise<Json[]> {
     const { engine, language } = this.#parts;
-    const found = await language.inspect(expression, expression.length);
-    const parts = [found, await engine.describe(expression)].filter((part) => part !== undefined);
-    const text = parts.length === 0 ? `Nothing is known of ${expression}.` : parts.join('\n\n');
+    const { data } = await inspectReply({ code: expression }, language, engine);
+    const text = data['text/plain'] ?? `Nothing is known of ${expression}.`;
     return [{ source: 'page', data: { 'text/plain': text }, start: 0 }];
   }
 

@@ -52,8 +52,20 @@ export async function completeReply(content: Json, language: Language, engine: E
   };
 }
 
+/** What is known of a name. */
+export interface Inspected {
+  status: 'ok';
+  found: boolean;
+  data: { 'text/plain'?: string };
+  metadata: object;
+}
+
 /** Answers `inspect_request`: signature and documentation, and the value that is there now. */
-export async function inspectReply(content: Json, language: Language, engine: EngineLink): Promise<object> {
+export async function inspectReply(
+  content: Json,
+  language: Language,
+  engine: EngineLink,
+): Promise<Inspected> {
   const { text, offset } = placeOf(content);
   const rest = /^[\p{ID_Continue}$]*/u.exec(text.slice(offset))![0];
   const [before] = LIVE_PATH.exec(text.slice(0, offset)) ?? [''];
@@ -62,7 +74,9 @@ export async function inspectReply(content: Json, language: Language, engine: En
     language.inspect(text, offset),
     expression === '' ? undefined : engine.describe(expression),
   ]);
-  const parts = [known, live].filter((part) => part !== undefined);
+  // a signature says all about a function
+  const isTold = known !== undefined && live?.startsWith('function\n');
+  const parts = [known, isTold ? undefined : live].filter((part) => part !== undefined);
   const found = parts.length > 0;
   return { status: 'ok', found, data: found ? { 'text/plain': parts.join('\n\n') } : {}, metadata: {} };
 }

@@ -46,13 +46,16 @@ export class CellModules {
       if (declares.has(name) || (mentioned && !mentioned.has(name))) continue;
       taken.set(file, [...(taken.get(file) ?? []), name]);
     }
-    const imports = [...taken].map(([file, names]) => `import { ${names.join(', ')} } from 'cell:${file}';`);
+    const imports = [...taken]
+      .map(([file, names]) => `import { ${names.join(', ')} } from 'cell:${file}';`)
+      .join(' ');
     const exported = new Set(declared.filter(({ isExported }) => !isExported).map(({ name }) => name));
     for (const name of exportedByList(source)) exported.delete(name);
-    const text = `${code}\n;${imports.join(' ')} export { ${[...exported].join(', ')} };`;
+    const text = `${code}\n;${imports} export { ${[...exported].join(', ')} };`;
     return {
       code,
       text,
+      imports,
       declares,
       needs: [...taken.keys()],
       augments: source.statements.some(isAugmentation),
@@ -78,6 +81,8 @@ export interface CellModule {
   code: string;
   /** The code and what links it. */
   text: string;
+  /** What stands for the names that it takes from earlier cells. */
+  imports: string;
   declares: ReadonlySet<string>;
   /** Files that it takes names from. */
   needs: readonly string[];

@@ -22,6 +22,8 @@ export class CellService {
   #cells = new CellModules();
   #draft: string;
   #draftText = '';
+  /** Where the draft begins in its text. */
+  #draftStart = 0;
   #root: string;
   #ambient: string;
   #version = 0;
@@ -70,14 +72,16 @@ export class CellService {
 
   complete(code: string, offset: number): Completions {
     this.#setDraft(code);
-    const found = this.#service.getCompletionsAtPosition(this.#draft, offset, {
+    const at = this.#draftStart + offset;
+    const found = this.#service.getCompletionsAtPosition(this.#draft, at, {
       includeCompletionsForModuleExports: false,
       includeCompletionsWithInsertText: false,
     });
     const span = found?.optionalReplacementSpan;
     const typed = /[\p{ID_Continue}$]*$/u.exec(code.slice(0, offset))![0];
     // of a path only the part behind the last slash
-    const start = found?.entries[0]?.replacementSpan?.start ?? span?.start ?? offset - typed.length;
+    const begin = found?.entries[0]?.replacementSpan?.start ?? span?.start;
+    const start = begin === undefined ? offset - typed.length : begin - this.#draftStart;
     // what is before the cursor counts, what comes after it stays
     const prefix = code.slice(start, offset);
     const items = (found?.entries ?? [])
@@ -86,32 +90,49 @@ export class CellService {
       .slice(0, MAX_ITEMS)
       .map(({ name, kind }) => ({ name, kind }));
     const source = this.#service.getProgram()?.getSourceFile(this.#draft);
-    const comment = this.#service.getSpanOfEnclosingComment(this.#draft, offset, false);
-    const quoted = comment !== undefined || (source !== undefined && isQuoted(source, offset));
+    const comment = this.#service.getSpanOfEnclosingComment(this.#draft, at, false);
+    const quoted = comment !== undefined || (source !== undefined && isQuoted(source, at));
     return { start, end: offset, items, quoted };
   }
 
   inspect(code: string, offset: number): string | undefined {
     this.#setDraft(code);
+    // among the arguments of a call, not on a name, the call is meant
+    const called = /[(,\s]$/.test(code.slice(0, offset)) && this.#calledAt(this.#draftStart + offset);
+    if (called) return called;
     // with the cursor behind a name or its opening parenthesis the name is meant
     for (const at of [offset, offset - 1, offset - 2]) {
-      const info = at >= 0 ? this.#service.getQuickInfoAtPosition(this.#draft, at) : undefined;
+      const info =
+        at >= 0 ? this.#service.getQuickInfoAtPosition(this.#draft, this.#draftStart + at) : undefined;
       // of a name that nobody knows TypeScript says "any"
       if (!info || ts.displayPartsToString(info.displayParts) === 'any') continue;
-      const tags = (info.tags ?? []).map(({ name, text }) =>
-        `@${name} ${ts.displayPartsToString(text)}`.trim(),
-      );
       // that names come from earlier cells as imports is this class's business
       const shown = ts.displayPartsToString(info.displayParts);
       const signature = shown.replace(/^\(alias\) /, '').replace(/\nimport .*$/, '');
-      const documentation = ts.displayPartsToString(info.documentation);
-      return [signature, documentation, ...tags].filter((part) => part !== '').join('\n\n');
+      return documented(signature, info);
     }
     return undefined;
   }
 
+  /** The signature of the call whose arguments are being written. */
+  #calledAt(at: number): string | undefined {
+    const help = this.#service.getSignatureHelpItems(this.#draft, at, undefined);
+    const item = help?.items[help.selectedItemIndex];
+    if (item === undefined) return undefined;
+    const between = item.separatorDisplayParts;
+    const parameters = item.parameters.flatMap(({ displayParts }, i) => [
+      ...(i > 0 ? between : []),
+      ...displayParts,
+    ]);
+    const parts = [...item.prefixDisplayParts, ...parameters, ...item.suffixDisplayParts];
+    return documented(ts.displayPartsToString(parts), item);
+  }
+
+  /** What it takes comes first: code that is being written may leave brackets open, and these take all that follows. */
   #setDraft(code: string): void {
-    this.#draftText = this.#cells.link(code, true).text;
+    const { imports } = this.#cells.link(code, true);
+    this.#draftStart = imports.length + 1;
+    this.#draftText = `${imports}\n${code}`;
     this.#root = this.#draft;
     this.#version++;
   }
@@ -169,6 +190,17 @@ export class CellService {
       },
     };
   }
+}
+
+/** A signature, what its documentation says, and its tags. */
+function documented(
+  signature: string,
+  { documentation, tags = [] }: { documentation?: ts.SymbolDisplayPart[]; tags?: ts.JSDocTagInfo[] },
+): string {
+  const lines = tags.map(({ name, text }) => `@${name} ${ts.displayPartsToString(text)}`.trim());
+  return [signature, ts.displayPartsToString(documentation), ...lines]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }
 
 /** Whether a place is inside of a string or of the text of a template. */

@@ -64,8 +64,12 @@ describe('on the kernel', () => {
       cursor_start: 6,
       cursor_end: 10,
     });
-    // an `any` has no types, but a value
+    // an `any` has no types, but a value, of which what every object has is no news
     expect((await complete('live.hid')).matches).toEqual(['hidden']);
+    expect((await complete('live.')).matches).toEqual(['hidden', 'other']);
+    // to TypeScript it is an import
+    const [shown] = (await complete('liv')).metadata._jupyter_types_experimental;
+    expect(shown).toMatchObject({ text: 'live', type: 'instance' });
     expect((await complete('li')).matches).toContain('live');
     expect(await complete('"😀"; sides.toFi')).toMatchObject({ cursor_start: 11, cursor_end: 15 });
     expect((await complete("import {} from './sha")).matches).toEqual(['shapes']);
@@ -80,6 +84,8 @@ describe('on the kernel', () => {
     expect(found.data['text/plain']).toContain('sides: number');
     expect(found.data['text/plain']).toContain('How many sides.');
     expect(found.data['text/plain']).toContain('4');
+    await kernel.execute('function halve(n: number) { return n / 2 }');
+    expect((await inspect('halve')).data['text/plain']).toBe('function halve(n: number): number');
     expect(await inspect('nothingOfThatName')).toMatchObject({ status: 'ok', found: false, data: {} });
   });
 });

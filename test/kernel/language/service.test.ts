@@ -100,6 +100,7 @@ test('completion of names, members, modules and paths', () => {
   cell('const veryLongName = { inner: 1, other: "x" };');
   expect(names('veryLon')).toEqual(['veryLongName']);
   expect(names('veryLongName.')).toEqual(['inner', 'other']);
+  expect(names('for (const v of [veryLongName]) { v.')).toEqual(['inner', 'other']);
   expect(names('const s = "a"; s.toUpper')).toEqual(['toUpperCase']);
   expect(names("import { } from './lib/sh")).toEqual(['shapes']);
   expect(names("import x from 'comman")).toEqual(['commander']);
@@ -122,6 +123,9 @@ test('inspection gives signature and documentation', () => {
   );
   expect(service.inspect('half(', 5)).toContain('half(n: number): number\n\nHalf of it.');
   expect(service.inspect('side', 2)).toContain('A side.');
+  for (const call of ['half(', 'half(1, ', 'half({ a: side, ', 'if (side) { half( '])
+    expect(service.inspect(call, call.length)).toBe('half(n: number): number\n\nHalf of it.');
+  expect(service.inspect('half(side', 9)).toContain('A side.');
   expect(service.inspect('JSON.stringify', 9)).toContain('Converts a JavaScript value');
   expect(service.inspect('+ +', 1)).toBeUndefined();
 });
