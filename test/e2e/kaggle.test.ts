@@ -271,6 +271,14 @@ except TypeScriptError as error:
       /^bootstrap: The cell with the packed files is damaged or cut off: expected \d+ characters, found \d+/,
     ],
     [
+      'packed files in which a character is another one',
+      {
+        edit: (source, id) =>
+          id === 'packed' ? source.replace(/(.{99})(.)$/m, (_, a, b) => a + (b === '0' ? '1' : '0')) : source,
+      },
+      'bootstrap: The cell with the packed files is damaged or cut off: it was edited. Copy',
+    ],
+    [
       'no Node.js',
       { prepare: ({ environment }) => Object.assign(environment, { PATH: '/nowhere' }) },
       'bootstrap: Node.js was not found on PATH nor in /tools/node/bin. Please attach a data set that holds a file named node',
