@@ -347,6 +347,18 @@ except TypeScriptError as error:
       'experiment-2: Error: submission.json is valid, but the model has answered nothing',
     ],
     [
+      'an adapter that cannot be used, though the base model answers in its place',
+      {
+        prepare({ root }) {
+          const adapter = join(root, 'input/datasets/someone/adapter');
+          mkdirSync(adapter);
+          writeFileSync(join(adapter, 'adapter_config.json'), '{ "peft_type": "LORA", "r": 1 }');
+          writeFileSync(join(adapter, 'adapter_model.safetensors'), 'no such thing');
+        },
+      },
+      /^experiment-2: Error: submission\.json is valid, but not what was meant: fine-tune: .*adapter_model\.safetensors: /,
+    ],
+    [
       'no disk space',
       {
         // the largest file does not fit
