@@ -1,7 +1,7 @@
 /** A child process of a submission: it holds the model, and does what the parent asks (see submit-protocol.ts). */
 import { loadTasks } from '../arc/dataset.js';
 import type { Task } from '../arc/types.js';
-import { messageOf } from '../common/errors.js';
+import { withPlace } from '../common/error-place.js';
 import { generate } from '../generation/engine.js';
 import type { Decoder } from '../models/index.js';
 import type { PromptBuilder } from '../prompts/index.js';
@@ -109,19 +109,6 @@ export function serveSubmit(handlers: Handlers = submitHandlers()): void {
       reply({ type: 'failed', message: withPlace(error) });
     }
   });
-}
-
-/** The innermost functions that a mistake in the code is told with. */
-const FRAMES = 3;
-
-/** What went wrong; where it is a mistake in the code, which a person may have edited, also where. */
-export function withPlace(error: unknown): string {
-  const message = messageOf(error);
-  if (!(error instanceof TypeError || error instanceof ReferenceError)) return message;
-  const places = [...(error.stack ?? '').matchAll(/^ +at (?:(.*) \()?.*?([^/()]+:\d+):\d+\)?$/gm)]
-    .slice(0, FRAMES)
-    .map(([, name, place]) => (name === undefined ? place : `${name} ${place}`));
-  return places.length === 0 ? message : `${error.name}: ${message} (at ${places.join(', in ')})`;
 }
 
 if (process.send !== undefined && process.argv[1]?.endsWith('submit-worker.cjs')) serveSubmit();

@@ -1,6 +1,7 @@
 /** The thread that makes training samples: loads the data once, then answers requests for ranges of items. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf, UserError } from '../common/errors.js';
+import { withPlace } from '../common/error-place.js';
+import { UserError } from '../common/errors.js';
 import type { SampleSource } from './sample-source.js';
 import type { SampleReply, SampleRequest } from './sample-stream.js';
 import { openSampleSource, type TrainingDataSpec } from './training-data.js';
@@ -13,7 +14,7 @@ parentPort?.on('message', ({ first, count }: SampleRequest) => {
     source ??= openSampleSource(workerData as TrainingDataSpec);
     reply = { first, items: Array.from({ length: count }, (_, i) => source!.item(first + i)) };
   } catch (error) {
-    reply = { error: messageOf(error), isUserError: error instanceof UserError };
+    reply = { error: withPlace(error), isUserError: error instanceof UserError };
   }
   parentPort!.postMessage(reply);
 });

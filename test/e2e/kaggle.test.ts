@@ -134,21 +134,24 @@ describe.runIf(jupyterPython())('a notebook on a copy of Kaggle', { timeout: 200
     );
   });
 
-  it('tells where a mistake is that only a process of a submission meets', async () => {
-    const mark = 'function planPrediction({ taskId, task, testIndex, i }, prompts, options) {';
+  it.each([
+    ['planPrediction', /the model has answered nothing/],
+    ['buildSample', /not what was meant: fine-tune: /],
+  ])('tells where a mistake is that only another process or thread meets: in %s', async (name, ends) => {
     let line = 0;
     const { cells } = await rehearse({
       edit(source, id) {
         if (id !== 'source') return source;
-        expect(source).toContain(mark);
+        const [mark = ''] = new RegExp(`function ${name}\\(.*\\) \\{\n`).exec(source) ?? [];
+        expect(mark).not.toBe('');
         const at = source.indexOf(mark) + mark.length;
-        line = source.slice(0, at).split('\n').length + 1;
-        return `${source.slice(0, at)}\n  nothing.of(this);${source.slice(at)}`;
+        line = source.slice(0, at).split('\n').length;
+        return `${source.slice(0, at)}  nothing.of(this);\n${source.slice(at)}`;
       },
     });
     const { output, error } = cells.at(-1)!;
-    expect(output).toContain(`nothing is not defined (at planPrediction arclab.mjs:${line}`);
-    expect(error!.message).toContain('the model has answered nothing');
+    expect(output).toContain(`nothing is not defined (at ${name} arclab.mjs:${line}`);
+    expect(error!.message).toMatch(ends);
   });
 
   it('refuses an option that is misspelled in a cell', async () => {
