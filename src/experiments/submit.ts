@@ -12,6 +12,7 @@ import { computeMetrics } from '../evaluation/metrics.js';
 import { validateSubmission } from '../evaluation/submission.js';
 import { voteMetrics } from '../evaluation/voting.js';
 import { resolveModel } from '../models/index.js';
+import { formatDuration } from '../training/progress.js';
 import { largestGrid, openPrompts, promptKindFor } from './model-session.js';
 import { fitPrompt } from './predictions.js';
 import { type FineTuneProgress, fineTuneGroups } from './submit-fine-tune.js';
@@ -202,6 +203,13 @@ export async function submit(
   } finally {
     cancelDeadline();
     signal?.removeEventListener('abort', onStop);
+  }
+  const used = clock.now() - start;
+  if (!ending.signal.aborted && used < timeBudget / 2 && timeBudget < Number.POSITIVE_INFINITY) {
+    const budget = `${formatDuration(used)} of ${formatDuration(timeBudget)}`;
+    onNote(
+      `done in ${budget}: a larger --predictions_per_task (${config.predictionsPerTask} now) would use the rest`,
+    );
   }
   return finish(ledger, config, { deadline, seconds: () => clock.now() - start });
 }

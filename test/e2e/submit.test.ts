@@ -147,6 +147,19 @@ describe('whatever happens, the submission is whole', () => {
     expect(failures).toMatchObject([{ stage: 'process', count: 1 }]);
   });
 
+  test('time that is left over is told, with what would use it', async () => {
+    const notes: string[] = [];
+    await submit({ ...options({ timeBudget: 600 }), onNote: (text) => notes.push(text) });
+    expect(notes).toEqual([
+      expect.stringMatching(
+        /^done in \d+s of 10m00s: a larger --predictions_per_task \(3 now\) would use the rest$/,
+      ),
+    ]);
+    notes.length = 0;
+    await submit({ ...options(), onNote: (text) => notes.push(text) });
+    expect(notes).toEqual([]);
+  });
+
   test('a step that blocks is ended at the deadline', async () => {
     const start = performance.now();
     const outputDir = temporaryFolder();
