@@ -56,6 +56,9 @@ const schema = {
 
 const validate = compileSchema<FromSchema<typeof schema>>(schema, "a PEFT adapter's configuration");
 
+/** What PEFT takes for lora_alpha where it is not given. */
+const DEFAULT_ALPHA = 8;
+
 /** Settings of PEFT that change the computation and are not supported, with the values that are harmless. */
 const harmless: Record<string, unknown[]> = {
   bias: ['none'],
@@ -71,6 +74,9 @@ const harmless: Record<string, unknown[]> = {
 
 const keyPattern = /^base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)$/;
 
+/** Makes the error of a tensor that the base has no place for. */
+type Misfit = (what: string) => AdapterError;
+
 /**
  * Reads an adapter folder in PEFT's format and checks that it fits a base of the given weight shapes.
  * @throws {AdapterError} naming the file and the first thing that does not fit
@@ -79,108 +85,137 @@ export function readAdapter(folder: string, shapes: ReadonlyMap<string, readonly
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     throw new AdapterError(`${folder}: no such folder. Expected a PEFT adapter folder`);
   }
-  const configPath = join(folder, adapterConfigName);
-  const raw = validate(readJson(configPath, "a PEFT adapter's configuration"), configPath);
-  if (raw.peft_type !== 'LORA') {
-    throw new AdapterError(`${configPath}: peft_type "${raw.peft_type}" found, expected "LORA"`);
-  }
-  const values = raw as Record<string, unknown>;
-  for (const [name, accepted] of Object.entries(harmless)) {
-    const value = values[name] ?? accepted[0];
-    if (!accepted.includes(value) && !(Array.isArray(value) && value.length === 0)) {
-      throw new AdapterError(
-        `${configPath}: ${name} = ${JSON.stringify(value)} is not supported, expected ${accepted[0]}`,
-      );
-    }
-  }
-  const alpha = raw.lora_alpha ?? 8;
-  const useRslora = raw.use_rslora ?? false;
-  const useDora = raw.use_dora ?? false;
+  const config = readAdapterConfig(join(folder, adapterConfigName));
   const weightsPath = join(folder, adapterWeightsName);
+  const doesNotFit = (what: string) =>
+    new AdapterError(
+      `${weightsPath}: the adapter does not fit the base model: ${what}` +
+        (config.base_model_name_or_path ? ` (it was made for ${config.base_model_name_or_path})` : ''),
+    );
   const file = new SafetensorsFile(weightsPath);
   try {
     const pissaRank = Number(file.metadata[pissaRankKey] ?? 0);
-    const modules = new Map<string, Partial<AdapterModule>>();
-    const doesNotFit = (what: string) =>
-      new AdapterError(
-        `${weightsPath}: the adapter does not fit the base model: ${what}` +
-          (raw.base_model_name_or_path ? ` (it was made for ${raw.base_model_name_or_path})` : ''),
-      );
-    for (const [key, entry] of file.tensors) {
-      const [, name, part] = keyPattern.exec(key) ?? [];
-      const shape = name ? shapes.get(`${name}.weight`) : undefined;
-      if (!name || !part || shape?.length !== 2 || !name.endsWith('_proj')) {
-        throw doesNotFit(`there is no projection for its tensor ${key}`);
-      }
-      const [out, input] = shape as [number, number];
-      const rank = part === 'lora_A.weight' ? entry.shape[0]! : entry.shape[1]!;
-      const expected =
-        part === 'lora_A.weight' ? [rank, input] : part === 'lora_B.weight' ? [out, rank] : [out];
-      if (entry.shape.join() !== expected.join()) {
-        const words = part === 'lora_A.weight' ? `[rank, ${input}]` : `[${expected}]`;
-        throw doesNotFit(`${key} has shape [${entry.shape}], expected ${words}`);
-      }
-      const tensor = file.read(key) as AdapterModule['a'];
-      const module = modules.get(name) ?? {};
-      modules.set(name, module);
-      if (part === 'lora_A.weight') module.a = tensor;
-      else if (part === 'lora_B.weight') module.b = tensor;
-      else module.magnitude = tensor;
+    const parts = readModules(file, shapes, doesNotFit);
+    if (parts.size === 0) throw new AdapterError(`${weightsPath}: it holds no LoRA tensors`);
+    const modules = new Map<string, AdapterModule>();
+    for (const [name, part] of parts) {
+      const module = completeModule(name, part, config, weightsPath, doesNotFit);
+      modules.set(name, pissaRank > 0 ? { ...module, initialRank: pissaRank } : module);
     }
-    if (modules.size === 0) throw new AdapterError(`${weightsPath}: it holds no LoRA tensors`);
-    for (const [name, module] of modules) {
-      if (!module.a || !module.b) throw doesNotFit(`${name} has no lora_${module.a ? 'B' : 'A'}.weight`);
-      const rank = module.a.shape[0]!;
-      if (module.b.shape[1] !== rank) {
-        throw doesNotFit(`${name} has rank ${rank} in lora_A and ${module.b.shape[1]} in lora_B`);
-      }
-      const expectedRank = fromPattern(raw.rank_pattern, name) ?? raw.r;
-      if (rank !== expectedRank) {
-        throw new AdapterError(
-          `${weightsPath}: ${name} has rank ${rank}, ${adapterConfigName} says ${expectedRank}`,
-        );
-      }
-      if (useDora !== (module.magnitude !== undefined)) {
-        throw new AdapterError(
-          `${weightsPath}: ${name} ${useDora ? 'lacks' : 'has'} a lora_magnitude_vector, ` +
-            `${adapterConfigName} says use_dora: ${useDora}`,
-        );
-      }
-      module.scaling = loraScaling(fromPattern(raw.alpha_pattern, name) ?? alpha, rank, useRslora);
-      if (pissaRank > 0) module.initialRank = pissaRank;
-    }
-    const targets = raw.target_modules;
     // whole layers may be left out on purpose
-    if (Array.isArray(targets) && (values.layers_to_transform ?? null) === null) {
-      assertComplete(targets, modules, shapes, doesNotFit);
-    }
-    const init = String(raw.init_lora_weights);
-    const known =
-      init.startsWith('pissa') || pissaRank > 0 ? 'pissa' : init === 'gaussian' ? init : 'default';
-    for (const method of ['olora', 'corda', 'loftq', 'lora_ga']) {
-      if (init.startsWith(method)) {
-        throw new AdapterError(
-          `${configPath}: init_lora_weights "${init}" changes the base and is not supported`,
-        );
-      }
+    if (Array.isArray(config.target_modules) && (config.layers_to_transform ?? null) === null) {
+      assertComplete(config.target_modules, modules, shapes, doesNotFit);
     }
     return {
-      options: {
-        // the rank and alpha that training began with; the file of a PiSSA adapter has twice the rank
-        rank: pissaRank || raw.r,
-        alpha: pissaRank ? (useRslora ? alpha / Math.SQRT2 : alpha / 2) : alpha,
-        dropout: raw.lora_dropout ?? 0,
-        targetModules: [...new Set(Array.from(modules.keys(), (name) => name.split('.').at(-1)!))],
-        useRslora,
-        useDora,
-        init: known,
-      },
-      modules: modules as Map<string, AdapterModule>,
-      pissaBase: init.startsWith('pissa'),
+      options: loraOptionsOf(config, pissaRank, modules),
+      modules,
+      pissaBase: String(config.init_lora_weights).startsWith('pissa'),
     };
   } finally {
     file.close();
   }
+}
+
+type AdapterConfig = FromSchema<typeof schema>;
+
+/** Reads adapter_config.json. @throws {AdapterError} for what is not supported */
+function readAdapterConfig(path: string): AdapterConfig {
+  const config = validate(readJson(path, "a PEFT adapter's configuration"), path);
+  if (config.peft_type !== 'LORA') {
+    throw new AdapterError(`${path}: peft_type "${config.peft_type}" found, expected "LORA"`);
+  }
+  for (const [name, accepted] of Object.entries(harmless)) {
+    const value = config[name] ?? accepted[0];
+    if (!accepted.includes(value) && !(Array.isArray(value) && value.length === 0)) {
+      throw new AdapterError(
+        `${path}: ${name} = ${JSON.stringify(value)} is not supported, expected ${accepted[0]}`,
+      );
+    }
+  }
+  const init = String(config.init_lora_weights);
+  if (['olora', 'corda', 'loftq', 'lora_ga'].some((method) => init.startsWith(method))) {
+    throw new AdapterError(`${path}: init_lora_weights "${init}" changes the base and is not supported`);
+  }
+  return config;
+}
+
+/** The tensors of a file by projection. @throws {AdapterError} for one that the base has no place for */
+function readModules(
+  file: SafetensorsFile,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  doesNotFit: Misfit,
+): Map<string, Partial<AdapterModule>> {
+  const modules = new Map<string, Partial<AdapterModule>>();
+  for (const [key, entry] of file.tensors) {
+    const [, name, part] = keyPattern.exec(key) ?? [];
+    const shape = name ? shapes.get(`${name}.weight`) : undefined;
+    if (!name || !part || shape?.length !== 2 || !name.endsWith('_proj')) {
+      throw doesNotFit(`there is no projection for its tensor ${key}`);
+    }
+    const [out, input] = shape as [number, number];
+    const rank = part === 'lora_A.weight' ? entry.shape[0]! : entry.shape[1]!;
+    const expected =
+      part === 'lora_A.weight' ? [rank, input] : part === 'lora_B.weight' ? [out, rank] : [out];
+    if (entry.shape.join() !== expected.join()) {
+      const words = part === 'lora_A.weight' ? `[rank, ${input}]` : `[${expected}]`;
+      throw doesNotFit(`${key} has shape [${entry.shape}], expected ${words}`);
+    }
+    const tensor = file.read(key) as AdapterModule['a'];
+    const module = modules.get(name) ?? {};
+    modules.set(name, module);
+    if (part === 'lora_A.weight') module.a = tensor;
+    else if (part === 'lora_B.weight') module.b = tensor;
+    else module.magnitude = tensor;
+  }
+  return modules;
+}
+
+/** A projection's part with its scaling. @throws {AdapterError} when it lacks a tensor, or is not what is configured */
+function completeModule(
+  name: string,
+  { a, b, magnitude }: Partial<AdapterModule>,
+  config: AdapterConfig,
+  weightsPath: string,
+  doesNotFit: Misfit,
+): AdapterModule {
+  if (!a || !b) throw doesNotFit(`${name} has no lora_${a ? 'B' : 'A'}.weight`);
+  const rank = a.shape[0]!;
+  if (b.shape[1] !== rank) throw doesNotFit(`${name} has rank ${rank} in lora_A and ${b.shape[1]} in lora_B`);
+  const expectedRank = fromPattern(config.rank_pattern, name) ?? config.r;
+  if (rank !== expectedRank) {
+    throw new AdapterError(
+      `${weightsPath}: ${name} has rank ${rank}, ${adapterConfigName} says ${expectedRank}`,
+    );
+  }
+  const { use_dora: useDora = false, use_rslora: useRslora = false } = config;
+  if (useDora !== (magnitude !== undefined)) {
+    throw new AdapterError(
+      `${weightsPath}: ${name} ${useDora ? 'lacks' : 'has'} a lora_magnitude_vector, ` +
+        `${adapterConfigName} says use_dora: ${useDora}`,
+    );
+  }
+  const alpha = fromPattern(config.alpha_pattern, name) ?? config.lora_alpha ?? DEFAULT_ALPHA;
+  const scaling = loraScaling(alpha, rank, useRslora);
+  return magnitude ? { a, b, magnitude, scaling } : { a, b, scaling };
+}
+
+/** The options that training began with. @param pissaRank half of the file's rank; 0 where the base is untouched */
+function loraOptionsOf(
+  config: AdapterConfig,
+  pissaRank: number,
+  modules: ReadonlyMap<string, unknown>,
+): LoraOptions {
+  const { lora_alpha: alpha = DEFAULT_ALPHA, use_rslora: useRslora = false } = config;
+  const init = String(config.init_lora_weights);
+  return {
+    rank: pissaRank || config.r,
+    alpha: pissaRank ? (useRslora ? alpha / Math.SQRT2 : alpha / 2) : alpha,
+    dropout: config.lora_dropout ?? 0,
+    targetModules: [...new Set(Array.from(modules.keys(), (name) => name.split('.').at(-1)!))],
+    useRslora,
+    useDora: config.use_dora ?? false,
+    init: init.startsWith('pissa') || pissaRank > 0 ? 'pissa' : init === 'gaussian' ? 'gaussian' : 'default',
+  };
 }
 
 /** A value that PEFT sets for modules whose name ends in, or matches, a pattern. */
@@ -200,7 +235,7 @@ function assertComplete(
   targets: readonly string[],
   modules: ReadonlyMap<string, unknown>,
   shapes: ReadonlyMap<string, readonly number[]>,
-  doesNotFit: (what: string) => AdapterError,
+  doesNotFit: Misfit,
 ): void {
   // patterns of names leave out layers on purpose; a gap after the last layer is a misfit
   const layerOf = (name: string) => Number(/\.layers\.(\d+)\./.exec(name)?.[1] ?? -1);
