@@ -8,7 +8,7 @@
  */
 import { createHook, executionAsyncResource } from 'node:async_hooks';
 import { promiseHooks } from 'node:v8';
-import { internalBinding } from '../host/signals.js';
+import { clearStack, forgetId, replacePromiseHooks } from './async-ids.js';
 
 /** A cell while it runs and afterwards, for what it has left behind. */
 export interface Cell {
@@ -37,22 +37,12 @@ class Stamp extends (giveBack as unknown as new (target: object) => object) {
   }
 }
 
-/** The parts of Node's `async_wrap` that an interrupt needs. */
-interface AsyncWrap {
-  async_hook_fields: Uint32Array;
-  constants: { kCheck: number; kInit: number };
-  clearAsyncIdStack(): void;
-  setPromiseHooks?(...hooks: unknown[]): void;
-}
-
 /** The cell of the promise reaction or of the synchronous code that runs. */
 let current: Cell | undefined;
 let last: Cell | undefined;
-let asyncWrap: AsyncWrap | undefined;
 
 /** Begins to follow cells through asynchronous code. Once per process, before the first cell. */
 export function trackCells(): void {
-  asyncWrap = internalBinding('async_wrap') as AsyncWrap | undefined;
   createHook({
     init(_id, type, _trigger, resource: object) {
       if (type !== 'PROMISE') Stamp.put(resource, owner());
@@ -60,10 +50,10 @@ export function trackCells(): void {
   }).enable();
   const before: (Cell | undefined)[] = [];
   const hooks = {
-    init(promise: Promise<unknown>) {
+    init(promise: object) {
       Stamp.put(promise, owner());
     },
-    before(promise: Promise<unknown>) {
+    before(promise: object) {
       before.push(current);
       current = Stamp.read(promise);
     },
@@ -72,10 +62,7 @@ export function trackCells(): void {
     },
   };
   promiseHooks.createHook(hooks);
-  // enabling Node's hook above has switched on Node's hooks for promises too: they are what must not run
-  asyncWrap?.setPromiseHooks?.(hooks.init, hooks.before, hooks.after, undefined);
-  // Node checks that callbacks begin and end in pairs, and aborts where one was terminated; enabling sets it, too
-  if (asyncWrap !== undefined) asyncWrap.async_hook_fields[asyncWrap.constants.kCheck] = 0;
+  replacePromiseHooks(hooks);
   resetStack = () => {
     before.length = 0;
   };
@@ -87,16 +74,14 @@ let resetStack = () => {};
 export function forgetInterrupted(): void {
   current = undefined;
   resetStack();
-  asyncWrap?.clearAsyncIdStack();
+  clearStack();
 }
 
 /**
- * Runs a callback of `process.nextTick` so that it can be terminated. Node keeps the tick on its stack of async
- * ids while the callback runs, and aborts the process where it is left there; so it is taken away before, unless
- * the person's code uses `AsyncLocalStorage`, which needs it.
+ * Runs a callback of `process.nextTick` so that it can be terminated: Node keeps the tick's id while it runs.
  */
 export function runTick(cell: Cell, callback: () => void): void {
-  if (asyncWrap?.async_hook_fields[asyncWrap.constants.kInit] === 1) asyncWrap.clearAsyncIdStack();
+  forgetId();
   inCell(cell, callback, false);
 }
 

@@ -15,6 +15,11 @@ const ENDLESS = {
   'loop in a timer': 'setTimeout(() => { while (true) {} }, 5); await sleep(100000);',
   'loop in an immediate': 'setImmediate(() => { while (true) {} }); await sleep(100000);',
   'loop in a tick': 'process.nextTick(() => { while (true) {} }); await sleep(100000);',
+  'loop in a microtask': 'queueMicrotask(() => { while (true) {} }); await sleep(100000);',
+  'loop in an async resource':
+    "new (require('async_hooks').AsyncResource)('own').runInAsyncScope(() => { while (true) {} });",
+  'loop in an async resource after an await':
+    "await null; new (require('async_hooks').AsyncResource)('own').runInAsyncScope(() => { while (true) {} });",
   'loop in a callback of fs':
     "require('fs').readFile('/etc/hosts', () => { while (true) {} }); await sleep(100000);",
   'loop after a promise of fs': "await require('fs').promises.readFile('/etc/hosts'); while (true) {}",
@@ -125,5 +130,43 @@ describe('interrupt', () => {
     kernel.send({ type: 'interrupt' });
     expect((await first.done).outcome.status).toBe('error');
     expect((await second.done).text).toBe("'kept2'");
+  });
+});
+
+describe('interrupt where AsyncLocalStorage is used', () => {
+  beforeAll(async () => {
+    await kernel.value(`
+      const store = new (require('async_hooks').AsyncLocalStorage)();
+      const follow = () => store.run('here', async () => {
+        const seen = [store.getStore()];
+        await null; seen.push(store.getStore());
+        await sleep(1); seen.push(store.getStore());
+        await new Promise<void>((done) => setTimeout(async () => { await null; seen.push(store.getStore()); done() }));
+        await new Promise<void>((done) => process.nextTick(() => queueMicrotask(() => { seen.push(store.getStore()); done() })));
+        await require('fs').promises.stat('/').then(() => seen.push(store.getStore()));
+        await Promise.all([1, 2].map((n) => store.run(n, async () => { await sleep(n); seen.push(store.getStore()) })));
+        return seen.join() + store.getStore();
+      });
+      await follow()`);
+  });
+
+  it.each(Object.entries(ENDLESS))('stops a %s, and the stores are found', async (_name, code) => {
+    const { done } = kernel.start(`store.run('lost', async () => { await null; });
+      await store.run('lost', async () => { console.log('began'); ${code} })`);
+    await kernel.until((answer) => answer.type === 'output');
+    await sleep(30);
+    kernel.send({ type: 'interrupt' });
+    expect((await done).outcome).toMatchObject({ status: 'error', ename: 'KernelInterrupted' });
+    expect(await kernel.value('(await follow()) + store.getStore()')).toBe(
+      "'here,here,here,here,here,here,1,2hereundefined'",
+    );
+  });
+
+  it('late errors and output still belong to their cells', async () => {
+    const { id } = kernel.start(
+      "setTimeout(async () => { await null; throw new Error('late') }, 5); undefined",
+    );
+    await kernel.value('await sleep(50)');
+    expect(kernel.lateErrors.at(-1)).toMatchObject({ id, error: { evalue: 'late' } });
   });
 });
