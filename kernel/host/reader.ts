@@ -1,5 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { FromEngine } from '../contract.js';
 import { type Channel, RecordKind, type RingRecord } from './channel.js';
 import type { NativeReader } from './native-output.js';
@@ -11,6 +11,8 @@ const MAX_TEXT = 512 * 1024;
 const GATHER_MS = 8;
 /** How much may wait on the transport's side before it stops taking from the ring, in bytes. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+/** How long messages are handed over before this thread hears of anything else, such as an interrupt, in ms. */
+const TURN_MS = 10;
 /** How often the pipes of child processes and native libraries are looked at: in a cell, and between cells. */
 const BUSY_MS = 15;
 const IDLE_MS = 150;
@@ -56,6 +58,7 @@ export class OutputReader {
 
   async #pump(): Promise<void> {
     this.#pumping = true;
+    let turn = performance.now();
     let text = '';
     let stream: 'stdout' | 'stderr' = 'stdout';
     const flush = async () => {
@@ -66,6 +69,11 @@ export class OutputReader {
       await this.#hand({ type: 'output', id: this.#owner, output });
     };
     for (;;) {
+      // a cell may print without end, and waiting for a handler that is done at once is no turn of the loop
+      if (performance.now() - turn > TURN_MS) {
+        await nextTurn();
+        turn = performance.now();
+      }
       const record = this.#next();
       if (record === undefined) {
         // many small pieces in quick succession become one message; the wait is in steps, so that `done` is not late

@@ -104,6 +104,8 @@ describe('interrupt', () => {
     'a loop': 'while (true) {}',
     'a loop after await': 'await null; while (true) {}',
     'a promise that never settles': 'await new Promise(() => {})',
+    'a flood of large outputs':
+      "const big = 'y'.repeat(3e6); for (;;) { display({ 'text/plain': big }, { raw: true }); await null }",
     'an async loop': 'for (;;) await new Promise((r) => setTimeout(r, 5))',
   };
   for (const [name, code] of Object.entries(cells)) {
