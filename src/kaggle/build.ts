@@ -55,7 +55,7 @@ export interface BuiltNotebook {
 }
 
 /** Enough of a hash to tell versions of a file apart; every digit costs the notebook a byte. */
-export const shortHash = (data: Uint8Array): string => sha256(data).slice(0, 12);
+export const shortHash = (data: Uint8Array): string => sha256(data).slice(0, 8);
 
 /** The readable source as it is now, and the rooms in it. */
 export async function currentSource(root = packageRoot()) {

@@ -50,9 +50,9 @@ const standIns: Readonly<Record<string, string>> = {
     "import { createRequire } from 'node:module'; export default createRequire(import.meta.url)('#koffi');",
 };
 
-/** Parts of sucrase for other languages than TypeScript, and its check of options. */
+/** Parts of sucrase for other languages than TypeScript and for older engines, and its check of options. */
 const UNUSED_SUCRASE =
-  /\/(plugins\/flow|plugins\/jsx(\/.*)?|FlowTransformer|JSXTransformer|React\w+Transformer|JestHoistTransformer|CJSImport\w+|computeSourceMap|Options-gen-types|formatTokens)$/;
+  /\/(plugins\/flow|plugins\/jsx(\/.*)?|FlowTransformer|JSXTransformer|React\w+Transformer|JestHoistTransformer|(OptionalChainingNullish|NumericSeparator|OptionalCatchBinding)Transformer|CJSImport\w+|computeSourceMap|Options-gen-types|formatTokens)$/;
 
 /** Operations of tfjs that no language model has: convolutions, pictures, spectra, strings, sparse and ragged tensors. */
 const UNUSED_TFJS =
