@@ -159,11 +159,12 @@ export class Engine {
         this.#modules.importForCell(code, cell.name, this.#global.fileName),
       );
       if ('error' in imported) return { status: 'error', ...imported.error };
-      if (cell.abandoned) return undefined;
       this.#global.imported = imported.bindings;
     }
     // an interrupt may drop the microtasks that are queued, and none of them shall be the kernel's
     await new Promise(nextTurn);
+    // an interrupt may come before the code begins, which nobody would stop any more
+    if (cell.abandoned) return undefined;
     const evaluation = inCell(cell, () => {
       this.#isEvaluating = true;
       try {

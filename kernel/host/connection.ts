@@ -20,6 +20,8 @@ export interface ConnectionData {
 
 /** How long the main thread may take to hear of an interrupt before its execution is terminated, in ms. */
 const HEAR_MS = 20;
+/** The same where no cell runs: what is terminated by mistake is then the beginning of the next one, in ms. */
+const HEAR_IDLE_MS = 500;
 /** How long it then may take to come to itself, in ms. */
 const RETRY_MS = 60;
 /** After how many attempts to terminate the child processes are interrupted. */
@@ -92,16 +94,19 @@ class Connection implements EngineConnection {
   #abandon(id: string, heard: number, attempt: number): void {
     const isOver = () => this.#channel.interruptsHeard !== heard || (id !== '' && this.#cells[0] !== id);
     this.#data.requests.postMessage({ type: 'abandon', id } satisfies ToEngine);
-    setTimeout(() => {
-      if (isOver()) return;
-      if (!this.#channel.isCritical) {
-        this.#session?.post('Runtime.terminateExecution');
-        if (attempt === CHILDREN_ATTEMPT) signalDescendants('SIGINT');
-      }
-      setTimeout(() => {
-        if (!isOver()) this.#abandon(id, heard, attempt + 1);
-      }, RETRY_MS);
-    }, HEAR_MS);
+    setTimeout(
+      () => {
+        if (isOver()) return;
+        if (!this.#channel.isCritical) {
+          this.#session?.post('Runtime.terminateExecution');
+          if (attempt === CHILDREN_ATTEMPT) signalDescendants('SIGINT');
+        }
+        setTimeout(() => {
+          if (!isOver()) this.#abandon(id, heard, attempt + 1);
+        }, RETRY_MS);
+      },
+      id === '' ? HEAR_IDLE_MS : HEAR_MS,
+    );
   }
 
   input(text: string | undefined): void {
