@@ -99,11 +99,19 @@ describe('interrupt', () => {
     expect(await kernel.value('kept')).toBe("'kept'");
   });
 
+  it('that comes before the code begins keeps it from beginning', async () => {
+    // long enough that it comes while the cell is being made ready
+    const long = Array.from({ length: 20_000 }, (_, i) => `let name${i} = ${i};`).join('\n');
+    const { done } = kernel.start(`${long}\nwhile (true) {}`);
+    kernel.send({ type: 'interrupt' });
+    expect((await done).outcome).toMatchObject({ status: 'error', ename: 'KernelInterrupted' });
+    expect(await kernel.value('kept')).toBe("'kept'");
+  });
+
   it('stops what a cell has left behind and what keeps the kernel from the next one', async () => {
-    expect(
-      (await kernel.run("setTimeout(() => { console.log('spins'); while (true) {} }, 5)")).outcome.status,
-    ).toBe('ok');
-    await kernel.until((answer) => answer.type === 'output');
+    const began = kernel.until((answer) => answer.type === 'output');
+    await kernel.value("setTimeout(() => { console.log('spins'); while (true) {} }, 5); undefined");
+    await began;
     kernel.send({ type: 'interrupt' });
     expect(await kernel.value('kept')).toBe("'kept'");
   });
