@@ -8,8 +8,10 @@
  */
 import { isMainThread } from 'node:worker_threads';
 import { loadAmaro, stripTypes } from '../engine/strip.js';
+import { exposeInternals } from '../host/internals.js';
 import { startBridge } from './start.js';
 
+if (isMainThread) exposeInternals();
 startBridge(__filename, stripTypes);
 // now, while the transport thread starts, and not when the first cell waits for it
 if (isMainThread) loadAmaro();

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { isMainThread } from 'node:worker_threads';
 import type { Stripper } from '../engine/strip.js';
 import { startHost } from '../host/host.js';
+import { INTERNALS_FLAG } from '../host/internals.js';
 import { canRedirect } from '../host/native-output.js';
 import { serveLines } from './serve-lines.js';
 
@@ -22,7 +23,8 @@ export function startBridge(file: string, strip: Stripper): void {
   } else if (canRedirect()) {
     startHost({ worker: file, transport: undefined, strip });
   } else {
-    const child = spawn(process.execPath, [...process.execArgv, file, MOVED], {
+    // a process that starts itself anew keeps no other streams than the three
+    const child = spawn(process.execPath, [INTERNALS_FLAG, ...process.execArgv, file, MOVED], {
       stdio: ['ignore', 2, 2, 0, 1],
     });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));

@@ -5,7 +5,7 @@
  * lets run for the person, has its resource there but no id: a resource may be left behind.
  */
 import { AsyncResource, createHook, executionAsyncResource } from 'node:async_hooks';
-import { internalBinding } from '../host/signals.js';
+import { internalBinding } from '../host/internals.js';
 
 /** V8's hooks for promises; each is called with the promise. */
 export interface PromiseHooks {

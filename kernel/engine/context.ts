@@ -51,6 +51,10 @@ export function trackCells(): void {
   const before: (Cell | undefined)[] = [];
   const hooks = {
     init(promise: object) {
+      if (awaited !== undefined) {
+        awaited(promise);
+        awaited = undefined;
+      }
       Stamp.put(promise, owner());
     },
     before(promise: object) {
@@ -69,6 +73,23 @@ export function trackCells(): void {
 }
 
 let resetStack = () => {};
+
+/** Who is to be told of the next promise. */
+let awaited: ((promise: object) => void) | undefined;
+
+/** Runs `action` and returns the first promise that was made in it, if any. */
+export function firstPromiseOf(action: () => void): object | undefined {
+  let first: object | undefined;
+  awaited = (promise) => {
+    first = promise;
+  };
+  try {
+    action();
+  } finally {
+    awaited = undefined;
+  }
+  return first;
+}
 
 /** To be called after execution was terminated, outside of any cell: forgets what was interrupted half-way. */
 export function forgetInterrupted(): void {

@@ -1,4 +1,5 @@
 import { type Runtime, Session } from 'node:inspector';
+import { firstPromiseOf } from './context.js';
 
 /** How the evaluation of a cell went. */
 export type Evaluated = { value: unknown } | { thrown: unknown } | 'terminated';
@@ -18,6 +19,12 @@ type EvaluateAnswer = (error: Error | null, answer?: Runtime.EvaluateReturnType)
  */
 export class Evaluator {
   readonly #session = new Session();
+  /**
+   * The promises of cells that have not ended. The inspector answers when one of them is collected, which is within a
+   * collection of garbage, where newer V8s may not call anything and end the process. So none is: not that of a cell
+   * that waits for what never comes, and not that of one that was interrupted. They hold nothing of the cell's.
+   */
+  readonly #pending = new Set<object>();
   #received: unknown;
   #receiver: string | undefined;
 
@@ -28,9 +35,19 @@ export class Evaluator {
   /** Evaluates a cell; its synchronous part has run when this returns. */
   evaluate(expression: string): Promise<Evaluated> {
     return new Promise((resolve) => {
-      this.#post(
-        { expression, replMode: true, awaitPromise: true, silent: true, objectGroup: 'cell' },
-        (error, answer) => {
+      const parameters = {
+        expression,
+        replMode: true,
+        awaitPromise: true,
+        silent: true,
+        objectGroup: 'cell',
+      };
+      let promise: object | undefined;
+      let hasEnded = false;
+      promise = firstPromiseOf(() => {
+        this.#post(parameters, (error, answer) => {
+          hasEnded = true;
+          if (promise !== undefined) this.#pending.delete(promise);
           if (error || !answer) {
             resolve('terminated');
             return;
@@ -45,8 +62,9 @@ export class Evaluator {
             : { value: this.#value(result) };
           this.#session.post('Runtime.releaseObjectGroup', { objectGroup: 'cell' });
           resolve(evaluated);
-        },
-      );
+        });
+      });
+      if (promise !== undefined && !hasEnded) this.#pending.add(promise);
     });
   }
 

@@ -2,6 +2,7 @@ import { register } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { kernelFile, ownPackageName } from '../common/own-package.js';
+import { withoutWarnings } from '../host/internals.js';
 
 /** Addresses of what the kernel itself provides as modules. */
 export const BUILTIN_SCHEME = 'arclab-kernel:';
@@ -59,10 +60,13 @@ export class ModuleLoader {
     const names = Object.keys(this.#builtins);
     const name = ownPackageName();
     const own = { name, parts: name?.split('/').length, url: pathToFileURL(kernelFile).href };
-    register(`data:text/javascript,${encodeURIComponent(HOOKS)}`, {
-      data: { port: port2, builtins: names, own },
-      transferList: [port2],
-    });
+    // Node 26 wants hooks in this thread, which Node 20 does not have
+    withoutWarnings(() =>
+      register(`data:text/javascript,${encodeURIComponent(HOOKS)}`, {
+        data: { port: port2, builtins: names, own },
+        transferList: [port2],
+      }),
+    );
     port1.unref();
     port1.postMessage(
       names.map((name) => ({ url: BUILTIN_SCHEME + name, code: builtinModule(name, this.#builtins[name]!) })),

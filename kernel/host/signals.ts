@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { internalBinding } from './internals.js';
 
 /** What is used of Node's signal handles. */
 interface SignalHandle {
@@ -39,18 +40,5 @@ export function signalDescendants(signal: NodeJS.Signals, pid: number | 'self' =
     }
   } catch {
     // another system, or a child that has just ended
-  }
-}
-
-/** One of Node's inner modules, without the warning that comes with it; undefined where there is none. */
-export function internalBinding(name: string): unknown {
-  const quiet = process.noDeprecation;
-  process.noDeprecation = true;
-  try {
-    return (process as unknown as { binding(name: string): unknown }).binding(name);
-  } catch {
-    return undefined;
-  } finally {
-    process.noDeprecation = quiet;
   }
 }

@@ -3,9 +3,11 @@
  * thread, which runs cells, and the transport thread, which holds the connection.
  */
 import { isMainThread } from 'node:worker_threads';
+import { exposeInternals } from '../host/internals.js';
 
 async function main(): Promise<void> {
   if (!isMainThread) return (await import('./serve.js')).serveJupyter();
+  exposeInternals();
   const [{ startHost }, { stripTypes, loadAmaro }, { readConnection }, { UserError }] = await Promise.all([
     import('../host/host.js'),
     import('../engine/strip.js'),

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { useKernel } from '../bridge/client.js';
 
@@ -99,7 +100,7 @@ describe('errors', () => {
     ['throw { a: 1 }', '{ a: 1 }'],
     ['throw undefined', 'undefined'],
     ['await Promise.reject(null)', 'null'],
-    ['throw new Proxy({}, {})', '{}'],
+    ['throw new Proxy({}, {})', inspect(new Proxy({}, {}))],
   ])('that are none: %s', async (code, value) => {
     expect(await kernel.failure(code)).toMatchObject({ ename: 'Uncaught', evalue: value });
   });

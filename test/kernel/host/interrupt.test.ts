@@ -31,6 +31,18 @@ const ENDLESS = {
   'loop that catches everything': 'while (true) { try { while (true) {} } catch {} }',
 };
 
+it('may wait for what never comes while garbage is collected, and be interrupted after that', async () => {
+  const { done } = kernel.start(
+    `console.log('began'); const { setFlagsFromString } = require('v8'); setFlagsFromString('--expose-gc');
+     setTimeout(() => { const gc = require('vm').runInNewContext('gc'); gc(); gc(); console.log('collected'); }, 20);
+     await new Promise(() => {});`,
+  );
+  await kernel.until((answer) => answer.type === 'output' && JSON.stringify(answer).includes('collected'));
+  kernel.process.kill('SIGINT');
+  expect((await done).outcome).toMatchObject({ ename: 'KernelInterrupted' });
+  expect(await kernel.value("require('vm').runInNewContext('gc')(); kept")).toBe("'kept'");
+});
+
 describe.each(['message', 'SIGINT'] as const)('interrupt by %s', (way) => {
   it.each(Object.entries(ENDLESS))('stops a %s and keeps the values', async (_name, code) => {
     const { done } = kernel.start(`console.log('began'); ${code}`);
