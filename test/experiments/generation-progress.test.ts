@@ -26,7 +26,10 @@ function written(moments: readonly Partial<typeof progress>[], isTTY: boolean): 
   onNote!('a note');
   for (const moment of moments) onProgress!({ ...progress, ...moment });
   stop();
-  return String(stream.read() ?? '');
+  // newer Nodes give a chunk at a time
+  let text = '';
+  for (let chunk: unknown = stream.read(); chunk !== null; chunk = stream.read()) text += chunk;
+  return text;
 }
 
 test('elsewhere than on a terminal there is a line now and then', () => {
