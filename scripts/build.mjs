@@ -1,5 +1,13 @@
 // `npm run build`: AssemblyScript -> dist/kernels.wasm, TypeScript -> dist/*.cjs. Takes about three seconds.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -92,7 +100,9 @@ const entries = {
   'kernel-bridge': 'kernel/bridge/main.ts',
 };
 
-mkdirSync(join(root, 'dist'), { recursive: true });
+// the library is CommonJS in a package of ES modules, and its declarations have to say so
+mkdirSync(join(root, 'dist/types'), { recursive: true });
+writeFileSync(join(root, 'dist/types/package.json'), '{ "type": "commonjs" }\n');
 const present = Object.fromEntries(
   Object.entries(entries).filter(([, path]) => existsSync(join(root, path))),
 );

@@ -6,7 +6,7 @@
  * import { evaluate, fineTune, infer } from 'arclab';
  * const { checkpoint } = await fineTune({ modelPath: 'models/base', trainDatasets: [['train.json', 'output-from-examples-v1']], outputDir: 'models/01', maxSteps: 1000 });
  * await infer({ modelPath: 'models/base', adapterPath: checkpoint, datasetPath: 'val.json', outputFilepath: 'inference.json', predictionsPerTask: 8 });
- * console.log(evaluate({ inputFilepath: 'inference.json', datasetPath: 'val.json' }));
+ * console.log(evaluate({ inferenceFilepath: 'inference.json', datasetPath: 'val.json' }));
  */
 export * from './arc/index.js';
 export { UserError } from './common/errors.js';

@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { messageOf } from '../common/errors.js';
 import { readJson, writeFileAtomic } from '../common/files.js';
 import { DatasetError, MissingSolutionsError } from './errors.js';
 import type { Dataset, Grid, Sample, Task } from './types.js';
@@ -70,7 +69,7 @@ function addSolutions(dataset: Map<string, Task[]>, path: string): void {
       variants.map(({ train, test }) => {
         if (test.length !== grids.length) {
           throw new DatasetError(
-            `${path}: at /${id}: expected ${test.length} solutions, one for each test input of the challenges ` +
+            `${path}: at /${id}: expected ${test.length} ${test.length === 1 ? 'solution' : 'solutions'}, one for each test input of the challenges ` +
               `file, found ${grids.length}`,
           );
         }
@@ -175,18 +174,14 @@ function toEntry(variants: readonly Task[]): unknown {
 /** Writes one line per task, so that differences can be read. */
 function writeLines(path: string, entries: Iterable<readonly [string, unknown]>): void {
   const lines = Array.from(entries, ([id, entry]) => `${JSON.stringify(id)}:${JSON.stringify(entry)}`);
-  try {
-    writeFileAtomic(path, `{${lines.join(',\n')}}\n`);
-  } catch (error) {
-    throw new DatasetError(`${path}: cannot write the data set: ${messageOf(error)}`);
-  }
+  writeFileAtomic(path, `{${lines.join(',\n')}}\n`);
 }
 
 /**
  * Writes a data set that {@link loadDataset} reads back equal: one task, a list of variants or a list of
  * samples per id. A file named `…challenges.json` gets no test outputs; those that are known go to
  * `…solutions.json` beside it, as Kaggle does (ids with a single variant only).
- * @throws {DatasetError} when test outputs would be lost, or the file cannot be written.
+ * @throws {UserError} when test outputs would be lost, or the file cannot be written.
  */
 export function saveDataset(path: string, dataset: Dataset): void {
   const solutions = solutionsPath(path);

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Help, InvalidArgumentError, Option } from 'commander';
 import { floatTypes } from '../tensors/precision.js';
 
 /** One command of the program, in a file of its own under `commands/`. */
@@ -10,13 +10,21 @@ export interface CommandFile {
   run(args: string[], options: any): Promise<void>;
 }
 
-/** Parses an integer of at least `minimum` from a flag. */
-export function integer(minimum = Number.MIN_SAFE_INTEGER): (text: string) => number {
+/** Parses an integer in [minimum, maximum] from a flag. */
+export function integer(
+  minimum = Number.MIN_SAFE_INTEGER,
+  maximum = Number.MAX_SAFE_INTEGER,
+): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isInteger(value) || value < minimum) {
-      const least = minimum === Number.MIN_SAFE_INTEGER ? 'an integer' : `an integer of at least ${minimum}`;
-      throw new InvalidArgumentError(`Expected ${least}.`);
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < minimum || value > maximum) {
+      const range =
+        maximum !== Number.MAX_SAFE_INTEGER
+          ? ` from ${minimum} to ${maximum}`
+          : minimum !== Number.MIN_SAFE_INTEGER
+            ? ` of at least ${minimum}`
+            : '';
+      throw new InvalidArgumentError(`Expected an integer${range}.`);
     }
     return value;
   };
@@ -55,8 +63,25 @@ export function backendOptions(command: Command): void {
     );
 }
 
+/** `--name`, which help shows together with its `--no-name`. */
+class Toggle extends Option {}
+
 /** Declares `--name` and `--no-name` with a default; without one, an option that is not given is undefined. */
 export function toggle(command: Command, name: string, description: string, byDefault?: boolean): void {
-  command.addOption(new Option(`--${name}`, description).default(byDefault));
-  command.addOption(new Option(`--no-${name}`, `turn --${name} off`));
+  const shown = new Toggle(`--${name}`, description);
+  if (byDefault !== undefined) shown.default(byDefault, byDefault ? 'on' : 'off');
+  command.addOption(shown).addOption(new Option(`--no-${name}`).hideHelp());
 }
+
+/** Characters that terms may take before their description begins in a line of its own. */
+const TERM_WIDTH = 30;
+
+/** How help is laid out. */
+export const helpLayout: Partial<Help> = {
+  optionTerm: (option) => (option instanceof Toggle ? `--[no-]${option.name()}` : option.flags),
+  padWidth: (command, helper) => Math.min(TERM_WIDTH, Help.prototype.padWidth.call(helper, command, helper)),
+  formatItem(term, width, description, helper) {
+    const item = (shown: string) => Help.prototype.formatItem.call(helper, shown, width, description, helper);
+    return term.length <= width ? item(term) : `  ${term}\n${item('')}`;
+  },
+};

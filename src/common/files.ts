@@ -9,16 +9,29 @@ export function temporaryName(path: string): string {
   return `${path}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
-/** Writes a file so that a reader sees either the old content or the whole new one. Makes missing folders. */
+/** What the operating system has against something, without the call and the file that Node adds to it. */
+export function systemReason(error: unknown): string | undefined {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (!(error instanceof Error) || code === undefined || syscall === undefined) return undefined;
+  return error.message.replace(/^[A-Z0-9_]+: /, '').replace(new RegExp(`, ${syscall}( '.*)?$`, 's'), '');
+}
+
+/**
+ * Writes a file so that a reader sees either the old content or the whole new one. Makes missing folders.
+ * @throws {UserError} naming the file when it cannot be written, as on a full disk
+ */
 export function writeFileAtomic(path: string, data: string | Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true });
   const temporary = temporaryName(path);
   try {
-    writeFileSync(temporary, data);
-    renameSync(temporary, path);
+    mkdirSync(dirname(path), { recursive: true });
+    try {
+      writeFileSync(temporary, data);
+      renameSync(temporary, path);
+    } finally {
+      rmSync(temporary, { force: true });
+    }
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    throw new UserError(`${path}: cannot write: ${systemReason(error) ?? messageOf(error)}`);
   }
 }
 
@@ -30,7 +43,11 @@ export function readText(path: string, what = 'a text file'): string {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const reason =
-      code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a folder' : messageOf(error);
+      code === 'ENOENT'
+        ? 'no such file'
+        : code === 'EISDIR'
+          ? 'it is a folder'
+          : (systemReason(error) ?? messageOf(error));
     throw new UserError(`${path}: cannot read ${what}: ${reason}`);
   }
 }
@@ -38,6 +55,7 @@ export function readText(path: string, what = 'a text file'): string {
 /** Reads and parses a JSON file. @throws {UserError} naming the file when it is missing or is not JSON. */
 export function readJson(path: string, what = 'a JSON file'): unknown {
   const text = readText(path, what);
+  if (text.trim() === '') throw new UserError(`${path}: expected ${what}, found an empty file`);
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -62,7 +80,7 @@ export function assertWritableFolder(path: string, flag: string): void {
     writeFileSync(probe, '');
     rmSync(probe);
   } catch (error) {
-    throw new UserError(`${flag}: cannot write to ${path}: ${messageOf(error)}`);
+    throw new UserError(`${flag}: cannot write to ${path}: ${systemReason(error) ?? messageOf(error)}`);
   }
 }
 

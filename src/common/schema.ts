@@ -25,6 +25,12 @@ function expectation({ keyword, params, message = 'is wrong' }: ErrorObject): st
       return `must have at most ${params.limit} items`;
     case 'minProperties':
       return 'must not be empty';
+    case 'minimum':
+      return `must be at least ${params.limit}`;
+    case 'maximum':
+      return `must be at most ${params.limit}`;
+    case 'type':
+      return `must be ${[params.type].flat().join(' or ')}`;
     default:
       return message;
   }

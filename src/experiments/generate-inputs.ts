@@ -86,7 +86,12 @@ export async function generateInputs(
   const tasks = new Map([...dataset].map(([taskId, variants]) => [taskId, variants[0]!]));
   const inputs = [o.datasetPath];
   if (o.outputFilepath !== undefined) assertWritableFile(o.outputFilepath, '--output_filepath', inputs);
-  if (o.htmlFilepath !== undefined) assertWritableFile(o.htmlFilepath, '--html_filepath', inputs);
+  if (o.htmlFilepath !== undefined)
+    assertWritableFile(
+      o.htmlFilepath,
+      '--html_filepath',
+      [...inputs, o.outputFilepath ?? ''].filter(Boolean),
+    );
   const session = await openPrompts(o);
   const prompts = session.builder(kind);
   const maxNewTokens = o.maxOutputTokens ?? session.mostGridTokens;

@@ -10,7 +10,7 @@ import { assertWritableFolder } from '../common/files.js';
  */
 export function assertWritableFile(path: string, flag: string, inputs: readonly string[] = []): void {
   if (inputs.some((input) => resolve(input) === resolve(path))) {
-    throw new UserError(`${flag} ${path}: expected a new file, found one that this command reads`);
+    throw new UserError(`${flag} ${path}: expected a new file, found one that this command reads or writes`);
   }
   if (existsSync(path) && statSync(path).isDirectory()) {
     throw new UserError(`${flag} ${path}: expected the name of a file, found a folder`);

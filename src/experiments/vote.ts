@@ -72,7 +72,7 @@ export function voteOnPredictions(options: VoteOnPredictionsOptions): VoteResult
   const inputs = [inputFilepath, ...(datasetPath === undefined ? [] : [datasetPath])];
   assertWritableFile(outputFilepath, '--output_filepath', inputs);
   if (submissionFilepath !== undefined && tasks !== undefined) {
-    assertWritableFile(submissionFilepath, '--submission_filepath', inputs);
+    assertWritableFile(submissionFilepath, '--submission_filepath', [...inputs, outputFilepath]);
     saveSubmission(submissionFilepath, buildSubmission(answers, tasks), tasks);
   }
   saveAnswers(outputFilepath, answers);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FromSchema } from 'json-schema-to-ts';
 import { readJson } from '../common/files.js';
@@ -92,6 +93,11 @@ const validate = compileSchema<RawConfig>(configSchema, 'a model configuration')
 /** Reads `config.json` of a model folder. @throws {UserError} that says what is missing or not supported. */
 export function readConfig(folder: string): DecoderConfig {
   const path = join(folder, 'config.json');
+  if (!existsSync(path) && existsSync(join(folder, 'adapter_config.json'))) {
+    throw new ModelFileError(
+      `${folder}: expected a model, found an adapter; give it with --adapter_path, and its base with --model_path`,
+    );
+  }
   return parseConfig(readJson(path, "a model's config.json"), path);
 }
 

@@ -131,6 +131,9 @@ function readHeader(path: string, descriptor: number) {
   const lengthBytes = Buffer.alloc(8);
   readFully(descriptor, lengthBytes, 0);
   const length = Number(lengthBytes.readBigUInt64LE());
+  if (lengthBytes.toString('latin1') === 'version ') {
+    throw damaged('it is a pointer of git-lfs to the weights; fetch them with `git lfs pull`');
+  }
   if (length > 100_000_000) throw damaged(`its header claims ${length} bytes`);
   const dataStart = 8 + length;
   if (dataStart > size) throw truncated(path, `its header needs ${dataStart} bytes, the file has ${size}`);

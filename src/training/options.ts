@@ -200,6 +200,11 @@ export function fineTuneConfig(options: FineTuneOptions): FineTuneConfig {
   if (o.useLora && o.useDora && o.loraWeightInitialization === 'pissa' && o.adapterPath === undefined) {
     throw new TrainingOptionsError('--use_dora cannot be combined with --lora_weight_initialization pissa');
   }
+  if (!o.useLora && (o.useDora || o.useRslora)) {
+    throw new TrainingOptionsError(
+      `--no-use_lora trains all weights and has no adapter for ${o.useDora ? '--use_dora' : '--use_rslora'}; leave one of the two out`,
+    );
+  }
   if (o.adapterPath !== undefined && !o.useLora) {
     throw new TrainingOptionsError(
       '--adapter_path cannot be combined with --no-use_lora; merge the adapter first',

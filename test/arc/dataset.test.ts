@@ -145,7 +145,7 @@ describe('loadDataset', () => {
   it('says what is wrong with solutions', () => {
     const path = write('wrong_challenges.json', { x: { train: [sample], test: [{ input: a }] } });
     const solutions = write('wrong_solutions.json', { x: [a, b] });
-    expect(errorOf(() => loadDataset(path)).message).toContain(`${solutions}: at /x: expected 1 solutions`);
+    expect(errorOf(() => loadDataset(path)).message).toContain(`${solutions}: at /x: expected 1 solution,`);
     expect(errorOf(() => loadDataset(solutions)).message).toContain('wrong_challenges.json');
     write('wrong_solutions.json', { x: [[[1, 2], [3]]] });
     expect(errorOf(() => loadDataset(path)).message).toMatch(/wrong_solutions\.json: ragged grid at \/x\/0/);

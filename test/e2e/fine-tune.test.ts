@@ -248,7 +248,7 @@ test.each([
   });
   onTestFinished(() => spy.mockRestore());
   expect(await main(flags)).toBe(0);
-  expect(written).toContain('--remove-train-samples-to-fit-max-seq-len');
+  expect(written).toContain('--[no-]remove-train-samples-to-fit-max-seq-len');
 });
 
 test.each([

@@ -174,7 +174,7 @@ function configure(command: Command): void {
     .option(
       '--workers <n>',
       'threads that make samples ahead of time; 0 = none',
-      integer(0),
+      integer(0, 64),
       defaults.workers,
     );
 }

@@ -49,8 +49,8 @@ async function run(_args: string[], options: GenerateInputsOptions & { verbose: 
     // where no file keeps them, they are shown
     if (options.verbose || options.outputFilepath === undefined) printGrids(grids);
     process.stdout.write(
-      `drawn: ${drawn} grids: ${valid} different: ${different} new: ${fresh} ` +
-        `equal to given ones: ${different - fresh}\n`,
+      `${drawn} answers: ${valid} grids, ${different} different, ${fresh} new, ` +
+        `${different - fresh} equal to given ones\n`,
     );
     if (options.outputFilepath) process.stdout.write(`${options.outputFilepath}\n`);
   } finally {

@@ -12,7 +12,7 @@ export default {
       .option('--max-steps <n>', 'optimizer steps', integer(1))
       .option('--train-tasks <n>', 'tasks to learn from', integer(1))
       .option('--val-tasks <n>', 'tasks to be measured on', integer(1))
-      .option('--predictions-per-task <n>', 'predictions for each test input', integer(1))
+      .option('--predictions-per-task <n>', 'predictions for each test input', integer(1, 100_000))
       .option('--seed <n>', 'seed of everything', integer())
       .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else wasm)');
   },

@@ -30,7 +30,7 @@ function configure(command: Command): void {
     .option(
       '--predictions-per-task <n>',
       'the most for each test input: the first of the plain task, the others of augmented ones',
-      integer(1),
+      integer(1, 100_000),
       defaults.predictionsPerTask,
     )
     .option(
