@@ -334,7 +334,7 @@ describe('arclab submit', () => {
     [['--fine_tune_share', '1'], /--fine_tune_share: expected a number between 0 and 1/],
     [['--backend', 'nothing'], /unknown backend "nothing"/],
     [['--prompt_version', 'input-from-inputs-mini'], /asks for input-from-inputs/],
-    [['--predictions_per_task', '0'], /integer of at least 1/],
+    [['--predictions_per_task', '0'], /an integer from 1 to 100000/],
   ])('%j is one line and exit code 2, and nothing is written', async (wrong, message) => {
     const outputDir = join(temporaryFolder(), 'out');
     const { code, output } = await start(flags(outputDir, ...wrong)).ended;
