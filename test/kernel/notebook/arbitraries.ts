@@ -52,11 +52,15 @@ const text = fc.array(
   { maxLength: 3 },
 );
 
+/** Values as they are read from JSON: writing −0 gives 0. */
+const json = (maxDepth: number) =>
+  fc.jsonValue({ maxDepth }).map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+
 const output = fc.oneof(
   fc.record({ output_type: fc.constant('stream'), name: fc.constantFrom('stdout', 'stderr'), text }),
   fc.record({
     output_type: fc.constant('execute_result'),
-    data: fc.record({ 'text/plain': text, 'application/json': fc.jsonValue({ maxDepth: 2 }) }),
+    data: fc.record({ 'text/plain': text, 'application/json': json(2) }),
     metadata: fc.constant({}),
     execution_count: fc.integer({ min: 1, max: 99 }),
   }),
@@ -75,7 +79,7 @@ const cell = fc.oneof(
     cell_type: fc.constant('code'),
     metadata: fc.record({
       tags: fc.constantFrom([], ['parameters'], ['a', 'b']),
-      odd: fc.jsonValue({ maxDepth: 1 }),
+      odd: json(1),
     }),
     source: text,
     outputs,
@@ -88,7 +92,7 @@ const cell = fc.oneof(
 export const notebook = fc
   .record({
     cells: fc.array(cell, { maxLength: 4 }),
-    metadata: fc.record({ title: fc.string(), extra: fc.jsonValue({ maxDepth: 2 }) }),
+    metadata: fc.record({ title: fc.string(), extra: json(2) }),
     nbformat: fc.constant(4),
     nbformat_minor: fc.constant(5),
   })
