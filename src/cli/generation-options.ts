@@ -3,6 +3,9 @@ import { inferDefaults as defaults } from '../experiments/infer.js';
 import type { AugmentationToggles } from '../experiments/predictions.js';
 import { backendOptions, integer, number, toggle } from './command.js';
 
+/** Parses how many predictions to make for a test input: a slip of the finger would take days. */
+export const predictionCount = integer(1, 100_000);
+
 /** What --prune_vocab does. */
 export const pruneVocabDescription =
   'embeddings and head only for the tokens that prompts and answers can have; probabilities add up over those';

@@ -84,14 +84,12 @@ export async function generateInputs(
   );
   const dataset = loadDataset(o.datasetPath);
   const tasks = new Map([...dataset].map(([taskId, variants]) => [taskId, variants[0]!]));
-  const inputs = [o.datasetPath];
-  if (o.outputFilepath !== undefined) assertWritableFile(o.outputFilepath, '--output_filepath', inputs);
-  if (o.htmlFilepath !== undefined)
-    assertWritableFile(
-      o.htmlFilepath,
-      '--html_filepath',
-      [...inputs, o.outputFilepath ?? ''].filter(Boolean),
-    );
+  const taken = [o.datasetPath];
+  if (o.outputFilepath !== undefined) {
+    assertWritableFile(o.outputFilepath, '--output_filepath', taken);
+    taken.push(o.outputFilepath);
+  }
+  if (o.htmlFilepath !== undefined) assertWritableFile(o.htmlFilepath, '--html_filepath', taken);
   const session = await openPrompts(o);
   const prompts = session.builder(kind);
   const maxNewTokens = o.maxOutputTokens ?? session.mostGridTokens;

@@ -5,18 +5,13 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { loadTasks } from '../../src/arc/dataset.js';
 import { generators } from '../../src/arc/generators/index.js';
 import { main } from '../../src/cli/main.js';
+import { catchPrinted } from '../cli/printed.js';
 
 let folder: string;
-let printed: string;
+let printed: { text: string };
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'arclab-generate-'));
-  printed = '';
-  const print = (text: unknown) => {
-    printed += String(text);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(print);
-  vi.spyOn(process.stderr, 'write').mockImplementation(print);
+  printed = catchPrinted();
 });
 afterEach(() => {
   vi.restoreAllMocks();
@@ -30,7 +25,7 @@ it('writes the same file for the same flags', async () => {
   expect(await main(['generate-tasks', '--output_filepath', second, ...flags])).toBe(0);
   expect(readFileSync(first)).toEqual(readFileSync(second));
   expect(loadTasks(first).size).toBe(20);
-  expect(printed).toContain(`${first}: 20 tasks`);
+  expect(printed.text).toContain(`${first}: 20 tasks`);
 });
 
 it('writes only the generators asked for', async () => {
@@ -42,7 +37,7 @@ it('writes only the generators asked for', async () => {
 
 it('lists every generator with its family and description', async () => {
   expect(await main(['generate-tasks', '--list'])).toBe(0);
-  const lines = printed.trim().split('\n');
+  const lines = printed.text.trim().split('\n');
   expect(lines).toHaveLength(Object.keys(generators).length);
   expect(lines).toContainEqual(expect.stringMatching(/^motion +gravity +Every coloured cell falls/));
 });
@@ -55,11 +50,11 @@ it.each([
 ])('ends %j with code 2 and no file', async (flags, words) => {
   const path = join(folder, 'a.json');
   expect(await main(['generate-tasks', '--output_filepath', path, ...flags])).toBe(2);
-  expect(printed).toContain(words);
+  expect(printed.text).toContain(words);
   expect(existsSync(path)).toBe(false);
 });
 
 it('asks for the file', async () => {
   expect(await main(['generate-tasks', '--count', '3'])).toBe(2);
-  expect(printed).toContain('--output_filepath');
+  expect(printed.text).toContain('--output_filepath');
 });

@@ -7,9 +7,10 @@ import { saveDataset } from '../../src/arc/dataset.js';
 import { main } from '../../src/cli/main.js';
 import { saveResults } from '../../src/evaluation/files.js';
 import { baseModelFolder } from '../../src/experiments/start.js';
+import { catchPrinted } from './printed.js';
 
 let folder: string;
-let printed: string;
+let printed: { text: string };
 const file = (name: string) => join(folder, name);
 const task = {
   train: [{ input: [[1]], output: [[2]] }],
@@ -22,13 +23,7 @@ beforeEach(() => {
   saveResults(file('inference.json'), [
     { taskId: 'a', testIndex: 0, grid: [[4]], logProb: -1, tokens: 2, augmentation: identityAugmentation },
   ]);
-  printed = '';
-  const print = (text: unknown) => {
-    printed += String(text);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(print);
-  vi.spyOn(process.stderr, 'write').mockImplementation(print);
+  printed = catchPrinted();
 });
 afterEach(() => {
   vi.restoreAllMocks();
@@ -38,8 +33,8 @@ afterEach(() => {
 /** Runs a command that has to end with code 2. @returns its one line */
 async function mistake(...args: string[]): Promise<string> {
   expect(await main(args)).toBe(2);
-  expect(printed.trim().split('\n')).toHaveLength(1);
-  return printed.trim();
+  expect(printed.text.trim().split('\n')).toHaveLength(1);
+  return printed.text.trim();
 }
 
 it('names the argument that is too many', async () => {
@@ -102,7 +97,7 @@ it('knows an adapter that is given as a model, and weights that git-lfs has not 
   mkdirSync(file('adapter'));
   writeFileSync(file('adapter/adapter_config.json'), '{}');
   expect(await infer(file('adapter'))).toContain('found an adapter; give it with --adapter_path');
-  printed = '';
+  printed.text = '';
   cpSync(baseModelFolder(), file('model'), { recursive: true });
   writeFileSync(
     file('model/model.safetensors'),
@@ -119,8 +114,8 @@ it('refuses DoRA without an adapter', async () => {
 
 it('shows a flag and its opposite in one line of help', async () => {
   expect(await main(['infer', '--help'])).toBe(0);
-  expect(printed).toMatch(/--\[no-\]constrained +let the model/);
-  expect(printed).not.toContain('turn --');
-  for (const line of printed.split('\n'))
+  expect(printed.text).toMatch(/--\[no-\]constrained +let the model/);
+  expect(printed.text).not.toContain('turn --');
+  for (const line of printed.text.split('\n'))
     if (!line.includes('GridShapeEncoder')) expect(line.length).toBeLessThanOrEqual(80);
 });

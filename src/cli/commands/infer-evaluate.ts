@@ -3,8 +3,13 @@ import { formatMetrics } from '../../evaluation/metrics.js';
 import { generationProgress } from '../../experiments/generation-progress.js';
 import { inferDefaults as defaults } from '../../experiments/infer.js';
 import { type InferEvaluateOptions, inferEvaluate } from '../../experiments/infer-evaluate.js';
-import { type CommandFile, integer } from '../command.js';
-import { augmentationOptions, decodingOptions, promptOptions } from '../generation-options.js';
+import type { CommandFile } from '../command.js';
+import {
+  augmentationOptions,
+  decodingOptions,
+  predictionCount,
+  promptOptions,
+} from '../generation-options.js';
 
 function configure(command: Command): void {
   command
@@ -19,7 +24,7 @@ function configure(command: Command): void {
     .option(
       '--predictions-per-task <n>',
       'for each test input: the first of the plain task, the others of augmented ones',
-      integer(1, 100_000),
+      predictionCount,
       defaults.predictionsPerTask,
     );
   promptOptions(command, {});

@@ -1,8 +1,14 @@
 import type { Command } from 'commander';
 import { describeSpeed, generationProgress } from '../../experiments/generation-progress.js';
 import { inferDefaults as defaults, type InferOptions, infer } from '../../experiments/infer.js';
-import { type CommandFile, integer } from '../command.js';
-import { augmentationOptions, decodingOptions, modelOptions, promptOptions } from '../generation-options.js';
+import type { CommandFile } from '../command.js';
+import {
+  augmentationOptions,
+  decodingOptions,
+  modelOptions,
+  predictionCount,
+  promptOptions,
+} from '../generation-options.js';
 
 function configure(command: Command): void {
   modelOptions(command);
@@ -15,7 +21,7 @@ function configure(command: Command): void {
     .option(
       '--predictions-per-task <n>',
       'for each test input: the first of the plain task, the others of augmented ones',
-      integer(1, 100_000),
+      predictionCount,
       defaults.predictionsPerTask,
     );
   promptOptions(command, defaults);

@@ -3,6 +3,7 @@ import { type StartOptions, start } from '../../experiments/start.js';
 import { trainingProgress } from '../../training/progress.js';
 import { colorsFor } from '../colors.js';
 import { type CommandFile, integer } from '../command.js';
+import { predictionCount } from '../generation-options.js';
 
 export default {
   configure(command) {
@@ -12,7 +13,7 @@ export default {
       .option('--max-steps <n>', 'optimizer steps', integer(1))
       .option('--train-tasks <n>', 'tasks to learn from', integer(1))
       .option('--val-tasks <n>', 'tasks to be measured on', integer(1))
-      .option('--predictions-per-task <n>', 'predictions for each test input', integer(1, 100_000))
+      .option('--predictions-per-task <n>', 'predictions for each test input', predictionCount)
       .option('--seed <n>', 'seed of everything', integer())
       .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else wasm)');
   },

@@ -14,7 +14,12 @@ import {
 import { submitProgress } from '../../experiments/submit-progress.js';
 import { formatDuration } from '../../training/progress.js';
 import { type CommandFile, integer, number } from '../command.js';
-import { augmentationOptions, decodingOptions, promptOptions } from '../generation-options.js';
+import {
+  augmentationOptions,
+  decodingOptions,
+  predictionCount,
+  promptOptions,
+} from '../generation-options.js';
 import { stoppable } from '../interrupts.js';
 import { adapterOptions } from '../training-options.js';
 
@@ -30,7 +35,7 @@ function configure(command: Command): void {
     .option(
       '--predictions-per-task <n>',
       'the most for each test input: the first of the plain task, the others of augmented ones',
-      integer(1, 100_000),
+      predictionCount,
       defaults.predictionsPerTask,
     )
     .option(
