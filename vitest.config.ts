@@ -1,10 +1,45 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-export default defineConfig({
+/**
+ * `npm run test:unit` is what a person runs between two edits: no flow, no notebook, no kernel process, no whole model; `npm test`
+ * proves a change on a machine with nothing but Node; `npm run test:full` adds what takes minutes.
+ */
+const SLOW = ['test/notebooks/**', 'test/**/*.slow.test.ts'];
+const WHOLE_PROCESSES = [
+  'test/api.test.ts',
+  'test/e2e/**',
+  'test/kaggle/**',
+  'test/runtimes/**',
+  ...testsWithKernels(),
+];
+
+/** Tests that load or train models, over all families and backends, and one of locks between processes. */
+const WHOLE_MODELS = [
+  'test/parity/**',
+  'test/session/{search,session,task-tuning}.test.ts',
+  'test/experiments/values.test.ts',
+  'test/models/{adapter,attach,decoder}.test.ts',
+  'test/training/{best,fine-tune}.test.ts',
+  'test/common/lock.test.ts',
+];
+
+/** Tests of the kernel that start one, or a program that does: they import a client of its, or what installs it. */
+function testsWithKernels(): string[] {
+  const folder = 'test/kernel';
+  const client = /from '\.[^']*\/(client|session|installed|page|notebooks|interrupt-fuzz|runner\/index)\.js'/;
+  return readdirSync(path(folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
+    .filter((name) => client.test(readFileSync(path(name), 'utf8')) || name.includes('/kernelspec/'));
+}
+
+const excluded: Record<string, string[]> = { full: [], unit: [...SLOW, ...WHOLE_PROCESSES, ...WHOLE_MODELS] };
+
+export default defineConfig(({ mode }) => ({
   plugins: [
     {
       // templates are imported as text, as esbuild's `text` loader does in the build
@@ -25,6 +60,7 @@ export default defineConfig({
   ],
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: excluded[mode] ?? SLOW,
     // what is not about backends runs on the embedded one, whatever is installed
     // and the others have one thread: models are tiny, and two workers with two threads each wait for each other
     env: {
@@ -39,4 +75,4 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
   },
-});
+}));

@@ -1,10 +1,15 @@
 // `npm run build`: AssemblyScript -> dist/kernels.wasm, TypeScript -> dist/*.cjs. Takes about three seconds.
+// --types also writes the declarations (dist/types), --types-only nothing else; --clean first removes what an earlier
+// source left behind.
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,7 +20,7 @@ import { build } from 'esbuild';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** The newest modification time, in ms, of the files below a folder. */
+/** The newest modification time, in ms, of the files below a folder. @param {string} folder */
 function newest(folder) {
   return Math.max(
     0,
@@ -56,7 +61,17 @@ async function buildWasm() {
   if (error) throw new Error(`asc failed: ${error.message}\n${stderr}`);
 }
 
-/** Settings shared by every bundle: CommonJS, because stock tslab and Node's `require` must load the library. */
+/** Bash's grammar and what reads it: development dependencies of which the package carries these two files. */
+function copyGrammar() {
+  for (const name of ['web-tree-sitter', 'tree-sitter-bash']) {
+    copyFileSync(join(root, `node_modules/${name}/${name}.wasm`), join(root, `dist/${name}.wasm`));
+  }
+}
+
+/**
+ * Settings shared by every bundle: CommonJS, because stock tslab and Node's `require` must load the library.
+ * @satisfies {import('esbuild').BuildOptions}
+ */
 const shared = {
   absWorkingDir: root,
   bundle: true,
@@ -80,7 +95,7 @@ const shared = {
   ],
   define: { 'import.meta.url': '__importMetaUrl', __ARCLAB_VERSION__: JSON.stringify(version) },
   banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
-  loader: { '.njk': 'text' },
+  loader: { '.njk': /** @type {const} */ ('text') },
   sourcemap: 'linked',
   sourcesContent: false,
   logLevel: 'warning',
@@ -91,7 +106,7 @@ const entries = {
   arclab: 'src/cli/main.ts',
   index: 'src/index.ts',
   'sample-worker': 'src/training/sample-worker.ts',
-  'submit-worker': 'src/experiments/submit-worker.ts',
+  'submit-worker': 'src/submit/worker.ts',
   'wasm-worker': 'src/tensors/wasm/worker.ts',
   bench: 'test/bench/main.ts',
   gpu: 'test/gpu/main.ts',
@@ -100,17 +115,32 @@ const entries = {
   'kernel-bridge': 'kernel/bridge/main.ts',
 };
 
+if (process.argv.includes('--clean')) {
+  // the compiled kernels are compared with their sources, and everything else is written anew
+  for (const name of existsSync(join(root, 'dist')) ? readdirSync(join(root, 'dist')) : []) {
+    if (name === 'types' || name === 'test' || /\.cjs(\.map)?$/.test(name)) {
+      rmSync(join(root, 'dist', name), { recursive: true });
+    }
+  }
+}
 // the library is CommonJS in a package of ES modules, and its declarations have to say so
 mkdirSync(join(root, 'dist/types'), { recursive: true });
 writeFileSync(join(root, 'dist/types/package.json'), '{ "type": "commonjs" }\n');
 const present = Object.fromEntries(
   Object.entries(entries).filter(([, path]) => existsSync(join(root, path))),
 );
-await Promise.all([
+copyGrammar();
+copyFileSync(join(root, 'kernel/supervisor/kernel.sh'), join(root, 'dist/kernel.sh'));
+const bundles = () => [
   buildWasm(),
   build({ ...shared, entryPoints: present, outdir: 'dist' }),
   // The tests load tfjs as one prebuilt module: going through its 400 files costs every test file a second.
   build({ ...shared, entryPoints: { 'test/tf': 'src/tensors/tf.ts' }, outdir: 'dist' }),
-]);
+];
+if (!process.argv.includes('--types-only')) await Promise.all(bundles());
 const cli = join(root, 'dist/arclab.cjs');
 if (existsSync(cli)) chmodSync(cli, 0o755);
+if (process.argv.some((flag) => flag === '--types' || flag === '--types-only')) {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
+}

@@ -6,11 +6,13 @@ import { existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
+/** @type {typeof import('../src/index.js')} */
 const arclab = createRequire(import.meta.url)('../dist/index.cjs');
 const { fineTune, generateTasksToFile, initModel, startKnobs, startGenerators } = arclab;
 
 const work = join('output', 'base-model');
 const target = join('assets', 'base-model');
+/** @param {string} name */
 const file = (name) => join(work, name);
 
 const copying = [
@@ -35,12 +37,14 @@ const all = [
   'transpose',
   'rotate-half',
 ];
-const taught = all.filter((name) => startGenerators.includes(name));
+const taught = startGenerators.filter((name) => all.includes(name));
 if (taught.length > 0) throw new Error(`the start teaches ${taught.join(', ')}: the base must not know them`);
 
 if (!existsSync(file('init'))) {
-  const make = (name, count, seed, generators) =>
+  /** @type {(name: string, count: number, seed: number, generators: string[]) => void} */
+  const make = (name, count, seed, generators) => {
     generateTasksToFile({ ...startKnobs, outputFilepath: file(name), count, seed, generators });
+  };
   make('copying.json', 6000, 1, copying);
   make('copying-val.json', 120, 2, copying);
   make('all.json', 16000, 3, all);
@@ -48,9 +52,14 @@ if (!existsSync(file('init'))) {
   initModel({ outputDir: file('init'), writeTokenizer: arclab.writeTokenizer });
 }
 
-/** Trains all weights for some steps and returns the checkpoint; continues where it was interrupted. */
+/**
+ * Trains all weights for some steps and returns the checkpoint; continues where it was interrupted.
+ * @param {string} name
+ * @param {string} modelPath
+ * @param {Omit<import('../src/index.js').FineTuneOptions, 'modelPath' | 'outputDir'>} options
+ */
 async function train(name, modelPath, options) {
-  const progress = arclab.trainingProgress();
+  const progress = arclab.showProgress();
   const { checkpoint } = await fineTune({
     modelPath,
     outputDir: file(name),
@@ -103,5 +112,5 @@ const base = await train('2-all', copier, {
 await arclab.initBackend('wasm');
 const decoder = await arclab.loadDecoder(base);
 rmSync(target, { recursive: true, force: true });
-arclab.saveModel(decoder, target, { dtype: 'bfloat16' });
+await arclab.saveModel(decoder, target, { dtype: 'bfloat16' });
 decoder.dispose();

@@ -8,15 +8,397 @@
  * await infer({ modelPath: 'models/base', adapterPath: checkpoint, datasetPath: 'val.json', outputFilepath: 'inference.json', predictionsPerTask: 8 });
  * console.log(evaluate({ inferenceFilepath: 'inference.json', datasetPath: 'val.json' }));
  */
-export * from './arc/index.js';
-export { UserError } from './common/errors.js';
+
+// Flows: notebooks, write-ups, Kaggle
+export { type RunEvent, type RunOptions, type RunResult, runNotebook } from '../kernel/runner/index.js';
+// Tasks and grids
+export {
+  type Augmentation,
+  type AugmentationOptions,
+  augmentGrid,
+  augmentTask,
+  drawAugmentation,
+  swapTrainAndTest,
+  undoAugmentation,
+  undoTaskAugmentation,
+} from './arc/augmentation.js';
+export {
+  listTasks,
+  loadDataset,
+  loadTasks,
+  type NamedTask,
+  nMinusOne,
+  requireSolutions,
+  saveDataset,
+  type TaskData,
+} from './arc/dataset.js';
+export { type GenerateTasksOptions, generateTask, generateTasks } from './arc/generate.js';
+export { type GenerateTasksToFileOptions, generateTasksToFile } from './arc/generate-to-file.js';
+export type { TaskGenerator } from './arc/generators/define.js';
+export { generatorFamilies, generators } from './arc/generators/index.js';
+export { defaultKnobs, type Knobs } from './arc/generators/knobs.js';
+export {
+  colorCount,
+  connectedComponents,
+  cropGrid,
+  filledGrid,
+  flipLeftRight,
+  flipUpsideDown,
+  gridKey,
+  gridShape,
+  gridsEqual,
+  mapGrid,
+  padGrid,
+  pasteGrid,
+  recolorGrid,
+  rotateGrid,
+  transposeGrid,
+  upscaleGrid,
+} from './arc/grid.js';
+export {
+  applyTaskAugmentation,
+  defaultTaskAugmentationWeights,
+  drawTaskAugmentation,
+  type TaskAugmentation,
+  type TaskAugmentationWeights,
+} from './arc/task-augmentation.js';
+export type { Dataset, Grid, Sample, Task, TestSample } from './arc/types.js';
+export { StoppedError, UserError } from './common/errors.js';
+// What flows tell, and what every error of a person's own making is
+export type { Hooks, NoteEvent, ProgressEvent, StageEvent } from './common/events.js';
+export { OptionError } from './common/option-names.js';
 export { Rng } from './common/rng.js';
-export * from './display/index.js';
-export * from './evaluation/index.js';
-export * from './experiments/index.js';
-export * from './generation/index.js';
-export * from './models/index.js';
-export * from './prompts/index.js';
+// To look at: grids, tasks, predictions, plots, tables, prompts, reports
+export {
+  Displayable,
+  htmlDisplay,
+  type MimeBundle,
+  showGenerated,
+  showGrid,
+  showMarkdown,
+  showPredictions,
+  showTable,
+  showTask,
+  showTaskCards,
+  showTasks,
+  svgDisplay,
+} from './display/displayable.js';
+export { type GridOptions, gridSvg } from './display/grid-svg.js';
+export { ARC_PALETTE } from './display/palette.js';
+export {
+  type Bar,
+  type BarPlotOptions,
+  barPlot,
+  type LossPoint,
+  lossPlot,
+  type PlotOptions,
+  type PlotSpec,
+  predictionCountPlot,
+  validationLossPlot,
+} from './display/plots.js';
+export { showPrompt } from './display/prompt-view.js';
+export { renderPlot, showPlot } from './display/render-plot.js';
+export {
+  type Report,
+  type ReportBlock,
+  type ReportSection,
+  renderReport,
+  saveReport,
+} from './display/report.js';
+export { type TaskCard, type TaskCardOptions, taskCards } from './display/report-gallery.js';
+export { selectionPlot, selectionReport, selectionSection, selectionTable } from './display/selection.js';
+export {
+  type HtmlTableOptions,
+  htmlTable,
+  type TableOptions,
+  type TableRow,
+  textTable,
+} from './display/tables.js';
+export { gridsSvg, type PredictedInput, predictionsSvg, taskSvg } from './display/task-svg.js';
+export { gridText } from './display/terminal.js';
+// Results: metrics, votes, studies, submissions
+export { type Comparison, compareResults, describeComparison } from './evaluation/compare.js';
+export { type CompareOptions, compareFiles } from './evaluation/compare-files.js';
+export { type Contribution, contributions, type Part } from './evaluation/contributions.js';
+export {
+  answersOf,
+  loadPredictions,
+  loadResults,
+  predictionsOf,
+  type ResultData,
+  type Results,
+  resultsOf,
+  saveResults,
+  taskResultsPath,
+} from './evaluation/files.js';
+export { type GridScore, scoreGrid } from './evaluation/grids.js';
+export {
+  formatDifference,
+  type PairedDifference,
+  type PairedDifferenceOptions,
+  pairedDifference,
+  type TaskValues,
+} from './evaluation/intervals.js';
+export {
+  computeMetrics,
+  type Evaluation,
+  formatMetrics,
+  formatPercent,
+  METRIC_NAMES,
+  type MetricName,
+  type Metrics,
+  solvedPerTask,
+} from './evaluation/metrics.js';
+export {
+  changesFromFirst,
+  PAIRED_METRICS,
+  type PairedMetric,
+  type PairedMetricsOptions,
+  pairedMetrics,
+  pairedRows,
+  type TaskMetrics,
+  taskMetrics,
+} from './evaluation/paired.js';
+export {
+  rules as selectionRules,
+  SELECTION_RULES,
+  type SelectionRule,
+  type SelectionRuleName,
+} from './evaluation/selection.js';
+export {
+  type RuleRow,
+  type SelectionStudy,
+  type SelectionStudyOptions,
+  studySelection,
+} from './evaluation/selection-study.js';
+export { formatSpread, overSeeds, type Spread, spreadOf } from './evaluation/spread.js';
+export {
+  type AttemptRow,
+  accuracyPerAttempt,
+  type ComparisonRow,
+  comparisonTable,
+  effectOfOutputSize,
+  effectOfPredictionCount,
+  type OutputSizeRow,
+  type PredictionCountRow,
+} from './evaluation/studies.js';
+export { buildSubmission, saveSubmission, validateSubmission } from './evaluation/submission.js';
+export type {
+  Answers,
+  Attempts,
+  InferenceFile,
+  Prediction,
+  Submission,
+  TaskSet,
+} from './evaluation/types.js';
+export { type VoteOptions, type VotingMethod, vote, voteMetrics } from './evaluation/voting.js';
+export {
+  type AuditEvent,
+  type AuditResult,
+  type AuditTrainingOptions,
+  auditTraining,
+} from './experiments/audit.js';
+export { doctor, type Finding } from './experiments/doctor.js';
+export {
+  compareEvaluations,
+  type EvaluateOptions,
+  type EvaluateResult,
+  evaluate,
+  type Study,
+  type StudyOptions,
+  studyPredictions,
+} from './experiments/evaluate.js';
+// Flows: training and inference
+export {
+  type FineTuneEvent,
+  type FineTuneHooks,
+  type FineTuneOptions,
+  type FineTuneResult,
+  fineTune,
+} from './experiments/fine-tune.js';
+export {
+  type GeneratedGrid,
+  type GenerateInputsOptions,
+  type GenerateInputsResult,
+  generateInputs,
+} from './experiments/generate-inputs.js';
+export {
+  type DecodingOptions,
+  type GenerationEvent,
+  type GenerationHooks,
+  type InferOptions,
+  type InferResult,
+  infer,
+} from './experiments/infer.js';
+export {
+  type InferEvaluateOptions,
+  type InferEvaluateResult,
+  inferEvaluate,
+} from './experiments/infer-evaluate.js';
+export {
+  type JoinResultsOptions,
+  type JoinResultsResult,
+  joinPredictions,
+  joinResults,
+} from './experiments/join.js';
+export { type PairedStudy, type PairedStudyOptions, pairedStudy } from './experiments/paired-study.js';
+export {
+  type KindScore,
+  type ScoredAnswer,
+  type ScoreEvent,
+  type ScoreHooks,
+  type ScoreOptions,
+  type ScoreResult,
+  score,
+} from './experiments/score.js';
+export {
+  type SearchEvent,
+  type SearchFlowOptions,
+  type SearchHooks,
+  type SearchResult,
+  type SearchState,
+  search,
+} from './experiments/search.js';
+export {
+  type InferEvaluateSeedsOptions,
+  type InferEvaluateSeedsResult,
+  inferEvaluateSeeds,
+  type StartSeedsOptions,
+  type StartSeedsResult,
+  startSeeds,
+} from './experiments/seeds.js';
+export { type SelectOptions, select } from './experiments/select.js';
+export {
+  baseModelFolder,
+  hardGenerators,
+  hardKnobs,
+  type StartEvent,
+  type StartHooks,
+  type StartOptions,
+  type StartResult,
+  start,
+  startGenerators,
+  startKnobs,
+} from './experiments/start.js';
+export {
+  type TemperatureRow,
+  type TemperatureStudyOptions,
+  temperatureStudy,
+} from './experiments/temperature-study.js';
+export { type TestTimeFineTuneOptions, testTimeFineTune } from './experiments/test-time-fine-tune.js';
+export { type VoteOnPredictionsOptions, type VoteResult, voteOnPredictions } from './experiments/vote.js';
+export type { SamplingOptions } from './generation/choice.js';
+export {
+  type Completion,
+  type GenerateOptions,
+  type GenerationProgress,
+  type GenerationRequest,
+  generate,
+} from './generation/engine.js';
+export {
+  type AnswerScore,
+  type ScoringOptions,
+  type ScoringProgress,
+  type ScoringRequest,
+  scoreAnswers,
+} from './generation/scoring.js';
+export { searchAnswers } from './generation/search/search.js';
+export type {
+  FoundAnswers,
+  SearchLimits,
+  SearchOptions,
+  SearchProgress,
+  SearchRequest,
+} from './generation/search/types.js';
+export { type BuiltNotebook, buildNotebook, writeNotebook } from './kaggle/build.js';
+export { type KaggleConfig, loadConfig as loadKaggleConfig } from './kaggle/config.js';
+export { addAdapter } from './models/adapter.js';
+export type { AdapterState } from './models/adapter-state.js';
+export { type DecoderConfig, readConfig } from './models/config.js';
+export { Decoder } from './models/decoder.js';
+export { type ResolveOptions, resolveModel } from './models/hub.js';
+export { type InitModelOptions, initModel } from './models/init-model.js';
+export { KvCache } from './models/kv-cache.js';
+export { type LoadOptions, loadDecoder } from './models/load.js';
+export type { LoraInit, LoraOptions } from './models/lora.js';
+export { type MergeLoraOptions, mergeLora } from './models/merge-lora.js';
+export { type PackedTokens, packSequences } from './models/packed-tokens.js';
+export { type HostTensor, readSafetensors, writeSafetensors } from './models/safetensors.js';
+export { saveAdapter, saveModel } from './models/save.js';
+export type { DatasetPair } from './options/table.js';
+export { type FlowEvent, type ProgressOptions, showProgress } from './progress/index.js';
+// Prompts
+export type { TokenSpan } from './prompts/answer-spans.js';
+export { type EncoderCost, encoderCosts } from './prompts/encoder-costs.js';
+export type { TextGrammar } from './prompts/grammar.js';
+export { type GridEncoder, gridEncoderNames, parseGridEncoder } from './prompts/grid-encoder.js';
+export {
+  type InferencePrompt,
+  PromptBuilder,
+  type PromptPart,
+  type TrainingPrompt,
+  type WantedAnswers,
+} from './prompts/prompt-builder.js';
+export {
+  type ChatMessage,
+  definePromptKind,
+  getPromptKind,
+  type PromptGrids,
+  type PromptKind,
+  type PromptTask,
+  promptKinds,
+  type TemplateKind,
+} from './prompts/prompt-kinds.js';
+export { promptVocabulary } from './prompts/prompt-vocabulary.js';
+export { type ChatTokenizer, loadTokenizer } from './prompts/tokenizer.js';
+export { trainTokenizer, writeTokenizer } from './prompts/train-tokenizer.js';
+// A model that is held open
+export {
+  type CandidateScores,
+  type CandidateSet,
+  scoreUnderViews,
+  type ViewOptions,
+} from './session/candidate-scores.js';
+export {
+  ModelSession,
+  type OpenModelOptions,
+  openModel,
+  type SessionFineTuneOnTaskOptions,
+  type SessionFineTuneOptions,
+  type SessionGenerateInputsOptions,
+  type SessionHooks,
+  type SessionInferOptions,
+  type SessionScoreOptions,
+  type SessionSearchOptions,
+} from './session/index.js';
+export type { ModelOptions } from './session/prompts.js';
+export type { TaskTuning, TaskTuningHooks } from './session/task-tuning.js';
+// Flows: results, tasks, models, the machine
+export { checkSubmission, type SubmissionCheck } from './submit/check.js';
+export {
+  type SubmitEvent,
+  type SubmitFailure,
+  type SubmitHooks,
+  type SubmitOptions,
+  type SubmitParts,
+  type SubmitProgress,
+  type SubmitResult,
+  submit,
+} from './submit/submit.js';
+// A model by hand: tensors (`tf` is tfjs-core with our backends), weights, generation, training
 export { addBackend, type BackendEntry, initBackend, knownBackends } from './tensors/backend.js';
-export * from './training/index.js';
-export * from './writeup/index.js';
+export * as tf from './tensors/tf.js';
+export type { PairAudit, StreamAudit, TaskAudit } from './training/audit.js';
+export type { AuditFinding, FindingKind } from './training/audit-findings.js';
+export { auditChangeRows, auditRows, auditTaskRows } from './training/audit-rows.js';
+export { listCheckpoints, readCheckpoint, type TrainerState } from './training/checkpoints.js';
+export type { TrainingHistory, TrainPoint, ValidationPoint } from './training/metrics-log.js';
+export { type FineTuneConfig, fineTuneConfig } from './training/options.js';
+export type { RunOutcome } from './training/run.js';
+export { learningRateSchedule, type ScheduleName, type ScheduleOptions } from './training/schedules.js';
+export type { DataPair } from './training/training-data.js';
+export { type Change, type CheckOptions, type CheckResult, compareRuns } from './writeup/check.js';
+export { type ExportResult, exportWriteup } from './writeup/export.js';
+export { type ImportOptions, type ImportResult, importWriteup } from './writeup/import.js';
+export { type NewWriteup, newWriteup } from './writeup/new.js';
+export { sh } from './writeup/sh.js';

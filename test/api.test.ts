@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import { buildDeclarations } from './declarations.js';
 
 const build = join(import.meta.dirname, '..', 'dist', 'index.cjs');
 
@@ -28,6 +29,9 @@ const flows = [
   'submit',
   'checkSubmission',
   'validateSubmission',
+  'runNotebook',
+  'buildNotebook',
+  'importWriteup',
 ];
 
 test('every flow can be required and imported, and both give the same function', () => {
@@ -44,8 +48,21 @@ test('loading the library leaves nothing running and prints nothing', () => {
   expect(run('commonjs', `require(${JSON.stringify(build)})`)).toBe('');
 });
 
+test('names its exports one by one, with what a model run by hand needs', () => {
+  const source = readFileSync(join(import.meta.dirname, '../src/index.ts'), 'utf8');
+  expect(source).not.toMatch(/^export \* from/m);
+  const names = 'initBackend loadDecoder packSequences Decoder KvCache generate startKnobs generateTasks tf';
+  const missing = `${JSON.stringify(names.split(' '))}.filter((name) => !(name in arclab))`;
+  expect(
+    run('commonjs', `const arclab = require(${JSON.stringify(build)}); console.log(${missing}.join())`),
+  ).toBe('\n');
+});
+
+beforeAll(buildDeclarations, 400_000);
+
 test.each([
   ['node16', 'node16'],
+  ['nodenext', 'nodenext'],
   ['esnext', 'bundler'],
 ])(
   'programs of others compile against its declarations (module %s, resolution %s)',
@@ -55,12 +72,21 @@ test.each([
     // inside of a package its own name leads to what its package.json exports
     writeFileSync(
       program,
-      `import { fineTune, type Grid, gridSvg } from 'arclab';
+      `import { evaluate, fineTune, type Grid, gridSvg, initBackend, loadDecoder, packSequences, runNotebook, tf } from 'arclab';
 const grid: Grid = [[1, 2]];
 console.log(gridSvg(grid));
 const { history } = await fineTune({ modelPath: 'm', trainDatasets: [['t.json', 'output-from-examples-v1']], outputDir: 'o', maxSteps: 1 });
 // @ts-expect-error: the types are there, and not any
 history.nothing;
+const task = { train: [{ input: grid, output: grid }], test: [{ input: grid, output: grid }] };
+const { votes } = evaluate({ predictions: new Map([['t', [[grid]]]]), tasks: new Map([['t', task]]) });
+console.log(votes?.vote_1);
+const { failures } = await runNotebook({ path: 'notebook.ipynb' });
+for (const { cell, failure } of failures) console.log(cell.number, failure);
+await initBackend('wasm');
+const decoder = await loadDecoder('m');
+const logits: tf.Tensor2D = tf.tidy(() => decoder.logits(decoder.forward(packSequences([[1, 2]]))));
+logits.dispose();
 `,
     );
     const flags = ['--noEmit', '--strict', '--target', 'es2022'];
@@ -77,7 +103,7 @@ history.nothing;
       rmSync(program);
     }
   },
-  60_000,
+  240_000,
 );
 
 test('npm packs the program with its declarations, and nothing that only development needs', () => {
@@ -93,7 +119,12 @@ test('npm packs the program with its declarations, and nothing that only develop
       ...['sample-worker', 'submit-worker', 'wasm-worker'],
     ]
       .map((name) => `dist/${name}.cjs`)
-      .concat('dist/kernels.wasm')
+      .concat(
+        'dist/kernel.sh',
+        'dist/kernels.wasm',
+        'dist/tree-sitter-bash.wasm',
+        'dist/web-tree-sitter.wasm',
+      )
       .sort(),
   );
   expect(files.map(({ path }) => path)).toEqual(

@@ -11,7 +11,7 @@ import type { TransportData } from '../host/host.js';
 export type BridgeRequest =
   | Extract<ToEngine, { type: 'execute' | 'properties' | 'describe' }>
   | { type: 'interrupt' }
-  /** The answer to an `input-request`; without a text, nobody is there to answer. */
+  /** The answer to an `input-request`; without a text, there is no one to ask. */
   | { type: 'input'; id?: string; text?: string }
   | { type: 'shutdown' };
 
@@ -40,7 +40,7 @@ export function serveLines(): void {
       send({ type: 'protocol-error', message: `${(error as Error).message}: ${line.slice(0, 200)}` });
     }
   });
-  // whoever started the bridge is gone
+  // the process that started the bridge is gone
   lines.on('close', () => engine.shutdown());
 }
 

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { isMainThread } from 'node:worker_threads';
+import { createCellComms } from '../comm/cell-comms.js';
 import type { Stripper } from '../engine/strip.js';
 import { startHost } from '../host/host.js';
 import { INTERNALS_FLAG } from '../host/internals.js';
 import { canRedirect } from '../host/native-output.js';
 import { serveLines } from './serve-lines.js';
 
-/** How the process that took the streams away from the bridge tells it so. */
+/** The variable by which the bridge knows that its streams were redirected. */
 const MOVED = '--streams-at-3-and-4';
 
 /**
@@ -14,14 +15,16 @@ const MOVED = '--streams-at-3-and-4';
  * output carries the protocol, so nothing else may reach it. Where `koffi` is there, the file descriptor becomes
  * a pipe and what is written to it is output of a cell. Where it is not, the script starts itself once more with
  * the protocol on other descriptors, and what child processes and native libraries print goes to standard error.
+ * @param prepare see `HostOptions`
  */
-export function startBridge(file: string, strip: Stripper): void {
+export function startBridge(file: string, strip: Stripper, prepare?: () => void): void {
+  const host = { worker: file, transport: undefined, strip, comms: createCellComms, prepare };
   if (!isMainThread) {
     serveLines();
   } else if (process.argv.includes(MOVED)) {
-    startHost({ worker: file, transport: undefined, strip, streams: { stdin: 3, stdout: 4, stderr: 2 } });
+    startHost({ ...host, streams: { stdin: 3, stdout: 4, stderr: 2 } });
   } else if (canRedirect()) {
-    startHost({ worker: file, transport: undefined, strip });
+    startHost(host);
   } else {
     // a process that starts itself anew keeps no other streams than the three
     const child = spawn(process.execPath, [INTERNALS_FLAG, ...process.execArgv, file, MOVED], {

@@ -7,7 +7,7 @@ export const kernelFile = fileURLToPath(import.meta.url);
 
 let name: string | null | undefined;
 
-/** The name of the package that the kernel is part of; undefined for a kernel that is carried alone. */
+/** The name of the package that the kernel is part of; undefined for a kernel without its package. */
 export function ownPackageName(): string | undefined {
   if (name === undefined) name = findName(dirname(kernelFile));
   return name ?? undefined;

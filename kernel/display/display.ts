@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { CellOutput, MimeBundle } from '../contract.js';
-import { checkBundle, toMimeBundleNow } from './bundle.js';
+import { checkBundle, type Formatter, format, registerFormatter } from './formatters.js';
+import { property } from './property.js';
+import { textOf } from './text.js';
 
 /** How a value is to be shown. */
 export interface DisplayOptions {
@@ -31,9 +33,16 @@ export class DisplayHandle {
 /** Where outputs go: to the cell that the running code belongs to. */
 export type Emit = (output: CellOutput) => void;
 
+/** The function `display`. */
+export interface Display {
+  (value: unknown, options?: DisplayOptions): DisplayHandle;
+  /** Adds a formatter for values that no other one shows well. @returns what removes it */
+  register(formatter: Formatter): () => void;
+}
+
 /** The functions that every cell finds as globals. */
 export interface DisplayApi {
-  display(value: unknown, options?: DisplayOptions): DisplayHandle;
+  display: Display;
   clearOutput(wait?: boolean): void;
 }
 
@@ -47,18 +56,51 @@ export function createDisplay(emit: Emit): DisplayApi {
   ) => {
     const { raw = false, metadata = {} } = options;
     const put = (data: MimeBundle) => emit({ type, data, metadata, displayId: id });
-    const bundle = raw ? checkBundle(value) : toMimeBundleNow(value);
+    if (!raw && value instanceof Promise) {
+      // what it gives takes its place when it is there
+      if (type === 'display_data') put({ 'text/plain': 'Promise, pending' });
+      value.then(
+        (there) => show('update_display_data', there, options, id),
+        (reason) =>
+          show(
+            'update_display_data',
+            { 'text/plain': `Promise, rejected: ${textOf(reason)}` },
+            { ...options, raw: true },
+            id,
+          ),
+      );
+      return;
+    }
+    const bundle = raw ? checkBundle(value) : format(value);
     if (bundle instanceof Promise) bundle.then(put);
     else put(bundle);
   };
+  const follow = async (items: AsyncIterable<unknown>, options: DisplayOptions, id: string) => {
+    for await (const item of items) show('update_display_data', item, options, id);
+  };
+  const display = (value: unknown, options: DisplayOptions = {}) => {
+    const id = options.id ?? randomUUID();
+    const isSeries = options.raw !== true && isAsyncSeries(value);
+    show('display_data', isSeries ? WAITING : value, isSeries ? { ...options, raw: true } : options, id);
+    // a failure meanwhile is an error of the cell, as everywhere
+    if (isSeries) void follow(value, options, id);
+    return new DisplayHandle(id, (next) => show('update_display_data', next, options, id));
+  };
   return {
-    display(value, options = {}) {
-      const id = options.id ?? randomUUID();
-      show('display_data', value, options, id);
-      return new DisplayHandle(id, (next) => show('update_display_data', next, options, id));
-    },
+    display: Object.assign(display, { register: registerFormatter }),
     clearOutput(wait = false) {
       emit({ type: 'clear_output', wait });
     },
   };
+}
+
+const WAITING = { 'text/plain': '…' };
+
+/** Whether a value gives others as time goes by. Streams do so, too, but belong to their readers. */
+function isAsyncSeries(value: unknown): value is AsyncIterable<unknown> {
+  return (
+    typeof property(value, Symbol.asyncIterator) === 'function' &&
+    typeof property(value, 'pipe') !== 'function' &&
+    typeof property(value, 'getReader') !== 'function'
+  );
 }

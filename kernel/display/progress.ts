@@ -1,5 +1,4 @@
-import type { DisplayApi, DisplayHandle } from './display.js';
-import { escapeHtml } from './table.js';
+import type { BarState, BarView } from './progress-view.js';
 
 /** How a progress bar is labelled. */
 export interface ProgressOptions {
@@ -28,29 +27,29 @@ export interface Progress {
 
 /** How often a bar is drawn anew at most, in ms. */
 const INTERVAL_MS = 100;
-const WIDTH = 24;
 
-/** Bars that have moved since they were drawn. */
+/** Bars that have moved since they were drawn, and since a cell ended. */
 const moved = new Set<Bar>();
+const unsettled = new Set<Bar>();
 
 /** Draws what has moved: a cell that ends does not leave a bar at an earlier step. */
 export function drawProgress(): void {
   for (const bar of moved) bar.draw();
+  for (const bar of unsettled) bar.settle();
 }
 
 class Bar implements ProgressBar {
-  readonly #display: DisplayApi;
+  readonly #view: BarView;
   readonly #label: string;
   readonly #total: number | undefined;
   readonly #began = performance.now();
   #step = 0;
   #note = '';
-  #handle: DisplayHandle | undefined;
   #drawn = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(display: DisplayApi, total: number | undefined, label: string) {
-    this.#display = display;
+  constructor(view: BarView, total: number | undefined, label: string) {
+    this.#view = view;
     this.#total = total;
     this.#label = label;
     this.draw();
@@ -75,9 +74,19 @@ class Bar implements ProgressBar {
     this.#timer = undefined;
     moved.delete(this);
     this.#drawn = performance.now();
-    const bundle = { 'text/plain': this.#text(), 'text/html': this.#html() };
-    if (this.#handle === undefined) this.#handle = this.#display.display(bundle, { raw: true });
-    else this.#handle.update(bundle);
+    unsettled.add(this);
+    this.#view.draw(this.#state);
+    if (this.#share === 1) this.settle();
+  }
+
+  /** Shows what is to stay. */
+  settle(isOver = this.#share === 1): void {
+    unsettled.delete(this);
+    this.#view.settle(this.#state, isOver);
+  }
+
+  get #state(): BarState {
+    return { label: this.#label, share: this.#share, numbers: this.#numbers(), note: this.#note };
   }
 
   get #share(): number | undefined {
@@ -96,18 +105,6 @@ class Bar implements ProgressBar {
     const left = share > 0 && share < 1 ? ` < ${clock(seconds / share - seconds)}` : '';
     return `${this.#step}/${this.#total} ${Math.floor(100 * share)}% ${clock(seconds)}${left}`;
   }
-
-  #text(): string {
-    const full = Math.round(WIDTH * (this.#share ?? 0));
-    const bar = this.#share === undefined ? '' : `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)}`;
-    return [this.#label, bar, this.#numbers(), this.#note].filter(Boolean).join(' ');
-  }
-
-  #html(): string {
-    const value = this.#share === undefined ? '' : ` value="${this.#share}"`;
-    const words = [this.#numbers(), this.#note].filter(Boolean).join(' ');
-    return `<div>${escapeHtml(this.#label)} <progress max="1"${value}></progress> <code>${escapeHtml(words)}</code></div>`;
-  }
 }
 
 function clock(seconds: number): string {
@@ -115,17 +112,17 @@ function clock(seconds: number): string {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
 }
 
-/** Makes the function `progress` of a kernel. */
-export function createProgress(display: DisplayApi): Progress {
+/** Makes the function `progress` of a kernel. @param makeView gives each bar its appearance */
+export function createProgress(makeView: () => BarView): Progress {
   const progress = (
     what: number | Iterable<unknown> | AsyncIterable<unknown>,
     { label = '', total }: ProgressOptions = {},
   ) => {
-    if (typeof what === 'number') return new Bar(display, what, label);
+    if (typeof what === 'number') return new Bar(makeView(), what, label);
     const known = total ?? sizeOf(what);
     return Symbol.asyncIterator in what
-      ? followAsync(what, () => new Bar(display, known, label))
-      : follow(what, () => new Bar(display, known, label));
+      ? followAsync(what, () => new Bar(makeView(), known, label))
+      : follow(what, () => new Bar(makeView(), known, label));
   };
   return progress as Progress;
 }
@@ -144,6 +141,7 @@ function* follow<T>(items: Iterable<T>, makeBar: () => Bar): Iterable<T> {
     }
   } finally {
     bar.draw();
+    bar.settle(true);
   }
 }
 
@@ -156,5 +154,6 @@ async function* followAsync<T>(items: AsyncIterable<T>, makeBar: () => Bar): Asy
     }
   } finally {
     bar.draw();
+    bar.settle(true);
   }
 }

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 export type Row = Record<string, unknown>;
 
 /** Rows that are shown; the rest is counted. */
-const MAX_ROWS = 100;
+export const MAX_ROWS = 100;
 const MAX_COLUMNS = 50;
 const MAX_CELL = 200;
 
@@ -27,12 +27,13 @@ interface Layout {
   note: string | undefined;
 }
 
-function layOut(all: readonly Row[]): Layout {
+function layOut(all: readonly Row[], total: number): Layout {
   const shown = all.slice(0, MAX_ROWS);
   const names = [...new Set(shown.flatMap((row) => Object.keys(row)))];
   const columns = names.slice(0, MAX_COLUMNS);
   const missing = [
-    all.length > shown.length ? `${all.length - shown.length} more rows` : '',
+    total > shown.length ? `${total - shown.length} more rows` : '',
+    total === 0 && shown.length > 0 ? 'no rows' : '',
     names.length > columns.length ? `${names.length - columns.length} more columns` : '',
   ].filter(Boolean);
   return {
@@ -53,9 +54,9 @@ function cellText(value: unknown): string {
   return text.length > MAX_CELL ? `${text.slice(0, MAX_CELL - 1)}…` : text;
 }
 
-/** Rows as an HTML table. */
-export function htmlTable(all: readonly Row[]): string {
-  const { columns, rows, numeric, note } = layOut(all);
+/** Rows as an HTML table. @param total how many there are, where only the first are given */
+export function tableHtml(all: readonly Row[], total = all.length): string {
+  const { columns, rows, numeric, note } = layOut(all, total);
   const align = (i: number) => (numeric[i] ? 'right' : 'left');
   const line = (tag: 'th' | 'td', texts: readonly string[]) =>
     `<tr>${texts.map((text, i) => `<${tag} style="text-align:${align(i)}">${escapeHtml(text)}</${tag}>`).join('')}</tr>`;
@@ -64,9 +65,9 @@ export function htmlTable(all: readonly Row[]): string {
   return `<table>\n<thead>${line('th', columns)}</thead>\n<tbody>\n${body}\n</tbody>\n</table>${foot}`;
 }
 
-/** Rows as text in columns. */
-export function textTable(all: readonly Row[]): string {
-  const { columns, rows, numeric, note } = layOut(all);
+/** Rows as text in columns. @param total how many there are, where only the first are given */
+export function tableText(all: readonly Row[], total = all.length): string {
+  const { columns, rows, numeric, note } = layOut(all, total);
   const flat = rows.map((row) => row.map((text) => text.replace(/\s+/g, ' ')));
   const widths = columns.map((name, i) => Math.max(name.length, ...flat.map((row) => row[i]!.length)));
   const line = (texts: readonly string[]) =>

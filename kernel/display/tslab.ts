@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { base64 } from './bundle.js';
 import type { Emit } from './display.js';
+import { base64 } from './images.js';
 
 type Shown = string | Uint8Array;
 

@@ -4,12 +4,12 @@
  * `AsyncLocalStorage` finds its stores on the resource that runs. So what the kernel puts on the stack, and what it
  * lets run for the person, has its resource there but no id: a resource may be left behind.
  */
-import { AsyncResource, createHook, executionAsyncResource } from 'node:async_hooks';
+import { createHook, executionAsyncResource } from 'node:async_hooks';
 import { internalBinding } from '../host/internals.js';
 
-/** V8's hooks for promises; each is called with the promise. */
+/** V8's hooks for promises; each is called with the promise, and `init` with the one that it was derived from. */
 export interface PromiseHooks {
-  init(promise: object): void;
+  init(promise: object, parent: object | undefined): void;
   before(promise: object): void;
   after(promise: object): void;
 }
@@ -37,8 +37,8 @@ let isShared = false;
 export function replacePromiseHooks({ init, before, after }: PromiseHooks): void {
   const replace = () => {
     wrap?.setPromiseHooks?.(
-      (promise: object) => {
-        init(promise);
+      (promise: object, parent: object | undefined) => {
+        init(promise, parent);
         if (isShared) inheritStores(promise);
       },
       (promise: object) => {
@@ -65,15 +65,6 @@ export function replacePromiseHooks({ init, before, after }: PromiseHooks): void
       return result;
     };
   }
-  // `queueMicrotask` runs its callbacks so, too
-  const { runInAsyncScope } = AsyncResource.prototype;
-  AsyncResource.prototype.runInAsyncScope = function (action, thisArg, ...rest) {
-    const withoutId = () => {
-      forgetId();
-      return action.apply(thisArg as never, rest);
-    };
-    return runInAsyncScope.call(this, withoutId) as never;
-  };
 }
 
 /** Takes away the id of what runs, so that it can be terminated. Its resource stays. */
@@ -82,6 +73,28 @@ export function forgetId(): void {
   const { async_id_fields: ids, constants } = wrap;
   ids[constants.kExecutionAsyncId] = 0;
   ids[constants.kTriggerAsyncId] = 0;
+}
+
+/** Resources whose callbacks Node runs in JavaScript. Not timers, whose ids are what `+setTimeout(…)` gives. */
+const OF_JAVASCRIPT = new Set(['Immediate', 'Microtask', 'TickObject']);
+const ID_NAMES = new Set(['asyncId', 'triggerId', 'async_id_symbol', 'trigger_async_id_symbol']);
+/** The properties in which such a resource keeps its ids; Node has symbols of its own for them. */
+const idSymbols = new Map<string, symbol[]>();
+
+/**
+ * Takes away the ids of a new resource, so that there is no moment between the putting of an id on the stack and
+ * {@link forgetId} in which its callback could be terminated.
+ */
+export function dropIds(type: string, resource: object): void {
+  if (!OF_JAVASCRIPT.has(type)) return;
+  let symbols = idSymbols.get(type);
+  if (symbols === undefined) {
+    symbols = Object.getOwnPropertySymbols(resource).filter(({ description = '' }) =>
+      ID_NAMES.has(description),
+    );
+    idSymbols.set(type, symbols);
+  }
+  for (const symbol of symbols) (resource as Record<symbol, number>)[symbol] = 0;
 }
 
 /** Forgets what was interrupted half-way; to be called outside of any cell. */

@@ -18,10 +18,12 @@ import type {
 } from 'acorn';
 import { constantEdits } from './constants.js';
 import { type Edit, EditedSource, type Position } from './edited-source.js';
-import { KERNEL_GLOBAL } from './kernel-global.js';
+import { rewriteMagics } from './magics.js';
+import { KERNEL_GLOBAL } from './names.js';
 import { mapThrough } from './source-map.js';
-import { SourceSyntaxError, type Stripper } from './strip.js';
-import { importEdits, namesOf, parseModule, walk } from './syntax.js';
+import { SourceSyntaxError, type StripContext, type Stripper } from './strip.js';
+import { denoEdits, importEdits, namesOf, parseModule, walk } from './syntax.js';
+import type { StripOptions } from './transpile.js';
 
 /** A static import of a cell. */
 export interface CellImport {
@@ -40,6 +42,8 @@ export interface CellCode {
   imports: CellImport[];
   /** Names that the cell uses as values: an import that is only a type is missing, and that is no error. */
   used: Set<string>;
+  /** Names that the cell declares at its top, imports left aside. */
+  declares: string[];
   /** Whether the last statement is an expression: its value is the result. */
   hasResult: boolean;
   /** Where in the cell a place of the expression came from. */
@@ -49,11 +53,60 @@ export interface CellCode {
 type TopLevel = Statement | ModuleDeclaration;
 
 /** Makes a cell ready to run. Throws a `SourceSyntaxError`. */
-export function compileCell(source: string, name: string, strip: Stripper): CellCode {
-  const { code, map, shift } = stripCell(source, name, strip);
+export function compileCell(
+  source: string,
+  name: string,
+  strip: Stripper,
+  options: () => StripOptions = () => ({}),
+): CellCode {
+  try {
+    return compileCode(source, name, strip, options);
+  } catch (error) {
+    if (!(error instanceof SourceSyntaxError)) throw error;
+    const errorLine = (text: string) => lineOfError(() => compileCode(text, name, strip, options));
+    const rewritten = rewriteMagics(source, KERNEL_GLOBAL, errorLine);
+    if (rewritten === undefined) throw error;
+    const { imports, original, ...code } = compileRewritten(rewritten, error, () =>
+      compileCode(rewritten.text, name, strip, options),
+    );
+    return {
+      ...code,
+      imports: imports.map((item) => ({ ...item, position: rewritten.original(item.position) })),
+      original: (place) => rewritten.original(original(place)),
+    };
+  }
+}
+
+/** Of two errors the one that lies further on says what is wrong beside the lines that are no code. */
+function compileRewritten(
+  rewritten: EditedSource,
+  first: SourceSyntaxError,
+  compile: () => CellCode,
+): CellCode {
+  try {
+    return compile();
+  } catch (error) {
+    if (!(error instanceof SourceSyntaxError)) throw error;
+    const { line, column } = rewritten.original(error);
+    throw line > first.line ? new SourceSyntaxError(error.message, first.fileName, line, column) : first;
+  }
+}
+
+function lineOfError(compile: () => unknown): number | undefined {
+  try {
+    compile();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SourceSyntaxError) return error.line;
+    throw error;
+  }
+}
+
+function compileCode(source: string, name: string, strip: Stripper, options: () => StripOptions): CellCode {
+  const { code, map, shift } = stripCell(source, name, strip, { allowsJsx: true, options });
   const toSource = (place: Position): Position => {
     const mapped = mapThrough(map, place);
-    return mapped.line === 1 ? { line: 1, column: Math.max(0, mapped.column - shift) } : mapped;
+    return mapped.line === 1 ? { ...mapped, column: Math.max(0, mapped.column - shift) } : mapped;
   };
   let program: Program;
   try {
@@ -68,23 +121,24 @@ export function compileCell(source: string, name: string, strip: Stripper): Cell
     expression: edited.text,
     imports: importsOf(program, toSource, code),
     used: usedNames(program),
+    declares: declaredNames(program),
     hasResult: endsWithExpression(program, map !== undefined),
     original: (place) => toSource(edited.original(place)),
   };
 }
 
 /** Strips a cell. `{ lr }` and `{ a: 1 }` alone are objects, as in every console, and not blocks. */
-function stripCell(source: string, name: string, strip: Stripper) {
+function stripCell(source: string, name: string, strip: Stripper, context: StripContext) {
   if (/^\s*\{/.test(source) && !/;\s*$/.test(source)) {
     try {
-      const { code, map } = strip(`(${source}\n)`, name);
+      const { code, map } = strip(`(${source}\n)`, name, { ...context, allowsJsx: false });
       parseModule(code);
       if (map === undefined) return { code, map, shift: 1 };
     } catch {
       // then it is a block
     }
   }
-  return { ...strip(source, name), shift: 0 };
+  return { ...strip(source, name, context), shift: 0 };
 }
 
 /** Puts the statements of a cell together anew. */
@@ -94,17 +148,15 @@ class Rewriter {
   readonly #declared = new Set<string>();
 
   constructor(code: string, program: Program) {
-    this.result = new EditedSource(code).add("'use strict';");
+    // what is evaluated ends here for V8's inspector, and the code runs by itself: see `Evaluator`
+    this.result = new EditedSource(code).add(`'use strict';await ${KERNEL_GLOBAL}.turn;`);
     const body: TopLevel[] = program.body;
-    const locals = body.flatMap((node) =>
-      node.type === 'ImportDeclaration' ? node.specifiers.map((specifier) => specifier.local.name) : [],
-    );
-    if (locals.length > 0) this.result.add(`let {${locals}}=${KERNEL_GLOBAL}.imported;`);
     const vars = varDeclarations(program);
     const constants = body.map(declarationOf).filter(isConstant);
     const names = constants.flatMap(({ declarations }) => declarations.flatMap(({ id }) => namesOf(id)));
     this.#edits = [
       ...importEdits(program, KERNEL_GLOBAL, false),
+      ...(code.includes('Deno') ? denoEdits(program, KERNEL_GLOBAL) : []),
       ...vars.edits,
       ...constantEdits(program, new Set(names), KERNEL_GLOBAL),
     ].sort((a, b) => a.start - b.start);
@@ -145,7 +197,7 @@ class Rewriter {
       this.#take(declaration.start + 'const'.length, declaration.end);
     } else if (node.type === 'ExportDefaultDeclaration') {
       const named = node.declaration.type === 'ClassDeclaration' && node.declaration.id !== null;
-      if (!named) this.result.add(';(');
+      if (!named) this.result.replace(node.start, ';(');
       this.#take(node.declaration.start, node.declaration.end);
       if (!named) this.result.add(');');
     } else {
@@ -185,6 +237,15 @@ function varDeclarations(program: Program): { names: Set<string>; edits: Edit[] 
   return { names, edits };
 }
 
+function declaredNames(program: Program): string[] {
+  const body: TopLevel[] = program.body;
+  return body.map(declarationOf).flatMap((declaration) => {
+    if (isVariableDeclaration(declaration)) return declaration.declarations.flatMap(({ id }) => namesOf(id));
+    const isNamed = declaration?.type === 'ClassDeclaration' || declaration?.type === 'FunctionDeclaration';
+    return isNamed && declaration.id ? [declaration.id.name] : [];
+  });
+}
+
 function isFunction(node: AnyNode): boolean {
   return /Function/.test(node.type) || node.type === 'StaticBlock';
 }
@@ -209,7 +270,7 @@ function isConstant(node: AnyNode | undefined): node is VariableDeclaration {
   return isVariableDeclaration(node) && node.kind === 'const';
 }
 
-/** `export { a }` and `export … from`: a cell has nobody to export to. */
+/** `export { a }` and `export … from`: no module imports from a cell. */
 function isBareExport(node: TopLevel): boolean {
   if (node.type === 'ExportAllDeclaration') return true;
   return node.type === 'ExportNamedDeclaration' && !node.declaration;

@@ -3,10 +3,10 @@
  * an abandoned cell starts no other in their place.
  */
 import { ChildProcess } from 'node:child_process';
-import { signalDescendants } from '../host/signals.js';
-import { type Cell, currentCell, refuseAbandoned } from './context.js';
+import { endProcessTree } from '../host/process-tree.js';
+import { currentCell, type LiveCell, refuseAbandoned } from './context.js';
 
-const running = new Map<ChildProcess, Cell>();
+const running = new Map<ChildProcess, LiveCell>();
 
 /** Begins to take note of child processes. Once per process, before the first cell. */
 export function installChildren(): void {
@@ -26,10 +26,15 @@ export function installChildren(): void {
 }
 
 /** Ends what a cell has started and what still runs; also what these have started, as a shell does. */
-export function endChildren(cell: Cell): void {
-  for (const [child, owner] of running) {
-    if (owner !== cell) continue;
-    signalDescendants('SIGTERM', child.pid);
-    child.kill();
-  }
+export function endChildren(cell: LiveCell): void {
+  for (const [child, owner] of running) if (owner === cell) end(child);
+}
+
+/** Ends what all cells have started: the session is over. */
+export function endAllChildren(): void {
+  for (const child of running.keys()) end(child);
+}
+
+function end(child: ChildProcess): void {
+  if (child.pid !== undefined) endProcessTree(child.pid, 'SIGTERM');
 }

@@ -5,6 +5,12 @@ import { namesOf, walk } from './syntax.js';
 /** Nodes between whose braces or heads a name can be declared. */
 const SCOPE = /^Program$|Function|Block|^For|^Switch|^Class|^Catch/;
 
+/** A place where a variable is assigned to; `{ name } = …` is a shorthand. */
+interface Assignment {
+  node: Identifier;
+  isShorthand: boolean;
+}
+
 /**
  * The edits that make each assignment to one of these names throw where it stands, as the language has it for what
  * is declared with `const` and what a cell declares with `let` instead. The name becomes the `value` of an object
@@ -12,7 +18,15 @@ const SCOPE = /^Program$|Function|Block|^For|^Switch|^Class|^Catch/;
  * @param constants names that the program declares at its top
  */
 export function constantEdits(program: Program, constants: ReadonlySet<string>, kernel: string): Edit[] {
-  if (constants.size === 0) return [];
+  return assignmentsTo(program, constants).map(({ node: { name, start, end }, isShorthand }) => {
+    const text = `${kernel}.constant(${name}).value`;
+    return { start, end, text: isShorthand ? `${name}:${text}` : text };
+  });
+}
+
+/** Where a program assigns to one of these names, which it declares at its top; declarations do not count. */
+export function assignmentsTo(program: Program, names: ReadonlySet<string>): Assignment[] {
+  if (names.size === 0) return [];
   const parents = new Map<SyntaxNode, SyntaxNode | undefined>();
   const bound = new Map<SyntaxNode, string[]>();
   const scopeOf = (node: SyntaxNode | undefined, type = SCOPE): SyntaxNode => {
@@ -21,7 +35,7 @@ export function constantEdits(program: Program, constants: ReadonlySet<string>, 
   const bind = (scope: SyntaxNode, ...patterns: (Pattern | null | undefined)[]) => {
     bound.set(scope, [...(bound.get(scope) ?? []), ...patterns.flatMap((pattern) => namesOf(pattern))]);
   };
-  const targets: { node: Identifier; isShorthand: boolean }[] = [];
+  const targets: Assignment[] = [];
   const assign = (target: Pattern | null, isShorthand = false): void => {
     if (target?.type === 'Identifier') targets.push({ node: target, isShorthand });
     else if (target?.type === 'AssignmentPattern') assign(target.left, isShorthand);
@@ -75,10 +89,7 @@ export function constantEdits(program: Program, constants: ReadonlySet<string>, 
     if (scope === program) return true;
     return !bound.get(scope)?.includes(name) && isOfCell(name, scopeOf(parents.get(scope)));
   };
-  return targets
-    .filter(({ node }) => constants.has(node.name) && isOfCell(node.name, scopeOf(parents.get(node))))
-    .map(({ node: { name, start, end }, isShorthand }) => {
-      const text = `${kernel}.constant(${name}).value`;
-      return { start, end, text: isShorthand ? `${name}:${text}` : text };
-    });
+  return targets.filter(
+    ({ node }) => names.has(node.name) && isOfCell(node.name, scopeOf(parents.get(node))),
+  );
 }

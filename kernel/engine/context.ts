@@ -8,10 +8,10 @@
  */
 import { createHook, executionAsyncResource } from 'node:async_hooks';
 import { promiseHooks } from 'node:v8';
-import { clearStack, forgetId, replacePromiseHooks } from './async-ids.js';
+import { clearStack, dropIds, forgetId, replacePromiseHooks } from './async-ids.js';
 
 /** A cell while it runs and afterwards, for what it has left behind. */
-export interface Cell {
+export interface LiveCell {
   readonly id: string;
   /** The name in error messages, `cell-10.ts`. */
   readonly name: string;
@@ -23,46 +23,56 @@ function giveBack(target: object): object {
   return target;
 }
 
-/** Writes a cell on any object, where nobody can see it and no property is added (a class's private name does that). */
+/** Writes a cell on any object, where it is hidden and no property is added (a class's private name does that). */
 class Stamp extends (giveBack as unknown as new (target: object) => object) {
-  #cell: Cell | undefined;
+  #cell: LiveCell | undefined;
 
-  static put(target: object, cell: Cell | undefined): void {
+  static put(target: object, cell: LiveCell | undefined): void {
     if (#cell in target) (target as Stamp).#cell = cell;
     else new Stamp(target).#cell = cell;
   }
 
-  static read(target: object | undefined): Cell | undefined {
+  static read(target: object | undefined): LiveCell | undefined {
     return target !== undefined && #cell in target ? (target as Stamp).#cell : undefined;
   }
 }
 
 /** The cell of the promise reaction or of the synchronous code that runs. */
-let current: Cell | undefined;
-let last: Cell | undefined;
+let current: LiveCell | undefined;
+let last: LiveCell | undefined;
+
+/** What keeps this thread from being terminated. */
+export interface CriticalSteps {
+  enterCritical(): void;
+  leaveCritical(): void;
+}
 
 /** Begins to follow cells through asynchronous code. Once per process, before the first cell. */
-export function trackCells(): void {
+export function trackCells({ enterCritical, leaveCritical }: CriticalSteps): void {
   createHook({
     init(_id, type, _trigger, resource: object) {
       if (type !== 'PROMISE') Stamp.put(resource, owner());
+      dropIds(type, resource);
     },
+    // of every callback, Node's own and the kernel's as well as a cell's: any of them may be terminated
+    before: forgetId,
   }).enable();
-  const before: (Cell | undefined)[] = [];
+  const before: (LiveCell | undefined)[] = [];
   const hooks = {
-    init(promise: object) {
-      if (awaited !== undefined) {
-        awaited(promise);
-        awaited = undefined;
-      }
+    init(promise: object, parent: object | undefined) {
+      if (noted !== undefined) note(noted, promise, parent);
       Stamp.put(promise, owner());
     },
     before(promise: object) {
+      if (reactions.has(promise)) enterCritical();
+      if (firstParts.has(promise)) isFirstPart = true;
       before.push(current);
       current = Stamp.read(promise);
     },
-    after() {
+    after(promise: object) {
       current = before.pop();
+      isFirstPart = false;
+      if (reactions.has(promise)) leaveCritical();
     },
   };
   promiseHooks.createHook(hooks);
@@ -74,51 +84,85 @@ export function trackCells(): void {
 
 let resetStack = () => {};
 
-/** Who is to be told of the next promise. */
-let awaited: ((promise: object) => void) | undefined;
+/**
+ * What the code of each cell awaits first. So all of it runs as reactions to promises, and none of it below V8's
+ * inspector, which ends the process where it is terminated in some places. That thread is in a critical step while the
+ * inspector evaluates, and while it reacts to the end of a cell.
+ */
+export const CELL_TURN = Promise.resolve();
 
-/** Runs `action` and returns the first promise that was made in it, if any. */
-export function firstPromiseOf(action: () => void): object | undefined {
-  let first: object | undefined;
-  awaited = (promise) => {
-    first = promise;
-  };
+/** Promises that are made while a cell is evaluated. */
+interface CellPromises {
+  /** The cell's own. */
+  whole?: object;
+  /** Stands for the code up to its first own `await`, or to its end. */
+  firstPart?: object;
+  /** Stands for what the inspector does when the cell has ended. */
+  reaction?: object;
+}
+
+/** Where the next promises are noted. */
+let noted: CellPromises | undefined;
+const firstParts = new WeakSet<object>();
+const reactions = new WeakSet<object>();
+let isFirstPart = false;
+
+function note(promises: CellPromises, promise: object, parent: object | undefined): void {
+  if (parent === CELL_TURN) promises.firstPart = promise;
+  else if (promises.whole === undefined) promises.whole = promise;
+  else if (parent === promises.whole) promises.reaction = promise;
+}
+
+/** Runs `action`, which evaluates the code of a cell up to its first `await`, and returns the cell's promise. */
+export function promiseOfCell(action: () => void): object | undefined {
+  const promises: CellPromises = {};
+  noted = promises;
   try {
     action();
   } finally {
-    awaited = undefined;
+    noted = undefined;
   }
-  return first;
+  if (promises.firstPart !== undefined) firstParts.add(promises.firstPart);
+  if (promises.reaction !== undefined) reactions.add(promises.reaction);
+  return promises.whole;
 }
 
-/** To be called after execution was terminated, outside of any cell: forgets what was interrupted half-way. */
-export function forgetInterrupted(): void {
-  current = undefined;
-  resetStack();
-  clearStack();
+/** Whether a cell's code is on the stack that has not awaited anything of its own. */
+export function isInFirstPart(): boolean {
+  return isFirstPart;
 }
 
 /**
- * Runs a callback of `process.nextTick` so that it can be terminated: Node keeps the tick's id while it runs.
+ * To be called after execution was terminated, outside of any cell: forgets what was interrupted half-way.
+ * @returns the cell whose code it was, where it was one's
  */
-export function runTick(cell: Cell, callback: () => void): void {
-  forgetId();
-  inCell(cell, callback, false);
+export function forgetInterrupted(): LiveCell | undefined {
+  const cut = current;
+  current = undefined;
+  isFirstPart = false;
+  resetStack();
+  clearStack();
+  return cut;
 }
 
-function owner(): Cell | undefined {
+function owner(): LiveCell | undefined {
   // none right after a termination
   return current ?? Stamp.read(executionAsyncResource() as object | undefined);
 }
 
-/** The cell that the running code belongs to; the last one that began where nobody knows. */
-export function currentCell(): Cell | undefined {
+/** The cell that the running code belongs to; the last one that began where that is not known. */
+export function currentCell(): LiveCell | undefined {
   return owner() ?? last;
+}
+
+/** Whether the running code belongs to a cell that was abandoned. */
+export function runsAbandoned(): boolean {
+  return owner()?.abandoned === true;
 }
 
 /** Throws where the running code belongs to a cell that was abandoned: it has nothing more to say. */
 export function refuseAbandoned(): void {
-  if (owner()?.abandoned) throw new AbandonedError('the cell that this code belongs to was interrupted');
+  if (runsAbandoned()) throw new AbandonedError('the cell that this code belongs to was interrupted');
 }
 
 /** What stops code of an abandoned cell at its next output. */
@@ -126,13 +170,13 @@ export class AbandonedError extends Error {
   override readonly name = 'KernelInterrupted';
 }
 
-/** The cell of a promise, for rejections that nobody handled. */
-export function cellOfPromise(promise: object): Cell | undefined {
+/** The cell of a promise, for unhandled rejections. */
+export function cellOfPromise(promise: object): LiveCell | undefined {
   return Stamp.read(promise) ?? currentCell();
 }
 
 /** Runs `action` as part of a cell, which has just begun or goes on. */
-export function inCell<T>(cell: Cell, action: () => T, begins = true): T {
+export function inCell<T>(cell: LiveCell, action: () => T, begins = true): T {
   const outer = current;
   current = cell;
   if (begins) last = cell;

@@ -2,13 +2,16 @@
 export interface Position {
   line: number;
   column: number;
+  /** Nothing of the source became the code at this place: the kernel added it, and the position is the nearest one before. */
+  isAdded?: true;
 }
 
-/** A stretch of the result that was taken from the source, unchanged. */
-interface Piece {
+/** A stretch of the result that was taken from the source, unchanged, or that stands for what began at `from`. */
+interface SourcePiece {
   at: number;
   from: number;
   length: number;
+  isReplaced?: true;
 }
 
 /** The offsets at which the lines of a text begin. */
@@ -36,7 +39,7 @@ export function positionOf(starts: readonly number[], offset: number): Position 
  */
 export class EditedSource {
   readonly #source: string;
-  readonly #pieces: Piece[] = [];
+  readonly #pieces: SourcePiece[] = [];
   #text = '';
   #resultStarts: number[] | undefined;
   #sourceStarts: number[] | undefined;
@@ -63,6 +66,20 @@ export class EditedSource {
     return this;
   }
 
+  /** Adds new text in the place of what begins at an offset of the source. */
+  replace(start: number, text: string): this {
+    if (text === '') return this;
+    this.#pieces.push({ at: this.#text.length, from: start, length: text.length, isReplaced: true });
+    this.#text += text;
+    return this;
+  }
+
+  /** Lets the new text that follows belong to a place of the source. */
+  mark(offset: number): this {
+    this.#pieces.push({ at: this.#text.length, from: offset, length: 0 });
+    return this;
+  }
+
   /**
    * Adds a stretch of the source in which stretches are replaced. The edits do not overlap; an insertion belongs to
    * what stands before it.
@@ -71,7 +88,9 @@ export class EditedSource {
     let at = start;
     for (const edit of edits) {
       if (edit.start < at || edit.end > end || edit.end === start) continue;
-      this.take(at, edit.start).add(edit.text);
+      this.take(at, edit.start);
+      if (edit.end > edit.start) this.replace(edit.start, edit.text);
+      else this.add(edit.text);
       at = edit.end;
     }
     return this.take(at, end);
@@ -83,11 +102,12 @@ export class EditedSource {
     this.#sourceStarts ??= lineStarts(this.#source);
     const line = Math.min(place.line, this.#resultStarts.length);
     const offset = this.#resultStarts[line - 1]! + place.column;
-    let best: Piece | undefined;
+    let best: SourcePiece | undefined;
     for (const piece of this.#pieces) if (piece.at <= offset) best = piece;
-    if (best === undefined) return { line: 1, column: 0 };
+    if (best === undefined) return { line: 1, column: 0, isAdded: true };
     const inside = Math.min(offset - best.at, best.length);
-    return positionOf(this.#sourceStarts, best.from + inside);
+    const position = positionOf(this.#sourceStarts, best.from + (best.isReplaced ? 0 : inside));
+    return inside < best.length ? position : { ...position, isAdded: true };
   }
 }
 

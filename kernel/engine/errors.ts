@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { CellError } from '../contract.js';
-import { firstPlace, mapStack, type Place, sourceNamed } from './stack.js';
+import { type CodePlace, firstPlace, mapStack, sourceNamed } from './stack.js';
 import { SourceSyntaxError } from './strip.js';
 
 const RED = '\x1b[31m';
@@ -13,7 +13,7 @@ const LINES_AROUND = 2;
 const MAX_WIDTH = 80;
 
 /** What a cell has thrown, as a person reads it; `place` is shown where nothing of the person's is in the stack. */
-export function describeError(thrown: unknown, place?: Place): CellError {
+export function describeError(thrown: unknown, place?: CodePlace): CellError {
   try {
     return describe(thrown, place);
   } catch {
@@ -25,7 +25,7 @@ export function describeError(thrown: unknown, place?: Place): CellError {
   }
 }
 
-function describe(thrown: unknown, fallback: Place | undefined): CellError {
+function describe(thrown: unknown, fallback: CodePlace | undefined): CellError {
   if (!isError(thrown)) {
     const evalue = inspect(thrown);
     return {
@@ -66,7 +66,7 @@ function setStack(error: Error, stack: string): void {
 }
 
 /** An error of the kernel about a cell that has no stack worth showing. */
-export function plainError(ename: string, evalue: string, place?: Place): CellError {
+export function plainError(ename: string, evalue: string, place?: CodePlace): CellError {
   return {
     ename,
     evalue,
@@ -79,7 +79,7 @@ function title(ename: string, evalue: string): string {
 }
 
 /** The lines around a place with a mark below it; only the name of the place where its text is not known. */
-export function codeFrame({ name, line, column }: Place): string[] {
+export function codeFrame({ name, line, column }: CodePlace): string[] {
   const head = `${BOLD}${name}:${line}:${column + 1}${RESET}`;
   const source = sourceNamed(name);
   if (source === undefined) return [head];

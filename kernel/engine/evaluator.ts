@@ -1,5 +1,5 @@
 import { type Runtime, Session } from 'node:inspector';
-import { firstPromiseOf } from './context.js';
+import { promiseOfCell } from './context.js';
 
 /** How the evaluation of a cell went. */
 export type Evaluated = { value: unknown } | { thrown: unknown } | 'terminated';
@@ -25,14 +25,17 @@ export class Evaluator {
    * that waits for what never comes, and not that of one that was interrupted. They hold nothing of the cell's.
    */
   readonly #pending = new Set<object>();
+  readonly #critical: <T>(action: () => T) => T;
   #received: unknown;
   #receiver: string | undefined;
 
-  constructor() {
+  /** @param critical does something that is not to be terminated, which the inspector would not survive */
+  constructor(critical: <T>(action: () => T) => T) {
+    this.#critical = critical;
     this.#session.connect();
   }
 
-  /** Evaluates a cell; its synchronous part has run when this returns. */
+  /** Evaluates a cell, which begins after this has returned: its code awaits `CELL_TURN` first. */
   evaluate(expression: string): Promise<Evaluated> {
     return new Promise((resolve) => {
       const parameters = {
@@ -44,7 +47,7 @@ export class Evaluator {
       };
       let promise: object | undefined;
       let hasEnded = false;
-      promise = firstPromiseOf(() => {
+      promise = promiseOfCell(() => {
         this.#post(parameters, (error, answer) => {
           hasEnded = true;
           if (promise !== undefined) this.#pending.delete(promise);
@@ -68,7 +71,7 @@ export class Evaluator {
     });
   }
 
-  /** Ends the evaluated code from which this is called; never returns. */
+  /** Ends the code from which this is called; never returns. */
   terminate(): never {
     this.#session.post('Runtime.terminateExecution');
     // V8 looks for the request when a loop turns round
@@ -97,6 +100,22 @@ export class Evaluator {
     return found;
   }
 
+  /** Runs a declaration of the kernel's own in the scope of the cells, now. */
+  declare(expression: string): void {
+    this.#post({ expression: `'use strict';${expression}`, replMode: true, silent: true }, () => {});
+  }
+
+  /**
+   * Gives names back to what is global: a declaration of a cell that failed before its variable had a value would
+   * hide it for ever.
+   */
+  restoreGlobals(names: readonly string[]): void {
+    for (const name of names) {
+      if (name in globalThis && this.peek(name) === undefined)
+        this.declare(`let ${name}=globalThis.${name};`);
+    }
+  }
+
   /** Names that `let` and `class` of earlier cells have declared. */
   lexicalNames(): string[] {
     let names: string[] = [];
@@ -107,7 +126,7 @@ export class Evaluator {
   }
 
   #post(parameters: EvaluateParameters, answer: EvaluateAnswer): void {
-    this.#session.post('Runtime.evaluate', parameters, answer);
+    this.#critical(() => this.#session.post('Runtime.evaluate', parameters, answer));
   }
 
   /** The value behind one of the inspector's descriptions. */

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import type { Evaluator } from './evaluator.js';
-import { KERNEL_GLOBAL } from './kernel-global.js';
+import { KERNEL_GLOBAL } from './names.js';
 
-/** More names than these help nobody. */
+/** More names than these are of no use. */
 const MAX_NAMES = 5000;
 
 /** Names below the value of an expression, or of the global scope, with what they are. */

@@ -3,8 +3,9 @@ import { extname } from 'node:path';
 import type { ImportDeclaration, ModuleDeclaration, Program, Statement } from 'acorn';
 import { usedNames } from './cell-code.js';
 import type { Edit, Position } from './edited-source.js';
+import type { LiveExports } from './live-exports.js';
 import { mapThrough } from './source-map.js';
-import { SourceSyntaxError, type StripOptions, type Stripper } from './strip.js';
+import { SourceSyntaxError, type Stripper } from './strip.js';
 import { parseModule } from './syntax.js';
 
 /** A static import or re-export of a module. */
@@ -31,6 +32,8 @@ export interface LocalModule {
   /** Imports that are only types are cut out. */
   edits: Edit[];
   original(place: Position): Position;
+  /** Found when a cell imports from it. */
+  liveExports?: LiveExports;
 }
 
 /** When and how large a file was, or undefined where there is none. */
@@ -40,18 +43,13 @@ export function stampOf(file: string): string | undefined {
 }
 
 /** Reads a file: TypeScript and JavaScript as code, JSON as data, everything else as a text. */
-export function readLocalModule(
-  file: string,
-  name: string,
-  strip: Stripper,
-  options: StripOptions,
-): LocalModule {
+export function readLocalModule(file: string, name: string, strip: Stripper): LocalModule {
   const stamp = stampOf(file) ?? '';
   const source = readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
   const extension = extname(file);
-  const isTypeScript = /^\.[mc]?tsx?$/.test(extension);
+  const isTypeScript = /^\.([mc]?tsx?|jsx)$/.test(extension);
   if (isTypeScript || /^\.[mc]?js$/.test(extension)) {
-    const stripped = isTypeScript ? strip(source, name, options) : { code: source, map: undefined };
+    const stripped = isTypeScript ? strip(source, name) : { code: source, map: undefined };
     const original = (place: Position) => mapThrough(stripped.map, place);
     return { file, stamp, source, original, ...analyse(stripped.code, name, extension, original) };
   }

@@ -2,12 +2,16 @@ import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { isOwnPackage } from '../common/own-package.js';
 import { EditedSource } from './edited-source.js';
-import { KERNEL_GLOBAL } from './kernel-global.js';
+import { liveExportsOf } from './live-exports.js';
 import { type LocalModule, readLocalModule, stampOf } from './local-module.js';
 import { BUILTIN_SCHEME } from './module-loader.js';
-import { isInPackage, type Resolver } from './resolver.js';
-import { shownName, trackSource } from './stack.js';
+import { KERNEL_GLOBAL } from './names.js';
+import { plainSpecifier, withoutNpm } from './npm-specifier.js';
+import { isInstalled, packageNameOf } from './packages.js';
+import { isInPackage, missingPackage, type Resolver } from './resolver.js';
+import { shownName, sourceComments, trackSource } from './stack.js';
 import type { Stripper } from './strip.js';
 import { importEdits } from './syntax.js';
 
@@ -69,6 +73,31 @@ export class ModuleGraph {
     return { url: urls.get(file)!, fresh };
   }
 
+  /**
+   * The exports of a file whose values change while it lives, its own and those that it hands on from files of the
+   * project. The file was prepared before.
+   */
+  liveExports(file: string, known = new Map<string, Set<string>>()): Set<string> {
+    const found = known.get(file);
+    if (found !== undefined) return found;
+    const module = this.#modules.get(file);
+    const live = new Set<string>();
+    // files may import each other in a circle
+    known.set(file, live);
+    if (module === undefined) return live;
+    module.liveExports ??= liveExportsOf(module.program);
+    const { own, forwarded } = module.liveExports;
+    for (const name of own) live.add(name);
+    for (const { specifier, imported, exported } of forwarded) {
+      const target = this.#resolver.resolve(withoutNpm(specifier), file);
+      for (const name of target === undefined ? [] : this.liveExports(target, known)) {
+        if (imported === '*' && name !== 'default') live.add(name);
+        else if (imported === name) live.add(exported);
+      }
+    }
+    return live;
+  }
+
   /** Lets a file and everything that it rests on be evaluated anew, after a failure. */
   renew(file: string): void {
     const visited = new Map<string, Visited>();
@@ -89,9 +118,11 @@ export class ModuleGraph {
     const module = this.#load(file);
     const visit: Visited = { module, targets: [] };
     visited.set(file, visit);
-    for (const { specifier } of module.imports) {
+    for (const { specifier: given } of module.imports) {
+      const specifier = plainSpecifier(given, file);
       const target =
         this.#builtins[specifier] === undefined ? this.#resolver.resolve(specifier, file) : undefined;
+      if (target === undefined && this.#builtins[specifier] === undefined) assertInstalled(specifier, file);
       visit.targets.push(target);
       if (target !== undefined && !isInPackage(target)) this.#visit(target, visited);
     }
@@ -105,9 +136,12 @@ export class ModuleGraph {
     const strip: Stripper = (source) => {
       // known before it is read, so that a syntax error can show the line
       trackSource(name, { name, source, original: (place) => place });
-      return this.#strip(source, name, options);
+      return this.#strip(source, name, {
+        allowsJsx: /\.[jt]sx$/.test(file),
+        options: () => options,
+      });
     };
-    const module = readLocalModule(file, name, strip, options);
+    const module = readLocalModule(file, name, strip);
     this.#modules.set(file, module);
     return module;
   }
@@ -122,6 +156,8 @@ export class ModuleGraph {
         edits.push({ start, end, text: JSON.stringify(BUILTIN_SCHEME + specifier) });
       } else if (target !== undefined) {
         edits.push({ start, end, text: JSON.stringify(urls.get(target) ?? pathToFileURL(target).href) });
+      } else if (specifier.startsWith('npm:')) {
+        edits.push({ start, end, text: JSON.stringify(withoutNpm(specifier)) });
       }
     });
     if (module.program !== undefined) edits.push(...importEdits(module.program, KERNEL_GLOBAL, true));
@@ -133,8 +169,15 @@ export class ModuleGraph {
       source: module.source,
       original: (place) => module.original(edited.original(place)),
     });
-    return edited.text;
+    return edited.text + sourceComments(url);
   }
+}
+
+/** Throws where a file of the project imports a package that is not there, before Node hears of it. */
+function assertInstalled(specifier: string, file: string): void {
+  const name = packageNameOf(specifier);
+  if (name === undefined || isOwnPackage(specifier) || isInstalled(name, file)) return;
+  throw missingPackage(specifier, name, file);
 }
 
 /**

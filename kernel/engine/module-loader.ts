@@ -12,7 +12,28 @@ export const BUILTIN_SCHEME = 'arclab-kernel:';
  * sources come over the port before the import that asks for them begins.
  */
 const HOOKS = `
+import { existsSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { receiveMessageOnPort } from 'node:worker_threads';
+// Node would remember a folder without a package.json, also when it is there later
+function isMissing(specifier, parent) {
+  const name = /^(?:@[^/]+\\/)?[^/@.#:][^/:]*/.exec(specifier)?.[0];
+  if (!name || /^[\\w+.-]+:/.test(specifier) || isBuiltin(specifier) || !parent?.startsWith('file:')) return false;
+  let isInside = true;
+  for (let at = new URL('.', parent); ; at = new URL('..', at)) {
+    if (existsSync(new URL('node_modules/' + name, at))) return false;
+    const own = new URL('package.json', at);
+    if (isInside && existsSync(own)) {
+      if (JSON.parse(readFileSync(own, 'utf8')).name === name) return false;
+      isInside = false;
+    }
+    if (at.pathname === new URL('..', at).pathname) return true;
+  }
+}
+function notFound(specifier, parent) {
+  const text = "Cannot find package '" + specifier + "' imported from " + parent;
+  return Object.assign(new Error(text), { code: 'ERR_MODULE_NOT_FOUND' });
+}
 const sources = new Map();
 let port, builtins, own;
 export function initialize(data) {
@@ -24,6 +45,7 @@ export async function resolve(specifier, context, next) {
   if (builtins.has(specifier)) return { url: '${BUILTIN_SCHEME}' + specifier, shortCircuit: true };
   if (specifier.startsWith('${BUILTIN_SCHEME}')) return { url: specifier, shortCircuit: true };
   try {
+    if (isMissing(specifier, context.parentURL)) throw notFound(specifier, context.parentURL);
     return await next(specifier, context);
   } catch (error) {
     if (own.name !== specifier.split('/', own.parts).join('/')) throw error;
@@ -51,11 +73,20 @@ export class ModuleLoader {
 
   /** Makes modules known by their addresses. The first time this starts Node's thread for loading, about 30 ms. */
   provide(modules: { url: string; code: string }[]): void {
-    this.#port ??= this.#start();
-    this.#port.postMessage(modules);
+    this.#started().postMessage(modules);
   }
 
-  #start(): MessagePort {
+  /** Lets Node's thread for loading modules find them from now on. */
+  start(): void {
+    this.#started();
+  }
+
+  #started(): MessagePort {
+    this.#port ??= this.#register();
+    return this.#port;
+  }
+
+  #register(): MessagePort {
     const { port1, port2 } = new MessageChannel();
     const names = Object.keys(this.#builtins);
     const name = ownPackageName();

@@ -15,14 +15,27 @@ import { describeError, plainError } from './errors.js';
 import { ModuleGraph } from './module-graph.js';
 import { BUILTIN_SCHEME, ModuleLoader } from './module-loader.js';
 import { importFrom } from './natives.js';
-import { ModuleNotFoundError, Resolver } from './resolver.js';
+import { plainSpecifier } from './npm-specifier.js';
+import { assertRequirable, isInstalled, packageNameOf, type RequiringModule } from './packages.js';
+import { ModuleNotFoundError, missingPackage, Resolver } from './resolver.js';
 import type { Stripper } from './strip.js';
+import type { StripOptions } from './transpile.js';
 
 /** What imports need. */
 export interface ModulesOptions {
   strip: Stripper;
   critical<T>(action: () => T): T;
   builtins: Record<string, object>;
+}
+
+/** A name that a cell imports, and where its value is. */
+export interface ImportedName {
+  local: string;
+  value: unknown;
+  /** The value of now. */
+  read(): unknown;
+  /** Whether the export is known to change. */
+  isLive: boolean;
 }
 
 type Namespace = Record<string, unknown>;
@@ -46,7 +59,8 @@ export class Modules {
   }
 
   /** What `import(specifier)` in a file gives. */
-  async import(specifier: string, parentFile: string, options?: ImportCallOptions): Promise<Namespace> {
+  async import(given: string, parentFile: string, options?: ImportCallOptions): Promise<Namespace> {
+    const specifier = plainSpecifier(given, parentFile);
     const builtin = this.builtins[specifier];
     if (builtin !== undefined) return { ...builtin, default: builtin };
     const target = this.#critical(() => this.#prepare(specifier, parentFile));
@@ -70,7 +84,8 @@ export class Modules {
   }
 
   /** What `import.meta.resolve` gives. */
-  resolve(specifier: string, parentFile: string): string {
+  resolve(given: string, parentFile: string): string {
+    const specifier = plainSpecifier(given, parentFile);
     if (this.builtins[specifier] !== undefined) return BUILTIN_SCHEME + specifier;
     if (isBuiltin(specifier)) return specifier.startsWith('node:') ? specifier : `node:${specifier}`;
     this.#resolver.configs.forget();
@@ -78,22 +93,29 @@ export class Modules {
     return pathToFileURL(file ?? createRequire(parentFile).resolve(specifier)).href;
   }
 
+  /** What the project of a file says about how its code is to be read. */
+  stripOptions(file: string): StripOptions {
+    this.#resolver.configs.forget();
+    return this.#resolver.configs.of(dirname(file)).strip;
+  }
+
   /** The file of a module's address. */
   fileOf(url: string): string {
     return fileURLToPath(url);
   }
 
-  /** Imports what a cell imports. The values are those of its local names. */
+  /** Imports what a cell imports: its local names with their values. */
   async importForCell(
     code: CellCode,
     cellName: string,
     parentFile: string,
-  ): Promise<{ bindings: Namespace } | { error: CellError }> {
-    const bindings: Namespace = {};
+  ): Promise<{ names: ImportedName[] } | { error: CellError }> {
+    const names: ImportedName[] = [];
     for (const item of code.imports) {
       const place = { name: cellName, ...item.position };
       try {
         const namespace = await this.import(item.specifier, parentFile, attributesOf(item));
+        const live = item.bindings.length > 0 ? this.#liveExports(item.specifier, parentFile) : undefined;
         for (const { local, imported } of item.bindings) {
           const found = lookUp(namespace, imported);
           if (found === undefined && code.used.has(local)) {
@@ -101,7 +123,8 @@ export class Modules {
             return { error: plainError('SyntaxError', `${text}; it has ${listNames(namespace)}`, place) };
           }
           // what is missing and not used as a value is a type
-          bindings[local] = found?.value;
+          const read = () => lookUp(namespace, imported)?.value;
+          names.push({ local, value: found?.value, read, isLive: live?.has(imported) ?? false });
         }
       } catch (error) {
         if (error instanceof ModuleNotFoundError) {
@@ -110,7 +133,13 @@ export class Modules {
         return { error: describeError(error, place) };
       }
     }
-    return { bindings };
+    return { names };
+  }
+
+  #liveExports(specifier: string, parentFile: string): Set<string> | undefined {
+    if (this.builtins[specifier] !== undefined) return undefined;
+    const file = this.#resolver.resolve(plainSpecifier(specifier, parentFile), parentFile);
+    return file === undefined ? undefined : this.#graph.liveExports(file);
   }
 
   #prepare(specifier: string, parentFile: string): { file: string; url: string } | undefined {
@@ -127,19 +156,29 @@ export class Modules {
     parentFile: string,
     options?: ImportCallOptions,
   ): Promise<Namespace> {
-    try {
-      return await importFrom(dirname(parentFile), specifier, options);
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      const isThis = code === 'ERR_MODULE_NOT_FOUND' && message.includes(`'${specifier.split('/')[0]}`);
-      if (!isThis) throw error;
-      if (isOwnPackage(specifier) && parentFile !== kernelFile)
-        return this.#importPackage(specifier, kernelFile, options);
-      const folders = createRequire(parentFile).resolve.paths(specifier) ?? [];
-      throw new ModuleNotFoundError(
-        `Cannot find the package "${specifier}": looked in ${folders.slice(0, 4).join(', ')}. Is it installed (npm install ${specifier})?`,
-      );
+    const name = packageNameOf(specifier);
+    if (name === undefined || isInstalled(name, parentFile)) {
+      try {
+        return await importFrom(dirname(parentFile), specifier, options);
+      } catch (error) {
+        throw this.#explainFailure(error, specifier);
+      }
     }
+    if (isOwnPackage(specifier)) return importFrom(dirname(kernelFile), specifier, options);
+    throw missingPackage(specifier, name, parentFile);
+  }
+
+  /** A package that is there may import one that is not; Node then keeps the failure of the first. */
+  #explainFailure(error: unknown, specifier: string): unknown {
+    const { code, message = '' } = (error ?? {}) as NodeJS.ErrnoException;
+    const missing =
+      code === 'ERR_MODULE_NOT_FOUND' && /^Cannot find package '([^'/@]+|@[^'/]+\/[^'/]+)'/.exec(message);
+    if (!missing) return error;
+    // in this thread Node now remembers the package as missing; in the one of the hooks it does not
+    this.#loader.start();
+    return new ModuleNotFoundError(
+      `"${specifier}" needs the package "${missing[1]}", which is not installed (npm install ${missing[1]}); if this is still said afterwards, restart the kernel: Node keeps failures of packages`,
+    );
   }
 }
 
@@ -165,7 +204,7 @@ function listNames(namespace: Namespace): string {
 /** The parts of Node's `require` that the kernel adds to. */
 interface Requiring {
   _load(request: string, ...rest: unknown[]): unknown;
-  _resolveFilename(request: string, ...rest: unknown[]): string;
+  _resolveFilename(request: string, parent: RequiringModule | undefined, ...rest: unknown[]): string;
   _extensions: Record<string, ((module: object, file: string) => void) | undefined>;
 }
 
@@ -176,9 +215,10 @@ function extendRequire(builtins: Record<string, object>): void {
   requiring._load = function (request, ...rest) {
     return builtins[request] ?? load.call(this, request, ...rest);
   };
-  requiring._resolveFilename = function (request, ...rest) {
+  requiring._resolveFilename = function (request, parent, ...rest) {
     try {
-      return resolve.call(this, request, ...rest);
+      assertRequirable(request, parent);
+      return resolve.call(this, request, parent, ...rest);
     } catch (error) {
       if (!isOwnPackage(request)) throw error;
       return createRequire(kernelFile).resolve(request);

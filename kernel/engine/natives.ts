@@ -3,6 +3,9 @@ import { constants, Script } from 'node:vm';
 
 type Importer = (specifier: string, options?: ImportCallOptions) => Promise<Record<string, unknown>>;
 
+/** The name, in each folder, of the script that imports for it. It is no file. */
+export const IMPORTER_NAME = 'notebook.mjs';
+
 const importers = new Map<string, Importer>();
 
 /**
@@ -17,7 +20,7 @@ export function importFrom(
   let importer = importers.get(folder);
   if (importer === undefined) {
     const script = new Script('(specifier, options) => import(specifier, options)', {
-      filename: join(folder, 'notebook.mjs'),
+      filename: join(folder, IMPORTER_NAME),
       importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     });
     importer = script.runInThisContext() as Importer;
@@ -26,7 +29,7 @@ export function importFrom(
   return withoutWarning(() => importer(specifier, options));
 }
 
-/** Node calls the constant above experimental; that is no news for the person. */
+/** Node calls the constant above experimental; the user need not see that warning. */
 function withoutWarning<T>(action: () => T): T {
   const emit = process.emitWarning;
   process.emitWarning = ((warning: string | Error, ...rest: []) => {

@@ -2,13 +2,15 @@ import { realpathSync, statSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { dirname, extname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isInstalled, packageFolders, packageNameOf } from './packages.js';
 import { ProjectConfigs } from './tsconfig.js';
 
 /** Extensions that an import may leave out, in the order to be tried. */
-const EXTENSIONS = ['.ts', '.mts', '.tsx', '.js', '.mjs', '.cjs', '.json'];
+const EXTENSIONS = ['.ts', '.mts', '.tsx', '.js', '.mjs', '.cjs', '.jsx', '.json'];
 /** TypeScript writes the extension of what a file is compiled to. */
 const SOURCE_EXTENSIONS: Record<string, string[]> = {
-  '.js': ['.ts', '.tsx'],
+  '.js': ['.ts', '.tsx', '.jsx'],
+  '.jsx': ['.tsx'],
   '.mjs': ['.mts'],
   '.cjs': ['.cts'],
 };
@@ -96,8 +98,19 @@ function missing(specifier: string, tried: string[]): never {
   );
 }
 
+/** An import of a package that is not installed. */
+export function missingPackage(specifier: string, name: string, parentFile: string): ModuleNotFoundError {
+  const folders = packageFolders(parentFile).slice(0, 4).join(', ');
+  const asked = specifier === name ? '' : `, of which "${specifier}" is to be imported`;
+  return new ModuleNotFoundError(
+    `Cannot find the package "${name}"${asked}: looked in ${folders}. Is it installed (npm install ${name})?`,
+  );
+}
+
 /** A package of a workspace may be the person's own TypeScript, which Node would not run. */
 function workspaceFile(specifier: string, parentFile: string): string | undefined {
+  const name = packageNameOf(specifier);
+  if (name !== undefined && !isInstalled(name, parentFile)) return undefined;
   try {
     const file = createRequire(parentFile).resolve(specifier);
     return /\.[mc]?tsx?$/.test(file) && !isInPackage(file) ? file : undefined;

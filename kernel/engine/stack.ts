@@ -17,7 +17,7 @@ export interface TrackedSource {
 }
 
 /** A place in the person's own code. */
-export interface Place extends Position {
+export interface CodePlace extends Position {
   name: string;
 }
 
@@ -29,6 +29,19 @@ const kernelFolder = dirname(kernelFile);
 export function trackSource(url: string, tracked: TrackedSource): void {
   byUrl.set(url, tracked);
   byName.set(tracked.name, tracked);
+}
+
+/**
+ * What is written behind a piece of code that is given to V8 under a name of the kernel's. That it has a source map
+ * (which is nowhere) lets a debugger stop before it runs, and no other code, to place its breakpoints.
+ */
+export function sourceComments(url: string): string {
+  return `\n//# sourceURL=${url}\n//# sourceMappingURL=arclab-kernel:source`;
+}
+
+/** What is known of a piece of code by V8's name for it. */
+export function trackedSource(url: string): TrackedSource | undefined {
+  return byUrl.get(url);
 }
 
 /** The TypeScript of a cell or a file by the name that is shown. */
@@ -89,7 +102,7 @@ function mapLine(line: string): string {
 }
 
 /** The first place of a mapped stack trace that lies in a cell or in a local file. */
-export function firstPlace(stack: string): Place | undefined {
+export function firstPlace(stack: string): CodePlace | undefined {
   for (const line of stack.split('\n')) {
     const match = LOCATION.exec(line);
     if (match !== null && byName.has(match[3]!)) {

@@ -1,27 +1,22 @@
 /** From TypeScript to JavaScript: the types go, and what is left stays where it was. */
 import { createRequire } from 'node:module';
 import type { transformSync } from 'amaro';
-import type { CompilerOptions } from 'typescript';
 import { hasUsing, parseModule } from './syntax.js';
-
-/** JavaScript made from TypeScript. */
-export interface Stripped {
-  code: string;
-  /** A version 3 source map as JSON; absent where every character stands where it stood. */
-  map?: string;
-}
+import { type StripOptions, type Stripped, transpile } from './transpile.js';
 
 /**
  * Removes types from a source text. It throws a `SourceSyntaxError` for what is no TypeScript. The kernel takes
  * any function of this form, so that a host can bring a smaller stripper than amaro.
  */
-export type Stripper = (source: string, fileName: string, options?: StripOptions) => Stripped;
+export type Stripper = (source: string, fileName: string, context?: StripContext) => Stripped;
 
-/** The settings of `tsconfig.json` that change what the code does. */
-export type StripOptions = Pick<
-  CompilerOptions,
-  'experimentalDecorators' | 'emitDecoratorMetadata' | 'useDefineForClassFields'
->;
+/** What a source text is, beside its name. */
+export interface StripContext {
+  /** Whether what is no TypeScript may be TSX. */
+  allowsJsx: boolean;
+  /** The project's settings; asked for only where they matter, because reading them may fail. */
+  options(): StripOptions;
+}
 
 /** TypeScript that cannot be read, with the place. Lines count from 1, columns from 0. */
 export class SourceSyntaxError extends SyntaxError {
@@ -58,13 +53,38 @@ export function loadAmaro(): typeof transformSync {
 /**
  * The kernel's own stripper. Nearly everything is stripped by amaro in its first mode, which leaves positions as
  * they are; enums, namespaces and parameter properties need its second one; decorators and `using`, which no
- * Node knows yet, need TypeScript itself.
+ * Node knows yet, and JSX need TypeScript itself.
  */
-export const stripTypes: Stripper = (source, fileName, options = {}) => {
-  const stripped = stripWithAmaro(source, fileName);
+export const stripTypes: Stripper = (source, fileName, context = PLAIN) => {
+  let stripped: Stripped;
+  try {
+    stripped = stripWithAmaro(source, fileName);
+  } catch (error) {
+    if (!context.allowsJsx || !(error instanceof SourceSyntaxError) || !source.includes('<')) throw error;
+    return stripTsx(source, fileName, context, error);
+  }
   const isNewer = NEWER_SYNTAX.test(stripped.code) && !runsAsItIs(stripped.code);
-  return (isNewer ? transpile(source, fileName, options) : undefined) ?? stripped;
+  const transpiled = isNewer ? transpile(source, fileName, context.options(), false) : undefined;
+  return transpiled ?? stripped;
 };
+
+const PLAIN: StripContext = { allowsJsx: false, options: () => ({}) };
+
+/** TSX as JavaScript. Where it is none, either, the error that lies further on says more about what was meant. */
+function stripTsx(
+  source: string,
+  fileName: string,
+  context: StripContext,
+  failure: SourceSyntaxError,
+): Stripped {
+  const transpiled = transpile(source, fileName, context.options(), true);
+  if (transpiled === undefined) throw failure;
+  const { error } = transpiled;
+  if (error === undefined) return transpiled;
+  const isFurther =
+    error.line > failure.line || (error.line === failure.line && error.column > failure.column);
+  throw isFurther ? new SourceSyntaxError(error.message, fileName, error.line, error.column) : failure;
+}
 
 /** What may be a decorator, an accessor or a `using` declaration; strings and comments match too. */
 const NEWER_SYNTAX = /@|\baccessor\b|\busing\b/;
@@ -96,26 +116,4 @@ function stripWithAmaro(source: string, fileName: string): Stripped {
 function syntaxError(error: AmaroError, fileName: string): Error {
   if (error.code === undefined) return error as unknown as Error;
   return new SourceSyntaxError(error.message, fileName, error.startLine, error.startColumn);
-}
-
-/** TypeScript's own output, or undefined where TypeScript is not installed. */
-function transpile(source: string, fileName: string, options: StripOptions): Stripped | undefined {
-  let ts: typeof import('typescript');
-  try {
-    ts = require('typescript');
-  } catch {
-    return undefined;
-  }
-  const { outputText, sourceMapText } = ts.transpileModule(source, {
-    fileName,
-    compilerOptions: {
-      ...options,
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.ESNext,
-      sourceMap: true,
-      // an import that looks unused may be used by the next cell
-      verbatimModuleSyntax: true,
-    },
-  });
-  return { code: outputText.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n'), map: sourceMapText };
 }

@@ -1,4 +1,6 @@
 import {
+  type AnyNode,
+  type Identifier,
   type ImportExpression,
   type MetaProperty,
   type Options,
@@ -69,6 +71,22 @@ export function importEdits(program: Program, kernel: string, inModule: boolean)
     }
   });
   return edits.sort((a, b) => a.start - b.start);
+}
+
+/** The edits that lead `Deno.…` of a cell that declares no `Deno` to the kernel's own. In order of places. */
+export function denoEdits(program: Program, kernel: string): Edit[] {
+  const edits: Edit[] = [];
+  let isDeclared = false;
+  walk(program, (node, parent) => {
+    if (node.type !== 'Identifier' || (node as Identifier).name !== 'Deno') return;
+    const member = parent as AnyNode | undefined;
+    if (member?.type === 'MemberExpression' && member.object === node) {
+      edits.push({ start: node.start, end: node.end, text: `${kernel}.deno` });
+    } else {
+      isDeclared ||= /Declarat|Specifier$|Function|Pattern|Catch/.test(parent?.type ?? '');
+    }
+  });
+  return isDeclared ? [] : edits.sort((a, b) => a.start - b.start);
 }
 
 /** The names that a pattern binds. */

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { type Cell, currentCell, runTick } from './context.js';
+import { currentCell, inCell, type LiveCell } from './context.js';
 
 type Callback = (...args: unknown[]) => unknown;
 type Timer = (callback: Callback, ...rest: unknown[]) => unknown;
@@ -28,17 +28,17 @@ export function installTimers(): void {
   }
 }
 
-/** Lets an interrupt terminate also what `process.nextTick` runs, as it runs most of what streams do. */
+/** What `process.nextTick` runs, as it runs most of what streams do, is part of the cell that asked for it. */
 export function installTicks(): void {
   const original = process.nextTick;
   process.nextTick = ((callback: Callback, ...rest: unknown[]) => {
     const cell = currentCell();
     if (cell === undefined || typeof callback !== 'function') original(callback, ...rest);
-    else original(() => runTick(cell, () => callback(...rest)));
+    else original(() => inCell(cell, () => callback(...rest), false));
   }) as typeof process.nextTick;
 }
 
-function ofCell(cell: Cell, callback: Callback, stop: () => void): Callback {
+function ofCell(cell: LiveCell, callback: Callback, stop: () => void): Callback {
   return function (this: unknown, ...args) {
     if (cell.abandoned) return stop();
     return callback.apply(this, args);

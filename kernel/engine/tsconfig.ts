@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { type Expression, parseExpressionAt } from 'acorn';
-import type { StripOptions } from './strip.js';
+import type { StripOptions } from './transpile.js';
 
 /** What the kernel reads of a `tsconfig.json`. */
 export interface ProjectConfig {
@@ -17,6 +17,16 @@ interface RawConfig {
   extends?: string | string[];
   compilerOptions?: StripOptions & { baseUrl?: string; paths?: Record<string, string[]> };
 }
+
+const STRIP_OPTIONS: readonly (keyof StripOptions)[] = [
+  'experimentalDecorators',
+  'emitDecoratorMetadata',
+  'useDefineForClassFields',
+  'jsx',
+  'jsxFactory',
+  'jsxFragmentFactory',
+  'jsxImportSource',
+];
 
 const NOTHING: ProjectConfig = { paths: [], baseUrl: undefined, strip: {} };
 
@@ -54,14 +64,13 @@ function readConfig(file: string, depth: number): ProjectConfig {
   }
   const { baseUrl, paths, ...rest } = raw.compilerOptions ?? {};
   const root = baseUrl === undefined ? folder : resolve(folder, baseUrl);
-  const { experimentalDecorators, emitDecoratorMetadata, useDefineForClassFields } = rest;
   return merge(config, {
     baseUrl: baseUrl === undefined ? undefined : root,
     paths: Object.entries(paths ?? {}).map(([pattern, targets]) => ({
       pattern,
       targets: targets.map((target) => resolve(root, target)),
     })),
-    strip: defined({ experimentalDecorators, emitDecoratorMetadata, useDefineForClassFields }),
+    strip: Object.fromEntries(STRIP_OPTIONS.flatMap((name) => (name in rest ? [[name, rest[name]]] : []))),
   });
 }
 
@@ -71,10 +80,6 @@ function merge(base: ProjectConfig, own: ProjectConfig): ProjectConfig {
     paths: own.paths.length > 0 ? own.paths : base.paths,
     strip: { ...base.strip, ...own.strip },
   };
-}
-
-function defined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 function findBase(base: string, from: string): string | undefined {

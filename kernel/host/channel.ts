@@ -6,34 +6,8 @@
  * cell that prints faster than the transport carries away waits (nothing fills the memory), and what it has
  * printed before it blocks is with the transport already.
  */
-
-/** What a record of the ring holds. */
-export enum RecordKind {
-  /** A JSON message. */
-  Json = 1,
-  /** One that is too long for a record; an interrupt may leave it without its end. */
-  JsonStart = 2,
-  JsonPart = 3,
-  JsonEnd = 4,
-  /** Bytes that the JavaScript of a cell wrote. */
-  Stdout = 5,
-  Stderr = 6,
-  /** Bytes that arrived through the file descriptors 1 and 2. */
-  NativeStdout = 7,
-  NativeStderr = 8,
-}
-
-/** One record: what it is, and its bytes. */
-export interface RingRecord {
-  kind: RecordKind;
-  bytes: Uint8Array;
-}
-
-/** Bytes of the ring: a power of two, so that positions may run over 2³². */
-const RING_BYTES = 4 * 1024 * 1024;
-/** The longest record; what is longer is written in parts. */
-export const MAX_RECORD_BYTES = 128 * 1024;
-const HEADER_BYTES = 8;
+import { type KeptMemory, mapKeptMemory, RING_BYTES } from './kept-memory.js';
+import { RecordKind, Ring, type RingRecord, recordBytes } from './ring.js';
 
 /** Places of the flags. */
 enum Flag {
@@ -46,11 +20,26 @@ enum Flag {
   Lock,
   /** Counts the answers to `prompt`. */
   Input,
-  /** 1 while the main thread does work that must not be terminated. */
-  Critical,
-  /** Counts the interrupts that the main thread has heard of. */
-  Interrupts,
+  /** Who keeps the other from going on: see `Guard`. */
+  Guard,
+  /** The number of the last request that the main thread has accepted. */
+  Accepted,
+  /** The number of the request whose cell has begun and is not over; 0 for none. */
+  Cell,
+  /** The number of the request whose cell was interrupted last; 0 for none. */
+  Interrupted,
+  /** 1 when a cell was abandoned: what it left behind may go on. */
+  Abandoned,
   Count,
+}
+
+/** A mutex between a step of the main thread that must be whole and a termination of what that thread does. */
+enum Guard {
+  Free,
+  /** The main thread is in a critical step: nothing is terminated. */
+  Critical,
+  /** A termination is on its way and has not taken effect: no critical step begins. */
+  Terminating,
 }
 
 /** The two ends of a channel. */
@@ -62,26 +51,28 @@ export enum Side {
 /** The shared memory, to be handed to the worker. */
 export interface ChannelMemory {
   flags: SharedArrayBuffer;
-  ring: SharedArrayBuffer;
+  ring: SharedArrayBuffer | undefined;
+  /** In place of `ring`: the file descriptor of memory that outlives the process. */
+  keptFd: number | undefined;
 }
 
 /** Both threads look at the same memory through an object of this class. */
 export class Channel {
   readonly memory: ChannelMemory;
+  /** Where the ring is for the supervisor of a process that died; undefined without one. */
+  readonly kept: KeptMemory | undefined;
   readonly #flags: Int32Array;
-  readonly #ring: Uint8Array;
-  readonly #words: Int32Array;
+  readonly #ring: Ring;
   readonly #side: Side;
+  /** How many critical steps are in each other. */
+  #depth = 0;
 
-  constructor(side: Side, memory?: ChannelMemory) {
+  constructor(side: Side, memory = newMemory()) {
     this.#side = side;
-    this.memory = memory ?? {
-      flags: new SharedArrayBuffer(4 * Flag.Count),
-      ring: new SharedArrayBuffer(RING_BYTES),
-    };
-    this.#flags = new Int32Array(this.memory.flags);
-    this.#ring = new Uint8Array(this.memory.ring);
-    this.#words = new Int32Array(this.memory.ring);
+    this.memory = memory;
+    this.#flags = new Int32Array(memory.flags);
+    if (memory.keptFd !== undefined) this.kept = mapKeptMemory(memory.keptFd);
+    this.#ring = this.kept?.ring ?? new Ring(memory.ring!);
   }
 
   /** Whether a record of that many bytes has room now. */
@@ -97,31 +88,26 @@ export class Channel {
 
   /** Writes a record that has room. Returns whether the reader sleeps and has to be woken. */
   write(kind: RecordKind, bytes: Uint8Array): boolean {
-    const position = this.#load(Flag.Written);
-    this.#setWord(position, kind);
-    this.#setWord(position + 4, bytes.length);
-    const start = (position + HEADER_BYTES) & (RING_BYTES - 1);
-    const first = Math.min(bytes.length, RING_BYTES - start);
-    this.#ring.set(bytes.subarray(0, first), start);
-    this.#ring.set(bytes.subarray(first), 0);
-    Atomics.store(this.#flags, Flag.Written, (position + recordBytes(bytes.length)) | 0);
-    return Atomics.exchange(this.#flags, Flag.Asleep, 0) === 1;
+    const end = this.#ring.put(this.#load(Flag.Written), kind, bytes);
+    Atomics.store(this.#flags, Flag.Written, end);
+    if (this.kept !== undefined) this.kept.written = end;
+    return kind !== RecordKind.Owner && Atomics.exchange(this.#flags, Flag.Asleep, 0) === 1;
   }
 
   /** Takes the next record, or `undefined` where there is none. */
   read(): RingRecord | undefined {
     const position = this.#load(Flag.Read);
     if (position === this.#load(Flag.Written)) return undefined;
-    const kind: RecordKind = this.#word(position);
-    const length = this.#word(position + 4);
-    const bytes = new Uint8Array(length);
-    const start = (position + HEADER_BYTES) & (RING_BYTES - 1);
-    const first = Math.min(length, RING_BYTES - start);
-    bytes.set(this.#ring.subarray(start, start + first));
-    bytes.set(this.#ring.subarray(0, length - first), first);
-    Atomics.store(this.#flags, Flag.Read, (position + recordBytes(length)) | 0);
+    const record = this.#ring.at(position);
+    Atomics.store(this.#flags, Flag.Read, record.end);
+    if (this.kept !== undefined) this.kept.read = record.end;
     Atomics.notify(this.#flags, Flag.Read);
-    return { kind, bytes };
+    return record;
+  }
+
+  /** Where the record ends that was read last. */
+  get readEnd(): number {
+    return this.#load(Flag.Read);
   }
 
   /** The reader goes to sleep. Returns false where something has come in the meantime: then it must not. */
@@ -146,35 +132,94 @@ export class Channel {
     }
   }
 
-  /** Does `action` on the main thread while the transport must not terminate execution. */
+  /**
+   * Does `action` on the main thread, whole: a termination that is on its way takes effect before it (and then this
+   * never returns), another one begins after it. Steps may contain steps; none may wait for the transport.
+   */
   critical<T>(action: () => T): T {
-    const before = Atomics.exchange(this.#flags, Flag.Critical, 1);
+    this.enterCritical();
     try {
       return action();
     } finally {
-      Atomics.store(this.#flags, Flag.Critical, before);
+      this.leaveCritical();
     }
   }
 
-  get isCritical(): boolean {
-    return this.#load(Flag.Critical) === 1 || this.#load(Flag.Lock) === Side.Main;
-  }
-
-  /** Undoes, on the main thread, what code that was terminated in a critical moment could not undo. */
-  recover(): void {
-    Atomics.store(this.#flags, Flag.Critical, 0);
-    if (Atomics.compareExchange(this.#flags, Flag.Lock, Side.Main, 0) === Side.Main) {
-      Atomics.notify(this.#flags, Flag.Lock);
+  /** Begins a critical step that does not end where it began. */
+  enterCritical(): void {
+    if (this.#depth === 0) {
+      for (;;) {
+        const guard = Atomics.compareExchange(this.#flags, Flag.Guard, Guard.Free, Guard.Critical);
+        if (guard !== Guard.Terminating) break;
+        Atomics.wait(this.#flags, Flag.Guard, Guard.Terminating, 1);
+      }
     }
+    this.#depth++;
   }
 
-  /** How many interrupts the main thread has heard of. */
-  get interruptsHeard(): number {
-    return this.#load(Flag.Interrupts);
+  leaveCritical(): void {
+    if (this.#depth > 0 && --this.#depth === 0) Atomics.store(this.#flags, Flag.Guard, Guard.Free);
   }
 
-  hearInterrupt(): void {
-    Atomics.add(this.#flags, Flag.Interrupts, 1);
+  /** To be called where the main thread is in nothing: no critical step goes on. */
+  leaveAll(): void {
+    while (this.#depth > 0) this.leaveCritical();
+  }
+
+  /**
+   * Called by the transport before it terminates what the main thread does: from now on no critical step begins.
+   * Returns false where there is one, where a termination is on its way already, or where `isWanted` says so, which
+   * is asked when nothing can change its answer any more.
+   */
+  beginTermination(isWanted: () => boolean): boolean {
+    const guard = Atomics.compareExchange(this.#flags, Flag.Guard, Guard.Free, Guard.Terminating);
+    if (guard !== Guard.Free) return false;
+    if (isWanted()) return true;
+    this.endTermination();
+    return false;
+  }
+
+  /** The termination has taken effect, and the main thread has left all that it was doing. */
+  endTermination(): void {
+    Atomics.compareExchange(this.#flags, Flag.Guard, Guard.Terminating, Guard.Free);
+    Atomics.notify(this.#flags, Flag.Guard);
+  }
+
+  /** The number of the last request that the main thread has accepted; they are counted from 1. */
+  get accepted(): number {
+    return this.#load(Flag.Accepted);
+  }
+
+  /** To be called in a critical step, together with all that makes the request known. */
+  accept(number: number): void {
+    Atomics.store(this.#flags, Flag.Accepted, number);
+  }
+
+  /** The number of the request whose cell runs; 0 for none. Changes in critical steps only. */
+  get cell(): number {
+    return this.#load(Flag.Cell);
+  }
+
+  set cell(number: number) {
+    Atomics.store(this.#flags, Flag.Cell, number);
+  }
+
+  /** The number of the request whose cell the transport was asked to stop last; 0 for none. */
+  get interrupted(): number {
+    return this.#load(Flag.Interrupted);
+  }
+
+  set interrupted(number: number) {
+    Atomics.store(this.#flags, Flag.Interrupted, number);
+  }
+
+  /** Whether a cell was ever abandoned. */
+  get hasAbandoned(): boolean {
+    return this.#load(Flag.Abandoned) === 1;
+  }
+
+  noteAbandoned(): void {
+    Atomics.store(this.#flags, Flag.Abandoned, 1);
   }
 
   get inputs(): number {
@@ -194,17 +239,10 @@ export class Channel {
   #load(flag: Flag): number {
     return Atomics.load(this.#flags, flag);
   }
-
-  #word(position: number): number {
-    return this.#words[(position & (RING_BYTES - 1)) >> 2]!;
-  }
-
-  #setWord(position: number, value: number): void {
-    this.#words[(position & (RING_BYTES - 1)) >> 2] = value;
-  }
 }
 
-/** Bytes that a record takes in the ring: its header, and its content to a multiple of four. */
-function recordBytes(length: number): number {
-  return HEADER_BYTES + ((length + 3) & ~3);
+/** Memory for two threads. @param keptFd where the ring shall outlive the process; see kept-memory.ts */
+export function newMemory(keptFd?: number): ChannelMemory {
+  const ring = keptFd === undefined ? new SharedArrayBuffer(RING_BYTES) : undefined;
+  return { flags: new SharedArrayBuffer(4 * Flag.Count), ring, keptFd };
 }

@@ -2,9 +2,14 @@ import { Session } from 'node:inspector';
 import { type MessagePort, workerData } from 'node:worker_threads';
 import type { EngineConnection, FromEngine, ToEngine } from '../contract.js';
 import { Channel, type ChannelMemory, Side } from './channel.js';
+import { Interrupter } from './interrupt.js';
+import type { KeptMemory } from './kept-memory.js';
 import { type NativePipes, NativeReader } from './native-output.js';
+import { endProcessTree, signalDescendants } from './process-tree.js';
 import { OutputReader } from './reader.js';
-import { signalDescendants, watchInterruptSignal } from './signals.js';
+import { RemnantWatch } from './remnants.js';
+import { RequestSender } from './requests.js';
+import { watchInterruptSignal } from './signals.js';
 
 /** What the host gives to the worker beside the transport's own data. */
 export interface ConnectionData {
@@ -18,14 +23,6 @@ export interface ConnectionData {
   pipes: NativePipes | undefined;
 }
 
-/** How long the main thread may take to hear of an interrupt before its execution is terminated, in ms. */
-const HEAR_MS = 20;
-/** The same where no cell runs: what is terminated by mistake is then the beginning of the next one, in ms. */
-const HEAR_IDLE_MS = 500;
-/** How long it then may take to come to itself, in ms. */
-const RETRY_MS = 60;
-/** After how many attempts to terminate the child processes are interrupted. */
-const CHILDREN_ATTEMPT = 3;
 /** How long a busy main thread may take to end before the process is killed, in ms. */
 const SHUTDOWN_MS = 500;
 
@@ -37,35 +34,58 @@ export function connectToEngine(): EngineConnection {
 class Connection implements EngineConnection {
   readonly #data: ConnectionData;
   readonly #channel: Channel;
-  #reader: OutputReader | undefined;
-  /** Cells that were sent and are not done, in order: the first one runs. */
-  readonly #cells: string[] = [];
+  readonly #requests: RequestSender;
+  readonly #interrupter: Interrupter;
+  readonly #remnants: RemnantWatch;
   #session: Session | undefined;
-  /** The cell that is being interrupted. */
-  #interrupted: string | undefined;
+  /** Whether the debugger was ever asked for, and whether a cell stands at a breakpoint. */
+  #isDebugged = false;
+  #isPaused = false;
+  #reader: OutputReader | undefined;
+  /** Cells that were sent and whose `done` has not come, in order, with the numbers of their requests. */
+  #cells: { id: string; number: number; lane: string }[] = [];
 
   constructor(data: ConnectionData) {
     this.#data = data;
     this.#channel = new Channel(Side.Transport, data.memory);
+    this.#requests = new RequestSender(data.requests, this.#channel);
+    this.#interrupter = new Interrupter(this.#channel, this.#requests, () => this.#session);
+    this.#remnants = new RemnantWatch(this.#channel, this.#requests, () => this.#connected());
     watchInterruptSignal(() => this.interrupt());
+  }
+
+  get kept(): KeptMemory | undefined {
+    return this.#channel.kept;
+  }
+
+  get handed(): number {
+    return this.#reader?.handed ?? 0;
+  }
+
+  sent(number: number): void {
+    this.#reader?.sent(number);
   }
 
   send(message: ToEngine): void {
     if (message.type === 'execute') {
-      this.#cells.push(message.id);
       // now, because connecting waits for the main thread, which may soon be busy
-      this.#session ??= connectToMain();
+      this.#connected();
       if (this.#reader !== undefined) this.#reader.busy = true;
     }
-    this.#data.requests.postMessage(message);
+    const number = this.#requests.send(message);
+    if (message.type === 'execute') {
+      this.#cells.push({ id: message.id, number, lane: message.request.lane ?? '' });
+      this.#remnants.start();
+    }
   }
 
   onMessage(handler: (message: FromEngine) => void | Promise<void>): void {
     const native = this.#data.pipes === undefined ? undefined : new NativeReader(this.#data.pipes);
     const reader = new OutputReader(this.#channel, native, (message) => {
       if (message.type === 'done') {
-        this.#cells.splice(this.#cells.indexOf(message.id), 1);
+        this.#cells = this.#cells.filter(({ id }) => id !== message.id);
         reader.busy = this.#cells.length > 0;
+        if (this.#cells.length === 0) this.#remnants.stop();
       }
       return handler(message);
     });
@@ -76,37 +96,14 @@ class Connection implements EngineConnection {
 
   interrupt(): void {
     // without a cell it may still be what one has left behind that keeps the main thread busy
-    const id = this.#cells[0] ?? '';
-    if (id !== '' && id === this.#interrupted) return;
-    this.#interrupted = id;
+    const main = this.#cells.find(({ lane }) => lane === '');
+    const { id, number } = main ?? this.#cells[0] ?? { id: '', number: 0 };
+    if (this.#isPaused) this.#session?.post('Debugger.resume', { terminateOnResume: true }, () => {});
     // a cell that waits in `prompt` finds this when it wakes
     this.#data.inputs.postMessage({ interrupted: true });
     this.#channel.announceInput();
-    this.#abandon(id, this.#channel.interruptsHeard, 1);
-  }
-
-  /**
-   * A main thread that is free hears of the interrupt at once. One that computes does not: then what it does is
-   * terminated, and it is told once more, until it listens; the next callback may compute as well, and what was
-   * terminated may have been the listening. What cannot be terminated is native, and then perhaps a child process
-   * that it waits for: that one gets the signal.
-   */
-  #abandon(id: string, heard: number, attempt: number): void {
-    const isOver = () => this.#channel.interruptsHeard !== heard || (id !== '' && this.#cells[0] !== id);
-    this.#data.requests.postMessage({ type: 'abandon', id } satisfies ToEngine);
-    setTimeout(
-      () => {
-        if (isOver()) return;
-        if (!this.#channel.isCritical) {
-          this.#session?.post('Runtime.terminateExecution');
-          if (attempt === CHILDREN_ATTEMPT) signalDescendants('SIGINT');
-        }
-        setTimeout(() => {
-          if (!isOver()) this.#abandon(id, heard, attempt + 1);
-        }, RETRY_MS);
-      },
-      id === '' ? HEAR_IDLE_MS : HEAR_MS,
-    );
+    if (number !== 0) this.#reader?.hurry();
+    this.#interrupter.interrupt(id, number);
   }
 
   input(text: string | undefined): void {
@@ -114,10 +111,35 @@ class Connection implements EngineConnection {
     this.#channel.announceInput();
   }
 
+  inspector(): Session {
+    const session = this.#connected();
+    if (!this.#isDebugged) {
+      this.#isDebugged = true;
+      session.on('Debugger.paused', () => {
+        this.#isPaused = true;
+      });
+      session.on('Debugger.resumed', () => {
+        this.#isPaused = false;
+      });
+    }
+    return session;
+  }
+
+  #connected(): Session {
+    this.#session ??= connectToMain();
+    return this.#session;
+  }
+
   shutdown(): void {
-    this.#data.requests.postMessage({ type: 'shutdown' });
+    if (this.kept !== undefined) this.kept.isEnding = true;
+    this.#requests.send({ type: 'shutdown' });
     // nothing that a cell does may keep the process alive: neither a loop nor an exit handler
-    setTimeout(() => process.kill(process.pid, 'SIGKILL'), SHUTDOWN_MS);
+    setTimeout(() => {
+      // what the cell that runs waits for, too
+      if (process.platform === 'win32') endProcessTree(process.pid, 'SIGKILL');
+      signalDescendants('SIGTERM');
+      process.kill(process.pid, 'SIGKILL');
+    }, SHUTDOWN_MS);
   }
 }
 

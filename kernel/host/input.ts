@@ -4,15 +4,15 @@ import type { Channel } from './channel.js';
 import type { OutputWriter } from './output.js';
 
 /** What the transport answers. */
-export interface Answer {
+export interface InputAnswer {
   text?: string;
   interrupted?: boolean;
 }
 
 /** The client has no person to ask. */
-export class NobodyError extends Error {
+export class NoInputError extends Error {
   constructor() {
-    super('nobody is there to answer: this client does not support input');
+    super('input is not available: this client does not support it');
   }
 }
 
@@ -32,7 +32,7 @@ export function readLine(
   let seen = channel.inputs;
   output.send({ type: 'input-request', id: currentCell()?.id ?? '', prompt, password });
   for (;;) {
-    const received = receiveMessageOnPort(inputs) as { message: Answer } | undefined;
+    const received = receiveMessageOnPort(inputs) as { message: InputAnswer } | undefined;
     if (received === undefined) {
       channel.waitForInput(seen);
       seen = channel.inputs;
@@ -40,7 +40,7 @@ export function readLine(
     }
     const { text, interrupted } = received.message;
     if (interrupted) throw new AbandonedError('interrupted while waiting for a line');
-    if (text === undefined) throw new NobodyError();
+    if (text === undefined) throw new NoInputError();
     return text;
   }
 }

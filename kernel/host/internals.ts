@@ -1,13 +1,13 @@
 /**
- * Node's inner modules, which signals in a worker and interrupts of asynchronous code need: a public way to them there
- * is not. Up to Node 22 `process.binding` hands them out, later only `--expose-internals` does.
+ * Node's inner modules, which signals in a worker and interrupts of asynchronous code need. There is no public
+ * interface to them. Up to Node 22 `process.binding` hands them out, later only `--expose-internals` does.
  */
 import { createRequire } from 'node:module';
 
 /** What a process of Node needs to have them from its start. */
 export const INTERNALS_FLAG = '--expose-internals';
 
-/** Calls something of Node's that works and warns: that is news for us, and not for the person. */
+/** Calls something of Node's that works and warns: the user need not see that warning. */
 export function withoutWarnings<T>(call: () => T): T {
   const { noDeprecation, emitWarning } = process;
   process.noDeprecation = true;
@@ -50,7 +50,7 @@ export function exposeInternals(): void {
   const { execArgv, execPath, argv, env } = process;
   const { execve } = process as { execve?: (file: string, args: string[], env: NodeJS.ProcessEnv) => never };
   if (execArgv.includes(INTERNALS_FLAG)) {
-    // processes that cells fork are to be as the person expects them
+    // processes that cells fork start without the flag
     process.execArgv = execArgv.filter((flag) => flag !== INTERNALS_FLAG);
   } else if (execve !== undefined && internalBinding('async_wrap') === undefined) {
     execve(execPath, [execPath, INTERNALS_FLAG, ...execArgv, ...argv.slice(1)], env);

@@ -32,9 +32,14 @@ type Koffi = typeof import('koffi');
 
 let loaded: { library: CLibrary; koffi: Koffi; handle: LibraryHandle } | undefined | null;
 
-/** The C library, or undefined where `koffi` is not installed or the system is not a Unix. */
-function cLibrary(): CLibrary | undefined {
+/** The C library and what calls it; undefined where `koffi` is not installed or the system is not a Unix. */
+export function nativeLibrary(): { koffi: Koffi; handle: LibraryHandle } | undefined {
   if (loaded === undefined) loaded = loadCLibrary() ?? null;
+  return loaded ?? undefined;
+}
+
+function cLibrary(): CLibrary | undefined {
+  nativeLibrary();
   return loaded?.library;
 }
 

@@ -1,10 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { FromEngine } from '../contract.js';
-import { type Channel, MAX_RECORD_BYTES, RecordKind } from './channel.js';
+import type { Channel } from './channel.js';
 import { flushNative, type NativeReader } from './native-output.js';
-
-/** What goes through the ring beside the contract: whose the bytes are that follow. */
-export type RingMessage = FromEngine | { type: 'owner'; id: string };
+import { MAX_RECORD_BYTES, RecordKind } from './ring.js';
 
 /**
  * The main thread's end of the ring. Everything that leaves the main thread goes through here, in one order, and
@@ -32,11 +30,14 @@ export class OutputWriter {
     this.#write(name === 'stdout' ? RecordKind.Stdout : RecordKind.Stderr, bytes);
   }
 
-  /** A message of the contract. */
-  send(message: FromEngine): void {
+  /**
+   * A message of the contract. `commit` is called in the very step that completes the message: either both have
+   * happened or, where an interrupt comes before, neither.
+   */
+  send(message: FromEngine, commit?: () => void): void {
     if (message.type === 'done') flushNative();
     if (this.#native?.pending) this.#drainNative();
-    this.#sendJson(message);
+    this.#sendJson(message, commit);
   }
 
   /** Tells whose the output of child processes and native libraries is from now on. */
@@ -48,23 +49,22 @@ export class OutputWriter {
   #setOwner(id: string): void {
     if (id === this.#owner) return;
     this.#owner = id;
-    this.#sendJson({ type: 'owner', id });
+    this.#writeRecord(RecordKind.Owner, this.#encoder.encode(id));
   }
 
-  #sendJson(message: RingMessage): void {
+  #sendJson(message: FromEngine, commit?: () => void): void {
     const bytes = this.#encoder.encode(JSON.stringify(message));
     if (bytes.length <= MAX_RECORD_BYTES) {
-      this.#writeRecord(RecordKind.Json, bytes);
+      this.#writeRecord(RecordKind.Json, bytes, commit);
       return;
     }
     this.#writeRecord(RecordKind.JsonStart, bytes.subarray(0, MAX_RECORD_BYTES));
     this.#write(RecordKind.JsonPart, bytes.subarray(MAX_RECORD_BYTES));
-    this.#writeRecord(RecordKind.JsonEnd, new Uint8Array(0));
+    this.#writeRecord(RecordKind.JsonEnd, new Uint8Array(0), commit);
   }
 
   /** After an interrupt, which may have come between any two steps of this class. */
   recover(): void {
-    this.#channel.recover();
     this.#owner = undefined;
   }
 
@@ -74,32 +74,37 @@ export class OutputWriter {
     }
   }
 
-  /** Writes one record, after waiting for room. */
-  #writeRecord(kind: RecordKind, bytes: Uint8Array): void {
+  /** Writes one record, after waiting for room; the reader is woken in the same step, or it would sleep on. */
+  #writeRecord(kind: RecordKind, bytes: Uint8Array, commit?: () => void): void {
     const channel = this.#channel;
     while (!channel.hasRoom(bytes.length)) channel.waitForReader();
-    if (channel.critical(() => channel.write(kind, bytes))) this.#wake.postMessage(null);
+    channel.critical(() => {
+      const wake = channel.write(kind, bytes);
+      commit?.();
+      if (wake) this.#wake.postMessage(null);
+    });
   }
 
   /** Carries what waits in the pipes into the ring, before anything else is written there. */
   #drainNative(): void {
     const channel = this.#channel;
-    let wake = false;
     for (const [stream, kind] of [
       ['stdout', RecordKind.NativeStdout],
       ['stderr', RecordKind.NativeStderr],
     ] as const) {
       for (let more = true; more; ) {
         while (!channel.hasRoom(MAX_RECORD_BYTES)) channel.waitForReader();
-        more = channel.critical(() =>
-          channel.locked(() => {
+        more = channel.critical(() => {
+          let wake = false;
+          const found = channel.locked(() => {
             const bytes = this.#native?.read(stream);
-            if (bytes !== undefined) wake = channel.write(kind, bytes) || wake;
+            if (bytes !== undefined) wake = channel.write(kind, bytes);
             return bytes !== undefined;
-          }),
-        );
+          });
+          if (wake) this.#wake.postMessage(null);
+          return found;
+        });
       }
     }
-    if (wake) this.#wake.postMessage(null);
   }
 }

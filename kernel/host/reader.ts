@@ -1,9 +1,21 @@
 import { StringDecoder } from 'node:string_decoder';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { FromEngine } from '../contract.js';
-import { type Channel, RecordKind, type RingRecord } from './channel.js';
+import type { Channel } from './channel.js';
+import { fatalReportAt } from './fatal-report.js';
 import type { NativeReader } from './native-output.js';
-import type { RingMessage } from './output.js';
+import { RecordKind, type RingRecord } from './ring.js';
+
+/** A record that was taken; of native output, also where it ends in the ring of that. */
+interface TakenRecord extends RingRecord {
+  nativeEnd?: number | undefined;
+}
+
+/** Where a message ended: in the ring, and in that of native output. */
+interface Ends {
+  ring: number;
+  native: number;
+}
 
 /** Text of one stream is put together up to this length before it is handed over, in UTF-16 units. */
 const MAX_TEXT = 512 * 1024;
@@ -16,6 +28,8 @@ const TURN_MS = 10;
 /** How often the pipes of child processes and native libraries are looked at: in a cell, and between cells. */
 const BUSY_MS = 15;
 const IDLE_MS = 150;
+/** How long the pipes are left alone where Node says in one that it gives up, in ms: what it says is the supervisor's. */
+const DYING_MS = 2000;
 
 /**
  * The transport's end of the ring: turns records into messages of the contract and hands them over one by one,
@@ -25,15 +39,22 @@ export class OutputReader {
   readonly #channel: Channel;
   readonly #native: NativeReader | undefined;
   readonly #handler: (message: FromEngine) => void | Promise<void>;
-  readonly #records: RingRecord[] = [];
+  readonly #records: TakenRecord[] = [];
   #waitingBytes = 0;
   /** When text was handed over for the last time. */
   #flushed = Number.NEGATIVE_INFINITY;
   #pumping = false;
   #busy = false;
+  #isHurried = false;
+  /** Ends the wait for the handler. */
+  #release = () => {};
   #owner = '';
   #json: Uint8Array[] = [];
   readonly #decoders = new Map<RecordKind, StringDecoder>();
+  /** How many messages were handed over, and where those ended that were not sent. */
+  #handed = 0;
+  #ends: Ends = { ring: 0, native: 0 };
+  readonly #unsent: { number: number; ends: Ends }[] = [];
 
   constructor(
     channel: Channel,
@@ -51,6 +72,19 @@ export class OutputReader {
     this.#busy = busy;
   }
 
+  /** The number of the message that was handed over last, counted from 1. */
+  get handed(): number {
+    return this.#handed;
+  }
+
+  /** All messages up to that number have left this process: its supervisor need not send them if it dies. */
+  sent(number: number): void {
+    let ends: Ends | undefined;
+    while (this.#unsent[0] !== undefined && this.#unsent[0].number <= number)
+      ends = this.#unsent.shift()!.ends;
+    if (ends !== undefined) this.#channel.kept?.setSent(ends.ring, ends.native);
+  }
+
   /** Called whenever the main thread wakes the reader. */
   wake(): void {
     if (!this.#pumping) void this.#pump();
@@ -61,12 +95,13 @@ export class OutputReader {
     let turn = performance.now();
     let text = '';
     let stream: 'stdout' | 'stderr' = 'stdout';
+    let ends = this.#ends;
     const flush = async () => {
       if (text === '') return;
       this.#flushed = performance.now();
       const output = { type: 'stream' as const, name: stream, text };
       text = '';
-      await this.#hand({ type: 'output', id: this.#owner, output });
+      await this.#hand({ type: 'output', id: this.#owner, output }, ends);
     };
     for (;;) {
       // a cell may print without end, and waiting for a handler that is done at once is no turn of the loop
@@ -93,26 +128,48 @@ export class OutputReader {
       } else if (kind === RecordKind.Json || kind === RecordKind.JsonEnd) {
         await flush();
         const parts = kind === RecordKind.Json ? [bytes] : this.#json;
-        const message: RingMessage = JSON.parse(Buffer.concat(parts).toString());
+        const message: FromEngine = JSON.parse(Buffer.concat(parts).toString());
         this.#json = [];
-        if (message.type === 'owner') this.#owner = message.id;
-        else await this.#hand(message);
+        ends = endsAfter(ends, record);
+        await this.#hand(message, ends);
+      } else if (kind === RecordKind.Owner) {
+        await flush();
+        this.#owner = Buffer.from(bytes).toString();
       } else {
         const name = kind === RecordKind.Stdout || kind === RecordKind.NativeStdout ? 'stdout' : 'stderr';
         if (name !== stream || text.length > MAX_TEXT) await flush();
         stream = name;
         text += this.#decode(kind, bytes);
+        ends = endsAfter(ends, record);
       }
     }
+    this.#ends = ends;
     this.#pumping = false;
   }
 
-  async #hand(message: FromEngine): Promise<void> {
-    await this.#handler(message);
+  async #hand(message: FromEngine, ends: Ends): Promise<void> {
+    this.#handed++;
+    if (this.#channel.kept !== undefined) this.#unsent.push({ number: this.#handed, ends });
+    if (message.type === 'done') this.#isHurried = false;
+    const handled = this.#handler(message);
+    if (handled === undefined || this.#isHurried) return;
+    const released = new Promise<void>((resolve) => {
+      this.#release = resolve;
+    });
+    await Promise.race([handled, released]);
+  }
+
+  /**
+   * Until a cell is done nothing waits for its handler: for an interrupt, which otherwise waits for the main thread,
+   * which waits for room in the ring. What comes then is not much more than the ring holds.
+   */
+  hurry(): void {
+    this.#isHurried = true;
+    this.#release();
   }
 
   /** The next record: what the poll has put aside comes first, because it was taken first. */
-  #next(): RingRecord | undefined {
+  #next(): TakenRecord | undefined {
     const record = this.#records.shift();
     if (record === undefined) return this.#channel.read();
     this.#waitingBytes -= record.bytes.length;
@@ -132,6 +189,7 @@ export class OutputReader {
   #poll(): void {
     const native = this.#native!;
     let found = false;
+    let isDying = false;
     if (this.#waitingBytes < MAX_WAITING_BYTES && native.pending) {
       this.#channel.locked(() => {
         for (let record = this.#channel.read(); record !== undefined; record = this.#channel.read()) {
@@ -145,18 +203,35 @@ export class OutputReader {
           for (let i = 0; i < 16; i++) {
             const bytes = native.read(name);
             if (bytes === undefined) break;
-            this.#keep({ kind, bytes: bytes.slice() });
+            const record = { kind, bytes: bytes.slice(), end: this.#channel.readEnd };
+            const taken = { ...record, nativeEnd: this.#channel.kept?.keepNative(record) };
+            isDying ||= this.#channel.kept !== undefined && fatalReportAt(Buffer.from(bytes).toString()) >= 0;
+            if (isDying) this.#keepLater(taken);
+            else this.#keep(taken);
             found = true;
           }
         }
       });
       this.wake();
     }
-    setTimeout(() => this.#poll(), found ? 1 : this.#busy ? BUSY_MS : IDLE_MS).unref();
+    const pauseMs = isDying ? DYING_MS : found ? 1 : this.#busy ? BUSY_MS : IDLE_MS;
+    setTimeout(() => this.#poll(), pauseMs).unref();
   }
 
-  #keep(record: RingRecord): void {
+  /** It may have been a child process that gave up. */
+  #keepLater(record: TakenRecord): void {
+    setTimeout(() => {
+      this.#keep(record);
+      this.wake();
+    }, DYING_MS - 1).unref();
+  }
+
+  #keep(record: TakenRecord): void {
     this.#records.push(record);
     this.#waitingBytes += record.bytes.length;
   }
+}
+
+function endsAfter({ native }: Ends, { end, nativeEnd }: TakenRecord): Ends {
+  return { ring: end, native: nativeEnd ?? native };
 }

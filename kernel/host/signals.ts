@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { internalBinding } from './internals.js';
+import { isRepeated } from './supervisor-link.js';
 
 /** What is used of Node's signal handles. */
 interface SignalHandle {
@@ -10,35 +10,22 @@ interface SignalHandle {
 }
 
 /**
- * Calls `onInterrupt` in this thread, a worker, for every SIGINT. Node lets only the main thread listen to
+ * Calls `onInterrupt` in this thread, a worker, for every SIGINT, and for what a supervisor makes of one. Node lets only the main thread listen to
  * signals, and a main thread that computes hears nothing; libuv has no such limit, so its handle is taken
  * directly.
  */
 export function watchInterruptSignal(onInterrupt: () => void): void {
   const binding = internalBinding('signal_wrap') as { Signal: new () => SignalHandle } | undefined;
   if (binding === undefined) return;
-  const handle = new binding.Signal();
-  handle.onsignal = onInterrupt;
-  handle.start(constants.signals.SIGINT);
-  handle.unref();
-}
-
-/**
- * Sends a signal to the processes that a process (this one) has started and to those that they have started, as a
- * terminal does. On Linux only.
- */
-export function signalDescendants(signal: NodeJS.Signals, pid: number | 'self' = 'self'): void {
-  try {
-    for (const thread of readdirSync(`/proc/${pid}/task`)) {
-      const children = readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
-        .split(' ')
-        .filter(Boolean);
-      for (const child of children.map(Number)) {
-        signalDescendants(signal, child);
-        process.kill(child, signal);
-      }
-    }
-  } catch {
-    // another system, or a child that has just ended
+  for (const name of ['SIGINT', 'SIGURG'] as const) {
+    const number = constants.signals[name];
+    // Windows has no SIGURG
+    if (number === undefined) continue;
+    const handle = new binding.Signal();
+    handle.onsignal = () => {
+      if (!isRepeated(name)) onInterrupt();
+    };
+    handle.start(number);
+    handle.unref();
   }
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
-import { type Cell, currentCell } from '../engine/context.js';
-import { type Answer, forgetAnswers, NobodyError } from './input.js';
+import { currentCell, type LiveCell } from '../engine/context.js';
+import { forgetAnswers, type InputAnswer, NoInputError } from './input.js';
 import type { OutputWriter } from './output.js';
 
 // before cells get their own
@@ -12,17 +12,17 @@ export interface StdinParts {
   output: OutputWriter;
   inputs: MessagePort;
   /** Whether a cell has not ended: only then the person can be asked. */
-  isRunning(cell: Cell): boolean;
+  isRunning(cell: LiveCell): boolean;
 }
 
 /** Standard input of one cell: whoever reads from it asks the person for a line, and nothing is blocked meanwhile. */
 class CellInput extends Readable {
   readonly fd = 0;
   readonly isTTY = false;
-  readonly cell: Cell;
+  readonly cell: LiveCell;
   readonly #parts: StdinParts;
 
-  constructor(cell: Cell, parts: StdinParts) {
+  constructor(cell: LiveCell, parts: StdinParts) {
     super({ encoding: 'utf8' });
     this.cell = cell;
     this.#parts = parts;
@@ -44,9 +44,9 @@ class CellInput extends Readable {
       return;
     }
     forgetAnswers(inputs);
-    inputs.once('message', ({ text, interrupted }: Answer) => {
+    inputs.once('message', ({ text, interrupted }: InputAnswer) => {
       if (interrupted) this.destroy();
-      else if (text === undefined) this.destroy(new NobodyError());
+      else if (text === undefined) this.destroy(new NoInputError());
       else this.push(`${text}\n`);
     });
     output.send({ type: 'input-request', id: this.cell.id, prompt: '', password: false });

@@ -13,7 +13,9 @@ class CellStream extends Writable {
   readonly #name: 'stdout' | 'stderr';
 
   constructor(output: OutputWriter, name: 'stdout' | 'stderr') {
-    super({ decodeStrings: false });
+    super({ decodeStrings: false, emitClose: false });
+    // what is piped into it leaves its listeners behind, which a stream that never closes keeps
+    this.setMaxListeners(0);
     this.fd = name === 'stdout' ? 1 : 2;
     this.#output = output;
     this.#name = name;
@@ -36,7 +38,18 @@ class CellStream extends Writable {
     return true;
   }
 
-  override end(): this {
+  /** The next cell writes on: whoever waits for the end is told that everything is written, and the stream stays. */
+  override end(chunk?: unknown, encoding?: BufferEncoding | Done, callback?: Done): this {
+    const done = [chunk, encoding, callback].find((argument) => typeof argument === 'function') as
+      | Done
+      | undefined;
+    if (chunk !== undefined && chunk !== null && typeof chunk !== 'function') {
+      this.write(chunk, typeof encoding === 'string' ? encoding : undefined);
+    }
+    process.nextTick(() => {
+      this.emit('finish');
+      done?.();
+    });
     return this;
   }
 

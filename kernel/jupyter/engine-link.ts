@@ -1,18 +1,21 @@
+import type { Session } from 'node:inspector';
 import type {
   CellError,
   CellOutcome,
   CellOutput,
   CellRequest,
+  CommMessage,
   EngineConnection,
   FromEngine,
   ToEngine,
 } from '../contract.js';
 
-/** What the engine says that is no answer. */
+/** Messages of the engine that are no answers. A returned promise makes a cell wait that prints too fast. */
 export interface EngineEvents {
-  onOutput(id: string, output: CellOutput): void;
+  onOutput(id: string, output: CellOutput): Promise<void> | undefined;
   onLateError(id: string, error: CellError): void;
   onInputRequest(id: string, prompt: string, password: boolean): void;
+  onComm(id: string, message: CommMessage): Promise<void> | undefined;
 }
 
 /** Milliseconds that a question about live values waits: a cell that computes lets nothing in for hours. */
@@ -37,12 +40,14 @@ export class EngineLink {
     this.#engine.onMessage((message) => this.#receive(message));
   }
 
-  #receive(message: FromEngine): void {
+  #receive(message: FromEngine): Promise<void> | undefined {
     const { type, id } = message;
-    if (type === 'output') this.#events.onOutput(id, message.output);
-    else if (type === 'late-error') this.#events.onLateError(id, message.error);
+    if (type === 'output') return this.#events.onOutput(id, message.output);
+    if (type === 'comm') return this.#events.onComm(id, message.message);
+    if (type === 'late-error') this.#events.onLateError(id, message.error);
     else if (type === 'input-request') this.#events.onInputRequest(id, message.prompt, message.password);
     else this.#waiting.get(id)?.(message);
+    return undefined;
   }
 
   /** Runs a cell to its end. */
@@ -71,6 +76,18 @@ export class EngineLink {
     return answer?.type === 'describe' ? answer.text : undefined;
   }
 
+  /** Hands over a message of a comm. @returns how that went; see `comm-done` of the contract */
+  deliver(message: CommMessage, id: string): Promise<{ isKnown: boolean; problem?: string | undefined }> {
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (answer) => {
+        if (answer.type !== 'comm-done') return;
+        this.#waiting.delete(id);
+        resolve(answer);
+      });
+      this.#engine.send({ type: 'comm', id, message });
+    });
+  }
+
   #ask(question: ToEngine & { id: string }): Promise<FromEngine | undefined> {
     return new Promise((resolve) => {
       const end = (answer: FromEngine | undefined) => {
@@ -92,6 +109,11 @@ export class EngineLink {
 
   answerInput(text: string | undefined): void {
     this.#engine.input(text);
+  }
+
+  /** The inspector of the thread that runs cells. */
+  inspector(): Session {
+    return this.#engine.inspector();
   }
 
   /** Ends the process. */

@@ -18,8 +18,8 @@ export function kernelInfo(): object {
       nbconvert_exporter: 'script',
     },
     banner: `arclab ${version}: TypeScript on Node ${process.versions.node}`,
-    debugger: false,
-    supported_features: [],
+    debugger: true,
+    supported_features: ['debugger', 'kernel subshells'],
     help_links: [
       { text: 'TypeScript', url: 'https://www.typescriptlang.org/docs/' },
       { text: 'Node.js', url: 'https://nodejs.org/docs/latest-v20.x/api/' },

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompletionItem, Language } from '../language/language.js';
 import type { EngineLink } from './engine-link.js';
+import { pageOf } from './pager.js';
 import { codePointOffset, utf16Offset } from './text.js';
 import type { Json } from './wire.js';
 
@@ -22,7 +23,7 @@ export async function completeReply(content: Json, language: Language, engine: E
   const [whole = '', path = '', typed = ''] = LIVE_PATH.exec(text.slice(0, offset)) ?? [];
   const late = sleep(TIMELY, undefined, { ref: false });
   const asked = language.complete(text, offset);
-  // behind `f().` stand names of what only running the code would tell
+  // behind `f().` stand names that are known only when the code runs
   const isMember = text[offset - whole.length - 1] === '.';
   const names = isMember ? [] : await engine.properties(path.replace(/\??\.$/, '').replaceAll('?.', '.'));
   const live = names.filter(({ name }) => name.startsWith(typed) && isIdentifier(name));
@@ -50,6 +51,13 @@ export async function completeReply(content: Json, language: Language, engine: E
       })),
     },
   };
+}
+
+/** Answers `is_complete_request`. A console that gets no answer within a second never asks again. */
+export function isCompleteReply({ code }: Json, language: Language): Promise<object> | object {
+  if (pageOf(String(code)) !== undefined) return { status: 'complete' };
+  const late = sleep(TIMELY, { status: 'unknown' }, { ref: false });
+  return Promise.race([language.isComplete(String(code)), late]);
 }
 
 /** What is known of a name. */

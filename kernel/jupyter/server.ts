@@ -1,25 +1,31 @@
+import { CommRouter } from '../comm/router.js';
 import type { EngineConnection } from '../contract.js';
+import { Debugger } from '../debug/debugger.js';
 import type { Language } from '../language/language.js';
-import { type Connection, channels } from './connection.js';
+import { type ConnectionInfo, socketNames } from './connection.js';
 import { EngineLink } from './engine-link.js';
 import { Executor, type TypeWarnings } from './executor.js';
-import { History, type HistoryRequest } from './history.js';
+import type { History, HistoryRequest } from './history/history.js';
 import { IoPub } from './iopub.js';
 import { kernelInfo } from './kernel-info.js';
-import { completeReply, inspectReply } from './look.js';
-import { pageOf } from './pager.js';
+import { completeReply, inspectReply, isCompleteReply } from './look.js';
+import { PendingWriter } from './pending.js';
 import { Replies, type RequestChannel } from './replies.js';
 import { Sockets } from './sockets.js';
-import { type Json, type Message, Wire, WireError } from './wire.js';
+import { Subshells, unknownSubshell } from './subshells.js';
+import { type Header, type Message, Wire, WireError } from './wire.js';
 
 export interface ServerParts {
-  connection: Connection;
+  connection: ConnectionInfo;
   engine: EngineConnection;
   language: Language;
   types: TypeWarnings;
-  /** Says a line to whoever started the kernel. */
+  history: History;
+  /** Prints a line for the process that started the kernel. */
   log(text: string): void;
 }
+
+type Handler = (request: Message) => object | undefined | Promise<object | undefined>;
 
 /** A Jupyter kernel, seen from outside: requests come in, an engine does the work. */
 export class JupyterServer {
@@ -30,39 +36,71 @@ export class JupyterServer {
   #replies!: Replies;
   #engine: EngineLink;
   #executor!: Executor;
-  #history = new History();
+  #comms!: CommRouter;
+  #subshells!: Subshells;
+  #debugger: Debugger;
+  /** What a client asked of the debugger last: its events belong to that, and never to the outputs of a cell. */
+  #debugging: Header | undefined;
 
   private constructor(parts: ServerParts) {
     this.#parts = parts;
     this.#wire = new Wire(parts.connection.key, parts.connection.hash);
     this.#engine = new EngineLink(parts.engine, {
-      onOutput: (id, output) => this.#executor.onOutput(id, output),
+      onOutput: (id, output) => {
+        this.#executor.onOutput(id, output);
+        return this.#sockets.publisher.room();
+      },
       onLateError: (id, error) => this.#executor.onLateError(id, error),
       onInputRequest: (id, prompt, password) => this.#executor.onInputRequest(id, prompt, password),
+      onComm: (id, message) => {
+        this.#comms.onMessage(id, message);
+        return this.#sockets.publisher.room();
+      },
+    });
+    this.#debugger = new Debugger({
+      session: () => this.#engine.inspector(),
+      emit: (event) => this.#iopub.publish('debug_event', event, this.#debugging),
     });
   }
 
   /** Binds the sockets and begins to answer. @throws {UserError} when a port is taken */
   static async start(parts: ServerParts): Promise<JupyterServer> {
     const server = new JupyterServer(parts);
+    const { kept } = parts.engine;
     const early: (() => void)[] = [];
     let started = false;
     // a client may be faster than the last lines of this function
     const whenStarted = (f: () => void) => (started ? f() : early.push(f));
     server.#sockets = await Sockets.bind(parts.connection, {
       onRequest: (channel, frames) => whenStarted(() => server.#receive(channel, frames)),
-      onSubscription: (topic) => whenStarted(() => server.#iopub.welcome(topic)),
+      onSubscription: (topic, welcome) => whenStarted(() => server.#iopub.welcome(topic, welcome)),
+      lossNote: (bytes) => server.#iopub.lossNote(bytes),
       log: parts.log,
+      ...(kept && {
+        onClients: (count: number) => {
+          kept.listeners = count;
+        },
+        onSent: (number: number) => parts.engine.sent(number),
+      }),
     });
-    server.#iopub = new IoPub(server.#wire, server.#sockets.outboxes.iopub);
+    server.#iopub = new IoPub(server.#wire, server.#sockets.publisher, () => parts.engine.handed);
     server.#replies = new Replies(server.#wire, server.#sockets, server.#iopub);
     server.#executor = new Executor({
       engine: server.#engine,
       iopub: server.#iopub,
       replies: server.#replies,
-      history: server.#history,
+      history: parts.history,
       language: parts.language,
       types: parts.types,
+      pending: new PendingWriter(kept, parts.connection),
+    });
+    server.#subshells = new Subshells(server.#executor);
+    server.#comms = new CommRouter({
+      engine: server.#engine,
+      iopub: server.#iopub,
+      cellsEnded: () => server.#executor.cellsEnded(),
+      headerOf: (cell) => server.#executor.headerOf(cell),
+      log: parts.log,
     });
     started = true;
     server.#engine.start();
@@ -82,18 +120,21 @@ export class JupyterServer {
     }
     if (channel === 'stdin') {
       if (message.header.msg_type === 'input_reply') this.#engine.answerInput(String(message.content.value));
-    } else if (message.header.msg_type === 'execute_request') {
-      this.#executor.add(message);
-    } else {
-      void this.#answer(channel, message);
+      return;
     }
+    const { header } = message;
+    const lane = channel === 'shell' ? this.#subshells.laneOf(header) : '';
+    // a comm is not tied to the subshell that its messages come through
+    const isRefused = lane === undefined && header.msg_type.endsWith('_request');
+    if (isRefused) void this.#answer(channel, message, () => unknownSubshell(header.subshell_id));
+    else if (header.msg_type === 'execute_request') this.#executor.add(message, lane);
+    else void this.#answer(channel, message, this.#handlerOf(header.msg_type));
   }
 
-  /** Answers everything but cells at once, also while a cell runs. */
-  async #answer(channel: RequestChannel, request: Message): Promise<void> {
+  /** Answers everything but cells immediately, also while a cell runs. */
+  async #answer(channel: RequestChannel, request: Message, handler: Handler | undefined): Promise<void> {
     const { header } = request;
-    const handler = Object.hasOwn(this.#handlers, header.msg_type) && this.#handlers[header.msg_type];
-    if (!handler) {
+    if (handler === undefined) {
       this.#parts.log(`ignored a message of unknown type "${header.msg_type}" (${channel})`);
       return;
     }
@@ -112,31 +153,35 @@ export class JupyterServer {
     if (header.msg_type === 'shutdown_request') await this.close();
   }
 
+  #handlerOf(type: string): Handler | undefined {
+    return Object.hasOwn(this.#handlers, type) ? this.#handlers[type] : undefined;
+  }
+
   /** What answers a type of message; a handler that returns nothing sends no reply. */
-  #handlers: Record<string, (request: Message) => object | undefined | Promise<object>> = {
+  #handlers: Record<string, Handler> = {
     kernel_info_request: () => kernelInfo(),
     connect_request: () => {
       const { ports } = this.#parts.connection;
-      return { status: 'ok', ...Object.fromEntries(channels.map((name) => [`${name}_port`, ports[name]])) };
+      return {
+        status: 'ok',
+        ...Object.fromEntries(socketNames.map((name) => [`${name}_port`, ports[name]])),
+      };
     },
-    history_request: ({ content }) => ({
-      status: 'ok',
-      history: this.#history.find(content as HistoryRequest),
-    }),
-    is_complete_request: ({ content: { code } }) =>
-      pageOf(String(code)) === undefined
-        ? this.#parts.language.isComplete(String(code))
-        : { status: 'complete' },
+    history_request: ({ content }) => {
+      // a console asks for it first, and then whether a line is complete: TypeScript is loaded until then
+      void this.#parts.language.isComplete('');
+      return { status: 'ok', history: this.#parts.history.find(content as HistoryRequest) };
+    },
+    is_complete_request: ({ content }) => isCompleteReply(content, this.#parts.language),
     complete_request: ({ content }) => completeReply(content, this.#parts.language, this.#engine),
     inspect_request: ({ content }) => inspectReply(content, this.#parts.language, this.#engine),
-    comm_info_request: () => ({ status: 'ok', comms: {} }),
-    // nothing here knows any target: the other side is told at once, so that it does not wait
-    comm_open: ({ header, content }) => {
-      this.#iopub.publish('comm_close', { comm_id: content.comm_id, data: {} }, header);
-      return undefined;
-    },
-    comm_msg: () => undefined,
-    comm_close: () => undefined,
+    comm_info_request: ({ content }) => this.#comms.info(content),
+    comm_open: (request) => this.#comms.receive(request),
+    comm_msg: (request) => this.#comms.receive(request),
+    comm_close: (request) => this.#comms.receive(request),
+    create_subshell_request: () => this.#subshells.create(),
+    delete_subshell_request: ({ content }) => this.#subshells.delete(content),
+    list_subshell_request: () => this.#subshells.list(),
     interrupt_request: () => {
       this.#executor.interrupt();
       return { status: 'ok' };
@@ -147,19 +192,17 @@ export class JupyterServer {
       this.#iopub.publish('shutdown_reply', reply, header);
       return reply;
     },
-    debug_request: ({ content }) => debugReply(content),
+    debug_request: ({ header, content }) => {
+      this.#debugging = header;
+      return this.#debugger.answer(content);
+    },
   };
 
-  /** Says what is still to be said and ends the process. */
+  /** Sends what is still to be sent and ends the process. */
   async close(): Promise<void> {
     await this.#sockets.close();
     this.#parts.language.close();
+    this.#parts.history.flush();
     this.#engine.shutdown();
   }
-}
-
-/** There is no debugger: the answer of the Debug Adapter Protocol says so. */
-function debugReply({ seq, command }: Json): object {
-  const message = 'this kernel has no debugger; start Node with --inspect';
-  return { type: 'response', seq: 0, request_seq: seq ?? 0, success: false, command: command ?? '', message };
 }

@@ -1,10 +1,10 @@
-import type { Router, XPublisher } from 'zeromq';
-import { UserError } from '../common/errors.js';
-import { addressOf, type Channel, type Connection } from './connection.js';
+import type { Router } from 'zeromq';
+import { UserError } from '../../src/common/errors.js';
+import { addressOf, type ConnectionInfo, placeOf, type SocketName } from './connection.js';
+import { Publisher } from './publisher.js';
+import type { Frames } from './zmtp.js';
 
 /** A request or reply socket: frames in, frames out, in order. */
-export type Frames = Buffer[];
-
 interface Socket {
   readonly closed: boolean;
   send(frames: Frames): Promise<void>;
@@ -21,7 +21,7 @@ export class Outbox {
     this.#onError = onError;
   }
 
-  /** Queues a message; what cannot be sent is reported and the next one tried. At the end nobody listens any more. */
+  /** Queues a message; what cannot be sent is reported and the next one tried. At the end there are no listeners any more. */
   send(frames: Frames): void {
     const send = () => (this.#socket.closed ? undefined : this.#socket.send(frames));
     this.#last = this.#last.then(send).catch(this.#onError);
@@ -33,28 +33,42 @@ export class Outbox {
   }
 }
 
+/** How long the process may stay for what a client has not fetched yet, in ms. */
+const LINGER_MS = 500;
+
 /** What listens to the outside. */
 export interface SocketHandlers {
   onRequest(channel: 'shell' | 'control' | 'stdin', frames: Frames): void;
-  /** Somebody listens to the outputs from now on; `topic` is what they asked for, usually everything. */
-  onSubscription(topic: Buffer): void;
+  /** A client has subscribed to the outputs; `topic` is what it asked for, usually everything. */
+  onSubscription(topic: Buffer, welcome: (frames: Frames) => void): void;
+  /** The message that tells a client how many bytes of output it has lost. */
+  lossNote(bytes: number): Frames;
   log(text: string): void;
+  /** For the supervisor of a process that died: see `PublisherHandlers`. */
+  onClients?(count: number): void;
+  onSent?(position: number): void;
 }
 
 /** The five sockets of a kernel, bound. */
 export class Sockets {
-  readonly outboxes: Record<'shell' | 'control' | 'stdin' | 'iopub', Outbox>;
+  readonly outboxes: Record<'shell' | 'control' | 'stdin', Outbox>;
+  readonly publisher: Publisher;
   #all: { close(): void; linger: number }[];
 
-  private constructor(outboxes: Sockets['outboxes'], all: { close(): void; linger: number }[]) {
+  private constructor(
+    outboxes: Sockets['outboxes'],
+    publisher: Publisher,
+    all: { close(): void; linger: number }[],
+  ) {
     this.outboxes = outboxes;
+    this.publisher = publisher;
     this.#all = all;
   }
 
   /** Binds all of them and begins to receive. @throws {UserError} when a port cannot be bound */
-  static async bind(connection: Connection, handlers: SocketHandlers): Promise<Sockets> {
+  static async bind(connection: ConnectionInfo, handlers: SocketHandlers): Promise<Sockets> {
     const zmq = await import('zeromq');
-    // no high-water marks: output is never dropped, and a slow client never holds up a cell
+    // replies are small, and none is dropped; what cells show goes through the publisher, which has limits
     const unlimited = { sendHighWaterMark: 0, receiveHighWaterMark: 0 };
     const routers = {
       // a client that comes back under its old identity takes over
@@ -62,16 +76,26 @@ export class Sockets {
       control: new zmq.Router({ ...unlimited, handover: true }),
       stdin: new zmq.Router({ ...unlimited, handover: true }),
     };
-    const iopub = new zmq.XPublisher({ ...unlimited, verbosity: 'allSubs' });
+    const publisher = new Publisher(handlers);
     const hb = new zmq.Router({ handover: true });
-    const byChannel = { ...routers, iopub, hb };
-    const all = Object.values(byChannel);
-    for (const [channel, socket] of Object.entries(byChannel)) {
-      const address = addressOf(connection, channel as Channel);
+    const sockets = { ...routers, hb };
+    const all = Object.values(sockets);
+    const binding: [SocketName, (address: string) => Promise<void>][] = [
+      ...Object.entries(sockets).map(
+        ([channel, socket]): [SocketName, (address: string) => Promise<void>] => [
+          channel as SocketName,
+          (address) => socket.bind(address),
+        ],
+      ),
+      ['iopub', () => publisher.listen(placeOf(connection, 'iopub'))],
+    ];
+    for (const [channel, bind] of binding) {
+      const address = addressOf(connection, channel);
       try {
-        await socket.bind(address);
+        await bind(address);
       } catch (error) {
         for (const opened of all) opened.close();
+        void publisher.close(0);
         const { code, message } = error as NodeJS.ErrnoException;
         const why = code === 'EADDRINUSE' ? 'another program listens there' : message;
         throw new UserError(
@@ -83,35 +107,29 @@ export class Sockets {
     for (const [channel, socket] of Object.entries(routers)) {
       void receive(socket, (frames) => handlers.onRequest(channel as 'shell', frames), handlers);
     }
-    void receive(
-      iopub,
-      ([frame]) => frame?.[0] === 1 && handlers.onSubscription(frame.subarray(1)),
-      handlers,
-    );
     const echo = new Outbox(hb, report);
     void receive(hb, (frames) => echo.send(frames), handlers);
     const outboxes = {
       shell: new Outbox(routers.shell, report),
       control: new Outbox(routers.control, report),
       stdin: new Outbox(routers.stdin, report),
-      iopub: new Outbox(iopub, report),
     };
-    return new Sockets(outboxes, all);
+    return new Sockets(outboxes, publisher, all);
   }
 
   /** Sends what is queued and closes. */
   async close(): Promise<void> {
     await Promise.all(Object.values(this.outboxes).map((outbox) => outbox.drained()));
+    await this.publisher.close(LINGER_MS);
     for (const socket of this.#all) {
-      // ms that the process may stay for what a client has not fetched yet
-      socket.linger = 500;
+      socket.linger = LINGER_MS;
       socket.close();
     }
   }
 }
 
 async function receive(
-  socket: Router | XPublisher,
+  socket: Router,
   handle: (frames: Frames) => void,
   { log }: SocketHandlers,
 ): Promise<void> {

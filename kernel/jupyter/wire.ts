@@ -1,6 +1,6 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 
-/** The protocol that this kernel speaks. */
+/** The version of the protocol of this kernel. */
 export const PROTOCOL_VERSION = '5.4';
 
 export interface Header {
@@ -11,6 +11,8 @@ export interface Header {
   /** ISO 8601 */
   date: string;
   version: string;
+  /** Of requests to a subshell (JEP 91). */
+  subshell_id?: string | null;
 }
 
 export type Json = Record<string, unknown>;
@@ -43,7 +45,7 @@ export class Wire {
   constructor(key: string, hash: string) {
     this.#key = key;
     this.#hash = hash;
-    // an unknown hash is a mistake of the connection file: say so before anything listens
+    // an unknown hash is an error in the connection file: reported before anything listens
     this.#sign([]);
   }
 

@@ -2,9 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import { UserError } from '../common/errors.js';
-
-type Environment = Record<string, string | undefined>;
+import { UserError } from '../../src/common/errors.js';
 
 /** Where a kernel is installed: for the person, below a folder, or into the Python that is active. */
 export type Destination = { kind: 'user' } | { kind: 'prefix'; folder: string } | { kind: 'sys-prefix' };
@@ -22,7 +20,7 @@ export function kernelsFolder(destination: Destination): string {
 }
 
 /** The folders where Jupyter looks for kernels, those that do not exist too; the first has priority. */
-export function searchedFolders(env: Environment = process.env): string[] {
+export function searchedFolders(env: NodeJS.ProcessEnv = process.env): string[] {
   const active = [env.VIRTUAL_ENV, env.CONDA_PREFIX].filter((prefix) => prefix !== undefined);
   const prefixes = [...active, ...prefixesOnPath(env)].map((prefix) => join(prefix, 'share/jupyter'));
   const user = userDataFolder(env);
@@ -37,7 +35,7 @@ export function searchedFolders(env: Environment = process.env): string[] {
 }
 
 /** Where the `jupyter` or `python3` of the command line lives: Jupyter would call it `sys.prefix`. */
-function prefixesOnPath(env: Environment): string[] {
+function prefixesOnPath(env: NodeJS.ProcessEnv): string[] {
   const names = process.platform === 'win32' ? ['jupyter.exe', 'python.exe'] : ['jupyter', 'python3'];
   const folders = (env.PATH ?? '').split(delimiter).filter((path) => path !== '');
   return names.flatMap((name) => {
@@ -47,7 +45,7 @@ function prefixesOnPath(env: Environment): string[] {
 }
 
 /** Jupyter's folder of the person, by its own rules. */
-function userDataFolder(env: Environment = process.env): string {
+export function userDataFolder(env: NodeJS.ProcessEnv = process.env): string {
   const { JUPYTER_DATA_DIR, APPDATA, XDG_DATA_HOME } = env;
   const home = env.HOME ?? homedir();
   if (JUPYTER_DATA_DIR) return JUPYTER_DATA_DIR;

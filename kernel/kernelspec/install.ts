@@ -9,8 +9,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { UserError } from '../common/errors.js';
+import { dirname, isAbsolute, join } from 'node:path';
+import { UserError } from '../../src/common/errors.js';
 import { type Destination, kernelsFolder, searchedFolders } from './folders.js';
 import type { Kernelspec } from './spec.js';
 
@@ -71,7 +71,7 @@ export function installedKernels(prefix?: string): InstalledKernel[] {
       const folder = join(kernels, name);
       const spec = readSpec(join(folder, 'kernel.json'));
       if (spec?.metadata?.arclab === undefined) return [];
-      const missing = spec.argv.slice(0, 2).filter((path) => !existsSync(path));
+      const missing = spec.argv.filter((word) => isAbsolute(word) && !existsSync(word));
       return [{ name, folder, spec, missing }];
     }),
   );

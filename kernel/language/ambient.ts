@@ -1,3 +1,5 @@
+import { widgetDeclarations } from './ambient-widgets.js';
+
 /** What every cell finds without an import, as TypeScript reads it: the functions of display/ and the module `tslab`. */
 export const ambientDeclarations = `
 interface DisplayOptions {
@@ -25,8 +27,32 @@ interface ProgressBar {
   /** Moves to a step. */
   set(step: number, note?: string): void;
 }
+type MimeBundle = Record<string, unknown>;
 /** Shows a value: a picture, a table, a plot, or whatever its MIME bundle says. */
 declare function display(value: unknown, options?: DisplayOptions): DisplayHandle;
+declare namespace display {
+  /** Adds a formatter, which gives the MIME bundle of values that it knows and undefined for all others. */
+  function register(formatter: (value: any) => MimeBundle | Promise<MimeBundle> | undefined): () => void;
+}
+interface Markup { toString(): string }
+/** HTML that is shown as such. */
+declare function html(text: TemplateStringsArray | string, ...values: unknown[]): Markup;
+/** Markdown that is shown as such. */
+declare function md(text: TemplateStringsArray | string, ...values: unknown[]): Markup;
+/** An SVG image. */
+declare function svg(text: TemplateStringsArray | string, ...values: unknown[]): Markup;
+/** The last result. */
+declare var _: any;
+declare namespace Deno {
+  namespace jupyter {
+    const $display: symbol;
+    function display(value: unknown, options?: { raw?: boolean; update?: boolean; display_id?: string }): DisplayHandle;
+    function html(text: TemplateStringsArray | string, ...values: unknown[]): Markup;
+    function md(text: TemplateStringsArray | string, ...values: unknown[]): Markup;
+    function svg(text: TemplateStringsArray | string, ...values: unknown[]): Markup;
+    function image(source: string | Uint8Array): object;
+  }
+}
 /** Removes what the cell has shown; with \`wait\` when the next output comes. */
 declare function clearOutput(wait?: boolean): void;
 /** Goes through something while a bar shows how far: \`for (const task of progress(tasks)) …\`. */
@@ -36,7 +62,7 @@ declare function progress<T>(items: AsyncIterable<T>, options?: ProgressOptions)
 declare function progress(total: number, options?: ProgressOptions): ProgressBar;
 /** Asks the person for a line. */
 declare function prompt(text?: string, options?: { password?: boolean }): string;
-
+${widgetDeclarations}
 declare module 'tslab' {
   interface Display {
     javascript(source: string): void;

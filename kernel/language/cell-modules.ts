@@ -1,16 +1,20 @@
 import ts from 'typescript';
+import { globalNames } from './global-names.js';
+import { parseCell, scriptKindOf } from './parse.js';
 
 /**
  * The cells so far as modules that TypeScript understands. A cell is its code, then what makes it a link of the
  * chain: an `export` of every name that it declares and an `import` of the names that it takes from earlier cells.
  * The suffix comes last, so that every position in the code is a position in the cell. A name that is declared
- * again is taken from the newest cell, as the REPL does, and a cell that nobody needs any more drops out.
+ * again is taken from the newest cell, as the REPL does, and a cell that is not needed any more is dropped.
  */
 export class CellModules {
   /** By file name. */
   #cells = new Map<string, CellModule>();
   /** Name → the file that declared it last. */
   #owners = new Map<string, string>();
+  /** What cells have put on `globalThis`. */
+  readonly globals = new Set<string>();
 
   /** A cell as the person wrote it, if it is still needed. */
   code(file: string): string | undefined {
@@ -20,6 +24,11 @@ export class CellModules {
   /** The text of a cell's module. */
   text(file: string): string | undefined {
     return this.#cells.get(file)?.text;
+  }
+
+  /** Whether a cell is TypeScript or TSX. */
+  kind(file: string): ts.ScriptKind | undefined {
+    return this.#cells.get(file)?.kind;
   }
 
   /** The cells that add to what every cell sees: `declare global` and `declare module`. */
@@ -32,12 +41,14 @@ export class CellModules {
     const module = this.link(code);
     this.#cells.set(file, module);
     for (const name of module.declares) this.#owners.set(name, file);
+    for (const name of module.globals) this.globals.add(name);
     this.#dropUnreachable(file);
   }
 
   /** Code as a module after all cells so far. @param every take all names, not only those that the code mentions */
   link(code: string, every = false): CellModule {
-    const source = parse(code);
+    const parsed = parseCell(code);
+    const { source } = parsed;
     const declared = declaredNames(source);
     const declares = new Set(declared.map(({ name }) => name));
     const mentioned = every ? undefined : identifiers(source);
@@ -51,12 +62,16 @@ export class CellModules {
       .join(' ');
     const exported = new Set(declared.filter(({ isExported }) => !isExported).map(({ name }) => name));
     for (const name of exportedByList(source)) exported.delete(name);
-    const text = `${code}\n;${imports} export { ${[...exported].join(', ')} };`;
+    // as it was parsed: without the lines that are no code
+    const text = `${source.text}\n;${imports} export { ${[...exported].join(', ')} };`;
     return {
       code,
       text,
+      kind: scriptKindOf(parsed),
+      parsed: source.text,
       imports,
       declares,
+      globals: code.includes('global') ? globalNames(source) : [],
       needs: [...taken.keys()],
       augments: source.statements.some(isAugmentation),
     };
@@ -81,17 +96,19 @@ export interface CellModule {
   code: string;
   /** The code and what links it. */
   text: string;
+  /** The same without the lines that are no code, of the same length. */
+  parsed: string;
+  /** TypeScript or TSX. */
+  kind: ts.ScriptKind;
   /** What stands for the names that it takes from earlier cells. */
   imports: string;
   declares: ReadonlySet<string>;
+  /** Names that it puts on `globalThis`. */
+  globals: readonly string[];
   /** Files that it takes names from. */
   needs: readonly string[];
   /** It declares something for all cells. */
   augments: boolean;
-}
-
-function parse(code: string): ts.SourceFile {
-  return ts.createSourceFile('cell.ts', code, ts.ScriptTarget.ESNext, false, ts.ScriptKind.TS);
 }
 
 function isAugmentation(statement: ts.Statement): boolean {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { CellRequest } from '../contract.js';
 import type { Completeness, Completions, Language } from './language.js';
-import type { Answer, Question } from './messages.js';
+import type { LanguageAnswer, Question } from './messages.js';
 
 export interface LanguageOptions {
   /** Where the cells are, as far as imports are concerned. */
@@ -14,24 +14,24 @@ export interface LanguageOptions {
 const PATIENCE = 30_000;
 /** MB of the language thread's heap; when it needs more it is started anew. */
 const HEAP_LIMIT = 1024;
-/** Starts after a failure; a thread that cannot live is not started for ever. */
+/** Starts after a failure; a thread that always fails is not started for ever. */
 const RESTARTS = 3;
 
 interface Check {
   check: string;
-  resolve(answer: Answer): void;
+  resolve(answer: LanguageAnswer): void;
 }
 
 /** The language service on a thread of its own, which starts with the first question. */
 export class LanguageClient implements Language {
   #options: LanguageOptions;
   #worker: Worker | undefined;
-  #waiting = new Map<number, (answer: Answer) => void>();
+  #waiting = new Map<number, (answer: LanguageAnswer) => void>();
   #asked = 0;
   #failures = 0;
   /** Those that the thread knows, or has to be told when it starts. */
   #cells: CellRequest[] = [];
-  /** What waits for a calm moment, in order. */
+  /** What waits for an idle moment, in order. */
   #held: ({ note: CellRequest } | Check)[] = [];
   /** Checks whose turn comes one by one, so that a question has only one of them before it. */
   #checks: Check[] = [];
@@ -101,16 +101,16 @@ export class LanguageClient implements Language {
   }
 
   /** Asks a question after every cell that was noted. */
-  #ask(question: Question): Promise<Answer> {
+  #ask(question: Question): Promise<LanguageAnswer> {
     this.flush();
     return this.#post(question);
   }
 
-  #post(question: Question): Promise<Answer> {
+  #post(question: Question): Promise<LanguageAnswer> {
     if (!this.#start()) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const id = this.#send(question);
-      const end = (answer: Answer) => {
+      const end = (answer: LanguageAnswer) => {
         clearTimeout(timer);
         this.#waiting.delete(id);
         resolve(answer);
@@ -132,7 +132,9 @@ export class LanguageClient implements Language {
       resourceLimits: { maxOldGenerationSizeMb: HEAP_LIMIT, maxYoungGenerationSizeMb: 8 },
     });
     worker.unref();
-    worker.on('message', ({ id, answer }: { id: number; answer: Answer }) => this.#waiting.get(id)?.(answer));
+    worker.on('message', ({ id, answer }: { id: number; answer: LanguageAnswer }) =>
+      this.#waiting.get(id)?.(answer),
+    );
     worker.on('error', () => {
       this.#failures++;
     });

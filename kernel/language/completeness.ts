@@ -1,7 +1,8 @@
-import ts from 'typescript';
+import type ts from 'typescript';
 import type { Completeness } from './language.js';
+import { parseCell } from './parse.js';
 
-/** Messages of the parser at the end of the text that more text can mend. */
+/** Messages of the parser at the end of the text that more text can resolve. */
 const UNTERMINATED = new Set([
   1002, // Unterminated string literal.
   1010, // '*/' expected.
@@ -10,7 +11,7 @@ const UNTERMINATED = new Set([
   1161, // Unterminated regular expression literal.
 ]);
 
-/** Whether code can be run, can be completed, or can never become right. */
+/** Whether code can be run, can be completed, or can never become valid. */
 export function completenessOf(code: string): Completeness {
   const text = code.trimEnd();
   const first = firstError(text);
@@ -32,8 +33,7 @@ export function isObjectAlone(code: string): boolean {
 
 /** The first thing that the parser does not understand. */
 function firstError(text: string): ts.DiagnosticWithLocation | undefined {
-  const source = ts.createSourceFile('cell.ts', text, ts.ScriptTarget.ESNext, false, ts.ScriptKind.TS);
-  return (source as unknown as { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics[0];
+  return parseCell(text).errors[0];
 }
 
 /** The indentation of the next line: that of the last one, and a step more behind an opening bracket. */

@@ -20,7 +20,7 @@ export type Completeness =
   | { status: 'complete' | 'invalid' | 'unknown' }
   | { status: 'incomplete'; indent: string };
 
-/** What the protocol asks of whoever knows TypeScript. Nothing here ever fails: an empty answer is one. */
+/** What the protocol asks of a language service. Nothing here ever fails: an empty answer is one. */
 export interface Language {
   /** Takes note of a cell that begins to run: later cells see what it declares. */
   note(cell: CellRequest): void;

@@ -1,6 +1,6 @@
 import type { Completeness, Completions } from './language.js';
 
-/** What the language thread is asked. Offsets are UTF-16. */
+/** Questions to the language thread. Offsets are UTF-16. */
 export type Question =
   | { type: 'add'; name: string; code: string }
   | { type: 'check'; name: string }
@@ -9,4 +9,4 @@ export type Question =
   | { type: 'completeness'; code: string };
 
 /** Its answer; `undefined` where there is none. */
-export type Answer = string[] | Completions | string | Completeness | undefined;
+export type LanguageAnswer = string[] | Completions | string | Completeness | undefined;

@@ -10,6 +10,7 @@ const defaults: ts.CompilerOptions = {
   strictPropertyInitialization: false,
   useUnknownInCatchVariables: false,
   lib: ['lib.esnext.d.ts'],
+  jsx: ts.JsxEmit.ReactJSX,
 };
 
 /** What follows from how cells run, whatever a project says. */
@@ -30,7 +31,7 @@ const fixed: ts.CompilerOptions = {
   noUnusedParameters: false,
   allowUnusedLabels: true,
   allowUnreachableCode: true,
-  // what keeps a library strict would cover a sketch with warnings
+  // checks for strict libraries would produce too many warnings
   noPropertyAccessFromIndexSignature: false,
   noUncheckedIndexedAccess: false,
   exactOptionalPropertyTypes: false,
@@ -51,7 +52,10 @@ export function compilerOptions(folder: string): ts.CompilerOptions {
   // only the options are asked for: listing the files of a large project takes time
   const host = { ...ts.sys, readDirectory: () => [] };
   const { options } = ts.parseJsonConfigFileContent(config, host, dirname(path));
-  return { ...defaults, ...options, ...fixed };
+  const merged = { ...defaults, ...options, ...fixed };
+  // as cells run: what is left to later tools is React's automatic runtime
+  const isLeft = merged.jsx === ts.JsxEmit.Preserve || merged.jsx === ts.JsxEmit.ReactNative;
+  return isLeft ? { ...merged, jsx: ts.JsxEmit.ReactJSX } : merged;
 }
 
 /** The folder of `@types/node`: the project's own, else the one that came with this package. */

@@ -1,11 +1,13 @@
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { isOwnPackage, kernelFile } from '../common/own-package.js';
+import { withoutNpm } from '../engine/npm-specifier.js';
 import { ambientDeclarations } from './ambient.js';
 import { CellModules } from './cell-modules.js';
 import { isObjectAlone } from './completeness.js';
 import type { Completions } from './language.js';
 import { compilerOptions, nodeTypesFolder } from './options.js';
+import { shortenLiterals } from './shorten.js';
 
 /** Names of a completion that are shown at most: more cannot be read, and cost time on their way. */
 const MAX_ITEMS = 2000;
@@ -14,6 +16,13 @@ const MAX_ITEMS = 2000;
 const REPL_DIFFERS = new Set([
   2632, // Cannot assign to 'x' because it is an import.
   2440, // Import declaration conflicts with local declaration of 'x'.
+]);
+
+/** Diagnostics about an undeclared name; a cell may have put it on `globalThis`. */
+const UNKNOWN_NAME = new Set([
+  2304, // Cannot find name 'x'.
+  2552, // Cannot find name 'x'. Did you mean 'y'?
+  18004, // No value exists in scope for the shorthand property 'x'.
 ]);
 
 /** TypeScript's language service over the cells of a notebook. */
@@ -48,7 +57,7 @@ export class CellService {
 
   /** Adds a cell, which later ones take names from. */
   add(name: string, code: string): void {
-    this.#cells.add(this.#fileOf(name), code);
+    this.#cells.add(this.#fileOf(name), shortenLiterals(code));
   }
 
   /** What is wrong with the types of a cell, each as a line for a person. */
@@ -60,8 +69,14 @@ export class CellService {
     this.#root = file;
     return this.#service
       .getSemanticDiagnostics(file)
-      .filter(({ code: number, start = 0, category }) => {
-        return category === ts.DiagnosticCategory.Error && start <= code.length && !REPL_DIFFERS.has(number);
+      .filter(({ code: number, start = 0, length = 0, category, messageText }) => {
+        if (category !== ts.DiagnosticCategory.Error || start > code.length || REPL_DIFFERS.has(number))
+          return false;
+        const isGlobal = this.#cells.globals.has(code.slice(start, start + length));
+        return !(
+          (isGlobal && UNKNOWN_NAME.has(number)) ||
+          (number === 7017 && String(messageText).includes("'typeof globalThis'"))
+        );
       })
       .map((diagnostic) => {
         const before = code.slice(0, diagnostic.start ?? 0).split('\n');
@@ -71,7 +86,7 @@ export class CellService {
   }
 
   complete(code: string, offset: number): Completions {
-    this.#setDraft(code);
+    this.#setDraft(code, offset);
     const at = this.#draftStart + offset;
     const found = this.#service.getCompletionsAtPosition(this.#draft, at, {
       includeCompletionsForModuleExports: false,
@@ -96,7 +111,7 @@ export class CellService {
   }
 
   inspect(code: string, offset: number): string | undefined {
-    this.#setDraft(code);
+    this.#setDraft(code, offset);
     // among the arguments of a call, not on a name, the call is meant
     const called = /[(,\s]$/.test(code.slice(0, offset)) && this.#calledAt(this.#draftStart + offset);
     if (called) return called;
@@ -104,9 +119,9 @@ export class CellService {
     for (const at of [offset, offset - 1, offset - 2]) {
       const info =
         at >= 0 ? this.#service.getQuickInfoAtPosition(this.#draft, this.#draftStart + at) : undefined;
-      // of a name that nobody knows TypeScript says "any"
+      // of an unknown name TypeScript says "any"
       if (!info || ts.displayPartsToString(info.displayParts) === 'any') continue;
-      // that names come from earlier cells as imports is this class's business
+      // that names come from earlier cells as imports is internal to this class
       const shown = ts.displayPartsToString(info.displayParts);
       const signature = shown.replace(/^\(alias\) /, '').replace(/\nimport .*$/, '');
       return documented(signature, info);
@@ -129,10 +144,12 @@ export class CellService {
   }
 
   /** What it takes comes first: code that is being written may leave brackets open, and these take all that follows. */
-  #setDraft(code: string): void {
-    const { imports } = this.#cells.link(code, true);
+  #setDraft(whole: string, cursor: number): void {
+    const code = shortenLiterals(whole, cursor);
+    const { imports, kind, parsed } = this.#cells.link(code, true);
+    this.#draft = this.#fileOf(kind === ts.ScriptKind.TSX ? 'draft.tsx' : 'draft.ts');
     this.#draftStart = imports.length + 1;
-    this.#draftText = `${imports}\n${code}`;
+    this.#draftText = `${imports}\n${parsed}`;
     this.#root = this.#draft;
     this.#version++;
   }
@@ -160,6 +177,7 @@ export class CellService {
           : isCell(file)
             ? 'cell'
             : String(ts.sys.getModifiedTime?.(file)?.getTime() ?? 0),
+      getScriptKind: (file) => this.#cells.kind(file) ?? ts.ScriptKind.Unknown,
       getScriptSnapshot: (file) => {
         const text = read(file);
         return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
@@ -179,7 +197,8 @@ export class CellService {
           cache = ts.createModuleResolutionCache(this.#folder, (name) => name, options);
           cacheAge = Date.now();
         }
-        return literals.map(({ text }) => {
+        return literals.map(({ text: given }) => {
+          const text = withoutNpm(given);
           if (text.startsWith('cell:')) {
             return { resolvedModule: { resolvedFileName: text.slice(5), extension: ts.Extension.Ts } };
           }

@@ -3,7 +3,7 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import { completenessOf } from './completeness.js';
-import type { Answer, Question } from './messages.js';
+import type { LanguageAnswer, Question } from './messages.js';
 import { CellService } from './service.js';
 
 /** Questions between two collections of garbage: each leaves a type checker behind, and V8 takes its time. */
@@ -15,7 +15,7 @@ let asked = 0;
 
 const service = new CellService((workerData as { folder: string }).folder);
 
-function answer(question: Question): Answer {
+function answer(question: Question): LanguageAnswer {
   switch (question.type) {
     case 'add':
       service.add(question.name, question.code);
@@ -32,7 +32,7 @@ function answer(question: Question): Answer {
 }
 
 parentPort!.on('message', ({ id, question }: { id: number; question: Question }) => {
-  let result: Answer;
+  let result: LanguageAnswer;
   try {
     result = answer(question);
   } catch {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { detectStyle, type JsonStyle, lineIndent, stringify, styleWithin } from './json-style.js';
-import { type JsonNode, type JsonObject, memberOf, parseJsonText } from './json-text.js';
+import { type JsonNode, type JsonObject, memberOf, parseJsonText, parseJsonValue } from './json-text.js';
 import { joinLines, type Output, readOutput, sorted, splitLines, writeOutput } from './outputs.js';
 import { cellId } from './upgrade.js';
 
@@ -25,7 +25,7 @@ export interface CellRun {
 }
 
 /** A cell and its text; `lead` is what separates it from the cell before. */
-interface Part {
+interface CellText {
   lead: string;
   text: string;
   cell: Cell;
@@ -40,14 +40,14 @@ interface Part {
 export class NotebookDocument {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly #style: JsonStyle;
-  readonly #parts: Part[];
+  readonly #parts: CellText[];
   #head: string;
   #tail: string;
 
   /** @param text a valid notebook of nbformat 4.5; `readNotebook` makes sure of that */
   constructor(text: string) {
     const root = parseJsonText(text);
-    const { metadata, cells } = JSON.parse(text.replace(/^\uFEFF/, '')) as {
+    const { metadata, cells } = parseJsonValue(text) as {
       metadata: Record<string, unknown>;
       cells: Record<string, unknown>[];
     };

@@ -51,6 +51,8 @@ export function lineIndent(text: string, offset: number): string {
 
 /** A value as JSON text. @param base blanks in front of the line that the text begins in */
 export function stringify(value: unknown, style: JsonStyle, base: string): string {
+  // as Python writes what JSON does not have
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
   if (value === null || typeof value !== 'object') {
     const text = JSON.stringify(value);
     return style.ascii ? escapeBeyondAscii(text) : text;

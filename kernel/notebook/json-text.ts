@@ -1,6 +1,7 @@
 /**
  * JSON as text with the places of its parts, so that one part can be replaced and every other byte stays.
- * The values themselves are `JSON.parse`'s; here are only positions, and better words for what is wrong.
+ * The values themselves are `JSON.parse`'s; here are only positions, and better words for what is wrong. Python
+ * writes numbers that JSON does not have as `NaN`, `Infinity` and `-Infinity`, also into notebooks: they are read so.
  */
 
 /** A value of a JSON text: `text.slice(start, end)`. */
@@ -38,7 +39,7 @@ export class JsonSyntaxError extends Error {
   }
 }
 
-/** Nothing that a person wrote is nested deeper, and the parser recurses. */
+/** No real notebook is nested deeper, and the parser recurses. */
 const MAXIMUM_DEPTH = 500;
 
 /** Parses a JSON text; a byte order mark in front is skipped. @throws {JsonSyntaxError} */
@@ -76,7 +77,8 @@ export function parseJsonText(text: string): JsonNode {
   }
 
   function skipScalar(): void {
-    const scalar = /(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![\w.+-])/y;
+    const scalar =
+      /(?:true|false|null|NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![\w.+-])/y;
     scalar.lastIndex = at;
     if (!scalar.test(text)) fail('a value');
     at = scalar.lastIndex;
@@ -142,6 +144,24 @@ export function parseJsonText(text: string): JsonNode {
   skipSpace();
   if (at < text.length) fail('nothing after the end of the document');
   return root;
+}
+
+/** The value of a JSON text; a byte order mark in front is skipped. @throws {JsonSyntaxError} */
+export function parseJsonValue(text: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch {
+    return readValue(parseJsonText(text), text);
+  }
+}
+
+function readValue(node: JsonNode, text: string): unknown {
+  if (node.kind === 'array') return node.items.map((item) => readValue(item, text));
+  if (node.kind === 'object') {
+    return Object.fromEntries(node.members.map(({ name, value }) => [name, readValue(value, text)]));
+  }
+  const scalar = text.slice(node.start, node.end);
+  return /^(NaN|-?Infinity)$/.test(scalar) ? Number(scalar) : JSON.parse(scalar);
 }
 
 /** The member that counts: of two with the same name, `JSON.parse` takes the last. */

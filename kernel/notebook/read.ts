@@ -1,8 +1,8 @@
-import { UserError } from '../common/errors.js';
-import { readText } from '../common/files.js';
+import { UserError } from '../../src/common/errors.js';
+import { readExactText } from '../../src/common/files.js';
 import { NotebookDocument } from './document.js';
 import { detectStyle, type JsonStyle, lineIndent, stringify } from './json-style.js';
-import { type JsonNode, JsonSyntaxError, memberOf, parseJsonText } from './json-text.js';
+import { type JsonNode, JsonSyntaxError, memberOf, parseJsonText, parseJsonValue } from './json-text.js';
 import { joinLines } from './outputs.js';
 import { assertNotebook } from './schema.js';
 import { cellId, upgradeFrom3 } from './upgrade.js';
@@ -16,7 +16,7 @@ export interface ReadNotebook {
 
 /** Reads a notebook, upgraded to nbformat 4.5 where it is older. @throws {UserError} saying what is wrong and where */
 export function readNotebook(path: string): ReadNotebook {
-  return parseNotebook(readText(path, 'a notebook'), path);
+  return parseNotebook(readExactText(path, 'a notebook'), path);
 }
 
 /** The same from the text of a file. @param source the name of the file, for errors */
@@ -28,7 +28,7 @@ export function parseNotebook(text: string, source: string): ReadNotebook {
     if (!(error instanceof JsonSyntaxError)) throw error;
     throw new UserError(`${source}: expected a notebook, but it is not valid JSON: ${error.message}`);
   }
-  const value = JSON.parse(text.replace(/^\uFEFF/, '')) as Record<string, unknown>;
+  const value = parseJsonValue(text) as Record<string, unknown>;
   if (root.kind !== 'object' || !Number.isInteger(value.nbformat)) {
     throw new UserError(`${source}: not a notebook: expected an object with "nbformat" and "cells"`);
   }
@@ -46,7 +46,7 @@ export function parseNotebook(text: string, source: string): ReadNotebook {
     );
   }
   const completed = completeIds(text, root, value, style);
-  assertNotebook(completed === text ? value : JSON.parse(completed.replace(/^\uFEFF/, '')), source);
+  assertNotebook(completed === text ? value : parseJsonValue(completed), source);
   const older = completed !== text && Number(value.nbformat_minor) < 5;
   return { document: new NotebookDocument(completed), ...(older && { upgradedFrom: format }) };
 }

@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject } from 'ajv';
-import { UserError } from '../common/errors.js';
+import { UserError } from '../../src/common/errors.js';
 
 const text = { type: ['string', 'array'], items: { type: 'string' } };
 const count = { type: ['integer', 'null'], minimum: 0 };

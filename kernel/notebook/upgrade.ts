@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { UserError } from '../common/errors.js';
+import { UserError } from '../../src/common/errors.js';
 import { joinLines, splitLines } from './outputs.js';
 
 type Json = Record<string, unknown>;

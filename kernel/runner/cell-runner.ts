@@ -97,7 +97,7 @@ export class CellRunner {
   #reason(kind: 'timeout' | 'interrupt' | 'input', detail: string): string {
     if (kind === 'timeout') return `took longer than ${this.#timeout} s and was interrupted`;
     if (kind === 'interrupt') return 'interrupted';
-    return `asks for input (${JSON.stringify(detail)}), and nobody is there to answer`;
+    return `asks for input (${JSON.stringify(detail)}), which is not available here`;
   }
 
   /** What a run that is interrupted between two cells reports. */

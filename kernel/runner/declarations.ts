@@ -11,7 +11,7 @@ export async function declaredNames(source: string, language: string): Promise<M
     const names = [...source.matchAll(/^([^\W\d]\w*)\s*(?::[^=\n]+)?=(?!=)/gmu)].map((match) => match[1]!);
     return new Map(names.map((name) => [name, { keyword: 'const' }]));
   }
-  // loaded only when somebody gives parameters: it takes a while
+  // loaded only for runs with parameters: it takes a while
   const { default: ts } = await import('typescript');
   const file = ts.createSourceFile('parameters.ts', source, ts.ScriptTarget.Latest, true);
   const found = new Map<string, Declaration>();

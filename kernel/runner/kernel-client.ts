@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Dealer, Subscriber } from 'zeromq';
-import { UserError } from '../common/errors.js';
+import { UserError } from '../../src/common/errors.js';
 import { addressOf } from '../jupyter/connection.js';
 import { type Header, type Json, type Message, Wire } from '../jupyter/wire.js';
 import { type KernelDiedError, KernelProcess } from './kernel-process.js';
@@ -38,7 +38,7 @@ const sleep = (seconds: number) => new Promise<void>((done) => setTimeout(done, 
 export class KernelClient {
   /** Called for each message about output; `parent` is the id of the request that caused it. */
   onOutput: (parent: string, type: string, content: Json, header: Header) => void = () => {};
-  /** Called when a kernel asks for a line although it was told that nobody is there. */
+  /** Called when a kernel asks for a line although it was told that there is no input. */
   onInputRequest: (prompt: string) => void = () => {};
   readonly process: KernelProcess;
   #spec: KernelSpec;

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { messageOf, UserError } from '../common/errors.js';
-import { type Connection, channels } from '../jupyter/connection.js';
+import { messageOf, UserError } from '../../src/common/errors.js';
+import { type ConnectionInfo, socketNames } from '../jupyter/connection.js';
 import type { KernelSpec } from './kernelspecs.js';
 
 /** Lines of the standard error that are kept, for the person who has to know why a kernel died. */
@@ -29,7 +29,7 @@ export class KernelDiedError extends Error {
 export class KernelProcess {
   /** Settles when the process has ended. */
   readonly died: Promise<KernelDiedError>;
-  readonly connection: Connection;
+  readonly connection: ConnectionInfo;
   #child: ChildProcess;
   #folder: string;
   #tail = '';
@@ -37,7 +37,7 @@ export class KernelProcess {
   /** Nothing of this one outlives the program, whichever way it ends. */
   #atExit = () => this.#cleanUp();
 
-  private constructor(spec: KernelSpec, cwd: string, connection: Connection) {
+  private constructor(spec: KernelSpec, cwd: string, connection: ConnectionInfo) {
     this.connection = connection;
     // a folder that only this user can read, because the file has the key
     this.#folder = mkdtempSync(join(tmpdir(), 'kernel-'));
@@ -75,10 +75,10 @@ export class KernelProcess {
 
   /** Starts a kernel with ports that are free now. */
   static async start(spec: KernelSpec, cwd: string): Promise<KernelProcess> {
-    const free = await freePorts(channels.length);
+    const free = await freePorts(socketNames.length);
     const ports = Object.fromEntries(
-      channels.map((channel, i) => [channel, free[i]!]),
-    ) as Connection['ports'];
+      socketNames.map((channel, i) => [channel, free[i]!]),
+    ) as ConnectionInfo['ports'];
     const key = randomBytes(16).toString('hex');
     return new KernelProcess(spec, cwd, { transport: 'tcp', ip: '127.0.0.1', ports, key, hash: 'sha256' });
   }
@@ -121,8 +121,8 @@ export class KernelProcess {
   }
 }
 
-function connectionFile({ transport, ip, key, hash, ports }: Connection, kernel: string): string {
-  const named = Object.fromEntries(channels.map((channel) => [`${channel}_port`, ports[channel]]));
+function connectionFile({ transport, ip, key, hash, ports }: ConnectionInfo, kernel: string): string {
+  const named = Object.fromEntries(socketNames.map((channel) => [`${channel}_port`, ports[channel]]));
   return JSON.stringify({
     transport,
     ip,

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { messageOf, UserError } from '../common/errors.js';
+import { messageOf, UserError } from '../../src/common/errors.js';
 import { searchedFolders } from '../kernelspec/folders.js';
 import { arclabSpec, type Kernelspec, tslabSpec } from '../kernelspec/spec.js';
 
@@ -18,10 +18,8 @@ export interface KernelSpec {
   folder?: string;
 }
 
-type Environment = Record<string, string | undefined>;
-
 /** Names of all kernels that are installed for Jupyter. */
-export function listKernels(env: Environment = process.env): string[] {
+export function listKernels(env: NodeJS.ProcessEnv = process.env): string[] {
   const names = searchedFolders(env).flatMap((folder) =>
     existsSync(folder)
       ? readdirSync(folder).filter((name) => existsSync(join(folder, name, 'kernel.json')))
@@ -31,7 +29,7 @@ export function listKernels(env: Environment = process.env): string[] {
 }
 
 /** The kernel that Jupyter knows by a name. @throws {UserError} when its kernel.json is of no use */
-export function findKernelSpec(name: string, env: Environment = process.env): KernelSpec | undefined {
+export function findKernelSpec(name: string, env: NodeJS.ProcessEnv = process.env): KernelSpec | undefined {
   for (const parent of searchedFolders(env)) {
     if (!existsSync(parent)) continue;
     const entry = readdirSync(parent).find((entry) => entry.toLowerCase() === name.toLowerCase());
@@ -73,8 +71,10 @@ function readKernelSpec(name: string, folder: string): KernelSpec {
  */
 export function resolveKernel(name: string, folder: string): KernelSpec {
   if (name === 'arclab') {
-    // warnings of types come when they are ready: the outputs in the file would differ from run to run
-    const env = { ARCLAB_KERNEL_TYPES: process.env.ARCLAB_KERNEL_TYPES ?? 'off' };
+    const { ARCLAB_KERNEL_TYPES = 'off', ARCLAB_KERNEL_HISTORY = 'off' } = process.env;
+    // warnings of types come when they are ready: the outputs in the file would differ from run to run; and what a
+    // person looks for in a history is what they have typed
+    const env = { ARCLAB_KERNEL_TYPES, ARCLAB_KERNEL_HISTORY };
     return { ...fromPackage(name, arclabSpec(bundle())), env };
   }
   const spec = findKernelSpec(name);

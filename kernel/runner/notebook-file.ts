@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
-import { writeFileAtomic } from '../common/files.js';
+import { writeFileAtomic } from '../../src/common/files.js';
 
 /**
- * The file that a run writes again and again. When somebody else has written it meanwhile, such as a person in an
+ * The file that a run writes again and again. When another program has written it meanwhile, such as a person in an
  * editor, that stays, and the run goes on in a file beside it.
  */
 export class NotebookFile {

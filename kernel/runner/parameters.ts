@@ -1,4 +1,4 @@
-import { UserError } from '../common/errors.js';
+import { UserError } from '../../src/common/errors.js';
 import type { NotebookDocument } from '../notebook/index.js';
 import { type Declaration, declaredNames } from './declarations.js';
 

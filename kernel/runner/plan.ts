@@ -1,4 +1,4 @@
-import { UserError } from '../common/errors.js';
+import { UserError } from '../../src/common/errors.js';
 import type { Cell, NotebookDocument } from '../notebook/index.js';
 
 /** The cells that `--cells` names, counted from 1, both included. */
@@ -27,7 +27,7 @@ export interface PlannedCell {
 }
 
 /** Options of {@link planCells}. */
-export interface PlanOptions {
+export interface CellPlanOptions {
   /** Index of a cell that parameters were written into, and whether it is new. */
   injection?: { index: number; isNew: boolean };
   range?: CellRange;
@@ -38,7 +38,7 @@ export interface PlanOptions {
 }
 
 /** The cells to run, in order. Cells that are blank or tagged `skip-execution` are left out. */
-export function planCells(document: NotebookDocument, options: PlanOptions): PlannedCell[] {
+export function planCells(document: NotebookDocument, options: CellPlanOptions): PlannedCell[] {
   const { injection, range, earlier } = options;
   const total = document.cells.length - (injection?.isNew ? 1 : 0);
   if (range && (range.first > total || (range.last > total && range.last !== Infinity))) {

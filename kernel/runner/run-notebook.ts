@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { UserError } from '../common/errors.js';
-import { assertWritable } from '../common/files.js';
-import { type NotebookDocument, readNotebook } from '../notebook/index.js';
+import { UserError } from '../../src/common/errors.js';
+import { assertWritable } from '../../src/common/files.js';
+import { type NotebookDocument, parseNotebook, type ReadNotebook, readNotebook } from '../notebook/index.js';
+import { assertPair, isScript, pairOf, scriptToNotebook } from '../notebook/percent/convert.js';
 import { type CellFailure, CellRunner } from './cell-runner.js';
 import { KernelClient } from './kernel-client.js';
 import { type KernelSpec, resolveKernel } from './kernelspecs.js';
@@ -15,9 +16,9 @@ const SAVE_EVERY = 30;
 
 /** What is run, and how. */
 export interface RunOptions {
-  /** The notebook. */
+  /** The notebook, or a script in the percent format. */
   path: string;
-  /** Where it is written with its outputs (default: in place). */
+  /** Where it is written with its outputs (default: in place; for `a.ts`, `a.ipynb`). */
   output?: string;
   /** Values for a cell tagged `injected-parameters`. */
   parameters?: readonly Parameter[];
@@ -85,10 +86,11 @@ export class NotebookRun {
    * @throws {UserError} when it cannot begin, or when the file can no longer be written
    */
   async run(): Promise<RunResult> {
-    const { path, output = path, onEvent = () => {} } = this.#options;
+    const { path, onEvent = () => {} } = this.#options;
+    const output = this.#output;
     const note = (text: string) => onEvent({ type: 'note', text });
     const started = performance.now();
-    const { document, upgradedFrom } = readNotebook(path);
+    const { document, upgradedFrom } = this.#read();
     const spec = resolveKernel(this.#kernelName(document), dirname(resolve(path)));
     assertWritable(output);
     if (upgradedFrom) note(`the notebook is upgraded from nbformat ${upgradedFrom} to 4.5`);
@@ -161,6 +163,22 @@ export class NotebookRun {
     return result(failures, ran);
   }
 
+  /** Where the outputs go. */
+  get #output(): string {
+    const { path, output } = this.#options;
+    return output ?? (isScript(path) ? pairOf(path) : path);
+  }
+
+  /** The notebook; of a script the one that it makes, with the outputs that its other half has already. */
+  #read(): ReadNotebook {
+    const { path, output } = this.#options;
+    if (!isScript(path)) return readNotebook(path);
+    const target = this.#output;
+    if (isScript(target)) throw new UserError(`${target}: expected a name that ends in .ipynb`);
+    if (output === undefined) assertPair(path, target, false);
+    return parseNotebook(scriptToNotebook(path, target, target === pairOf(path)), path);
+  }
+
   /** What was asked for, or what the notebook names; notebooks made for tslab run on ours. */
   #kernelName({ metadata }: NotebookDocument): string {
     if (this.#options.kernel !== undefined) return this.#options.kernel;
@@ -174,7 +192,8 @@ export class NotebookRun {
   }
 
   async #plan(document: NotebookDocument, spec: KernelSpec, note: (text: string) => void) {
-    const { path, output = path, parameters = [], cells: range, resume, allowErrors } = this.#options;
+    const { parameters = [], cells: range, resume, allowErrors } = this.#options;
+    const output = this.#output;
     const total = document.cells.length;
     const injection =
       parameters.length > 0 ? await injectParameters(document, parameters, spec.language) : undefined;
@@ -190,7 +209,7 @@ export class NotebookRun {
   }
 }
 
-/** Runs a notebook; {@link NotebookRun} can be interrupted. */
+/** Runs a notebook. @throws {UserError} when it cannot be read, written or run */
 export function runNotebook(options: RunOptions): Promise<RunResult> {
   return new NotebookRun(options).run();
 }

@@ -18,24 +18,6 @@ export interface Augmentation {
   readonly trainOrder?: readonly number[];
 }
 
-/** JSON Schema of an {@link Augmentation}, for files that hold some. */
-export const augmentationSchema = {
-  type: 'object',
-  required: ['flip', 'rotations', 'colorMap'],
-  properties: {
-    flip: { type: 'boolean' },
-    rotations: { type: 'integer', minimum: 0, maximum: 3 },
-    colorMap: {
-      type: 'array',
-      minItems: colorCount,
-      maxItems: colorCount,
-      uniqueItems: true,
-      items: { type: 'integer', minimum: 0, maximum: colorCount - 1 },
-    },
-    trainOrder: { type: 'array', uniqueItems: true, items: { type: 'integer', minimum: 0 } },
-  },
-} as const;
-
 const sameColors: readonly number[] = Array.from({ length: colorCount }, (_, color) => color);
 
 /** Changes nothing. */
@@ -44,9 +26,9 @@ export const identityAugmentation: Augmentation = { flip: false, rotations: 0, c
 /** What {@link drawAugmentation} may change. */
 export interface AugmentationOptions {
   /** Draw a flip and a rotation. On by default. */
-  readonly geometric?: boolean;
+  readonly geometricAugmentation?: boolean;
   /** Draw a colour map. On by default. */
-  readonly colors?: boolean;
+  readonly colorAugmentation?: boolean;
   /** The probability that the background (colour 0) keeps its colour. 0.9 by default. */
   readonly keepBackground?: number;
   /** How many train samples the task has: draws their order when given. */
@@ -67,12 +49,17 @@ export function drawColorMap(rng: Rng, keepBackground = 0.9): number[] {
 /** Draws an augmentation; each of the eight symmetries is equally likely. */
 export function drawAugmentation(
   rng: Rng,
-  { geometric = true, colors = true, keepBackground = 0.9, trainSamples }: AugmentationOptions = {},
+  {
+    geometricAugmentation = true,
+    colorAugmentation = true,
+    keepBackground = 0.9,
+    trainSamples,
+  }: AugmentationOptions = {},
 ): Augmentation {
   return {
-    flip: geometric && rng.chance(0.5),
-    rotations: geometric ? rng.int(0, 3) : 0,
-    colorMap: colors ? drawColorMap(rng, keepBackground) : sameColors,
+    flip: geometricAugmentation && rng.chance(0.5),
+    rotations: geometricAugmentation ? rng.int(0, 3) : 0,
+    colorMap: colorAugmentation ? drawColorMap(rng, keepBackground) : sameColors,
     ...(trainSamples === undefined
       ? {}
       : { trainOrder: rng.shuffle(Array.from({ length: trainSamples }, (_, i) => i)) }),
@@ -93,7 +80,11 @@ export function undoAugmentation(grid: Grid, { flip, rotations, colorMap }: Augm
 }
 
 function changeTask(task: Task, order: readonly number[] | undefined, change: (grid: Grid) => Grid): Task {
-  const changeSample = ({ input, output }: Sample) => ({ input: change(input), output: change(output) });
+  const changeSample = (sample: Sample) => ({
+    ...sample,
+    input: change(sample.input),
+    output: change(sample.output),
+  });
   if (order && order.length !== task.train.length) {
     throw new RangeError(
       `the augmentation orders ${order.length} train samples, the task has ${task.train.length}`,
@@ -102,9 +93,10 @@ function changeTask(task: Task, order: readonly number[] | undefined, change: (g
   const train = order ? order.map((i) => task.train[i]!) : task.train;
   return {
     train: train.map(changeSample),
-    test: task.test.map(({ input, output }) =>
-      output === undefined ? { input: change(input) } : { input: change(input), output: change(output) },
-    ),
+    test: task.test.map(({ output, ...sample }) => {
+      const changed = { ...sample, input: change(sample.input) };
+      return output === undefined ? changed : { ...changed, output: change(output) };
+    }),
   };
 }
 

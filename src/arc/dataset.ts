@@ -144,9 +144,32 @@ export function singleTasks(dataset: Dataset, path: string): Map<string, Task> {
   );
 }
 
-/** {@link loadDataset}, then {@link singleTasks}. */
+/** The first n tasks by their order in the file, or all where n is not given. */
+export function firstTasks<T>(tasks: ReadonlyMap<string, T>, n?: number): Map<string, T> {
+  return new Map([...tasks].slice(0, n));
+}
+
+/** The tasks of {@link loadDataset}, of which each id has one variant with test inputs. */
 export function loadTasks(path: string): Map<string, Task> {
   return singleTasks(loadDataset(path), path);
+}
+
+/** Tasks by id, a data set with one variant of each, or the file of one. */
+export type TaskData = string | Dataset | ReadonlyMap<string, Task>;
+
+/** A data set that is given, or that a file holds. */
+export function datasetOf(data: TaskData): Dataset {
+  if (typeof data === 'string') return loadDataset(data);
+  return new Map([...data].map(([id, item]) => [id, 'train' in item ? [item] : item]));
+}
+
+/** The one task of each id, of tasks that are given or that a file holds. */
+export function tasksOf(data: TaskData): ReadonlyMap<string, Task> {
+  if (typeof data === 'string') return loadTasks(data);
+  const [first] = data.values();
+  return Array.isArray(first)
+    ? singleTasks(data as Dataset, 'the tasks')
+    : (data as ReadonlyMap<string, Task>);
 }
 
 /** Makes sure that the outputs of all test inputs are known. @throws {MissingSolutionsError} if not. */
@@ -221,10 +244,14 @@ export function saveDataset(path: string, dataset: Dataset): void {
 export function nMinusOne(dataset: Dataset): Dataset {
   const result = new Map<string, readonly Task[]>();
   for (const [id, variants] of dataset) {
-    const left = variants.flatMap(({ train }) =>
-      train.length < 2 ? [] : train.map((sample, i) => ({ train: train.toSpliced(i, 1), test: [sample] })),
-    );
+    const left = variants.flatMap(leaveOneOut);
     if (left.length > 0) result.set(id, left);
   }
   return result;
+}
+
+/** A task once for each of its train samples, which is then the test sample; never where there is only one. */
+export function leaveOneOut({ train }: Task): Task[] {
+  if (train.length < 2) return [];
+  return train.map((sample, i) => ({ train: train.toSpliced(i, 1), test: [sample] }));
 }

@@ -1,23 +1,15 @@
+import { OptionError, option } from '../common/option-names.js';
 import { Rng } from '../common/rng.js';
+import type { ConfigOf, OptionsOf } from '../options/table.js';
+import { generateTasksOptions, type knobOptions } from '../options/tasks.js';
 import { GeneratorError } from './errors.js';
 import type { TaskGenerator } from './generators/define.js';
 import { generatorFamilies, generators } from './generators/index.js';
-import { defaultKnobs, type Knobs } from './generators/knobs.js';
-import { maxGridSide } from './grid.js';
+import { knobTable } from './generators/knobs.js';
 import type { Dataset, Task } from './types.js';
 
 /** What {@link generateTasks} makes. */
-export interface GenerateTasksOptions extends Partial<Omit<Knobs, 'trainSamples'>> {
-  /** How many tasks. */
-  readonly count: number;
-  readonly seed: number;
-  /** Only these generators, in this order. */
-  readonly generators?: readonly string[];
-  /** Only generators of these families. */
-  readonly families?: readonly string[];
-  /** How many train samples: a number, or the least and the most of them. 3 by default. */
-  readonly trainSamples?: number | readonly [number, number];
-}
+export type GenerateTasksOptions = OptionsOf<typeof generateTasksOptions.table>;
 
 function assertKnown(what: string, names: readonly string[], known: readonly string[]): void {
   const unknown = names.find((name) => !known.includes(name));
@@ -53,31 +45,24 @@ export function selectGenerators(
   return fitting;
 }
 
-function assertRange(flag: string, value: number, low: number, high: number): void {
-  if (Number.isInteger(value) && value >= low && value <= high) return;
-  throw new GeneratorError(`${flag}: expected an integer from ${low} to ${high}, found ${value}`);
+type KnobOptions = OptionsOf<typeof knobOptions>;
+type KnobConfig = ConfigOf<typeof knobOptions>;
+
+/** All knobs, those that are not given at their defaults. @throws {OptionError} for one out of its range */
+function checkKnobs(options: KnobOptions): KnobConfig {
+  return assertSizes(knobTable.check(options));
 }
 
-type KnobOptions = Partial<Omit<Knobs, 'trainSamples'>> & Pick<GenerateTasksOptions, 'trainSamples'>;
-
-/** All knobs, those that are not given at their defaults. @throws {GeneratorError} for one out of its range. */
-function checkKnobs(options: KnobOptions) {
-  const knobs = { ...defaultKnobs, ...withoutUndefined(options) };
-  const { maxSize, minSize, colors, objects, testSamples, trainSamples } = knobs;
-  assertRange('--max_size', maxSize, 3, maxGridSide);
-  assertRange('--min_size', minSize, 1, maxGridSide);
+/** @throws {OptionError} when no size is between the least and the most */
+function assertSizes(knobs: KnobConfig): KnobConfig {
+  const { minSize, maxSize } = knobs;
   if (minSize > maxSize) {
-    throw new GeneratorError(
-      `--min_size: expected at most --max_size, which is ${maxSize}, found ${minSize}`,
-    );
+    throw new OptionError('minSize', {
+      expected: `at most ${option('maxSize')}, which is ${maxSize}`,
+      found: minSize,
+    });
   }
-  assertRange('--colors', colors, 1, 9);
-  assertRange('--objects', objects, 1, 100);
-  assertRange('--test_samples', testSamples, 1, 20);
-  const [fewest, most] = typeof trainSamples === 'number' ? [trainSamples, trainSamples] : trainSamples;
-  assertRange('--train_samples', fewest, 1, 50);
-  assertRange('--train_samples', most, fewest, 50);
-  return { maxSize, minSize, colors, objects, testSamples, trainSamples };
+  return knobs;
 }
 
 /**
@@ -87,7 +72,12 @@ function checkKnobs(options: KnobOptions) {
  */
 export function generateTask(name: string, seed: number, index: number, options: KnobOptions = {}): Task {
   assertKnown('generator', [name], Object.keys(generators));
-  const { trainSamples, ...knobs } = checkKnobs(options);
+  return makeTask(name, seed, index, checkKnobs(options));
+}
+
+/** A task of a generator that there is, of knobs that are in their ranges. */
+function makeTask(name: string, seed: number, index: number, all: KnobConfig): Task {
+  const { trainSamples, ...knobs } = all;
   const rng = Rng.of(seed, name, index);
   const samples = typeof trainSamples === 'number' ? trainSamples : rng.int(trainSamples[0], trainSamples[1]);
   try {
@@ -105,11 +95,10 @@ export function generateTask(name: string, seed: number, index: number, options:
  * @throws {GeneratorError} for unknown names and for knobs that nothing fits.
  */
 export function generateTasks(options: GenerateTasksOptions): Dataset {
-  const { count, seed } = options;
-  assertRange('--count', count, 1, 10_000_000);
-  const knobs = checkKnobs(options);
-  const selected = selectGenerators(options, knobs.maxSize);
-  const order = options.generators ? selected : Rng.of(seed, 'generators').shuffle(selected);
+  const { count, seed, generators: named, families, ...given } = generateTasksOptions.check(options);
+  const knobs = assertSizes(given);
+  const selected = selectGenerators({ generators: named, families }, knobs.maxSize);
+  const order = named ? selected : Rng.of(seed, 'generators').shuffle(selected);
   const dataset = new Map<string, readonly Task[]>();
   const unfit = new Set<string>();
   for (let i = 0; dataset.size < count; i++) {
@@ -117,17 +106,12 @@ export function generateTasks(options: GenerateTasksOptions): Dataset {
     const index = Math.floor(i / order.length);
     if (unfit.has(name)) continue;
     try {
-      dataset.set(`${name}-${index}`, [generateTask(name, seed, index, knobs)]);
+      dataset.set(`${name}-${index}`, [makeTask(name, seed, index, knobs)]);
     } catch (error) {
-      // one that nobody asked for by name may be too hard for the knobs, as long as it is not the last
+      // a generator that was not named may find no task within the knobs, as long as another does
       unfit.add(name);
-      if (options.generators || unfit.size === order.length) throw error;
+      if (named || unfit.size === order.length) throw error;
     }
   }
   return dataset;
-}
-
-/** So that an option that is given as undefined takes its default. */
-function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

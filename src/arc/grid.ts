@@ -4,7 +4,7 @@ import type { Grid } from './types.js';
 export type MutableGrid = number[][];
 
 /** Row and column of a cell, counted from the top left. */
-export type Cell = readonly [row: number, column: number];
+export type GridCell = readonly [row: number, column: number];
 
 /** A rectangle of cells. */
 export interface Box {
@@ -14,12 +14,12 @@ export interface Box {
   readonly width: number;
 }
 
-/** Cells that hang together, with their bounding box. */
+/** Connected cells, with their bounding box. */
 export interface Component extends Box {
   /** The colour of all of them, or of the first one when colours may mix. */
   readonly color: number;
   /** In reading order of their first cell, otherwise in no particular order. */
-  readonly cells: readonly Cell[];
+  readonly cells: readonly GridCell[];
 }
 
 /** The longest side that a grid may have. */
@@ -214,13 +214,13 @@ export function contentBox(grid: Grid, background = 0): Box | null {
   return bottom < 0 ? null : { top, left, height: bottom - top + 1, width: right - left + 1 };
 }
 
-/** What counts as hanging together. */
+/** Which cells are connected. */
 export interface ComponentOptions {
-  /** Cells that touch only at a corner hang together too. Off by default. */
+  /** Cells that touch only at a corner are connected too. Off by default. */
   readonly diagonal?: boolean;
   /** The colour that belongs to no component; -1 for none. 0 by default. */
   readonly background?: number;
-  /** Neighbours of different colours hang together too. Off by default. */
+  /** Neighbours of different colours are connected too. Off by default. */
   readonly mixColors?: boolean;
 }
 
@@ -241,7 +241,7 @@ export function connectedComponents(
     if (seen[start] || color === background) continue;
     seen[start] = 1;
     const queue = [start];
-    const cells: Cell[] = [];
+    const cells: GridCell[] = [];
     let [top, left, bottom, right] = [height, width, 0, 0];
     for (let i = 0; i < queue.length; i++) {
       const row = Math.floor(queue[i]! / width);

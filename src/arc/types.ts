@@ -1,16 +1,24 @@
 /** Rows of colours: a rectangle of 1×1 to 30×30 integers from 0 to 9. */
 export type Grid = readonly (readonly number[])[];
 
+/** Where a sample stands in the task that it was taken from. Changes of tasks keep it, so that samples can be followed. */
+export interface SampleOrigin {
+  readonly set: 'train' | 'test';
+  readonly index: number;
+}
+
 /** An input and what it becomes. */
 export interface Sample {
   readonly input: Grid;
   readonly output: Grid;
+  readonly origin?: SampleOrigin;
 }
 
 /** An input whose output may be unknown (in a challenge) or known (in a data set with solutions). */
 export interface TestSample {
   readonly input: Grid;
   readonly output?: Grid;
+  readonly origin?: SampleOrigin;
 }
 
 /** A few samples that show a rule, and the inputs to apply it to. */

@@ -34,7 +34,7 @@ const taskSchema = {
   },
 } as const;
 
-// `if` rather than `anyOf`: an error then speaks of the one shape that the entry has
+// `if` rather than `anyOf`: an error is then about the shape that the entry has
 const entrySchema = {
   if: { type: 'array' },
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema

@@ -1,10 +1,14 @@
 import { type Command, Help, InvalidArgumentError, Option } from 'commander';
-import { floatTypes } from '../tensors/precision.js';
+import type { AnyOptions } from '../options/table.js';
 
 /** One command of the program, in a file of its own under `commands/`. */
 export interface CommandFile {
-  /** Declares arguments and options on a commander command that already has its name and summary. */
-  configure(command: Command): void;
+  /** The options of its flow, from which its flags are made. */
+  readonly options?: AnyOptions;
+  /** Flags beyond those, for what only a terminal knows: not part of the flow. */
+  readonly terminalOptions?: AnyOptions;
+  /** Declares arguments, and flags that come from no table, on a command that has its name and summary. */
+  configure?(command: Command): void;
   /** Runs with the positional arguments and the options (camelCase, as commander makes them). */
   // biome-ignore lint/suspicious/noExplicitAny: commander types no options; each command names its own
   run(args: string[], options: any): Promise<void>;
@@ -47,22 +51,6 @@ export function number(minimum = -Infinity, maximum = Infinity): (text: string) 
   };
 }
 
-/** Declares where and in what tensors are computed. */
-export function backendOptions(command: Command): void {
-  command
-    .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else the best present)')
-    .option(
-      '--device <name>',
-      'cpu, cuda or cuda:<n> (default: the first GPU that the backend can use, else cpu)',
-    )
-    .addOption(
-      new Option(
-        '--torch-dtype <type>',
-        'type of frozen weights and activations, on the torch backend (default: float32)',
-      ).choices(floatTypes),
-    );
-}
-
 /** `--name`, which help shows together with its `--no-name`. */
 class Toggle extends Option {}
 
@@ -78,7 +66,12 @@ const TERM_WIDTH = 30;
 
 /** How help is laid out. */
 export const helpLayout: Partial<Help> = {
-  optionTerm: (option) => (option instanceof Toggle ? `--[no-]${option.name()}` : option.flags),
+  // as messages and documents write them
+  optionTerm: (option) =>
+    (option instanceof Toggle ? `--[no-]${option.name()}` : option.flags).replace(
+      /(?<=--(?:\[no-\])?)[a-z][a-z-]*/,
+      (name) => name.replaceAll('-', '_'),
+    ),
   padWidth: (command, helper) => Math.min(TERM_WIDTH, Help.prototype.padWidth.call(helper, command, helper)),
   formatItem(term, width, description, helper) {
     const item = (shown: string) => Help.prototype.formatItem.call(helper, shown, width, description, helper);

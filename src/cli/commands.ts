@@ -1,6 +1,6 @@
 import type { CommandFile } from './command.js';
 
-/** A command with a file of its own, or a word that several belong to, such as `arclab writeup import`. */
+/** A command with a file of its own, or a group of several, such as `arclab writeup import`. */
 export type CommandEntry =
   | { readonly summary: string; readonly load: () => Promise<{ default: CommandFile }> }
   | { readonly summary: string; readonly subcommands: CommandTable };
@@ -24,12 +24,20 @@ export const commands: CommandTable = {
     summary: 'predict with test-time augmentation',
     load: () => import('./commands/infer.js'),
   },
+  search: {
+    summary: 'find every answer that a model gives at least some probability',
+    load: () => import('./commands/search.js'),
+  },
   'test-time-fine-tune': {
     summary: 'fine-tune on the train samples of the tasks that are to be solved',
     load: () => import('./commands/test-time-fine-tune.js'),
   },
+  audit: {
+    summary: 'say which samples a training would learn from, and which never, without a model',
+    load: () => import('./commands/audit.js'),
+  },
   submit: {
-    summary: 'make submission.json within a time budget, whatever happens; --check one',
+    summary: 'make submission.json within a time budget, or --check one',
     load: () => import('./commands/submit.js'),
   },
   'infer-evaluate': {
@@ -44,9 +52,26 @@ export const commands: CommandTable = {
     summary: 'choose the attempts with the most votes',
     load: () => import('./commands/vote.js'),
   },
+  select: {
+    summary: 'say what each selection rule makes of a pool of predictions',
+    load: () => import('./commands/select.js'),
+  },
+  join: {
+    summary: 'make one result file of several, to vote on them together',
+    load: () => import('./commands/join.js'),
+  },
   compare: {
     summary: 'say whether two inferences are identical, and which tasks differ',
     load: () => import('./commands/compare.js'),
+  },
+  study: {
+    summary: 'what differs, and how much of it may be luck',
+    subcommands: {
+      paired: {
+        summary: 'compare two sets of runs on the same tasks, with intervals over tasks and seeds',
+        load: () => import('./commands/study-paired.js'),
+      },
+    },
   },
   'generate-inputs': {
     summary: 'draw new input grids from a model trained on inputs',
@@ -86,8 +111,12 @@ export const commands: CommandTable = {
     },
   },
   run: {
-    summary: 'run a notebook cell by cell, without Python',
+    summary: 'run a notebook or a script cell by cell, without Python',
     load: () => import('./commands/run.js'),
+  },
+  convert: {
+    summary: 'make a TypeScript file of a notebook, and the other way round',
+    load: () => import('./commands/convert.js'),
   },
   writeup: {
     summary: 'iteration write-ups: Markdown in, a notebook that runs, Markdown out',
@@ -131,7 +160,7 @@ export const commands: CommandTable = {
         load: () => import('./commands/kaggle-verify.js'),
       },
       extract: {
-        summary: 'give the source in a notebook back, and say whether it is the current one',
+        summary: 'extract the source of a notebook, and say whether it is the current one',
         load: () => import('./commands/kaggle-extract.js'),
       },
       diff: {
@@ -139,8 +168,33 @@ export const commands: CommandTable = {
         load: () => import('./commands/kaggle-diff.js'),
       },
       push: {
-        summary: "hand a built notebook over to Kaggle's own command line",
+        summary: "upload a built notebook with Kaggle's own command line",
         load: () => import('./commands/kaggle-push.js'),
+      },
+      status: {
+        summary: 'say whether a notebook runs on Kaggle, and what its submissions scored',
+        load: () => import('./commands/kaggle-status.js'),
+      },
+      pull: {
+        summary: 'fetch the files and the log that a notebook has left on Kaggle',
+        load: () => import('./commands/kaggle-pull.js'),
+      },
+      submit: {
+        summary: 'submit a notebook that was pushed to its competition',
+        load: () => import('./commands/kaggle-submit.js'),
+      },
+      dataset: {
+        summary: 'data sets for notebooks',
+        subcommands: {
+          push: {
+            summary: 'upload a folder (an adapter, a model, Node.js) as a data set, or as its next version',
+            load: () => import('./commands/kaggle-dataset-push.js'),
+          },
+        },
+      },
+      'node-dataset': {
+        summary: 'make a data set with Node.js, in case that Kaggle has none',
+        load: () => import('./commands/kaggle-node-dataset.js'),
       },
     },
   },

@@ -1,20 +1,56 @@
+import { StoppedError } from '../common/errors.js';
+import { spellFlags } from './flags.js';
+
+/** Ctrl-C, and what a scheduler or a container sends before it kills: both ask for a clean stop. */
+const STOPS = { SIGINT: 2, SIGTERM: 15 } as const;
+
 /**
- * Runs something that the first Ctrl-C, or another of the signals, asks to stop in good order. The second finds no
- * listener and ends the process, even in the middle of a step.
+ * Runs something that the first Ctrl-C or SIGTERM asks to stop cleanly. The second finds no listener and ends
+ * the process, even in the middle of a step.
+ * @param onStop told the exit code of a process that ends for that signal: 130 or 143
  */
 export async function stoppable<T>(
   run: (stopping: AbortSignal) => Promise<T>,
-  { onStop, signals = ['SIGINT'] }: { onStop: () => void; signals?: readonly NodeJS.Signals[] },
+  { onStop }: { onStop: (exitCode: number) => void },
 ): Promise<T> {
   const stopping = new AbortController();
-  const stop = () => {
-    onStop();
-    stopping.abort();
-  };
-  for (const name of signals) process.once(name, stop);
+  const listeners = Object.entries(STOPS).map(([name, number]) => {
+    const stop = () => {
+      onStop(128 + number);
+      stopping.abort();
+    };
+    return [name as NodeJS.Signals, stop] as const;
+  });
+  for (const [name, stop] of listeners) process.once(name, stop);
   try {
     return await run(stopping.signal);
   } finally {
-    for (const name of signals) process.off(name, stop);
+    for (const [name, stop] of listeners) process.off(name, stop);
+  }
+}
+
+/**
+ * Runs a flow that keeps what it has when the first Ctrl-C or SIGTERM stops it, and then says how it goes on.
+ * @param stopProgress takes a progress bar away
+ * @returns undefined when it was stopped: the exit code is that of the signal
+ */
+export async function keepingAnswers<T>(
+  run: (stopping: AbortSignal) => Promise<T>,
+  stopProgress: () => void,
+): Promise<T | undefined> {
+  let exitCode = 0;
+  const onStop = (code: number) => {
+    exitCode = code;
+    stopProgress();
+    process.stderr.write('stopping (once more: at once)\n');
+  };
+  try {
+    return await stoppable(run, { onStop });
+  } catch (error) {
+    if (!(error instanceof StoppedError)) throw error;
+    stopProgress();
+    process.stderr.write(`${spellFlags(error.message)}\n`);
+    process.exitCode = exitCode;
+    return undefined;
   }
 }

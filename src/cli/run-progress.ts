@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { CellPlace, RunEvent } from '../../kernel/runner/index.js';
-import { colorsFor } from './colors.js';
+import { colorsFor } from '../display/terminal-colors.js';
 
 /** A stream that may be a terminal. */
-type Output = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+type TerminalStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 
 /** Milliseconds between two updates of the running cell's time. */
 const TICK = 500;
@@ -17,7 +17,7 @@ function duration(seconds: number): string {
 }
 
 /** A line for each cell; on a terminal it shows the time while the cell runs. Call `stop` at the end. */
-export function runProgress(output: Output = process.stderr): {
+export function runProgress(output: TerminalStream = process.stderr): {
   onEvent: (event: RunEvent) => void;
   stop: () => void;
 } {
@@ -45,7 +45,7 @@ export function runProgress(output: Output = process.stderr): {
   return {
     onEvent(event) {
       if (event.type === 'note') {
-        // a note may come while the line of a cell stands there
+        // a note may arrive while the line of a cell is shown
         if (output.isTTY && timer) output.write('\r\x1b[2K');
         output.write(`${event.text}\n`);
         return;

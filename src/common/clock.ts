@@ -2,7 +2,7 @@
 export interface Clock {
   /** Seconds since some moment. */
   now(): number;
-  /** Calls `action` once after so many seconds. @returns how to call it off */
+  /** Calls `action` once after so many seconds. @returns what cancels it */
   after(seconds: number, action: () => void): () => void;
 }
 

@@ -14,3 +14,13 @@ export function parseDuration(text: string, flag: string): number {
     `${flag}: expected a duration such as 11.5h, 90m or 3600s, of at most ${MOST_HOURS}h, found ${JSON.stringify(text)}`,
   );
 }
+
+/** A duration in words as short as `3s`, `2m05s` or `1h07m`. */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (value: number) => String(value).padStart(2, '0');
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  return `${Math.floor(whole / 3600)}h${two(Math.floor((whole % 3600) / 60))}m`;
+}

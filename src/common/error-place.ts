@@ -1,10 +1,10 @@
 import { messageOf } from './errors.js';
 
-/** The innermost functions that a mistake in the code is told with. */
+/** How many of the innermost functions are reported with an error in the code. */
 const FRAMES = 3;
 
 /**
- * What went wrong, to be told to another thread or process: the message, and with a mistake in the code, which a
+ * An error as text for another thread or process: the message, and for an error in the code, which a
  * person may have edited, its place.
  */
 export function withPlace(error: unknown): string {

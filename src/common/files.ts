@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf, UserError } from './errors.js';
@@ -9,24 +19,37 @@ export function temporaryName(path: string): string {
   return `${path}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
-/** What the operating system has against something, without the call and the file that Node adds to it. */
+/** The operating system's error message, without the call and the file that Node adds to it. */
 export function systemReason(error: unknown): string | undefined {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (!(error instanceof Error) || code === undefined || syscall === undefined) return undefined;
   return error.message.replace(/^[A-Z0-9_]+: /, '').replace(new RegExp(`, ${syscall}( '.*)?$`, 's'), '');
 }
 
+/** Where a path leads, through links: a link is kept, and what it points to is written. */
+function linkTarget(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
 /**
- * Writes a file so that a reader sees either the old content or the whole new one. Makes missing folders.
- * @throws {UserError} naming the file when it cannot be written, as on a full disk
+ * Writes a file so that a reader sees either the old content or the whole new one. Makes missing folders, keeps the
+ * permissions of a file that is there, and writes through links.
+ * @throws {UserError} naming the file when it cannot be written, as on a full disk; what was there is still there
  */
 export function writeFileAtomic(path: string, data: string | Uint8Array): void {
-  const temporary = temporaryName(path);
+  const file = linkTarget(path);
+  const temporary = temporaryName(file);
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    mkdirSync(dirname(file), { recursive: true });
     try {
       writeFileSync(temporary, data);
-      renameSync(temporary, path);
+      const mode = statSync(file, { throwIfNoEntry: false })?.mode;
+      if (mode !== undefined) chmodSync(temporary, mode & 0o7777);
+      renameSync(temporary, file);
     } finally {
       rmSync(temporary, { force: true });
     }
@@ -35,20 +58,57 @@ export function writeFileAtomic(path: string, data: string | Uint8Array): void {
   }
 }
 
+/** Makes sure that a file can be written in a folder that exists, and writes nothing. @throws {UserError} when not */
+export function assertWritable(path: string): void {
+  const file = linkTarget(path);
+  const existing = statSync(file, { throwIfNoEntry: false });
+  if (existing?.isDirectory()) throw new UserError(`${path}: cannot write: it is a folder`);
+  // renaming would succeed, but the file was write-protected on purpose
+  if (existing !== undefined && (existing.mode & 0o222) === 0) {
+    throw new UserError(`${path}: cannot write: the file is read-only`);
+  }
+  if (statSync(dirname(file), { throwIfNoEntry: false }) === undefined) {
+    throw new UserError(`${path}: cannot write: there is no folder ${dirname(file)}`);
+  }
+  try {
+    // access(2) says yes to root even on a read-only disk: only writing proves it
+    const probe = temporaryName(file);
+    writeFileSync(probe, '');
+    rmSync(probe);
+  } catch (error) {
+    throw new UserError(`${path}: cannot write: ${systemReason(error) ?? messageOf(error)}`);
+  }
+}
+
+function readBytes(path: string, what: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const reason = (
+      { ENOENT: 'no such file', EISDIR: 'it is a folder' } as Record<string, string | undefined>
+    )[(error as NodeJS.ErrnoException).code ?? ''];
+    throw new UserError(`${path}: cannot read ${what}: ${reason ?? systemReason(error) ?? messageOf(error)}`);
+  }
+}
+
 /** Reads a text file. @throws {UserError} naming the file when it cannot be read. */
 export function readText(path: string, what = 'a text file'): string {
+  // some editors put a byte order mark at the beginning
+  return readBytes(path, what)
+    .toString('utf8')
+    .replace(/^\uFEFF/, '');
+}
+
+/**
+ * Reads a text file of which every byte matters: a byte order mark stays.
+ * @throws {UserError} naming the file when it is missing or not UTF-8
+ */
+export function readExactText(path: string, what: string): string {
+  const bytes = readBytes(path, what);
   try {
-    // some editors put a byte order mark at the beginning
-    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const reason =
-      code === 'ENOENT'
-        ? 'no such file'
-        : code === 'EISDIR'
-          ? 'it is a folder'
-          : (systemReason(error) ?? messageOf(error));
-    throw new UserError(`${path}: cannot read ${what}: ${reason}`);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new UserError(`${path}: expected ${what}, but it is not UTF-8 text`);
   }
 }
 

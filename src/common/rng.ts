@@ -39,7 +39,7 @@ export class Rng {
     return new Rng(xoroshiro128plus(mix(words)));
   }
 
-  /** Continues from what {@link state} returned. */
+  /** Continues from a `state`. */
   static fromState(state: readonly number[]): Rng {
     return new Rng(xoroshiro128plusFromState(state));
   }

@@ -1,7 +1,6 @@
-import { Ajv, type ErrorObject, type JSONSchemaType, type Schema } from 'ajv';
+import type { ErrorObject, JSONSchemaType, Schema } from 'ajv';
 import { UserError } from './errors.js';
-
-const ajv = new Ajv({ allErrors: false, allowUnionTypes: true, strict: false, verbose: true });
+import { prepare } from './schema-compiler.js';
 
 /** A check that a value has a given shape; throws a UserError that says where it has not. */
 export type Validator<T> = (value: unknown, source: string) => T;
@@ -36,22 +35,34 @@ function expectation({ keyword, params, message = 'is wrong' }: ErrorObject): st
   }
 }
 
-function describe(error: ErrorObject): string {
+/** What stands at a path such as `/models/0`; in a path ~1 stands for a slash and ~0 for a tilde. */
+function valueAt(root: unknown, path: string): unknown {
+  let value = root;
+  for (const part of path.split('/').slice(1))
+    value = (value as Record<string, unknown>)[part.replaceAll('~1', '/').replaceAll('~0', '~')];
+  return value;
+}
+
+function describe(error: ErrorObject, root: unknown): string {
   const path = error.instancePath === '' ? 'the top level' : error.instancePath;
+  // a name that a property must not have is told apart from what the property holds
+  const data = error.propertyName ?? valueAt(root, error.instancePath);
   // a list that is too long would not fit into the line
-  const count = error.keyword === 'maxItems' ? `${(error.data as unknown[]).length} items: ` : '';
-  return `at ${path}: ${expectation(error)}, found ${count}${found(error.data)}`;
+  const count = error.keyword === 'maxItems' ? `${(data as unknown[]).length} items: ` : '';
+  return `at ${path}: ${expectation(error)}, found ${count}${found(data)}`;
 }
 
 /**
- * Compiles a JSON Schema once and returns the check. The error names the source (a file), the path inside
- * it, what was expected and what was found.
+ * The check of a JSON Schema, which must be known when its module is loaded: a build of a Kaggle notebook compiles the
+ * schemas that are passed to this function. The error names the source (a file), the path inside it, what was
+ * expected and what was found.
  */
 export function compileSchema<T>(schema: Schema | JSONSchemaType<T>, what: string): Validator<T> {
-  const validate = ajv.compile<T>(schema as Schema);
+  const check = prepare(schema as object);
   return (value, source) => {
-    if (validate(value)) return value;
+    const validate = check();
+    if (validate(value)) return value as T;
     const [first] = validate.errors ?? [];
-    throw new UserError(`${source}: not ${what}: ${first ? describe(first) : 'wrong shape'}`);
+    throw new UserError(`${source}: not ${what}: ${first ? describe(first, value) : 'wrong shape'}`);
   };
 }

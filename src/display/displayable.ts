@@ -142,12 +142,19 @@ export function showGenerated(cards: readonly GeneratedCard[], options: LayoutOp
   );
 }
 
-/** Cards of {@link taskCards}: each task with its predictions beside the right answers. */
-export function showTaskCards(cards: readonly TaskCard[], options: LayoutOptions = {}): Displayable {
-  const parts = cards.map(({ title, task, predicted }) => ({
-    html: [taskSvg(task, { ...options, title }), ...predicted.map((one) => predictionsSvg(one, options))],
-    text: [title, showTask(task).text, ...predicted.map((one) => showPredictions(one).text)],
-  }));
+/** Cards of {@link taskCards}: each task's train samples, then its test inputs, each with solution and predictions. */
+export function showTaskCards(
+  cards: readonly TaskCard[],
+  options: LayoutOptions & { most?: number } = {},
+): Displayable {
+  const parts = cards.map(({ title, task, predicted }) => {
+    // the test pairs stand beside their predictions
+    const train = { ...task, test: [] };
+    return {
+      html: [taskSvg(train, { ...options, title }), ...predicted.map((one) => predictionsSvg(one, options))],
+      text: [title, showTask(train).text, ...predicted.map((one) => showPredictions(one).text)],
+    };
+  });
   return htmlDisplay(
     parts
       .map(({ html }) => `<div style="margin-bottom:24px">${html.map(inlineSvg).join('<br>')}</div>`)

@@ -9,7 +9,7 @@ export interface GridOptions {
   cellSize?: number;
   /** The longest side in pixels when there is no `cellSize` (default 120). */
   maxSize?: number;
-  /** What the picture is called for those who cannot see it. */
+  /** The accessible title of the picture. */
   title?: string;
   /** Cells that differ from this grid get a mark. Of another size: no marks, the frame tells it. */
   reference?: Grid;
@@ -85,7 +85,7 @@ export const FRAME_MARGIN = 4;
 export function gridPicture(grid: Grid, options: GridOptions = {}): Picture {
   const { cellSize = cellSizeFor([grid], options.maxSize), reference, frame, dashed } = options;
   const [height, width] = gridShape(grid);
-  // a pixel wide, but never so much of a small cell that its colour drowns
+  // a pixel wide, but never so much of a small cell that its colour is hidden
   const line = Math.min(0.08, 1 / cellSize);
   const margin = options.margin ?? (frame === undefined ? 0.5 : FRAME_MARGIN);
   const pixels = { width: width * cellSize + 2 * margin, height: height * cellSize + 2 * margin };

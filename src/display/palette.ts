@@ -15,7 +15,7 @@ export const ARC_PALETTE = [
 /** The lines between cells. */
 export const GRID_LINE = '#555555';
 
-/** Readable on white and on dark paper alike, so that a picture needs not know which it is on. */
+/** Readable on white and on dark paper alike, so that pictures suit both. */
 export const INK = '#7a818c';
 
 /** Marks for right and wrong that do not rely on telling red from green (Okabe and Ito). */

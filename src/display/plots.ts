@@ -5,7 +5,7 @@ import { INK, PLOT_COLORS } from './palette.js';
 /** A Vega-Lite 5 specification, as plain JSON. */
 export type PlotSpec = Record<string, unknown>;
 
-/** What all plots can be told. */
+/** Options of all plots. */
 export interface PlotOptions {
   title?: string;
   /** Size of the plotting area in pixels (default 380×210). */
@@ -18,7 +18,7 @@ const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Ar
 /** Faint on white and on dark paper. */
 const FAINT = 'rgba(128,138,150,0.22)';
 
-/** The one look of all plots: no background, few lines, colours that everybody can tell apart. */
+/** The style of all plots: no background, few lines, colours that everybody can tell apart. */
 export const PLOT_CONFIG = {
   background: 'transparent',
   font: FONT,
@@ -176,7 +176,10 @@ export function validationLossPlot(points: readonly LossPoint[], options: PlotOp
   });
 }
 
-/** What k predictions for each test input score: pass_n, vote_1 and vote_2 with one standard deviation around. */
+/**
+ * What k predictions for each test input score: pass_n, vote_2 and vote_1 with one standard deviation around. Often
+ * they are equal (one prediction is all three, two are all that vote_2 takes), so what is drawn later is smaller.
+ */
 export function predictionCountPlot(
   rows: readonly PredictionCountRow[],
   options: PlotOptions = {},
@@ -212,7 +215,15 @@ export function predictionCountPlot(
         mark: { type: 'area', opacity: 0.15 },
         encoding: { x, y: percent('low'), y2: { field: 'high' }, color },
       },
-      { mark: { type: 'line', point: true }, encoding: { x, y: percent('mean'), color } },
+      ...names.map((metric, i) => ({
+        transform: [{ filter: `datum.metric === '${metric}'` }],
+        mark: {
+          type: 'line',
+          strokeWidth: 6 - 2 * i,
+          point: { size: 36 * (names.length - i), opacity: 1 },
+        },
+        encoding: { x, y: percent('mean'), color },
+      })),
     ],
   });
 }

@@ -3,7 +3,7 @@ import type { PromptBuilder, PromptPart } from '../prompts/prompt-builder.js';
 import { type Displayable, htmlDisplay } from './displayable.js';
 import { escapeXml } from './picture.js';
 
-/** Whose words have which colour: readable on light and dark paper, since only the background is coloured. */
+/** The colour of each role: readable on light and dark paper, since only the background is coloured. */
 const COLORS: Readonly<Record<PromptPart['role'], string>> = {
   system: '#CC79A755',
   user: '#0072B255',
@@ -36,7 +36,7 @@ function tokensOf(builder: PromptBuilder, task: Task, testIndex: number) {
 }
 
 /**
- * The training prompt of a task to look at: each token in the colour of whose words it is, with a thin line
+ * The training prompt of a task to look at: each token in the colour of its role, with a thin line
  * where it ends; the answer, which is all that the loss sees, underlined. The legend counts tokens.
  */
 export function showPrompt(builder: PromptBuilder, task: Task, testIndex = 0): Displayable {
@@ -45,7 +45,7 @@ export function showPrompt(builder: PromptBuilder, task: Task, testIndex = 0): D
   const counts = roles.map((role) => ({ role, count: tokens.filter((token) => token.role === role).length }));
   const legend = counts.map(
     ({ role, count }) =>
-      `<span style="background:${COLORS[role]};padding:1px 6px;margin-right:8px">${MEANING[role]}: ${count} tokens</span>`,
+      `<span style="background:${COLORS[role]};display:inline-block;padding:1px 6px;margin:0 8px 2px 0">${MEANING[role]}: ${count} tokens</span>`,
   );
   const html = tokens.map(({ role, text }) => {
     const line = role === 'answer' ? ';text-decoration:underline' : '';
@@ -53,7 +53,8 @@ export function showPrompt(builder: PromptBuilder, task: Task, testIndex = 0): D
   });
   return htmlDisplay(
     `<div style="font:12px sans-serif;margin-bottom:6px">${legend.join('')}</div>` +
-      `<pre style="font:12px/1.5 ui-monospace,monospace;white-space:pre-wrap;margin:0">${html.join('')}</pre>`,
+      // JupyterLab breaks the lines of a <pre> anywhere; here only between words, unless one is wider than the page
+      `<pre style="font:12px/1.5 ui-monospace,monospace;white-space:pre-wrap;word-break:normal;overflow-wrap:break-word;margin:0">${html.join('')}</pre>`,
     `${counts.map(({ role, count }) => `${MEANING[role]}: ${count} tokens`).join(', ')}\n\n` +
       tokens.map(({ text }) => text).join(''),
   );

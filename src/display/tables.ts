@@ -10,7 +10,11 @@ export type TableRow = Readonly<Record<string, TableCell>>;
 export interface TableOptions {
   /** Which columns, in which order. */
   columns?: readonly string[];
-  /** Turns a cell into text (default: numbers with 3 decimals, but in a column of integers as they are). */
+  /** How many decimals the numbers of a column have (default: 3, none in a column of integers, 1 in percents). */
+  decimals?: Readonly<Record<string, number>>;
+  /** Columns of fractions that are shown as percents, `0.25` as `25.0%`. */
+  percent?: readonly string[];
+  /** Turns a cell into text, instead of `decimals` and `percent`. */
   format?: (value: TableCell, column: string) => string;
 }
 
@@ -26,7 +30,15 @@ function layOut(rows: readonly TableRow[], options: TableOptions) {
   const isFraction = (value: TableCell) => typeof value === 'number' && !Number.isInteger(value);
   // a 1 among fractions is 1.000, so that the points stand below each other
   const fractions = new Set(names.filter((name) => rows.some((row) => isFraction(row[name]))));
-  const format = options.format ?? ((value, name) => formatCell(value, fractions.has(name) ? 3 : undefined));
+  const format =
+    options.format ??
+    ((value, name) => {
+      const decimals = options.decimals?.[name];
+      if (typeof value === 'number' && options.percent?.includes(name)) {
+        return `${formatCell(100 * value, decimals ?? 1)}%`;
+      }
+      return formatCell(value, decimals ?? (fractions.has(name) ? 3 : undefined));
+    });
   return {
     names,
     // a column of numbers is aligned to the right

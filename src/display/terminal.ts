@@ -1,13 +1,13 @@
 import type { Grid } from '../arc/types.js';
-import { type ColorTarget, takesColors } from './colors.js';
 import { ARC_PALETTE } from './palette.js';
+import { type ColorTarget, takesColors } from './terminal-colors.js';
 
 function rgb(color: string): string {
   return [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16)).join(';');
 }
 
 /**
- * A grid as text: blocks in 24-bit colours, two characters a cell, where {@link takesColors} says so; digits
+ * A grid as text: blocks in 24-bit colours, two characters a cell, where the terminal takes colours; digits
  * for everything else.
  */
 export function gridText(

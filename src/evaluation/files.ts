@@ -1,6 +1,8 @@
+import { identityAugmentation } from '../arc/augmentation.js';
 import { assertRectangular, gridSchema as grid } from '../arc/validate.js';
 import { readJson, writeFileAtomic } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
+import { isArc24List, parseArc24List } from './arc24-results.js';
 import { EvaluationError } from './errors.js';
 import type { Answers, Attempts, InferenceFile, Prediction } from './types.js';
 import { groupPredictions, mapInputs } from './voting.js';
@@ -36,8 +38,11 @@ const checkPredictions = compileSchema<StoredPrediction[]>(
         testIndex: { type: 'integer', minimum: 0, maximum: 999 },
         grid: { anyOf: [grid, ...noGrid] },
         text: { type: 'string' },
+        reason: { type: 'string' },
         logProb: { type: ['number', 'null'] },
         tokens: { type: 'integer', minimum: 0 },
+        scores: { type: 'array', items: { type: ['number', 'null'] } },
+        ownLogProb: { type: 'number' },
       },
     },
   },
@@ -78,7 +83,8 @@ export function answersOf(predictions: readonly Prediction[]): Answers {
 /** Makes sense of the content of a result file. @throws {UserError} naming the place that is wrong. */
 export function parseResults(value: unknown, source: string): Results {
   if (Array.isArray(value)) {
-    const predictions = checkPredictions(value, source).map((stored, i) => ({
+    const list = isArc24List(value) ? parseArc24List(value, source) : checkPredictions(value, source);
+    const predictions = list.map((stored, i) => ({
       ...stored,
       grid: cleanGrid(stored.grid, source, () => `/${i}/grid`),
       // JSON has no infinity: it becomes null when it is written
@@ -96,9 +102,34 @@ export function parseResults(value: unknown, source: string): Results {
   return { source, answers };
 }
 
-/** Reads `inference.json` or `inference_task_results.json`. @throws {UserError} when it is neither. */
+/** Predictions of a file; its attempts where it has no more, which have no log-probability. */
+export function predictionsOf({ answers, predictions }: Results): readonly Prediction[] {
+  if (predictions) return predictions;
+  return [...answers].flatMap(([taskId, inputs]) =>
+    inputs.flatMap((attempts, testIndex) =>
+      attempts.map((grid) => ({
+        ...{ taskId, testIndex, grid, logProb: -Infinity, tokens: 0 },
+        augmentation: identityAugmentation,
+      })),
+    ),
+  );
+}
+
+/** Reads a submission, `inference.json`, or a detailed list of ours or of arc24. @throws {UserError} when it is none of them. */
 export function loadResults(path: string): Results {
   return parseResults(readJson(path, 'a result file'), path);
+}
+
+/** Predictions, answers of either kind of result file, or the file of one. */
+export type ResultData = string | readonly Prediction[] | Answers | Results;
+
+/** Results that are given, or that a file holds. @throws {UserError} as {@link loadResults} */
+export function resultsOf(data: ResultData, source = 'the predictions'): Results {
+  if (typeof data === 'string') return loadResults(data);
+  if (data instanceof Map) return { source, answers: data };
+  if ('answers' in data) return data;
+  const predictions = data as readonly Prediction[];
+  return { source, answers: answersOf(predictions), predictions };
 }
 
 /** Reads the detailed list of predictions. @throws {EvaluationError} for a file without log-probabilities. */

@@ -44,15 +44,20 @@ export function mean(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The mean over each task's test inputs, then over tasks, each with the same weight. */
-export function meanOverTasks(values: readonly { taskId: string; value: number }[]): number {
+/** A number of each test input, by task, in the order in which they come. */
+export function valuesByTask(values: readonly { taskId: string; value: number }[]): Map<string, number[]> {
   const byTask = new Map<string, number[]>();
   for (const { taskId, value } of values) {
     const list = byTask.get(taskId);
     if (list === undefined) byTask.set(taskId, [value]);
     else list.push(value);
   }
-  return mean([...byTask.values()].map(mean));
+  return byTask;
+}
+
+/** The mean over each task's test inputs, then over tasks, each with the same weight. */
+export function meanOverTasks(values: readonly { taskId: string; value: number }[]): number {
+  return mean([...valuesByTask(values).values()].map(mean));
 }
 
 /** The mean of each metric. */
@@ -135,10 +140,19 @@ export function scoredInputs(answers: Answers, dataset: TaskSet, source = 'the p
   return scored;
 }
 
+/** Which part of each task's test inputs the first n attempts solve, in the order of the data set. */
+export function solvedPerTask(answers: Answers, dataset: TaskSet, n: number, source?: string): number[] {
+  const solved = scoredInputs(answers, dataset, source).map(({ taskId, solution, attempts }) => ({
+    taskId,
+    value: Number(attempts.slice(0, n).some((grid) => scoreGrid(grid, solution).exact)),
+  }));
+  return [...valuesByTask(solved).values()].map(mean);
+}
+
 /**
  * Computes the metrics of every task of the data set and overall. A task with two test inputs of which one is
  * solved has pass_n 0.5; the overall value is the mean over tasks, each with the same weight.
- * @throws {EvaluationError} as {@link scoredInputs}.
+ * @throws {EvaluationError} for answers that the data set has no test input for, or a missing solution.
  */
 export function computeMetrics(answers: Answers, dataset: TaskSet, source?: string): Evaluation {
   const inputs = scoredInputs(answers, dataset, source);

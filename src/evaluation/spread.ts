@@ -12,6 +12,12 @@ export function spreadOf(values: readonly number[]): Spread {
   return { mean: center, std: Math.sqrt(mean(values.map((value) => (value - center) ** 2))) };
 }
 
+/** Mean and standard deviation of each number that all of some runs have measured. */
+export function spreadsOf(runs: readonly Readonly<Record<string, number>>[]): Record<string, Spread> {
+  const names = Object.keys(runs[0] ?? {}).filter((name) => runs.every((run) => run[name] !== undefined));
+  return Object.fromEntries(names.map((name) => [name, spreadOf(runs.map((run) => run[name]!))]));
+}
+
 /** `5.4 ± 0.2`: values times `scale` (default 100, for percents) with so many decimals. */
 export function formatSpread(
   { mean: center, std }: Spread,
@@ -21,8 +27,8 @@ export function formatSpread(
 }
 
 /**
- * Repeats an experiment with several seeds and gives the mean and spread of each number that it measured: what
- * one run says may be luck.
+ * Repeats an experiment with several seeds and gives the mean and spread of each number that it measured: one run may be
+ * chance.
  */
 export async function overSeeds<Name extends string>(
   seeds: readonly number[],
@@ -30,9 +36,5 @@ export async function overSeeds<Name extends string>(
 ): Promise<Record<Name, Spread>> {
   const runs: Readonly<Record<Name, number>>[] = [];
   for (const seed of seeds) runs.push(await run(seed));
-  const names = Object.keys(runs[0] ?? {}) as Name[];
-  return Object.fromEntries(names.map((name) => [name, spreadOf(runs.map((one) => one[name]))])) as Record<
-    Name,
-    Spread
-  >;
+  return spreadsOf(runs) as Record<Name, Spread>;
 }

@@ -9,9 +9,11 @@ import {
   metricsOfInput,
   scoredInputs,
 } from './metrics.js';
+import { changesFromFirst, taskMetrics } from './paired.js';
+import type { SelectionRuleName } from './selection.js';
 import { type Spread, spreadOf } from './spread.js';
 import type { Answers, Prediction, TaskSet } from './types.js';
-import { groupPredictions, isAmongFirst, rankCandidates, type VotingMethod, voteMetrics } from './voting.js';
+import { groupPredictions, isAmongFirst, rankCandidates, voteMetrics } from './voting.js';
 
 /** What k predictions for each test input would have scored. */
 export interface PredictionCountRow {
@@ -36,7 +38,7 @@ export interface PredictionCountOptions {
   counts?: readonly number[];
   /** How many subsets of each size (default 16). */
   repeats?: number;
-  method?: VotingMethod;
+  method?: SelectionRuleName;
 }
 
 /**
@@ -161,15 +163,24 @@ export function accuracyPerAttempt(answers: Answers, dataset: TaskSet): AttemptR
 /** One result file in a comparison table: its metrics as fractions, with votes where it has predictions. */
 export type ComparisonRow = { name: string; tasks: number } & Record<string, number | string>;
 
-/** The metrics of several result files, one row each. */
+/**
+ * The metrics of several results, one row each, and by how many points their `vote_2` (where all have predictions, else
+ * their accuracy) differs from that of the first, with a 95 % interval over tasks.
+ */
 export function comparisonTable(results: readonly Results[], dataset: TaskSet): ComparisonRow[] {
-  return results.map(({ source, answers, predictions }) => {
+  const metric = results.every(({ predictions }) => predictions) ? 'vote_2' : 'accuracy';
+  const changes = changesFromFirst(
+    results.map((one) => [taskMetrics(one, dataset)]),
+    metric,
+  );
+  return results.map(({ source, answers, predictions }, i) => {
     const evaluation: Evaluation = computeMetrics(answers, dataset, source);
     return {
       name: source,
       tasks: evaluation.perTask.size,
       ...evaluation.overall,
       ...(predictions === undefined ? {} : voteMetrics(predictions, dataset)),
+      [`${metric} change`]: changes[i]!,
     };
   });
 }

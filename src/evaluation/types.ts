@@ -10,10 +10,19 @@ export interface Prediction {
   readonly grid: Grid | null;
   /** What the model wrote. */
   readonly text?: string;
+  /** Why the model gave no answer, where it gave none. */
+  readonly reason?: string;
   /** Sum of the log-probabilities of the tokens that the model chose, in nats; what a grammar forced counts 0. */
   readonly logProb: number;
   /** How many tokens were generated, the end of turn included. */
   readonly tokens: number;
+  /**
+   * Log-probabilities of the grid under the views that all candidates of the test input were scored with, in the order
+   * of the views, in nats: of the whole answer with its end. Null where no prompt fits. Absent until it is scored.
+   */
+  readonly scores?: readonly (number | null)[];
+  /** The log-probability that generation gave, where the mean of `scores` has taken its place in `logProb`. */
+  readonly ownLogProb?: number;
   readonly augmentation: Augmentation;
 }
 

@@ -1,18 +1,9 @@
-import { gridKey } from '../arc/grid.js';
 import type { Grid } from '../arc/types.js';
+import { votingMethods } from '../options/submit.js';
 import { scoreGrid } from './grids.js';
-import { mean, meanOverTasks, scoredInputs } from './metrics.js';
+import { mean, solvedPerTask } from './metrics.js';
+import { type Ballot, defaultRule, evidenceOf, rankEvidence, type SelectionRuleName } from './selection.js';
 import type { Answers, Prediction, TaskSet } from './types.js';
-
-/**
- * How candidates are ranked. `count`: by how many predictions agree on a grid. `count-logprob`: the same, and
- * between equal counts by the mean log-probability of those predictions. What is still equal is ranked by which
- * came first, so the result never depends on chance.
- */
-export const VOTING_METHODS = ['count', 'count-logprob'] as const;
-
-/** One of {@link VOTING_METHODS}. */
-export type VotingMethod = (typeof VOTING_METHODS)[number];
 
 /** A grid that some predictions agree on. */
 export interface Candidate {
@@ -26,33 +17,22 @@ export interface Candidate {
 /** Candidates by task id, one ranked list (best first) for each test input. */
 export type Ranking = ReadonlyMap<string, readonly (readonly Candidate[])[]>;
 
-/** What voting needs to know of a prediction. */
-export type Ballot = Pick<Prediction, 'grid' | 'logProb'>;
+/** The rules of submissions: those that need no scores. */
+export const VOTING_METHODS = votingMethods;
+
+/** One of the voting methods. */
+export type VotingMethod = (typeof VOTING_METHODS)[number];
 
 /** Ranks the different grids among the predictions for one test input, best first; unparsable ones have no vote. */
 export function rankCandidates(
   ballots: readonly Ballot[],
-  method: VotingMethod = 'count-logprob',
+  rule: SelectionRuleName = defaultRule(ballots),
 ): Candidate[] {
-  const groups = new Map<string, { grid: Grid; logProbs: number[] }>();
-  for (const { grid, logProb } of ballots) {
-    if (grid === null) continue;
-    const key = gridKey(grid);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { grid, logProbs: [logProb] });
-    else group.logProbs.push(logProb);
-  }
-  // Map keeps the order of first sight and sort is stable, which settles what is equal in everything else.
-  return [...groups.values()]
-    .map(({ grid, logProbs }) => ({ grid, votes: logProbs.length, meanLogProb: mean(logProbs) }))
-    .sort(
-      (a, b) => b.votes - a.votes || (method === 'count' ? 0 : compareDown(a.meanLogProb, b.meanLogProb)),
-    );
-}
-
-/** The larger first; equal infinities are equal (their difference is NaN). */
-function compareDown(a: number, b: number): number {
-  return a === b ? 0 : b > a ? 1 : -1;
+  return rankEvidence(evidenceOf(ballots), rule).map(({ grid, logProbs }) => ({
+    grid,
+    votes: logProbs.length,
+    meanLogProb: mean(logProbs),
+  }));
 }
 
 /** Predictions by task and test input, in their order: `groups.get(taskId)[testIndex]`. */
@@ -76,8 +56,10 @@ export function mapInputs<A, B>(
 }
 
 /** Ranks the candidates of every test input. */
-export function rankPredictions(predictions: readonly Prediction[], method?: VotingMethod): Ranking {
-  return mapInputs(groupPredictions(predictions), (ballots) => rankCandidates(ballots, method));
+export function rankPredictions(predictions: readonly Prediction[], method?: SelectionRuleName): Ranking {
+  // one rule for all test inputs
+  const rule = method ?? defaultRule(predictions);
+  return mapInputs(groupPredictions(predictions), (ballots) => rankCandidates(ballots, rule));
 }
 
 /** The grids of the n best candidates of every test input: fewer where there are fewer different grids. */
@@ -89,7 +71,7 @@ export function winners(ranking: Ranking, n: number): Answers {
 export interface VoteOptions {
   /** How many winners for each test input (default 2, what Kaggle accepts). */
   n?: number;
-  method?: VotingMethod;
+  method?: SelectionRuleName;
 }
 
 /** Votes: the n best grids of every test input, best first. */
@@ -109,17 +91,8 @@ export function isAmongFirst(candidates: readonly Candidate[], n: number, soluti
 export function voteMetrics(
   predictions: readonly Prediction[],
   dataset: TaskSet,
-  { ns = [1, 2], method }: { ns?: readonly number[]; method?: VotingMethod } = {},
+  { ns = [1, 2], method }: { ns?: readonly number[]; method?: SelectionRuleName } = {},
 ): Record<string, number> {
-  const ranking = rankPredictions(predictions, method);
-  const inputs = scoredInputs(winners(ranking, Math.max(...ns)), dataset);
-  return Object.fromEntries(
-    ns.map((n) => {
-      const solved = inputs.map(({ taskId, testIndex, solution }) => ({
-        taskId,
-        value: Number(isAmongFirst(ranking.get(taskId)?.[testIndex] ?? [], n, solution)),
-      }));
-      return [`vote_${n}`, meanOverTasks(solved)];
-    }),
-  );
+  const answers = vote(predictions, { n: Math.max(...ns), method });
+  return Object.fromEntries(ns.map((n) => [`vote_${n}`, mean(solvedPerTask(answers, dataset, n))]));
 }

@@ -2,6 +2,7 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { type InstalledKernel, installedKernels } from '../../kernel/kernelspec/install.js';
 import { messageOf } from '../common/errors.js';
 import { initBackend, knownBackends } from '../tensors/backend.js';
+import { describeReproducibility, reproducibility } from '../tensors/reproducibility.js';
 import * as tf from '../tensors/tf.js';
 import { describeGpu, findGpus, type GpuSearch, hasCuda } from '../tensors/torch/gpus.js';
 import { findTorch, type TorchInstallation } from '../tensors/torch/locate.js';
@@ -54,7 +55,7 @@ async function findBackend(entry: ReturnType<typeof knownBackends>[number]): Pro
   try {
     return { name, status: 'ok', found: `${found}; ${await tryBackend(entry.name)}` };
   } catch (error) {
-    return { name, status: 'broken', found: messageOf(error), advice: 'choose another with --backend' };
+    return { name, status: 'broken', found: messageOf(error), advice: 'choose another with `backend`' };
   }
 }
 
@@ -71,6 +72,21 @@ export function gpuFinding({ gpus, absent }: GpuSearch, torches: readonly TorchI
   return { name, status: 'missing', found: `${found}; ${torch}`, advice: 'install a CUDA build of PyTorch' };
 }
 
+/** Which operations of the backends that are present give the same digits again, and which do not. */
+export function reproducibilityFindings(backends: readonly string[], onGpu: boolean): Finding[] {
+  return reproducibility
+    .filter(({ backend, device }) => backends.includes(backend) && (device === 'cpu' || onGpu))
+    .map((entry) => {
+      const remedies = entry.exceptions.flatMap(({ remedy }) => remedy ?? []);
+      return {
+        name: 'same digits again',
+        status: 'ok',
+        found: describeReproducibility(entry),
+        ...(remedies.length > 0 ? { advice: remedies.join('; ') } : {}),
+      };
+    });
+}
+
 /** The kernels for Jupyter that arclab has installed. */
 export function kernelFinding(kernels: readonly InstalledKernel[]): Finding {
   const name = 'Jupyter kernel';
@@ -83,8 +99,15 @@ export function kernelFinding(kernels: readonly InstalledKernel[]): Finding {
     missing.length > 0 ? `${kernel}: ${missing.join(' and ')} is gone` : `${kernel} (${folder})`,
   );
   const broken = kernels.filter(({ missing }) => missing.length > 0);
-  if (broken.length === 0) return { name, status: 'ok', found: found.join('; ') };
+  if (broken.length === 0)
+    return { name, status: 'ok', found: found.join('; '), advice: untried(process.platform) };
   return { name, status: 'broken', found: found.join('; '), advice: 'run `arclab kernel install` again' };
+}
+
+/** A warning for systems on which the kernel was never tried. */
+export function untried(platform: NodeJS.Platform): string | undefined {
+  if (platform === 'linux') return undefined;
+  return 'the kernel was tried on Linux only; what differs on macOS and Windows is tested with a faked system';
 }
 
 /** Looks at the machine: Node, processor, memory, whether each backend computes, GPUs, kernels for Jupyter. */
@@ -99,6 +122,11 @@ export async function doctor(): Promise<Finding[]> {
     { name: 'memory', status: 'ok', found: `${gigabytes(freemem())} free of ${gigabytes(totalmem())}` },
   ];
   for (const entry of knownBackends()) findings.push(await findBackend(entry));
-  findings.push(gpuFinding(findGpus(), findTorch()), kernelFinding(installedKernels()));
+  const gpu = gpuFinding(findGpus(), findTorch());
+  const present = findings.flatMap(({ name, status }) =>
+    status === 'ok' && name.startsWith('backend ') ? [name.slice('backend '.length)] : [],
+  );
+  findings.push(gpu, ...reproducibilityFindings(present, gpu.status === 'ok'));
+  findings.push(kernelFinding(installedKernels()));
   return findings;
 }

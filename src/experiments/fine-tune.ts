@@ -2,15 +2,21 @@
  * Fine-tuning, top to bottom: check everything that can be known without the model, open the sample stream,
  * load the model, continue or start, then steps, validation and checkpoints until the end.
  */
+
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { assertWritableFolder, buildFile } from '../common/files.js';
+import { assertWritableFolder } from '../common/files.js';
+import { fingerprintOf } from '../common/fingerprint.js';
+import { type Locking, outputFolder, withLock } from '../common/lock.js';
+import { isFromBeforeRerun } from '../common/rerun.js';
 import { Rng } from '../common/rng.js';
+import { fingerprintModel } from '../models/fingerprint.js';
 import { type Decoder, downloadNotes, loadDecoder, resolveModel } from '../models/index.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
 import { promptVocabulary } from '../prompts/prompt-vocabulary.js';
-import type { ChatTokenizer } from '../prompts/tokenizer.js';
+import { openTokenizer } from '../session/prompts.js';
 import { initBackend } from '../tensors/backend.js';
+import { noteStream } from '../training/audit-run.js';
 import {
   listCheckpoints,
   readCheckpoint,
@@ -18,52 +24,58 @@ import {
   setAsideEarlierRun,
   type TrainerState,
 } from '../training/checkpoints.js';
-import { CheckpointError, NothingFitsError } from '../training/errors.js';
-import type { FineTuneEvent } from '../training/events.js';
+import { CheckpointError } from '../training/errors.js';
+import type { FineTuneHooks } from '../training/events.js';
+import { loadData, loraOptions, noteOverlap, openStream, openValidation } from '../training/open-run.js';
 import {
   configDifferences,
   type FineTuneConfig,
-  type FineTuneOptions,
+  type FineTuneFileOptions,
   fineTuneConfig,
 } from '../training/options.js';
 import { Pace } from '../training/pace.js';
-import { Run, type RunResult } from '../training/run.js';
-import { type TrainingSample, validationSet } from '../training/sample-source.js';
-import { SampleStream } from '../training/sample-stream.js';
-import {
-  buildPairs,
-  checkLossWeights,
-  type LoadedDatasets,
-  loadPairs,
-  openSampleSource,
-  type TrainingDataSpec,
-} from '../training/training-data.js';
-import { openTokenizer } from './model-session.js';
+import { type FineTuneResult, Run } from '../training/run.js';
+import { type LoadedDatasets, nameDatasets, type WithDatasets } from '../training/training-data.js';
 
-export type { FineTuneEvent } from '../training/events.js';
-export type { FineTuneOptions } from '../training/options.js';
-export type { RunResult as FineTuneResult } from '../training/run.js';
+export type { FineTuneEvent, FineTuneHooks } from '../training/events.js';
+export type { FineTuneResult } from '../training/run.js';
 
-/** How a program follows a run and stops it. */
-export interface FineTuneHooks {
-  onEvent?: (event: FineTuneEvent) => void;
-  /** When aborted, the run finishes its step, saves a checkpoint and returns. */
-  signal?: AbortSignal;
-  /** How many seconds the steps may still take: the run, its schedule included, is shortened to what fits. */
-  secondsLeft?: () => number;
-}
+/** Options of {@link fineTune}: data sets are files, or values. */
+export type FineTuneOptions = WithDatasets<FineTuneFileOptions>;
 
 /**
  * Fine-tunes a language model on ARC tasks, writing checkpoints, metrics.jsonl and TensorBoard logs to the
  * output folder.
  * @throws {UserError} for every mistake in the options or files, before the model is loaded where possible
  */
-export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promise<RunResult> {
+export async function fineTune(
+  options: FineTuneOptions & FineTuneHooks,
+  /** Of a flow that has locked the folder for itself: `withoutLock`. */
+  locking: Locking = withLock,
+): Promise<FineTuneResult> {
   const { onEvent = () => {}, signal, secondsLeft, ...rest } = options;
+  const { given, values } = nameDatasets(rest);
+  const config = fineTuneConfig(given, (text) => onEvent({ type: 'note', text }));
+  const loaded = loadData(config, new Map(values));
+  assertWritableFolder(config.outputDir, '`outputDir`');
+  return locking(
+    outputFolder(config.outputDir),
+    (stopping) => train(config, { loaded, values }, { onEvent, signal: stopping, secondsLeft }),
+    signal,
+  );
+}
+
+/** Continues or starts a run in a folder that is its own. */
+async function train(
+  given: FineTuneConfig,
+  { loaded, values }: Record<'loaded' | 'values', LoadedDatasets>,
+  { onEvent, signal, secondsLeft }: FineTuneHooks & Required<Pick<FineTuneHooks, 'onEvent'>>,
+): Promise<FineTuneResult> {
   const note = (text: string) => onEvent({ type: 'note', text });
-  let config = fineTuneConfig(rest);
-  const loaded = loadData(config);
-  assertWritableFolder(config.outputDir, '--output_dir');
+  let config = given;
+  const newest = listCheckpoints(config.outputDir).at(-1);
+  // a rerun continues its own checkpoints only
+  if (newest && isFromBeforeRerun(newest.path)) config = { ...config, resumeFromCheckpoint: false };
   removeLeftovers(config.outputDir);
   const previous = config.resumeFromCheckpoint ? findCheckpoint(config, note) : null;
   if (previous && previous.state.step >= config.maxSteps) {
@@ -79,25 +91,40 @@ export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promis
   const { tokenizer, modelConfig } = openTokenizer(modelFolder);
   if (config.maxSeqLen > modelConfig.maxPositionEmbeddings) {
     note(
-      `--max_seq_len ${config.maxSeqLen}: the model was made for ${modelConfig.maxPositionEmbeddings} tokens`,
+      `\`maxSeqLen: ${config.maxSeqLen}\`: the model was made for ${modelConfig.maxPositionEmbeddings} tokens`,
     );
   }
+  const inputs = inputsOf(loaded, modelFolder, adapterFolder);
+  if (previous) assertSameInputs(previous, inputs);
+  noteOverlap(config, loaded, note);
   const vocabulary = config.pruneVocab
     ? promptVocabulary(tokenizer, parseGridEncoder(config.gridEncoder))
     : undefined;
   if (vocabulary) note(`vocabulary: ${vocabulary.length} of ${modelConfig.vocabSize} tokens`);
   const validation = openValidation(config, tokenizer, loaded, note);
-  const stream = openStream(config, modelFolder, tokenizer, loaded, previous?.state.rng.streamIndex ?? 0);
+  const stream = openStream(
+    config,
+    modelFolder,
+    tokenizer,
+    loaded,
+    previous?.state.rng.streamIndex ?? 0,
+    values,
+  );
   try {
     await stream.check();
     const decoder = await openDecoder(config, modelFolder, adapterFolder, vocabulary);
     decoder.gradientCheckpointing = config.gradientCheckpointing;
     if (!config.resumeFromCheckpoint) config = startOver(config, note);
-    const run = new Run(config, decoder, stream, validation, onEvent, new Pace(config.maxSteps, secondsLeft));
+    const pace = new Pace(config.maxSteps, secondsLeft);
+    const run = new Run(config, decoder, stream, validation, onEvent, pace, inputs);
     try {
       if (previous) run.restore(previous.path, previous.state);
       if (config.verbose) note(`backend ${backend}, ${validation.length} validation samples`);
-      return await run.train(signal);
+      // when nothing can be refused any more
+      const prompts = { tokenizer, folder: modelFolder, vocabSize: modelConfig.vocabSize };
+      await noteStream(config, prompts, loaded, note);
+      const outcome = await run.train(signal);
+      return { checkpoint: run.checkpoint(), ...outcome };
     } finally {
       run.dispose();
       decoder.dispose();
@@ -105,13 +132,6 @@ export async function fineTune(options: FineTuneOptions & FineTuneHooks): Promis
   } finally {
     await stream.close();
   }
-}
-
-/** Loads all data sets and checks kinds, encoder, loss weights and solutions. */
-function loadData(config: FineTuneConfig): LoadedDatasets {
-  parseGridEncoder(config.gridEncoder);
-  checkLossWeights(config.lossWeights, config.trainDatasets);
-  return loadPairs([...config.trainDatasets, ...config.valDataset]);
 }
 
 /** A checkpoint to continue. */
@@ -129,16 +149,44 @@ function findCheckpoint(config: FineTuneConfig, note: (text: string) => void): P
   if (differences.length > 0) {
     throw new CheckpointError(
       `${newest.path}: cannot continue it with other options: ${differences.join('; ')}. Give the same ` +
-        'options, another --output_dir, or --no-resume_from_checkpoint to start over',
+        'options, another `outputDir`, or `resumeFromCheckpoint: false` to start over',
     );
   }
   note(`continuing ${newest.path} at step ${state.step}`);
   if (before.maxSteps !== config.maxSteps) {
     note(
-      `--max_steps was ${before.maxSteps} and is ${config.maxSteps}: the learning rate follows the new length`,
+      `\`maxSteps\` was ${before.maxSteps} and is ${config.maxSteps}: the learning rate follows the new length`,
     );
   }
   return { path: newest.path, state };
+}
+
+/** What the run is made from, by what a person calls it. */
+function inputsOf(
+  loaded: LoadedDatasets,
+  modelFolder: string,
+  adapterFolder: string | undefined,
+): Record<string, string> {
+  return {
+    ...Object.fromEntries([...loaded].map(([path, dataset]) => [path, fingerprintOf(dataset)])),
+    'the model of `modelPath`': fingerprintModel(modelFolder),
+    ...(adapterFolder === undefined
+      ? {}
+      : { 'the adapter of `adapterPath`': fingerprintModel(adapterFolder) }),
+  };
+}
+
+/** @throws {CheckpointError} when a file has changed since the checkpoint's run read it */
+function assertSameInputs({ path, state }: Previous, inputs: Readonly<Record<string, string>>): void {
+  // checkpoints of earlier versions do not say
+  const changed = Object.keys(inputs).filter(
+    (name) => (state.inputs?.[name] ?? inputs[name]) !== inputs[name],
+  );
+  if (changed.length === 0) return;
+  throw new CheckpointError(
+    `${path}: cannot continue it: ${changed.join(', ')} ${changed.length > 1 ? 'have' : 'has'} changed since it was written. Put back what it was, or ` +
+      'give another `outputDir`, or `resumeFromCheckpoint: false` to start over',
+  );
 }
 
 /** Moves an earlier run out of the way; an adapter that was part of it is named by its new place. */
@@ -152,71 +200,6 @@ function startOver(config: FineTuneConfig, note: (text: string) => void): FineTu
   return existsSync(moved) ? { ...config, adapterPath: moved } : config;
 }
 
-/** The fixed validation samples. @throws {NothingFitsError} when there is a data set but no sample fits */
-function openValidation(
-  config: FineTuneConfig,
-  tokenizer: ChatTokenizer,
-  loaded: LoadedDatasets,
-  note: (text: string) => void,
-): readonly TrainingSample[] {
-  const pairs = buildPairs(config.valDataset, { ...config, lossWeights: {} }, tokenizer, loaded);
-  const { samples, tooLong } = validationSet(pairs, {
-    seed: config.seed,
-    maxSeqLen: config.maxSeqLen,
-    removeTrainSamples: config.removeTrainSamplesToFitMaxSeqLen,
-    maxSamples: config.maxValSamples,
-  });
-  if (pairs.length > 0 && samples.length === 0) {
-    throw new NothingFitsError(
-      `--val_dataset: none of its ${tooLong} samples fits into --max_seq_len ${config.maxSeqLen}`,
-    );
-  }
-  if (tooLong > 0) {
-    note(
-      `validation: ${tooLong} of ${tooLong + samples.length} samples exceed --max_seq_len ${config.maxSeqLen}`,
-    );
-  }
-  return samples;
-}
-
-/** The stream of training samples, from worker threads when the build has their bundle. */
-function openStream(
-  config: FineTuneConfig,
-  tokenizerFolder: string,
-  tokenizer: ChatTokenizer,
-  loaded: LoadedDatasets,
-  start: number,
-): SampleStream {
-  const spec: TrainingDataSpec = {
-    pairs: config.trainDatasets,
-    lossWeights: config.lossWeights,
-    gridEncoder: config.gridEncoder,
-    tokenizerFolder,
-    seed: config.seed,
-    maxSeqLen: config.maxSeqLen,
-    removeTrainSamples: config.removeTrainSamplesToFitMaxSeqLen,
-    augmentation: {
-      swapTrainAndTest: config.swapTrainAndTest,
-      geometric: config.geometricAugmentation,
-      colors: config.colorAugmentation,
-      trainOrder: config.orderAugmentation,
-      taskProbability: config.taskAugmentation,
-      taskWeights: config.taskAugmentationWeights,
-    },
-  };
-  const file = buildFile('sample-worker.cjs');
-  const threaded = config.workers > 0 && existsSync(file);
-  return new SampleStream({
-    ...(threaded
-      ? { worker: { file, data: spec, count: config.workers } }
-      : { source: openSampleSource(spec, tokenizer, loaded) }),
-    start,
-    ahead: 2 * config.batchSize,
-    maxSeqLen: config.maxSeqLen,
-    removeTrainSamples: config.removeTrainSamplesToFitMaxSeqLen,
-  });
-}
-
 /** The model with a fresh adapter, the given one, or all of its weights to train. */
 async function openDecoder(
   config: FineTuneConfig,
@@ -226,23 +209,11 @@ async function openDecoder(
 ): Promise<Decoder> {
   const fresh = config.useLora && adapterPath === undefined;
   return loadDecoder(folder, {
-    ...(config.torchDtype ? { floatType: config.torchDtype } : {}),
+    ...(config.dtype ? { floatType: config.dtype } : {}),
     trainable: config.useLora ? 'adapter' : 'all',
     ...(vocabulary ? { vocabulary } : {}),
     ...(adapterPath === undefined ? {} : { adapterPath }),
-    ...(fresh
-      ? {
-          lora: {
-            rank: config.loraR,
-            alpha: config.loraAlpha,
-            dropout: config.loraDropout,
-            targetModules: [...config.loraTargetModules],
-            useRslora: config.useRslora,
-            useDora: config.useDora,
-            init: config.loraWeightInitialization,
-          },
-        }
-      : {}),
+    ...(fresh ? { lora: loraOptions(config.lora) } : {}),
     rng: Rng.of(config.seed, 'lora'),
   });
 }

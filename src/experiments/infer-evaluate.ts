@@ -1,35 +1,39 @@
 /**
- * A checkpoint's predictions and what they are worth: the base model, the grid encoder and the prompt kind come
- * from the checkpoint's cfg.json, the predictions from a file if it exists, else from inference.
+ * A checkpoint's predictions and their metrics: the base model, the grid encoder and the prompt kind come
+ * from the checkpoint's cfg.json, the predictions from a file if it was made from the same data set, checkpoint and
+ * options, else from inference.
  */
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { loadDataset, loadTasks, requireSolutions } from '../arc/dataset.js';
+import { firstTasks, loadDataset, loadTasks, requireSolutions } from '../arc/dataset.js';
 import { UserError } from '../common/errors.js';
-import { readJson } from '../common/files.js';
+import { notesTo } from '../common/events.js';
+import { readJson, readText, writeFileAtomic } from '../common/files.js';
+import { fingerprintOf } from '../common/fingerprint.js';
+import { partialPath } from '../common/journal.js';
+import { outputFile, withLock, withoutLock } from '../common/lock.js';
+import { OptionError } from '../common/option-names.js';
+import { assertWritableFile } from '../common/output-files.js';
+import { isFromBeforeRerun } from '../common/rerun.js';
 import { compileSchema } from '../common/schema.js';
 import { answersOf, loadPredictions, taskResultsPath } from '../evaluation/files.js';
 import { computeMetrics, type Metrics } from '../evaluation/metrics.js';
 import type { Prediction } from '../evaluation/types.js';
 import { vote, voteMetrics } from '../evaluation/voting.js';
+import { fingerprintModel } from '../models/fingerprint.js';
+import { inferEvaluateOptions, inferOptions as inferenceOptions } from '../options/inference.js';
+import type { OptionSpec, OptionsOf } from '../options/table.js';
 import { promptKinds } from '../prompts/index.js';
-import { type GenerationHooks, type InferOptions, infer, inferDefaults, withoutUndefined } from './infer.js';
-import { promptKindFor } from './model-session.js';
-import { assertWritableFile } from './output-files.js';
+import { effectiveOptions } from '../session/identity.js';
+import { promptKindFor } from '../session/prompts.js';
+import { type GenerationHooks, type InferFileOptions, infer } from './infer.js';
 
 /** Options of {@link inferEvaluate}: those of inference, most of which the checkpoint knows. */
-export interface InferEvaluateOptions extends Partial<InferOptions> {
-  /** A checkpoint folder of fine-tuning. */
-  checkpoint: string;
-  /** ARC tasks with solutions; default: the checkpoint's validation set. */
-  datasetPath?: string;
-  /** Default: a name in the checkpoint folder made of the data set and the settings. */
-  outputFilepath?: string;
-}
+export type InferEvaluateOptions = OptionsOf<typeof inferEvaluateOptions.table>;
 
 export interface InferEvaluateResult {
   readonly outputFilepath: string;
-  /** False when the predictions were there already. */
+  /** False when the predictions were there already, made from the same data set, checkpoint and options. */
   readonly inferred: boolean;
   readonly predictions: readonly Prediction[];
   /** Over all predictions. */
@@ -67,29 +71,36 @@ const checkConfig = compileSchema<CheckpointConfig>(
 );
 
 /**
- * Infers with a checkpoint unless the output exists, evaluates all predictions, votes, and evaluates the vote.
+ * Infers with a checkpoint unless the output was made from the same before, evaluates all predictions, votes, and evaluates the vote.
  * @throws {UserError} when the folder is no checkpoint or the data set has no solutions, before inference
  */
 export async function inferEvaluate(
   options: InferEvaluateOptions & GenerationHooks,
 ): Promise<InferEvaluateResult> {
-  const inference = inferOptions(options);
+  const { onEvent, signal, ...settings } = options;
+  const onNote = notesTo(onEvent);
+  const inference = checkpointInferOptions(settings, onNote);
   const { datasetPath, outputFilepath, promptVersion } = inference;
   promptKindFor(promptVersion, ['output-from-examples'], 'inference');
-  const dataset = loadDataset(datasetPath);
+  const dataset = firstTasks(loadDataset(datasetPath), settings.nTasks);
   loadTasks(datasetPath);
   requireSolutions(dataset, datasetPath);
-  assertWritableFile(outputFilepath, '--output_filepath');
+  assertWritableFile(outputFilepath, '`outputFilepath`');
 
   const details = taskResultsPath(outputFilepath);
-  const inferred = !existsSync(outputFilepath);
-  if (inferred) await infer({ ...options, ...inference });
-  else if (!existsSync(details)) {
-    throw new UserError(
-      `${outputFilepath} exists, but not the detailed list ${details}, which votes need; ` +
-        'move the file away to predict anew, or use arclab evaluate',
-    );
-  }
+  const inferOnce = async (stopping: AbortSignal) => {
+    const inputs = inputsOf(inference, dataset, settings.checkpoint);
+    const reuse = whatToDo(inputs, outputFilepath, settings.outputFilepath !== undefined);
+    if (reuse.note !== undefined) onNote(reuse.note);
+    if (!reuse.inferred) return false;
+    const onSaved = () => {
+      const content = { ...inputs, results: resultsOf(outputFilepath) };
+      writeFileAtomic(inputsPath(outputFilepath), `${JSON.stringify(content, null, 2)}\n`);
+    };
+    await infer({ ...inference, onEvent, signal: stopping }, { onSaved, locking: withoutLock });
+    return true;
+  };
+  const inferred = await withLock(outputFile(outputFilepath), inferOnce, signal);
 
   const predictions = loadPredictions(details);
   const votedMetrics = {
@@ -97,20 +108,88 @@ export async function inferEvaluate(
     ...voteMetrics(predictions, dataset, { ns: [1, 2] }),
   };
   const metrics = computeMetrics(answersOf(predictions), dataset, details).overall;
-  if (!inferred) options.onNote?.(`${outputFilepath} exists: no inference`);
   return { outputFilepath, inferred, predictions, metrics, votedMetrics };
 }
 
+/** What predictions are made from: a digest of each. */
+type PredictionInputs = Readonly<Record<'dataset' | 'checkpoint' | 'base' | 'options', string>>;
+
+const checkInputs = compileSchema<Partial<PredictionInputs> & { results?: string }>(
+  { type: 'object', additionalProperties: { type: 'string' } },
+  'the inputs of predictions',
+);
+
+/** Where what the predictions of a file were made from is kept: `inference_inputs.json`. */
+function inputsPath(outputFilepath: string): string {
+  return `${outputFilepath.replace(/\.json$/, '')}_inputs.json`;
+}
+
+/** The digest of predictions: they may have been changed, or a kill may have come between them and their inputs. */
+function resultsOf(outputFilepath: string): string {
+  return fingerprintOf([outputFilepath, taskResultsPath(outputFilepath)].map((path) => readText(path)));
+}
+
+function inputsOf(
+  inference: InferFileOptions,
+  dataset: ReadonlyMap<string, unknown>,
+  checkpoint: string,
+): PredictionInputs {
+  const { modelPath } = inference;
+  const options = effectiveOptions({ ...inferenceOptions.defaults, ...inference }).filter(
+    // changes no prediction but by the last bits of its log-probability
+    ([name]) => name !== 'batchSize',
+  );
+  return {
+    dataset: fingerprintOf(dataset),
+    checkpoint: fingerprintModel(checkpoint),
+    // a checkpoint of all weights has no base; a model of the hub has not been looked for yet, and is known by its name
+    base: modelPath === checkpoint ? '' : existsSync(modelPath) ? fingerprintModel(modelPath) : modelPath,
+    options: fingerprintOf(options),
+  };
+}
+
+/**
+ * Whether to predict, and what to say.
+ * @throws {UserError} when a file that a person named has results of another origin, which would be overwritten
+ */
+function whatToDo(
+  inputs: PredictionInputs,
+  outputFilepath: string,
+  named: boolean,
+): { inferred: boolean; note?: string } {
+  if (!existsSync(outputFilepath) || isFromBeforeRerun(outputFilepath)) return { inferred: true };
+  // a run that was killed between writing its results and removing the partial ones
+  if (existsSync(partialPath(outputFilepath))) return { inferred: true };
+  const path = inputsPath(outputFilepath);
+  const before =
+    existsSync(path) && existsSync(taskResultsPath(outputFilepath))
+      ? checkInputs(readJson(path, 'the inputs of predictions'), path)
+      : {};
+  const complete = before.results !== undefined && before.results === resultsOf(outputFilepath);
+  if (!complete && named) {
+    throw new UserError(
+      `${outputFilepath} exists, but nothing says that it was predicted by infer-evaluate; ` +
+        'move the file away to predict anew, or use arclab evaluate',
+    );
+  }
+  const changed = (Object.keys(inputs) as (keyof PredictionInputs)[]).filter(
+    (name) => before[name] !== inputs[name],
+  );
+  if (complete && changed.length === 0)
+    return { inferred: false, note: `${outputFilepath} is up to date: no inference` };
+  const what = complete
+    ? `was made with another ${changed.join(' and ')}`
+    : 'does not say what it was made from';
+  return { inferred: true, note: `${outputFilepath} ${what}: predicting anew` };
+}
+
 /** The options of inference with a checkpoint: what is not given comes from its cfg.json. */
-export function inferOptions(
+export function checkpointInferOptions(
   options: InferEvaluateOptions,
-): InferOptions & Required<Pick<InferOptions, 'promptVersion'>> {
-  const {
-    checkpoint,
-    onNote: _,
-    onProgress: __,
-    ...given
-  } = withoutUndefined(options as InferEvaluateOptions & GenerationHooks);
+  onNote?: (text: string) => void,
+): InferFileOptions & Required<Pick<InferFileOptions, 'promptVersion'>> {
+  const { checkpoint, ...given } = inferEvaluateOptions.given(options, onNote);
+  if (checkpoint === undefined) throw new OptionError('checkpoint', { hint: 'it is missing' });
   const path = join(checkpoint, 'cfg.json');
   if (!existsSync(path)) {
     throw new UserError(
@@ -122,7 +201,7 @@ export function inferOptions(
   const validation = config.valDataset?.[0];
   const datasetPath = given.datasetPath ?? validation?.[0];
   if (datasetPath === undefined) {
-    throw new UserError(`--dataset_path: ${path} names no validation set, so give one`);
+    throw new UserError(`\`datasetPath\`: ${path} names no validation set, so give one`);
   }
   const adapted = existsSync(join(checkpoint, 'adapter_config.json'));
   const settings = {
@@ -131,7 +210,7 @@ export function inferOptions(
       : // all weights were trained: the checkpoint is a model of its own
         { modelPath: checkpoint }),
     gridEncoder: config.gridEncoder,
-    // as it was trained: its probabilities add up to 1 over the same tokens
+    // as it was trained: its probabilities are normalised over the same tokens
     pruneVocab: config.pruneVocab ?? false,
     promptVersion: checkpointPromptKind(config, path, given.promptVersion),
     ...given,
@@ -156,43 +235,30 @@ function checkpointPromptKind(config: CheckpointConfig, path: string, given?: st
   if (name === undefined) {
     throw new UserError(
       `${path}: was trained on no prompt kind that asks for an output (${[...new Set(names)].join(', ')}); ` +
-        'give one with --prompt_version',
+        'give one with `promptVersion`',
     );
   }
   return name;
 }
 
-/** Options that change predictions, in the order in which they are named. */
-const named = {
-  temperature: 't',
-  topK: 'topk',
-  topP: 'topp',
-  seed: 'seed',
-  maxSeqLen: 'len',
-  maxOutputTokens: 'out',
-} as const;
-
 /** `inference_evaluation_x8_output-from-examples-v1.json`, with every setting that is not the default. */
 function outputName(
-  settings: Partial<InferOptions> & { datasetPath: string; promptVersion: string },
+  settings: Partial<InferFileOptions> & { datasetPath: string; promptVersion: string },
   replaced: readonly string[],
 ): string {
-  const o = { ...inferDefaults, ...settings };
+  const o: Record<string, unknown> = { ...inferenceOptions.defaults, ...settings };
+  const differences = Object.entries<OptionSpec>(inferenceOptions.table).flatMap(([name, spec]) => {
+    const { label } = spec;
+    const value = o[name];
+    if (label === undefined || value === undefined || value === spec.default) return [];
+    return typeof value === 'boolean' ? [value ? label : `no-${label}`] : [`${label}${value}`];
+  });
   const parts = [
-    `inference_${basename(o.datasetPath).replace(/\.json$/, '')}`,
+    `inference_${basename(settings.datasetPath).replace(/\.json$/, '')}`,
     `x${o.predictionsPerTask}`,
-    o.promptVersion,
+    settings.promptVersion,
     ...replaced,
+    ...differences,
   ];
-  const defaults: Record<string, unknown> = inferDefaults;
-  for (const [key, label] of Object.entries(named)) {
-    const value = (o as Record<string, unknown>)[key];
-    if (value !== undefined && value !== defaults[key]) parts.push(`${label}${value}`);
-  }
-  if (o.constrained) parts.push('constrained');
-  if (o.pruneVocab) parts.push('pruned');
-  for (const kind of ['geometric', 'color', 'order'] as const) {
-    if (!o[`${kind}Augmentation`]) parts.push(`no-${kind}`);
-  }
   return `${parts.join('_')}.json`;
 }

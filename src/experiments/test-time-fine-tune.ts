@@ -3,40 +3,44 @@
  * once as the test sample of its task. No test sample is used, whether its output is known or not.
  */
 import { join } from 'node:path';
-import { loadDataset, nMinusOne, saveDataset } from '../arc/dataset.js';
+import { datasetOf, nMinusOne, saveDataset, type TaskData } from '../arc/dataset.js';
 import { UserError } from '../common/errors.js';
 import { assertWritableFolder } from '../common/files.js';
-import type { FineTuneOptions } from '../training/options.js';
+import { outputFolder, withLock, withoutLock } from '../common/lock.js';
+import { OptionError } from '../common/option-names.js';
+import { type OrValues, splitValues } from '../options/in-place.js';
+import type { OptionsOf } from '../options/table.js';
+import { testTimeFineTuneOptions } from '../options/training.js';
+import { promptKindFor } from '../session/prompts.js';
 import { type FineTuneHooks, type FineTuneResult, fineTune } from './fine-tune.js';
-import { inferDefaults } from './infer.js';
-import { promptKindFor } from './model-session.js';
+import { fineTunePerTask, type PerTaskConfig } from './fine-tune-per-task.js';
 
 /** Options of {@link testTimeFineTune}: those of fine-tuning, on the test tasks. */
-export interface TestTimeFineTuneOptions
-  extends Omit<FineTuneOptions, 'trainDatasets' | 'valDataset' | 'maxValSamples' | 'swapTrainAndTest'> {
-  /** The tasks to be solved; their test outputs need not be known. */
-  datasetPath: string;
-  /** Only these of the tasks. */
-  taskIds?: readonly string[];
-  promptVersion?: string;
-}
+export type TestTimeFineTuneOptions = OrValues<
+  OptionsOf<typeof testTimeFineTuneOptions.table>,
+  'datasetPath',
+  { tasks: TaskData }
+>;
 
 /** The data set that a run was trained on, in its output folder. */
 const DATASET_FILE = 'n_minus_one.json';
 
 /**
  * Fine-tunes on the n−1 data set of the test tasks, from a fresh adapter or the given one, and writes it and
- * the checkpoints to the output folder. Train samples are left out where a prompt is too long.
+ * the checkpoints to the output folder; with `perTask` an adapter for each task by itself. Train samples are left out where a prompt is too long.
  * @throws {UserError} as {@link fineTune}, and when no task has two train samples
  */
 export async function testTimeFineTune(
   options: TestTimeFineTuneOptions & FineTuneHooks,
 ): Promise<FineTuneResult> {
-  const { datasetPath, taskIds, promptVersion = inferDefaults.promptVersion, ...rest } = options;
+  const { onEvent, signal, secondsLeft, ...all } = options;
+  const { given, values } = splitValues(all, { datasetPath: 'tasks' });
+  const note = (text: string) => onEvent?.({ type: 'note', text });
+  const { datasetPath, taskIds, promptVersion, ...rest } = testTimeFineTuneOptions.check(given, note);
   promptKindFor(promptVersion, ['output-from-examples'], 'test-time fine-tuning');
-  assertWritableFolder(options.outputDir, '--output_dir');
+  assertWritableFolder(rest.outputDir, '`outputDir`');
   const wanted = taskIds && new Set(taskIds);
-  const tasks = [...loadDataset(datasetPath)].filter(([id]) => wanted?.has(id) ?? true);
+  const tasks = [...datasetOf(values.datasetPath ?? datasetPath)].filter(([id]) => wanted?.has(id) ?? true);
   const dataset = nMinusOne(new Map(tasks));
   if (dataset.size === 0) {
     throw new UserError(
@@ -44,13 +48,32 @@ export async function testTimeFineTune(
         `found none among ${tasks.length}`,
     );
   }
-  const path = join(options.outputDir, DATASET_FILE);
-  saveDataset(path, dataset);
-  return fineTune({
-    removeTrainSamplesToFitMaxSeqLen: true,
-    ...rest,
-    trainDatasets: [[path, promptVersion]],
+  checkStops(rest);
+  if (rest.perTask) {
+    const run = (stopping: AbortSignal) =>
+      fineTunePerTask(new Map(tasks), { ...rest, promptVersion }, { onEvent, signal: stopping, secondsLeft });
+    return withLock(outputFolder(rest.outputDir), run, signal);
+  }
+  const path = join(rest.outputDir, DATASET_FILE);
+  const run = (stopping: AbortSignal) => {
+    saveDataset(path, dataset);
+    const hooks = { onEvent, signal: stopping, secondsLeft };
     // every sample has its turn as the test sample already
-    swapTrainAndTest: false,
-  });
+    const { perTask: _, stopLoss: __, stopWhenSolved: ___, ...together } = rest;
+    const training = {
+      ...together,
+      trainDatasets: [[path, promptVersion]],
+      swapTrainAndTest: false,
+    } as const;
+    return fineTune({ ...training, ...hooks }, withoutLock);
+  };
+  return withLock(outputFolder(rest.outputDir), run, signal);
+}
+
+/** @throws {OptionError} for options of tasks by themselves that mean nothing beside the others */
+function checkStops(config: Pick<PerTaskConfig, 'perTask' | 'stopLoss' | 'stopWhenSolved'>): void {
+  const wrong = (['stopLoss', 'stopWhenSolved'] as const).find(
+    (name) => config[name] !== testTimeFineTuneOptions.defaults[name],
+  );
+  if (wrong && !config.perTask) throw new OptionError(wrong, { hint: 'it needs `perTask`' });
 }

@@ -1,35 +1,33 @@
-/** From many predictions for each test input to the few that are handed in. */
-import { loadDataset, requireSolutions, singleTasks } from '../arc/dataset.js';
+/** From many predictions for each test input to the few that are submitted. */
+import { datasetOf, requireSolutions, singleTasks, type TaskData } from '../arc/dataset.js';
+import { assertWritableFile } from '../common/output-files.js';
 import { EvaluationError } from '../evaluation/errors.js';
-import { loadPredictions, saveAnswers } from '../evaluation/files.js';
+import { predictionsOf, type ResultData, resultsOf, saveAnswers } from '../evaluation/files.js';
 import { assertAnswersFit, computeMetrics } from '../evaluation/metrics.js';
+import { assertRuleFits } from '../evaluation/selection.js';
 import { buildSubmission, saveSubmission } from '../evaluation/submission.js';
 import type { Answers } from '../evaluation/types.js';
-import { rankPredictions, type VotingMethod, voteMetrics, winners } from '../evaluation/voting.js';
-import { assertWritableFile } from './output-files.js';
+import { rankPredictions, voteMetrics, winners } from '../evaluation/voting.js';
+import { type OrValues, splitValues } from '../options/in-place.js';
+import { voteOptions } from '../options/other.js';
+import type { OptionsOf } from '../options/table.js';
 
 /** Options of {@link voteOnPredictions}. */
-export interface VoteOnPredictionsOptions {
-  /** The detailed list that inference writes: `inference_task_results.json`. */
-  inputFilepath: string;
-  /** Where the winners go, in the format of `inference.json` (default: beside the input, with `_vote_<n>`). */
-  outputFilepath?: string;
-  /** Winners for each test input (default 2). */
-  n?: number;
-  /** Default `count-logprob`. */
-  method?: VotingMethod;
-  /** The predicted tasks: for metrics when they have solutions, and for a submission. */
-  datasetPath?: string;
-  /** Also write a submission: every test input of the data set, always with two attempts. */
-  submissionFilepath?: string;
-}
+export type VoteOnPredictionsOptions = OrValues<
+  OptionsOf<typeof voteOptions.table>,
+  'inputFilepath' | 'datasetPath',
+  { tasks: TaskData; predictions: ResultData }
+>;
 
-/** What a vote came to. */
+/** The result of a vote. */
 export interface VoteResult {
-  readonly outputFilepath: string;
+  /** Where the winners are; absent where predictions are a value and no file is named. */
+  readonly outputFilepath?: string;
   readonly answers: Answers;
   readonly testInputs: number;
   readonly predictions: number;
+  /** False for a file of attempts: equal votes are then ranked by which came first. */
+  readonly logProbs: boolean;
   /** The winners' metrics with vote_1 … vote_n; absent without a data set or its solutions. */
   readonly metrics?: Record<string, number>;
 }
@@ -40,22 +38,27 @@ export function votedPath(inputFilepath: string, n: number): string {
 }
 
 /**
- * Votes and writes the winners.
+ * Votes and writes the winners. Those of predictions that are given are written only where a file is named.
  * @throws {UserError} when the list is broken or does not fit the data set; then nothing is written
  */
 export function voteOnPredictions(options: VoteOnPredictionsOptions): VoteResult {
-  const { inputFilepath, n = 2, method, datasetPath, submissionFilepath } = options;
+  const { given, values } = splitValues(options, { datasetPath: 'tasks', inputFilepath: 'predictions' });
+  const o = voteOptions.check(given);
+  const { inputFilepath, n, method, datasetPath, submissionFilepath } = o;
   if (submissionFilepath !== undefined && datasetPath === undefined) {
     throw new EvaluationError(
-      '--submission_filepath needs --dataset_path: a submission covers every test input of it',
+      '`submissionFilepath` needs `datasetPath`: a submission covers every test input of it',
     );
   }
-  const outputFilepath = options.outputFilepath ?? votedPath(inputFilepath, n);
-  const predictions = loadPredictions(inputFilepath);
+  const isFile = values.inputFilepath === undefined;
+  const outputFilepath = o.outputFilepath ?? (isFile ? votedPath(inputFilepath, n) : undefined);
+  const results = resultsOf(values.inputFilepath ?? inputFilepath);
+  const predictions = predictionsOf(results);
   if (predictions.length === 0)
     throw new EvaluationError(`${inputFilepath}: expected predictions, found an empty list`);
+  if (method !== undefined) assertRuleFits(method, predictions, inputFilepath);
   const answers = winners(rankPredictions(predictions, method), n);
-  const dataset = datasetPath === undefined ? undefined : loadDataset(datasetPath);
+  const dataset = datasetPath === undefined ? undefined : datasetOf(values.datasetPath ?? datasetPath);
   const tasks = dataset && singleTasks(dataset, datasetPath!);
 
   let metrics: Record<string, number> | undefined;
@@ -70,17 +73,21 @@ export function voteOnPredictions(options: VoteOnPredictionsOptions): VoteResult
     }
   }
   const inputs = [inputFilepath, ...(datasetPath === undefined ? [] : [datasetPath])];
-  assertWritableFile(outputFilepath, '--output_filepath', inputs);
+  if (outputFilepath !== undefined) {
+    assertWritableFile(outputFilepath, '`outputFilepath`', inputs);
+    inputs.push(outputFilepath);
+  }
   if (submissionFilepath !== undefined && tasks !== undefined) {
-    assertWritableFile(submissionFilepath, '--submission_filepath', [...inputs, outputFilepath]);
+    assertWritableFile(submissionFilepath, '`submissionFilepath`', inputs);
     saveSubmission(submissionFilepath, buildSubmission(answers, tasks), tasks);
   }
-  saveAnswers(outputFilepath, answers);
+  if (outputFilepath !== undefined) saveAnswers(outputFilepath, answers);
   return {
-    outputFilepath,
+    ...(outputFilepath === undefined ? {} : { outputFilepath }),
     answers,
     testInputs: [...answers.values()].reduce((sum, inputs) => sum + inputs.length, 0),
     predictions: predictions.length,
+    logProbs: results.predictions !== undefined,
     ...(metrics === undefined ? {} : { metrics }),
   };
 }

@@ -1,45 +1,42 @@
-/** How tokens are drawn. */
-export interface SamplingOptions {
-  /** 0 takes the most likely token; 1 draws from the model's own distribution. */
-  temperature: number;
-  /** Draw among this many of the most likely tokens; -1 = off. */
-  topK?: number;
-  /** Draw among the fewest most likely tokens that together have this probability; 1 = off. */
-  topP?: number;
-}
+import type { decodingOptions } from '../options/decoding.js';
+import type { OptionsOf } from '../options/table.js';
+
+/** How tokens are drawn: of the options of decoding those that choose. */
+export type SamplingOptions = OptionsOf<typeof decodingOptions> & { temperature: number };
+
+/** Whether tokens that have some probability may be left out of a draw for their small share of it. */
+export const isLimited = ({ topP = 1, minP = 0 }: SamplingOptions): boolean => topP < 1 || minP > 0;
 
 /**
  * Chooses among candidates by their logits: the index of the most likely one at temperature 0 (the first among
  * equals), else a draw that `uniform` in [0, 1) decides. Candidates are many or few, in any order.
  */
-export function pick(
-  logits: Float32Array,
-  uniform: number,
-  { temperature, topK = -1, topP = 1 }: SamplingOptions,
-): number {
+export function pickToken(logits: Float32Array, uniform: number, options: SamplingOptions): number {
+  const { temperature, topK = -1 } = options;
   if (temperature === 0) return mostLikely(logits);
-  if (topK <= 0 && topP >= 1) return draw(logits, uniform, temperature);
+  if (topK <= 0 && !isLimited(options)) return draw(logits, uniform, temperature);
   const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b);
   let best = Float32Array.from(topK > 0 ? order.slice(0, topK) : order, (i) => logits[i]!);
-  const total = logSumExp(best, temperature);
-  if (topP < 1) best = best.subarray(0, nucleus(best, temperature, topP, total) ?? best.length);
+  best = best.subarray(0, keptCount(best, options, logSumExp(best, temperature)) ?? best.length);
   return order[draw(best, uniform, temperature)]!;
 }
 
 /**
- * How many of the logits, which descend, have together the part `topP` of all weight; null when they do not.
+ * How many of the logits, which descend, may be drawn; null when the limits keep more than these.
  * @param logTotal log of the sum of exp(logit / temperature) over all tokens
  */
-export function nucleus(
+export function keptCount(
   logits: Float32Array,
-  temperature: number,
-  topP: number,
+  { temperature, topP = 1, minP = 0 }: SamplingOptions,
   logTotal: number,
 ): number | null {
+  // as transformers does: relative to the most likely token, at this temperature
+  const least = logits[0]! + temperature * Math.log(minP);
   let held = 0;
   for (let i = 0; i < logits.length; i++) {
+    if (logits[i]! < least) return i;
     held += Math.exp(logits[i]! / temperature - logTotal);
-    if (held >= topP) return i + 1;
+    if (topP < 1 && held >= topP) return i + 1;
   }
   return null;
 }

@@ -3,8 +3,8 @@ import { DeadEndError } from './errors.js';
 import type { GenerationTokenizer, TrieNode, VocabularyTrie } from './vocabulary.js';
 
 /** What may follow a state of the grammar. */
-export interface Continuations {
-  /** Ids of the allowed tokens, ascending; includes the end of turn where the grammar accepts. */
+export interface StateContinuations {
+  /** Ids of the allowed tokens, ascending; includes those that end an answer where the grammar accepts. */
   readonly tokens: Int32Array;
   /** The state after each of them. */
   readonly states: ReadonlyMap<number, object>;
@@ -33,7 +33,7 @@ export class TokenGrammar {
   readonly #grammar: TextGrammar;
   readonly #vocabulary: VocabularyTrie;
   readonly #tokenizer: GenerationTokenizer;
-  readonly #continuations = new WeakMap<object, Continuations>();
+  readonly #continuations = new WeakMap<object, StateContinuations>();
   readonly #forced = new WeakMap<object, Forced>();
   readonly #tokensToEnd = new WeakMap<object, number>();
 
@@ -65,7 +65,7 @@ export class TokenGrammar {
   continuationsWithin(state: object, room: number): Int32Array {
     const { tokens, states } = this.continuations(state);
     const fits = (id: number) =>
-      id === this.#tokenizer.endOfTurnId || this.tokensToEnd(states.get(id)!) < room;
+      this.#tokenizer.stopIds.includes(id) || this.tokensToEnd(states.get(id)!) < room;
     if (tokens.every(fits)) return tokens;
     const fitting = tokens.filter(fits);
     return fitting.length > 0 ? fitting : tokens;
@@ -107,7 +107,7 @@ export class TokenGrammar {
   }
 
   /** The tokens that may follow a state. @throws {DeadEndError} for a character that the vocabulary lacks. */
-  continuations(state: object): Continuations {
+  continuations(state: object): StateContinuations {
     let found = this.#continuations.get(state);
     if (found) return found;
     const states = new Map<number, object>();
@@ -116,7 +116,7 @@ export class TokenGrammar {
     } else {
       this.#collect(state, this.#vocabulary.root, states);
       addPieces(this.#charactersInPieces(state), states);
-      if (this.#grammar.accepts(state)) states.set(this.#tokenizer.endOfTurnId, state);
+      if (this.#grammar.accepts(state)) for (const id of this.#tokenizer.stopIds) states.set(id, state);
     }
     found = { tokens: Int32Array.from(states.keys()).sort(), states };
     this.#continuations.set(state, found);
@@ -151,12 +151,14 @@ export class TokenGrammar {
     const tokens = this.#tokenizer.encode(text);
     const texts = tokens.map((id) => this.#tokenizer.tokenText(id));
     if (text === '' || texts.join('') !== text) return null;
+    // a model may be told to stop at what others write in a text
+    if (tokens.some((id) => this.#tokenizer.stopIds.includes(id))) return null;
     let beforeLast = state;
     for (const character of texts.slice(0, -1).join(''))
       beforeLast = this.#grammar.step(beforeLast, character)!;
     const longer = [...this.continuations(beforeLast).states.keys()].some(
       (id) =>
-        this.#tokenizer.tokenText(id).length > texts.at(-1)!.length && id !== this.#tokenizer.endOfTurnId,
+        this.#tokenizer.tokenText(id).length > texts.at(-1)!.length && !this.#tokenizer.stopIds.includes(id),
     );
     return longer ? { tokens: tokens.slice(0, -1), state: beforeLast } : { tokens, state: end };
   }
@@ -164,7 +166,7 @@ export class TokenGrammar {
   #onlyToken(state: object): Forced {
     const { tokens, states } = this.continuations(state);
     const [only] = tokens;
-    if (tokens.length !== 1 || only === this.#tokenizer.endOfTurnId) return { tokens: [], state };
+    if (tokens.length !== 1 || this.#tokenizer.stopIds.includes(only!)) return { tokens: [], state };
     return { tokens: [only!], state: states.get(only!)! };
   }
 
@@ -187,8 +189,8 @@ export class TokenGrammar {
       const rest = this.#tokenizer.encode(character);
       if (rest.length < 2 || this.#tokenizer.decode(rest) !== character) {
         throw new DeadEndError(
-          `--constrained: the model's vocabulary cannot write ${JSON.stringify(character)}, which the grid ` +
-            'encoder needs; decode without --constrained, or choose another --grid_encoder',
+          `\`constrained\`: the model's vocabulary cannot write ${JSON.stringify(character)}, which the grid ` +
+            'encoder needs; decode without `constrained`, or choose another `gridEncoder`',
         );
       }
       return { rest, after: this.#grammar.step(state, character)! };

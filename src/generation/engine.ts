@@ -1,19 +1,21 @@
+import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Rng } from '../common/rng.js';
 import type { Decoder } from '../models/decoder.js';
-import { KvCache } from '../models/kv-cache.js';
+import type { KvCache } from '../models/kv-cache.js';
 import type { TextGrammar } from '../prompts/grammar.js';
-import { advisingOnMemory } from '../tensors/memory-advice.js';
+import { notFiniteReason } from '../tensors/finite-advice.js';
 import * as tf from '../tensors/tf.js';
 import type { SamplingOptions } from './choice.js';
 import { TokenGrammar } from './constraint.js';
+import { newCache, slotLength, withinMemory } from './memory.js';
 import { Sampler } from './sampler.js';
 import { commonPrefix, type Job, Slot } from './slot.js';
-import { type GenerationTokenizer, VocabularyTrie } from './vocabulary.js';
+import { type GenerationTokenizer, vocabularyOf } from './vocabulary.js';
 
 /*
  * The engine:
- * - a slot is one row of the key-value cache, and holds one answer in the making;
+ * - a slot is one row of the key-value cache, and holds one sequence that is decoded;
  * - every step feeds each slot the tokens that it has not fed yet (a prompt, or a part of it; one chosen
  *   token; tokens that the grammar forces) as rows of one packed forward pass, under a budget of rows;
  * - a slot whose last row was fed gets its next token from the logits of that row;
@@ -26,6 +28,8 @@ export interface GenerationRequest {
   /** Ids of the prompt's tokens, ending where the answer begins. */
   tokens: readonly number[];
   samples: number;
+  /** The number of the first of them, which names its random stream; 0 when absent. */
+  firstSample?: number;
   /** Characters that an answer may have; anything when absent. */
   grammar?: TextGrammar;
   /** Names the random stream: the same name and seed give the same answers in any company. */
@@ -33,17 +37,19 @@ export interface GenerationRequest {
 }
 
 export interface Completion {
-  /** The answer's tokens, without the end of turn. */
+  /** The answer's tokens, without the one that ended it. */
   tokens: number[];
   text: string;
   /**
-   * Sum of the log-probabilities of the chosen tokens, the end of turn included, in the model's own
+   * Sum of the log-probabilities of the chosen tokens, the one that ended it included, in the model's own
    * distribution (temperature 1, all tokens that the decoder has, no grammar). What a grammar forces counts 0: it is no
    * choice, and every candidate for the same answer is spared alike.
    */
   logProb: number;
-  /** False when the answer was cut off before the end of turn. */
+  /** False when the answer was cut off before a token that ends it. */
   finished: boolean;
+  /** Why there is no answer: the model's numbers stopped being finite on the way. */
+  reason?: string;
 }
 
 export interface GenerationProgress {
@@ -61,11 +67,23 @@ export interface GenerationProgress {
   seconds: number;
 }
 
+/** Of a generation that has not begun. */
+export const noProgress = (total: number): GenerationProgress => ({
+  finished: 0,
+  total,
+  tokens: 0,
+  forcedTokens: 0,
+  promptTokens: 0,
+  reusedTokens: 0,
+  steps: 0,
+  seconds: 0,
+});
+
 export interface GenerateOptions extends SamplingOptions {
   /** The most tokens of one answer. */
   maxNewTokens: number;
   seed: number;
-  /** Answers in the making at the same time. */
+  /** Sequences decoded in parallel. */
   batchSize?: number;
   /** The longest prompt and answer together, in tokens; no limit when absent. */
   maxSeqLen?: number;
@@ -74,10 +92,12 @@ export interface GenerateOptions extends SamplingOptions {
   onProgress?: (progress: GenerationProgress) => void;
   /** Told every answer as soon as it is there: which request, which of its samples. */
   onAnswer?: (request: number, sample: number, completion: Completion) => void;
+  /** When aborted, generation ends after a forward pass: the promise is rejected with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Copying a shared beginning is worth a step's wait from this many tokens on. */
-const WORTH_WAITING = 64;
+export const WORTH_WAITING = 64;
 
 /**
  * Answers every request, `samples` times each. An answer depends on the model, the prompt, the seed and the
@@ -90,22 +110,13 @@ export async function generate(
   requests: readonly GenerationRequest[],
   options: GenerateOptions,
 ): Promise<Completion[][]> {
-  const { maxNewTokens, maxSeqLen = Infinity, batchSize = 8 } = options;
-  const lengths = requests.map(({ tokens }) => tokens.length);
-  if (lengths.includes(0)) throw new RangeError('a prompt needs at least one token');
-  const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
-  if (longest >= maxSeqLen) {
-    throw new RangeError(`a prompt of ${longest} tokens leaves no room for an answer within ${maxSeqLen}`);
-  }
+  const { batchSize = 8 } = options;
+  const maxLength = slotLength(requests, options);
   const jobs = makeJobs(requests, tokenizer, options);
   if (jobs.length === 0) return requests.map(() => []);
-  const slots = Math.min(batchSize, jobs.length);
-  const maxLength = Math.min(maxSeqLen, longest + maxNewTokens);
-  const cache = withinMemory(decoder, { slots, maxLength }, () => {
-    return new KvCache(decoder.config, { slots, maxLength, floatType: decoder.floatType });
-  });
+  const cache = newCache(decoder, { slots: Math.min(batchSize, jobs.length), maxLength });
   try {
-    return await new Engine(decoder, tokenizer, cache, jobs, requests.length, options).run();
+    return await new BatchEngine(decoder, tokenizer, cache, jobs, requests.length, options).run();
   } finally {
     cache.dispose();
   }
@@ -118,40 +129,36 @@ function makeJobs(
   { temperature, seed }: GenerateOptions,
 ): Job[] {
   const grammars = new Map<TextGrammar, TokenGrammar>();
+  const numberOf = (grammar?: TextGrammar) => (grammar ? [...grammars.keys()].indexOf(grammar) : -1);
   for (const { grammar } of requests) {
     if (grammar && !grammars.has(grammar)) {
       grammars.set(grammar, new TokenGrammar(grammar, vocabularyOf(tokenizer), tokenizer));
     }
   }
-  return requests
-    .flatMap(({ tokens, samples, grammar, stream }, request) => {
-      const all = Array.from({ length: samples }, (_, sample) => sample);
-      // greedy answers to one prompt are all the same: one job makes them
-      const groups = temperature === 0 ? (samples > 0 ? [all] : []) : all.map((sample) => [sample]);
-      return groups.map((group) => ({
-        request,
-        samples: group,
-        prompt: tokens,
-        grammar: grammar && grammars.get(grammar),
-        rng: Rng.of(seed, 'generate', stream, group[0]!),
-      }));
-    })
-    .sort((a, b) => b.prompt.length - a.prompt.length);
-}
-
-const vocabularies = new WeakMap<object, VocabularyTrie>();
-
-/** The tokenizer's vocabulary as a trie, built once for each tokenizer. */
-function vocabularyOf(tokenizer: GenerationTokenizer): VocabularyTrie {
-  let vocabulary = vocabularies.get(tokenizer);
-  if (!vocabulary) {
-    vocabulary = new VocabularyTrie(tokenizer);
-    vocabularies.set(tokenizer, vocabulary);
+  const jobs = new Map<string, Job & { wanted: { request: number; sample: number }[] }>();
+  for (const [request, { tokens, samples, firstSample = 0, grammar, stream }] of requests.entries()) {
+    // greedy answers to one prompt are all the same: one job makes them
+    const prompt = temperature === 0 ? `${digestOf(tokens)}/${numberOf(grammar)}` : `${request}`;
+    for (let sample = 0; sample < samples; sample++) {
+      const key = temperature === 0 ? prompt : `${prompt}/${sample}`;
+      const known = jobs.get(key);
+      if (known) known.wanted.push({ request, sample });
+      else {
+        const rng = Rng.of(seed, 'generate', stream, firstSample + sample);
+        const wanted = [{ request, sample }];
+        jobs.set(key, { wanted, prompt: tokens, grammar: grammar && grammars.get(grammar), rng });
+      }
+    }
   }
-  return vocabulary;
+  return [...jobs.values()].sort((a, b) => b.prompt.length - a.prompt.length);
 }
 
-class Engine {
+/** A short name of a prompt, the same for equal ones. */
+export function digestOf(tokens: readonly number[]): string {
+  return createHash('sha256').update(Int32Array.from(tokens)).digest('base64');
+}
+
+class BatchEngine {
   readonly #decoder: Decoder;
   readonly #tokenizer: GenerationTokenizer;
   readonly #cache: KvCache;
@@ -179,26 +186,18 @@ class Engine {
     this.#results = Array.from({ length: requestCount }, () => []);
     this.#options = options;
     this.#sampler = new Sampler(options, decoder.cut);
-    const total = jobs.reduce((sum, { samples }) => sum + samples.length, 0);
-    this.#progress = {
-      finished: 0,
-      total,
-      tokens: 0,
-      forcedTokens: 0,
-      promptTokens: 0,
-      reusedTokens: 0,
-      steps: 0,
-      seconds: 0,
-    };
+    const total = jobs.reduce((sum, { wanted }) => sum + wanted.length, 0);
+    this.#progress = noProgress(total);
   }
 
   async run(): Promise<Completion[][]> {
     while (this.#progress.finished < this.#progress.total) {
+      this.#options.signal?.throwIfAborted();
       this.#admit();
       await this.#step();
       this.#progress.seconds = (performance.now() - this.#started) / 1000;
       this.#options.onProgress?.({ ...this.#progress });
-      await turn(); // lets signals and messages get a word in
+      await turn(); // lets signals and messages be handled
     }
     return this.#results;
   }
@@ -275,7 +274,13 @@ class Engine {
       const choices = ready.map(({ slot }) => slot.choice());
       const chosen = await this.#sampler.choose(output, choices);
       for (const [i, { slot }] of ready.entries()) {
-        this.#settle(slot, slot.accept(chosen[i]!, this.#tokenizer.endOfTurnId));
+        const token = chosen[i];
+        if (token) this.#settle(slot, slot.accept(token, this.#tokenizer.stopIds));
+        else {
+          // what masks hide is multiplied by 0, and 0 · NaN is NaN
+          this.#cache.clearSlot(slot.index, slot.cached.length);
+          this.#settle(slot, slot.fail());
+        }
       }
     } finally {
       output.dispose();
@@ -283,16 +288,17 @@ class Engine {
   }
 
   /** Keeps the answer of a slot that is done, and frees the slot. */
-  #settle(slot: Slot, outcome: 'finished' | 'cut' | 'continue'): void {
+  #settle(slot: Slot, outcome: 'finished' | 'cut' | 'failed' | 'continue'): void {
     if (outcome === 'continue') return;
     const { job, answer, logProb } = slot;
+    const failed = outcome === 'failed' ? { reason: notFiniteReason(this.#decoder.floatType) } : {};
     const text = this.#tokenizer.decode(answer);
-    for (const sample of job!.samples) {
-      const completion = { tokens: [...answer], text, logProb, finished: outcome === 'finished' };
-      this.#results[job!.request]![sample] = completion;
-      this.#options.onAnswer?.(job!.request, sample, completion);
+    for (const { request, sample } of job!.wanted) {
+      const completion = { tokens: [...answer], text, logProb, finished: outcome === 'finished', ...failed };
+      this.#results[request]![sample] = completion;
+      this.#options.onAnswer?.(request, sample, completion);
     }
-    this.#progress.finished += job!.samples.length;
+    this.#progress.finished += job!.wanted.length;
     this.#progress.tokens += answer.length;
     this.#progress.forcedTokens += Math.min(slot.forced, answer.length);
     slot.job = null;
@@ -300,23 +306,7 @@ class Engine {
   }
 }
 
-/** Runs `f`; when the memory does not suffice, says what the answers took of it and what needs less. */
-function withinMemory<T>(
-  { floatType }: Pick<Decoder, 'floatType'>,
-  { slots, maxLength }: Pick<KvCache, 'slots' | 'maxLength'>,
-  f: () => T,
-): T {
-  return advisingOnMemory(
-    f,
-    () => `${slots} answers of up to ${maxLength} tokens at the same time`,
-    () => [
-      `a lower --batch_size (${slots} now) or --max_seq_len`,
-      ...(floatType === 'float32' ? ['--torch_dtype bfloat16'] : []),
-    ],
-  );
-}
-
 /** The item with the highest score, the first among equals. */
-function best<T>(items: readonly T[], score: (item: T) => number): T {
+export function best<T>(items: readonly T[], score: (item: T) => number): T {
   return items.reduce((a, b) => (score(b) > score(a) ? b : a));
 }

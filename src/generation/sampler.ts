@@ -1,13 +1,14 @@
 import type { VocabularyCut } from '../models/vocabulary-cut.js';
-import { scoreColumns } from '../tensors/kernels/index.js';
+import { scoreColumns } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
-import { nucleus, pick, pickWeight, type SamplingOptions } from './choice.js';
+import { isLimited, keptCount, pickToken, pickWeight, type SamplingOptions } from './choice.js';
+import { largestOf, RowScores, read, rowsOf, sorted } from './row-scores.js';
 
 /*
  * Where logits live on a device, bringing [rows, vocabulary] of them to the host each step costs more than the
  * choice. So candidates are found there, and only they come to the host, with the log-sum-exp of their row:
  * - under a grammar, the logits of the allowed tokens, mostly less than twenty;
- * - at temperature 0 the largest one, with top-k the k largest, with top-p as many as nearly always hold p;
+ * - at temperature 0 the largest one, with top-k the k largest, with top-p and such limits as many as are nearly always enough;
  * - otherwise the weights of blocks of tokens, and then the logits of the block that the draw falls into.
  * The last choice is made on the host in double precision by the same code in all cases.
  */
@@ -35,24 +36,22 @@ const BLOCK = 256;
 /** Chooses one token for each row of logits. */
 export class Sampler {
   readonly #options: SamplingOptions;
-  readonly #cut: VocabularyCut | undefined;
-  /** A grammar hands out the same list for the same state. */
-  readonly #columns = new WeakMap<Int32Array, Int32Array>();
+  readonly #scores: RowScores;
 
   /** @param cut which token each column of logits is for, where it is not the token of that id */
   constructor(options: SamplingOptions, cut?: VocabularyCut) {
     this.#options = options;
-    this.#cut = cut;
+    this.#scores = new RowScores(cut);
   }
 
   /**
-   * Chooses for each row of logits [rows, columns].
-   * @throws when nothing is allowed or logits are not numbers
+   * Chooses for each row of logits [rows, columns]; null where they are not finite, so that there is no choice.
+   * @throws {RangeError} when nothing is allowed
    */
-  async choose(logits: tf.Tensor2D, choices: readonly Choice[]): Promise<Chosen[]> {
+  async choose(logits: tf.Tensor2D, choices: readonly Choice[]): Promise<(Chosen | null)[]> {
     const bound = [...choices.keys()].filter((row) => choices[row]!.allowed !== undefined);
     const free = [...choices.keys()].filter((row) => choices[row]!.allowed === undefined);
-    const chosen: Chosen[] = [];
+    const chosen: (Chosen | null)[] = [];
     for (const [rows, among] of [
       [bound, this.#amongAllowed],
       [free, this.#amongAll],
@@ -70,72 +69,48 @@ export class Sampler {
     return chosen;
   }
 
-  async #amongAllowed(logits: tf.Tensor2D, choices: readonly Choice[]): Promise<Chosen[]> {
-    const columns = choices.map(({ allowed }) => this.#columnsOf(allowed!));
-    const width = columns.reduce((most, { length }) => Math.max(most, length), 0);
-    const index = new Int32Array(columns.length * width);
-    for (const [row, own] of columns.entries()) {
-      if (own.length === 0) throw new RangeError('no token is allowed');
-      index.fill(own[0]!, row * width, (row + 1) * width).set(own, row * width);
-    }
-    const scores = await read(() =>
-      scoreColumns(logits, tf.tensor2d(index, [columns.length, width], 'int32')),
-    );
+  async #amongAllowed(logits: tf.Tensor2D, choices: readonly Choice[]): Promise<(Chosen | null)[]> {
+    const lists = choices.map(({ allowed }) => allowed!);
+    const scores = await this.#scores.ofTokens(logits, lists);
     return scores.map((row, i) => {
-      const at = pick(row.subarray(0, columns[i]!.length), choices[i]!.uniform, this.#options);
-      return chosenOf(choices[i]!.allowed![at]!, row[at]!, row[width]!);
+      const list = lists[i]!;
+      const at = pickToken(row.subarray(0, list.length), choices[i]!.uniform, this.#options);
+      return chosenOf(list[at]!, row[at]!, row.at(-1)!);
     });
   }
 
-  #columnsOf(allowed: Int32Array): Int32Array {
-    if (!this.#cut) return allowed;
-    let columns = this.#columns.get(allowed);
-    if (!columns) {
-      columns = this.#cut.rows(allowed);
-      this.#columns.set(allowed, columns);
-    }
-    return columns;
-  }
-
-  async #amongAll(logits: tf.Tensor2D, choices: readonly Choice[]): Promise<Chosen[]> {
-    const { temperature, topK = -1, topP = 1 } = this.#options;
+  async #amongAll(logits: tf.Tensor2D, choices: readonly Choice[]): Promise<(Chosen | null)[]> {
+    const { temperature, topK = -1 } = this.#options;
     const width = logits.shape[1];
     if (temperature === 0) return this.#amongBest(logits, choices, 1);
     if (topK > 0) return this.#amongBest(logits, choices, Math.min(topK, width));
-    if (topP < 1) return this.#amongNucleus(logits, choices);
+    if (isLimited(this.#options)) return this.#amongNucleus(logits, choices);
     return this.#amongBlocks(logits, choices);
   }
 
   /** The k largest logits of each row decide. */
-  async #amongBest(logits: tf.Tensor2D, choices: readonly Choice[], k: number): Promise<Chosen[]> {
-    const rows = await read(() => {
-      const best = k === 1 ? tf.expandDims(tf.argMax(logits, 1), 1) : tf.topk(logits, k).indices;
-      // ids are below 2²⁴, so that a float32 holds them
-      return tf.concat(
-        [tf.cast(best, 'float32'), scoreColumns(logits, best as tf.Tensor2D)],
-        1,
-      ) as tf.Tensor2D;
-    });
+  async #amongBest(logits: tf.Tensor2D, choices: readonly Choice[], k: number): Promise<(Chosen | null)[]> {
+    const rows = await largestOf(logits, k);
     return rows.map((row, i) => {
       const best = sorted(row.subarray(0, k), row.subarray(k, 2 * k));
-      const at = pick(best.logits, choices[i]!.uniform, { ...this.#options, topK: -1 });
+      const at = pickToken(best.logits, choices[i]!.uniform, { ...this.#options, topK: -1 });
       return this.#chosen(best.columns[at]!, best.logits[at]!, row[2 * k]!);
     });
   }
 
-  async #amongNucleus(logits: tf.Tensor2D, choices: readonly Choice[]): Promise<Chosen[]> {
-    const { temperature, topP = 1 } = this.#options;
+  async #amongNucleus(logits: tf.Tensor2D, choices: readonly Choice[]): Promise<(Chosen | null)[]> {
+    const { temperature } = this.#options;
     const k = Math.min(NUCLEUS, logits.shape[1]);
     const rows = await read(() => {
       const best = tf.topk(logits, k).indices as tf.Tensor2D;
       const total = tf.logSumExp(tf.div(logits, temperature), 1, true);
       return tf.concat([tf.cast(best, 'float32'), scoreColumns(logits, best), total], 1) as tf.Tensor2D;
     });
-    const chosen: Chosen[] = [];
+    const chosen: (Chosen | null)[] = [];
     for (const [i, row] of rows.entries()) {
       let { columns, logits: values } = sorted(row.subarray(0, k), row.subarray(k, 2 * k));
       const total = row[2 * k + 1]!;
-      let kept = nucleus(values, temperature, topP, total);
+      let kept = keptCount(values, this.#options, total);
       if (kept === null) {
         // a distribution so flat that it takes more
         const [all] = await read(() => tf.slice(logits, [i, 0], [1, -1]));
@@ -143,16 +118,16 @@ export class Sampler {
           all!.map((_, column) => column),
           all!,
         ));
-        kept = nucleus(values, temperature, topP, total) ?? values.length;
+        kept = keptCount(values, this.#options, total) ?? values.length;
       }
-      const at = pick(values.subarray(0, kept), choices[i]!.uniform, { temperature });
+      const at = pickToken(values.subarray(0, kept), choices[i]!.uniform, { temperature });
       chosen.push(this.#chosen(columns[at]!, values[at]!, row[2 * k]!));
     }
     return chosen;
   }
 
   /** Inverts the cumulative sum in two steps: which block of tokens, and which of its tokens. */
-  async #amongBlocks(logits: tf.Tensor2D, choices: readonly Choice[]): Promise<Chosen[]> {
+  async #amongBlocks(logits: tf.Tensor2D, choices: readonly Choice[]): Promise<(Chosen | null)[]> {
     const { temperature } = this.#options;
     const [count, width] = logits.shape;
     const blocks = Math.ceil(width / BLOCK);
@@ -198,38 +173,13 @@ export class Sampler {
     }
   }
 
-  #chosen(column: number, logit: number, logSumExp: number): Chosen {
-    return chosenOf(this.#cut?.kept[column] ?? column, logit, logSumExp);
+  #chosen(column: number, logit: number, logSumExp: number): Chosen | null {
+    return chosenOf(this.#scores.tokenOf(column), logit, logSumExp);
   }
 }
 
-function chosenOf(token: number, logit: number, logSumExp: number): Chosen {
+function chosenOf(token: number, logit: number, logSumExp: number): Chosen | null {
   const logProb = logit - logSumExp;
-  if (Number.isNaN(logProb)) throw new Error('the model gave logits that are not numbers');
-  return { token, logProb };
-}
-
-function rowsOf(matrix: tf.Tensor2D, rows: readonly number[]): tf.Tensor2D {
-  return tf.tidy(() => tf.gather(matrix, tf.tensor1d(rows as number[], 'int32')));
-}
-
-/** The rows of a matrix that is computed and given back. */
-async function read(compute: () => tf.Tensor2D): Promise<Float32Array[]> {
-  const matrix = tf.tidy(compute);
-  const [rows, width] = matrix.shape;
-  const values = (await matrix.data()) as Float32Array;
-  matrix.dispose();
-  return Array.from({ length: rows }, (_, row) => values.subarray(row * width, (row + 1) * width));
-}
-
-/** Candidates with the largest logit first, the lowest column among equals. */
-function sorted(
-  columns: Float32Array,
-  logits: Float32Array,
-): { columns: Float32Array; logits: Float32Array } {
-  const order = [...columns.keys()].sort((a, b) => logits[b]! - logits[a]! || columns[a]! - columns[b]!);
-  return {
-    columns: Float32Array.from(order, (i) => columns[i]!),
-    logits: Float32Array.from(order, (i) => logits[i]!),
-  };
+  // one infinity or NaN in the row is in its sum
+  return Number.isFinite(logProb) ? { token, logProb } : null;
 }

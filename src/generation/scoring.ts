@@ -1,72 +1,93 @@
 import type { Decoder } from '../models/decoder.js';
-import { packSequences } from '../models/packed-tokens.js';
-import * as tf from '../tensors/tf.js';
+import type { TextGrammar } from '../prompts/grammar.js';
+import { TokenGrammar } from './constraint.js';
+import {
+  type AnswerScore,
+  longest,
+  Scoring,
+  type ScoringProgress,
+  type ScoringRequest,
+} from './scoring-lanes.js';
+import { type GenerationTokenizer, vocabularyOf } from './vocabulary.js';
 
-/** A prompt with an answer to be scored; the answer ends with the end of turn. */
-export interface AnsweredPrompt {
-  readonly tokens: readonly number[];
-  /** The first token of the answer, at least 1. */
-  readonly answerStart: number;
+export type { AnswerScore, ScoringProgress, ScoringRequest } from './scoring-lanes.js';
+
+/** How answers are scored. */
+export interface ScoringOptions {
+  /** Tokens of one forward pass; the cache holds at most four times as many, or one prompt with its answer. */
+  maxTokensPerBatch?: number;
+  /**
+   * Normalises over what this grammar allows, as constrained decoding chooses: what it forces counts 0. Without it the
+   * model's own distribution counts, over all tokens that it has.
+   */
+  grammar?: TextGrammar | undefined;
+  onProgress?: (progress: ScoringProgress) => void;
+  /** Scores of a group of requests that are known already, by its number, see `scoringGroups`. */
+  known?: (group: number) => readonly (readonly AnswerScore[])[] | undefined;
+  /** Told the scores of every group that was computed, request by request. */
+  onGroup?: (group: number, scores: readonly (readonly AnswerScore[])[]) => void;
+  /** When aborted, scoring ends after a pass: the promise is rejected with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
-/** How likely a model finds an answer. */
-export interface AnswerScore {
-  /** Sum over the answer's tokens, the end of turn included, in nats. */
-  readonly logProb: number;
-  readonly tokens: number;
-}
+/** Tokens that are fed for the requests of a group, in tokens of a pass: a run that is killed loses one. */
+const GROUP = 8;
+
+const DEFAULT_TOKENS = 4096;
 
 /**
- * The log-probability of each answer after its prompt, from forward passes over packed samples: what
- * generation would report had it written these tokens. Answers do not see each other.
- * @param maxTokensPerBatch tokens of one forward pass; a longer sample gets a pass of its own
+ * The log-probability of each answer after its prompt: what generation would report had it written these tokens.
+ * Answers do not see each other. Which prompts share a pass depends on all requests and `maxTokensPerBatch` only; a
+ * score depends on that in its last digits.
+ * @returns for each request the scores of its answers in their order
  */
 export async function scoreAnswers(
   decoder: Decoder,
-  prompts: readonly AnsweredPrompt[],
-  {
-    maxTokensPerBatch = 4096,
-    onProgress,
-  }: { maxTokensPerBatch?: number; onProgress?: (done: number, total: number) => void } = {},
-): Promise<AnswerScore[]> {
-  const scores: AnswerScore[] = [];
-  for (let start = 0; start < prompts.length; ) {
-    let end = start + 1;
-    let total = prompts[start]!.tokens.length;
-    while (end < prompts.length && total + prompts[end]!.tokens.length <= maxTokensPerBatch) {
-      total += prompts[end++]!.tokens.length;
+  tokenizer: GenerationTokenizer,
+  requests: readonly ScoringRequest[],
+  options: ScoringOptions = {},
+): Promise<AnswerScore[][]> {
+  const { maxTokensPerBatch = DEFAULT_TOKENS, grammar, known, onGroup, onProgress, signal } = options;
+  const scores: AnswerScore[][] = [];
+  const total = requests.reduce((sum, { answers }) => sum + answers.length, 0);
+  const progress = { finished: 0, total, tokens: 0, passes: 0 };
+  const lifted = grammar && new TokenGrammar(grammar, vocabularyOf(tokenizer), tokenizer);
+  for (const [i, group] of scoringGroups(requests, maxTokensPerBatch).entries()) {
+    const finished = group.reduce((sum, index) => sum + requests[index]!.answers.length, progress.finished);
+    let found = known?.(i);
+    if (found === undefined) {
+      const scoring = new Scoring(decoder, tokenizer.stopIds, lifted, maxTokensPerBatch, progress);
+      const asked = group.map((index) => requests[index]!);
+      found = await scoring.run(asked, () => onProgress?.({ ...progress }), signal);
+      onGroup?.(i, found);
     }
-    scores.push(...(await scoreBatch(decoder, prompts.slice(start, end))));
-    start = end;
-    onProgress?.(start, prompts.length);
+    for (const [j, index] of group.entries()) scores[index] = [...found[j]!];
+    progress.finished = finished;
+    onProgress?.({ ...progress });
   }
   return scores;
 }
 
-async function scoreBatch(decoder: Decoder, prompts: readonly AnsweredPrompt[]): Promise<AnswerScore[]> {
-  const rows: number[] = [];
-  const labels: number[] = [];
-  let offset = 0;
-  for (const { tokens, answerStart } of prompts) {
-    // a token's probability is read where the one before it was fed
-    for (let i = answerStart; i < tokens.length; i++) {
-      rows.push(offset + i - 1);
-      labels.push(tokens[i]!);
+/**
+ * The requests that are scored together, as indices, the longest first: what does not fit into the memory is found at
+ * once, and slots of one length hold prompts of nearly that.
+ */
+export function scoringGroups(
+  requests: readonly ScoringRequest[],
+  maxTokensPerBatch = DEFAULT_TOKENS,
+): number[][] {
+  const lengths = requests.map(longest);
+  const order = [...requests.keys()].sort((a, b) => lengths[b]! - lengths[a]!);
+  const groups: number[][] = [];
+  let tokens = Number.POSITIVE_INFINITY;
+  for (const index of order) {
+    if (tokens >= GROUP * maxTokensPerBatch) {
+      groups.push([]);
+      tokens = 0;
     }
-    offset += tokens.length;
+    groups.at(-1)!.push(index);
+    const { prompt, answers } = requests[index]!;
+    tokens += answers.reduce((sum, { length }) => sum + length, prompt.length);
   }
-  const logProbs = tf.tidy(() => {
-    const hidden = decoder.forward(packSequences(prompts.map(({ tokens }) => tokens)));
-    const selected = tf.gather(hidden, tf.tensor1d(rows, 'int32'));
-    return decoder.labelLogProbs(selected, Int32Array.from(labels));
-  });
-  const values = await logProbs.data();
-  logProbs.dispose();
-  let next = 0;
-  return prompts.map(({ tokens, answerStart }) => {
-    const count = tokens.length - answerStart;
-    let logProb = 0;
-    for (let i = 0; i < count; i++) logProb += values[next++]!;
-    return { logProb, tokens: count };
-  });
+  return groups;
 }

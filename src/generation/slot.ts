@@ -2,11 +2,10 @@ import type { Rng } from '../common/rng.js';
 import type { TokenGrammar } from './constraint.js';
 import type { Choice, Chosen } from './sampler.js';
 
-/** One answer to be made. With greedy decoding it stands for all samples of its request. */
+/** One answer to be made. With greedy decoding it stands for all that ask for the same. */
 export interface Job {
-  /** Index of the request, and of the samples that this answer is for. */
-  readonly request: number;
-  readonly samples: readonly number[];
+  /** Which samples of which requests this answer is for. */
+  readonly wanted: readonly { readonly request: number; readonly sample: number }[];
   readonly prompt: readonly number[];
   readonly grammar?: TokenGrammar;
   readonly rng: Rng;
@@ -74,10 +73,16 @@ export class Slot {
     return { allowed: job.grammar?.continuationsWithin(this.#state, room), uniform: job.rng.uniform() };
   }
 
+  /** Ends the answer without one; the cache's rows are not to be used again. */
+  fail(): 'failed' {
+    this.cached = [];
+    return 'failed';
+  }
+
   /** Appends a chosen token, and those that then follow without a choice. */
-  accept({ token, logProb }: Chosen, endOfTurnId: number): 'finished' | 'cut' | 'continue' {
+  accept({ token, logProb }: Chosen, stopIds: readonly number[]): 'finished' | 'cut' | 'continue' {
     this.logProb += logProb;
-    if (token === endOfTurnId) return 'finished';
+    if (stopIds.includes(token)) return 'finished';
     const { grammar } = this.job!;
     if (grammar) this.#state = grammar.continuations(this.#state).states.get(token)!;
     this.#append([token]);

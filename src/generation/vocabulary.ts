@@ -1,7 +1,8 @@
 /** What generation needs of a tokenizer. */
 export interface GenerationTokenizer {
   readonly vocabSize: number;
-  readonly endOfTurnId: number;
+  /** The tokens any of which ends an answer. */
+  readonly stopIds: readonly number[];
   encode(text: string): number[];
   decode(ids: readonly number[]): string;
   tokenText(id: number): string;
@@ -23,11 +24,12 @@ export class VocabularyTrie {
   readonly #texts: readonly string[];
   readonly #ids: Int32Array;
 
-  /** Leaves out tokens without text and the end of turn, which are no continuation of a text. */
+  /** Leaves out tokens without text and those that end an answer, which are no continuation of a text. */
   constructor(tokenizer: GenerationTokenizer) {
     const tokens: { id: number; text: string }[] = [];
+    const stopIds = new Set(tokenizer.stopIds);
     for (let id = 0; id < tokenizer.vocabSize; id++) {
-      const text = id === tokenizer.endOfTurnId ? '' : tokenizer.tokenText(id);
+      const text = stopIds.has(id) ? '' : tokenizer.tokenText(id);
       if (text) tokens.push({ id, text });
     }
     tokens.sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : a.id - b.id));
@@ -68,4 +70,16 @@ export class VocabularyTrie {
     }
     return from;
   }
+}
+
+const vocabularies = new WeakMap<object, VocabularyTrie>();
+
+/** The tokenizer's vocabulary as a trie, built once for each tokenizer. */
+export function vocabularyOf(tokenizer: GenerationTokenizer): VocabularyTrie {
+  let vocabulary = vocabularies.get(tokenizer);
+  if (!vocabulary) {
+    vocabulary = new VocabularyTrie(tokenizer);
+    vocabularies.set(tokenizer, vocabulary);
+  }
+  return vocabulary;
 }

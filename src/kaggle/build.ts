@@ -5,29 +5,36 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertWritableFolder, packageRoot, writeFileAtomic } from '../common/files.js';
-import { base85, compress } from './archive.js';
+import { base92, compress } from './archive.js';
 import { type KaggleConfig, LEAVABLE } from './config.js';
 import { KaggleError } from './errors.js';
 import { datasetMetadata, kernelMetadata } from './metadata.js';
-import { kaggleBytes, type NotebookFile, notebookFile, pythonJson } from './notebook.js';
+import { asciiJson, type KaggleNotebook, kaggleBytes, notebookFile, pythonJson } from './notebook.js';
 import { packFiles } from './packed.js';
 import { type Provenance, provenance } from './provenance.js';
 import { type BundleFacts, renderCells } from './render.js';
 import { MOST_BYTES } from './size.js';
-import { bundleSource, END_OF_SOURCE, roomOf, type Section, sha256, sourceText } from './source.js';
+import {
+  assertSameCode,
+  bundleSource,
+  END_OF_SOURCE,
+  ENTRY,
+  folderOf,
+  type Section,
+  sha256,
+  sourceText,
+} from './source.js';
 
-/** The file whose exports the cells can import. */
-export const ENTRY = 'templates/kaggle/api.ts';
-
-/** Rooms in the order in which their comments go when there is no room: last what an experiment is about. */
+/** Folders in the order in which their comments go when the notebook is full: last what an experiment is about. */
 const COMMENTS_GO = [
-  'models',
   'training',
   'evaluation',
   'generation',
   'prompts',
   'arc',
   'kaggle',
+  'submit',
+  'session',
   'experiments',
 ];
 
@@ -43,13 +50,13 @@ export const MANIFEST = 'manifest.json';
 
 /** A built notebook and how large its parts are. */
 export interface BuiltNotebook {
-  readonly notebook: NotebookFile;
+  readonly notebook: KaggleNotebook;
   readonly manifest: Manifest;
   readonly source: string;
   readonly bundle: string;
   /** Bytes as Kaggle counts them. */
   readonly bytes: number;
-  /** Rooms whose comments had to give way. */
+  /** Folders whose comments were left out. */
   readonly withoutComments: readonly string[];
   readonly parts: readonly { readonly name: string; readonly bytes: number }[];
 }
@@ -57,17 +64,20 @@ export interface BuiltNotebook {
 /** Enough of a hash to tell versions of a file apart; every digit costs the notebook a byte. */
 export const shortHash = (data: Uint8Array): string => sha256(data).slice(0, 8);
 
-/** The readable source as it is now, and the rooms in it. */
+/** The readable source as it is now, and the folders in it. */
 export async function currentSource(root = packageRoot()) {
   const bundle = await bundleSource(root, ENTRY);
-  const rooms = new Set(bundle.sections.map(({ path }) => roomOf(path)));
-  return { ...bundle, rooms };
+  const folders = new Set(bundle.sections.map(({ path }) => folderOf(path)));
+  return { ...bundle, folders };
 }
 
 /** Builds a notebook of the current source. @throws {KaggleError} when it is larger than Kaggle takes */
 export async function buildNotebook(config: KaggleConfig, root = packageRoot()): Promise<BuiltNotebook> {
   const bundle = await currentSource(root);
-  const packed = await packFiles(root, bundle, config);
+  const texts = [bundle.folders, new Set<string>()].map((commented) =>
+    sourceText(bundle.sections, commented),
+  );
+  const [packed] = await Promise.all([packFiles(root, bundle, config), assertSameCode(root, ENTRY, texts)]);
   const made = provenance(root);
   const files = Object.fromEntries(
     [...new Set([...bundle.inputs, ...packed.inputs])]
@@ -78,7 +88,7 @@ export async function buildNotebook(config: KaggleConfig, root = packageRoot()):
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
   const manifest: Manifest = { ...made, config, files };
-  const text = base85(
+  const text = base92(
     await compress(new Map([...packed.files, [MANIFEST, Buffer.from(JSON.stringify(manifest))]])),
   );
   const make = (commented: ReadonlySet<string>): BuiltNotebook => {
@@ -89,14 +99,12 @@ export async function buildNotebook(config: KaggleConfig, root = packageRoot()):
       packed: sha256(text),
       packedLength: text.length,
       endOfSource: END_OF_SOURCE,
-      competition: config.competition,
-      challenges: 'arc-agi_test_challenges.json',
     };
     const about = {
       ...made,
       version,
       packages: packed.packages,
-      packedRooms: ['src/common', 'src/tensors'],
+      packedRooms: ['src/common', 'src/tensors', 'src/display'],
       natives,
     };
     const cells = renderCells(config, facts, about, source, text);
@@ -115,11 +123,11 @@ export async function buildNotebook(config: KaggleConfig, root = packageRoot()):
       source,
       bundle: facts.bundle,
       bytes: kaggleBytes(notebook),
-      withoutComments: [...bundle.rooms].filter((room) => room !== '' && !commented.has(room)),
+      withoutComments: [...bundle.folders].filter((folder) => folder !== '' && !commented.has(folder)),
       parts,
     };
   };
-  const commented = config.leaveOut.includes('comments') ? new Set<string>() : bundle.rooms;
+  const commented = config.leaveOut.includes('comments') ? new Set<string>() : bundle.folders;
   const built = make(commented);
   if (built.bytes <= MOST_BYTES) return built;
   const kept = roomForComments(bundle.sections, commented, built.bytes - MOST_BYTES);
@@ -128,7 +136,7 @@ export async function buildNotebook(config: KaggleConfig, root = packageRoot()):
   return thinned;
 }
 
-/** Drops the comments of one room after the other until so many bytes are saved. */
+/** Drops the comments of one folder after the other until so many bytes are saved. */
 function roomForComments(
   sections: readonly Section[],
   commented: ReadonlySet<string>,
@@ -137,9 +145,9 @@ function roomForComments(
   const kept = new Set(commented);
   const size = () => pythonJson(sourceText(sections, kept)).length;
   const allowed = size() - excess;
-  for (const room of COMMENTS_GO) {
+  for (const folder of COMMENTS_GO) {
     if (size() <= allowed) break;
-    kept.delete(room);
+    kept.delete(folder);
   }
   return kept;
 }
@@ -156,7 +164,7 @@ function tooLarge({ bytes, parts }: BuiltNotebook, config: KaggleConfig): Kaggle
   );
 }
 
-/** The report of a build: each part's size, the sum, and what had to give way. */
+/** The report of a build: each part's size, the sum, and what was left out. */
 export function describeBuild({ bytes, parts, bundle, manifest, withoutComments }: BuiltNotebook): string {
   const width = Math.max(...parts.map(({ name }) => name.length), 'bytes for Kaggle'.length);
   const row = (name: string, count: number) =>
@@ -188,7 +196,7 @@ export function writeNotebook(built: BuiltNotebook, config: KaggleConfig, folder
   assertWritableFolder(folder, '-o');
   return files.map(([name, value]) => {
     const path = join(folder, name);
-    writeFileAtomic(path, `${JSON.stringify(value, null, name.endsWith('.ipynb') ? 1 : 2)}\n`);
+    writeFileAtomic(path, `${asciiJson(value, name.endsWith('.ipynb') ? 1 : 2)}\n`);
     return path;
   });
 }

@@ -1,12 +1,15 @@
 import { parseDuration } from '../common/duration.js';
 import { UserError } from '../common/errors.js';
 import { readJson } from '../common/files.js';
+import { spellOptions } from '../common/option-names.js';
 import { compileSchema } from '../common/schema.js';
-import { promptKindFor } from '../experiments/model-session.js';
-import { submitConfig } from '../experiments/submit-options.js';
-import { experimentProperties } from '../experiments/submit-schema.js';
+import { experimentOptions } from '../options/submit.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
+import { promptKindFor } from '../session/prompts.js';
+import { submitConfig } from '../submit/options.js';
+import { reasonAgainst } from './config-checks.js';
 import { KaggleError } from './errors.js';
+import { contests, DEFAULT_CONTEST } from './machines.js';
 
 /** What a bundle can do without, and what then has to be there on Kaggle. */
 export const LEAVABLE = ['torch', 'wasm', 'comments'] as const;
@@ -21,12 +24,20 @@ export interface KaggleConfig {
   title: string;
   /** The competition whose data is attached, and that is submitted to. */
   competition: string;
-  /** Kaggle's name of the machine (`machine_shape`), or `none`. */
+  /** Kaggle's name of the machine (`machine_shape`), or `none`; one of `machines` in machines.ts. */
   accelerator: string;
   /** Weights to attach: `owner/model/framework/variation/version`. */
   models: readonly string[];
   /** Data sets to attach: `owner/slug`. */
   datasets: readonly string[];
+  /** Which of the attached models or data sets holds the model, where there are several. */
+  model?: string;
+  /** A data set with a Node.js (`arclab kaggle node-dataset`), in case Kaggle's image has none: `owner/slug`. */
+  nodeDataset?: string;
+  /** The image to run in: `original` keeps the one of the first push, `latest` follows; or its full name. */
+  dockerImage?: string;
+  /** Fields of kernel-metadata.json that no other option settles (`keywords`, `is_private`, …), passed on as they are. */
+  metadata?: Readonly<Record<string, unknown>>;
   /** A data set to be made of files of one's own (weights, an adapter): its metadata is written too. */
   dataset?: { slug: string; title: string; license: string };
   /** `torch`, `wasm`; absent: the best one present. */
@@ -41,20 +52,25 @@ export interface KaggleConfig {
   leaveOut: readonly (typeof LEAVABLE)[number][];
 }
 
-/** The configuration of a notebook that nobody has configured. */
+/** The configuration of a notebook without a configuration file. */
 export const configDefaults: KaggleConfig = {
   owner: 'your-kaggle-name',
   slug: 'arclab-submission',
   title: 'arclab submission',
-  competition: 'arc-prize-2025',
-  accelerator: 'NvidiaTeslaT4',
+  ...contestDefaults(DEFAULT_CONTEST),
   models: [],
   datasets: [],
-  timeBudget: '11.5h',
   draftTimeBudget: '30m',
-  submit: {},
+  // what `arclab submit --plan T4x2 L4x4` predicts to fit for a model of 0.5B; not measured on these machines
+  submit: { recipe: 'tune' },
   leaveOut: [],
 };
+
+/** What a contest settles of a configuration. */
+function contestDefaults(name: string): Pick<KaggleConfig, 'competition' | 'accelerator' | 'timeBudget'> {
+  const { competition, accelerator, timeBudget } = contests[name]!;
+  return { competition, accelerator, timeBudget };
+}
 
 /** JSON Schema of a name in an address. */
 export const slugSchema = {
@@ -72,7 +88,13 @@ export const modelSourceSchema = { type: 'string', pattern: '^[^/ ]+/[^/ ]+/[^/ 
 /** The licences that Kaggle knows by a short name; all of them can be chosen on its page. */
 export const licenses = ['CC0-1.0', 'CC-BY-4.0', 'CC-BY-SA-4.0', 'Apache 2.0', 'MIT', 'other'] as const;
 
-const checkConfig = compileSchema<Partial<KaggleConfig>>(
+/** Data sets of one's own: Kaggle's client creates no shorter ones. */
+const ownDatasetSlug = { ...slugSchema, minLength: 6 } as const;
+
+/** What a file says: a configuration without its defaults, and the contest whose defaults are taken. */
+type GivenConfig = Partial<KaggleConfig> & { contest?: string };
+
+const checkConfig = compileSchema<GivenConfig>(
   {
     type: 'object',
     additionalProperties: false,
@@ -81,7 +103,8 @@ const checkConfig = compileSchema<Partial<KaggleConfig>>(
       slug: slugSchema,
       title: { type: 'string', minLength: 5, maxLength: 50 },
       competition: slugSchema,
-      accelerator: { type: 'string', pattern: '^[A-Za-z0-9]+$' },
+      contest: { enum: Object.keys(contests) },
+      accelerator: { type: 'string' },
       models: { type: 'array', items: modelSourceSchema },
       datasets: { type: 'array', items: datasetSourceSchema },
       dataset: {
@@ -89,25 +112,30 @@ const checkConfig = compileSchema<Partial<KaggleConfig>>(
         additionalProperties: false,
         required: ['slug', 'title', 'license'],
         properties: {
-          slug: slugSchema,
+          slug: ownDatasetSlug,
           title: { type: 'string', minLength: 6, maxLength: 50 },
           license: { enum: licenses },
         },
       },
+      model: { type: 'string' },
+      nodeDataset: datasetSourceSchema,
+      dockerImage: { type: 'string', pattern: '^(original|latest|[^\\s/]+/\\S+)$' },
+      metadata: { type: 'object' },
       backend: { enum: ['torch', 'wasm'] },
       timeBudget: { type: 'string' },
       draftTimeBudget: { type: 'string' },
-      submit: { type: 'object', additionalProperties: false, properties: experimentProperties },
+      submit: { type: 'object' },
       leaveOut: { type: 'array', items: { enum: LEAVABLE } },
     },
   },
   'the configuration of a Kaggle notebook',
 );
 
-/** The address that Kaggle makes of a title. */
+/** The address that Kaggle makes of a title of ASCII characters: it drops the comma in 1,000, as its client does. */
 export function slugOf(title: string): string {
   return title
     .toLowerCase()
+    .replace(/(?<=\d),(?=\d)/g, '')
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-|-$/g, '');
 }
@@ -120,8 +148,8 @@ function backendOf(leaveOut: KaggleConfig['leaveOut']): string | undefined {
 
 /** Says now what otherwise only the run on Kaggle would say. There is a PyTorch there, whatever is here. */
 function checkExperiment(submit: object, backend = 'torch'): void {
-  const found = { modelPath: '', challengesPath: '', outputDir: '', backend };
-  const { promptVersion, gridEncoder } = submitConfig({ ...submit, ...found });
+  const found = { modelPath: 'model', challengesPath: 'challenges', outputDir: 'output', backend };
+  const { promptVersion, gridEncoder } = submitConfig({ ...experimentOptions.given(submit), ...found });
   promptKindFor(promptVersion, ['output-from-examples'], 'submit');
   parseGridEncoder(gridEncoder);
 }
@@ -133,7 +161,13 @@ function checkExperiment(submit: object, backend = 'torch'): void {
 export function loadConfig(path?: string): KaggleConfig {
   const given = path === undefined ? {} : checkConfig(readJson(path, 'a configuration'), path);
   const source = path ?? 'configuration';
-  const { slug, title } = given;
+  const { contest, slug, title } = given;
+  const foreign = [...new Set(title?.match(/[^\x20-\x7e]/gu))];
+  if (foreign.length > 0) {
+    throw new KaggleError(
+      `${source}: at /title: Kaggle makes other characters of ${foreign.join(' ')} in the address: expected ASCII, found "${title}"`,
+    );
+  }
   if (slug !== undefined && title !== undefined && slugOf(title) !== slug) {
     throw new KaggleError(
       `${source}: the title "${title}" gives the address ${slugOf(title)}, not ${slug}: Kaggle wants them to agree`,
@@ -155,13 +189,22 @@ export function loadConfig(path?: string): KaggleConfig {
   try {
     checkExperiment(given.submit ?? {}, backend);
   } catch (error) {
-    throw error instanceof UserError ? new KaggleError(`${source}: at /submit: ${error.message}`) : error;
+    if (!(error instanceof UserError)) throw error;
+    const spell = (name: string, value?: string) =>
+      value === undefined ? `submit.${name}` : `submit.${name}: ${value}`;
+    const message = spellOptions(error.message, spell);
+    throw new KaggleError(`${source}: ${message.startsWith('submit.') ? '' : 'submit: '}${message}`);
   }
-  // a title may give an address that is too short, and a slug a title
-  return {
+  const { contest: _, ...own } = given;
+  const config: KaggleConfig = {
     ...configDefaults,
-    ...given,
+    ...(contest === undefined ? {} : contestDefaults(contest)),
+    ...own,
     ...(backend ? { backend } : {}),
+    // a title may give an address that is too short, and a slug a title
     ...(checkConfig(named, source) as typeof named),
   };
+  const reason = reasonAgainst(config);
+  if (reason !== undefined) throw new KaggleError(`${source}: ${reason}`);
+  return config;
 }

@@ -3,19 +3,21 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { UserError } from '../common/errors.js';
 import { packageRoot, readJson } from '../common/files.js';
-import { decompress, fromBase85 } from './archive.js';
+import { pathBelow, writablePathBelow } from '../common/foreign-path.js';
+import { decompress, fromBase92 } from './archive.js';
 import { currentSource, MANIFEST, type Manifest, shortHash } from './build.js';
 import { KaggleError } from './errors.js';
-import { type Cell, notebookCells } from './notebook.js';
-import { END_OF_SOURCE, readSourceEnd, roomOf, sourceText, splitSections } from './source.js';
+import { notebookCells, type TemplateCell } from './notebook.js';
+import { END_OF_SOURCE, folderOf, readSourceEnd, sourceText, splitSections } from './source.js';
 
 /** The two halves of a notebook's bundle. */
 export interface Extracted {
   /** The readable source, as the notebook has it now. */
   readonly source: string;
   readonly manifest: Manifest;
-  /** Rooms whose comments are in the source. */
+  /** Folders whose comments are in the source. */
   readonly commented: ReadonlySet<string>;
   /** The source is not what was built: someone has changed the cell. */
   readonly edited: boolean;
@@ -24,7 +26,7 @@ export interface Extracted {
 }
 
 /** The text that a `%%writefile` cell writes. */
-function written(cells: readonly Cell[], name: string, path: string): string {
+function written(cells: readonly TemplateCell[], name: string, path: string): string {
   const first = `%%writefile ${name}\n`;
   const cell = cells.find(({ source }) => source.startsWith(first));
   if (!cell)
@@ -43,7 +45,7 @@ export async function extractNotebook(path: string, root = packageRoot()): Promi
     throw new KaggleError(
       `${path}: the cell with the source is cut off: its last line, "${END_OF_SOURCE}", is missing`,
     );
-  const files = await decompress(fromBase85(written(cells, 'arclab.b85', path).replace(/\s/g, '')));
+  const files = await decompress(fromBase92(written(cells, 'arclab.b92', path).replace(/\s/g, '')));
   const text = files.get(MANIFEST);
   if (!text) throw new KaggleError(`${path}: no ${MANIFEST} among the packed files`);
   const manifest = JSON.parse(Buffer.from(text).toString()) as Manifest;
@@ -80,17 +82,21 @@ export async function diffNotebook(
     .sort();
   const packed = Object.keys(manifest.files).filter((file) => {
     if (old.has(file) || current.has(file)) return false;
-    const full = join(root, file);
+    const full = pathBelow(root, file, `${path}: ${MANIFEST}`);
     return !existsSync(full) || shortHash(readFileSync(full)) !== manifest.files[file];
   });
-  return { modules, lines: modules.length > 0 ? gitDiff(modules, old, current, color) : '', packed };
+  return {
+    modules,
+    lines: modules.length > 0 ? gitDiff(modules, old, current, { color, path }) : '',
+    packed,
+  };
 }
 
 /** Modules by path; esbuild may put one into several places. */
 function modulesOf(source: string): Map<string, string> {
   const modules = new Map<string, string>();
   for (const { path, text } of splitSections(source)) {
-    if (roomOf(path) === '' || path.startsWith('templates/kaggle/')) continue;
+    if (folderOf(path) === '' || path.startsWith('templates/kaggle/')) continue;
     modules.set(path, `${modules.get(path) ?? ''}${text}\n`);
   }
   return modules;
@@ -105,7 +111,7 @@ function gitDiff(
   modules: readonly string[],
   old: ReadonlyMap<string, string>,
   current: ReadonlyMap<string, string>,
-  color: boolean,
+  { color, path }: { color: boolean; path: string },
 ): string {
   const folder = mkdtempSync(join(tmpdir(), 'arclab-diff-'));
   try {
@@ -114,8 +120,9 @@ function gitDiff(
       for (const name of modules) {
         const text = texts.get(name);
         if (text === undefined) continue;
-        mkdirSync(dirname(join(folder, side, name)), { recursive: true });
-        writeFileSync(join(folder, side, name), text);
+        const file = writablePathBelow(join(folder, side), name, `${path}: the source cell`);
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, text);
       }
     }
     const args = [
@@ -129,6 +136,7 @@ function gitDiff(
     execFileSync('git', [...args, 'notebook', 'current'], { cwd: folder, encoding: 'utf8' });
     return '';
   } catch (error) {
+    if (error instanceof UserError) throw error;
     // 1 says that there are differences
     const { status, stdout } = error as { status?: number; stdout?: string };
     if (status === 1) return stdout ?? '';

@@ -2,11 +2,11 @@
 import { compileSchema } from '../common/schema.js';
 
 /** A cell; `source` is one text, which the file holds as a list of lines. */
-export interface Cell {
+export interface TemplateCell {
   readonly id: string;
   readonly type: 'markdown' | 'code';
   readonly source: string;
-  /** Nobody wants to read it: shown as one line that can be opened. */
+  /** Folded: shown as one line that can be opened. */
   readonly folded?: boolean;
 }
 
@@ -16,7 +16,7 @@ const FOLDED = { '_kg_hide-input': true, jupyter: { source_hidden: true } };
 const source = { type: ['string', 'array'], items: { type: 'string' } };
 
 /** The part of nbformat 4.5 that Kaggle relies on. */
-const checkNotebook = compileSchema<NotebookFile>(
+const checkNotebook = compileSchema<KaggleNotebook>(
   {
     type: 'object',
     required: ['cells', 'metadata', 'nbformat', 'nbformat_minor'],
@@ -45,7 +45,7 @@ const checkNotebook = compileSchema<NotebookFile>(
 );
 
 /** An .ipynb file. */
-export interface NotebookFile {
+export interface KaggleNotebook {
   cells: {
     id?: string;
     cell_type: string;
@@ -65,7 +65,7 @@ function lines(text: string): string[] {
 }
 
 /** Makes an .ipynb file of Python cells. @param kaggle what Kaggle keeps in `metadata.kaggle` */
-export function notebookFile(cells: readonly Cell[], kaggle: object): NotebookFile {
+export function notebookFile(cells: readonly TemplateCell[], kaggle: object): KaggleNotebook {
   return checkNotebook(
     {
       cells: cells.map(({ id, type, source, folded }) => ({
@@ -88,12 +88,20 @@ export function notebookFile(cells: readonly Cell[], kaggle: object): NotebookFi
 }
 
 /** Reads the cells of an .ipynb file that was parsed. @throws {UserError} when it is none */
-export function notebookCells(value: unknown, path: string): Cell[] {
-  return checkNotebook(value, path).cells.map(({ id = '', cell_type, source }) => ({
-    id,
+export function notebookCells(value: unknown, path: string): TemplateCell[] {
+  return checkNotebook(value, path).cells.map(({ id, cell_type, source }, index) => ({
+    id: id ?? `cell-${index + 1}`,
     type: cell_type === 'code' ? 'code' : 'markdown',
     source: typeof source === 'string' ? source : source.join(''),
   }));
+}
+
+/** JSON with everything but ASCII escaped: Kaggle's client on Windows reads files in the encoding of the locale. */
+export function asciiJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007f-\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** How Python's `json.dumps` writes a value: spaces behind , and :, everything but ASCII escaped. */
@@ -104,14 +112,11 @@ export function pythonJson(value: unknown): string {
       .map(([key, item]) => `${pythonJson(key)}: ${pythonJson(item)}`)
       .join(', ')}}`;
   }
-  return JSON.stringify(value).replace(
-    /[\u007f-\uffff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return asciiJson(value);
 }
 
 /** The bytes that Kaggle counts: outputs cleared, every source one text, ASCII. */
-export function kaggleBytes(notebook: NotebookFile): number {
+export function kaggleBytes(notebook: KaggleNotebook): number {
   const cells = notebook.cells.map((cell) => ({
     ...cell,
     source: typeof cell.source === 'string' ? cell.source : cell.source.join(''),

@@ -1,33 +1,31 @@
-import { spawnSync } from 'node:child_process';
 import { readJson } from '../common/files.js';
+import { type Pushed, type RunClient, readPush } from './client.js';
 import { configDefaults } from './config.js';
 import { KaggleError } from './errors.js';
-import { kaggleBytes, type NotebookFile } from './notebook.js';
+import { type KaggleNotebook, kaggleBytes } from './notebook.js';
+import { rememberPush } from './remote.js';
 import { MOST_BYTES } from './size.js';
 import { findNotebook } from './verify.js';
 
+/** @throws {KaggleError} when a name such as `someone/my-notebook` is still the one of the defaults */
+export function assertOwned(id: string, folder: string): void {
+  if (id.split('/')[0] !== configDefaults.owner) return;
+  throw new KaggleError(
+    `${folder}: built without an account: set "owner" to your name on Kaggle in the configuration, and build again`,
+  );
+}
+
 /**
- * Hands a built folder over to Kaggle's own command line, which knows the account.
- * @returns its exit code
- * @throws {KaggleError} when it is not installed, or Kaggle would refuse the notebook
+ * Hands a built folder over to Kaggle's own command line.
+ * @throws {KaggleError} when Kaggle would refuse the notebook, refuses it, or drops something that belongs to it
  */
-export function pushNotebook(folder: string): number {
+export async function pushNotebook(folder: string, run: RunClient): Promise<Pushed> {
   const { path, metadata } = findNotebook(folder);
-  const [owner] = String(metadata.id).split('/');
-  if (owner === configDefaults.owner) {
-    throw new KaggleError(
-      `${folder}: built for nobody's account: set "owner" to your name on Kaggle in the configuration, and build again`,
-    );
-  }
-  const bytes = kaggleBytes(readJson(path, 'a notebook') as NotebookFile);
+  assertOwned(String(metadata.id), folder);
+  const bytes = kaggleBytes(readJson(path, 'a notebook') as KaggleNotebook);
   if (bytes > MOST_BYTES)
     throw new KaggleError(`${path}: ${bytes} bytes as Kaggle counts them, more than ${MOST_BYTES}`);
-  const { status, error } = spawnSync('kaggle', ['kernels', 'push', '-p', folder], { stdio: 'inherit' });
-  if (error) {
-    throw new KaggleError(
-      `Kaggle's command line does not run (${(error as NodeJS.ErrnoException).code}): pip install kaggle, and save the ` +
-        `API token of your account settings as ~/.kaggle/kaggle.json; or upload ${path} by hand on kaggle.com/code`,
-    );
-  }
-  return status ?? 1;
+  const pushed = readPush(await run(['kernels', 'push', '-p', folder]));
+  rememberPush(folder, pushed);
+  return pushed;
 }

@@ -3,10 +3,12 @@ import nunjucks from 'nunjucks';
 import about from '../../templates/kaggle/about.md.njk';
 import bootstrap from '../../templates/kaggle/bootstrap.py.njk';
 import check from '../../templates/kaggle/check.py.njk';
+import details from '../../templates/kaggle/details.md.njk';
 import experiment from '../../templates/kaggle/experiment.ts.njk';
+import fallback from '../../templates/kaggle/fallback.py.njk';
 import session from '../../templates/kaggle/session.py.njk';
 import type { KaggleConfig } from './config.js';
-import type { Cell } from './notebook.js';
+import type { TemplateCell } from './notebook.js';
 import type { END_OF_SOURCE } from './source.js';
 
 const environment = new nunjucks.Environment(null, {
@@ -37,14 +39,11 @@ export interface BundleFacts {
   /** Names source and packed files together: twelve hexadecimal digits. */
   readonly bundle: string;
   readonly commit: string;
-  /** SHA-256 of the base85 text. */
+  /** SHA-256 of the base92 text. */
   readonly packed: string;
   readonly packedLength: number;
   /** How the last line of the source begins. */
   readonly endOfSource: typeof END_OF_SOURCE;
-  readonly competition: string;
-  /** The file that marks the competition's data. */
-  readonly challenges: string;
 }
 
 /** What is told about a notebook but not checked. */
@@ -57,7 +56,10 @@ export interface AboutFacts {
   readonly natives: readonly string[];
 }
 
-/** The characters of a line of base85; every line break costs two bytes. */
+/** The file that marks the data of an ARC competition. */
+export const CHALLENGES_FILE = 'arc-agi_test_challenges.json';
+
+/** The characters of a line of base92; every line break costs two bytes. */
 const LINE = 2000;
 
 /** All cells of a notebook, in order. */
@@ -67,28 +69,46 @@ export function renderCells(
   about_: AboutFacts,
   source: string,
   packed: string,
-): Cell[] {
+): TemplateCell[] {
   const render = (template: string, context: object) => environment.renderString(template, context);
   const lines = packed.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? [];
   const options = JSON.stringify(config.submit, null, 2);
   const experiments = render(experiment, { ...config, options })
     .split(/^%%ts\n/m)
     .slice(1);
+  const told = { ...config, ...facts, ...about_ };
   return [
-    { id: 'about', type: 'markdown', source: render(about, { ...config, ...facts, ...about_ }) },
-    { id: 'source', type: 'code', source: `%%writefile arclab.mjs\n${source}` },
-    { id: 'packed', type: 'code', source: `%%writefile arclab.b85\n${lines.join('\n')}\n`, folded: true },
-    { id: 'session', type: 'code', source: render(session, {}) },
+    { id: 'about', type: 'markdown', source: render(about, told) },
+    {
+      id: 'fallback',
+      type: 'code',
+      source: render(fallback, {
+        competition: pythonLiteral(config.competition),
+        challenges: pythonLiteral(CHALLENGES_FILE),
+      }),
+      folded: true,
+    },
+    { id: 'source', type: 'code', source: `%%writefile arclab.mjs\n${source}`, folded: true },
+    { id: 'packed', type: 'code', source: `%%writefile arclab.b92\n${lines.join('\n')}\n`, folded: true },
+    { id: 'session', type: 'code', source: render(session, {}), folded: true },
     {
       id: 'bootstrap',
       type: 'code',
-      source: render(bootstrap, { backend: pythonLiteral(config.backend), manifest: pythonLiteral(facts) }),
+      folded: true,
+      source: render(bootstrap, {
+        backend: pythonLiteral(config.backend),
+        // without the owner, whom older mounts do not name
+        model: pythonLiteral(config.model?.split('/').slice(1).join('/')),
+        manifest: pythonLiteral(facts),
+      }),
     },
+    { id: 'experiment', type: 'markdown', source: '## The experiment\n' },
     ...experiments.map((code, i) => ({
       id: `experiment-${i + 1}`,
       type: 'code' as const,
       source: `%%ts\n${code}`,
     })),
-    { id: 'check', type: 'code', source: render(check, {}) },
+    { id: 'check', type: 'code', source: render(check, {}), folded: true },
+    { id: 'details', type: 'markdown', source: render(details, told) },
   ];
 }

@@ -1,7 +1,7 @@
 /**
- * The readable half of the bundle: arclab's own modules from `arc/` up to `experiments/`, of which esbuild keeps
- * what the notebook needs, as one ES module that is not minified. What lies below them (`common/`, `tensors/`)
- * and packages are imported from the packed half: `#common/rng`, `#tensors/tf`, `#vendor/nunjucks`.
+ * The readable half of the bundle: arclab's own modules from `arc/` up to `submit/`, of which esbuild keeps
+ * what the notebook needs, as one ES module that is not minified. What lies below them (`common/`, `options/`, `tensors/`),
+ * pictures (`display/`) and packages are imported from the packed half: `#common/rng`, `#tensors/tf`, `#vendor/acorn`.
  *
  * esbuild drops comments other than legal ones. So comments on lines of their own become legal ones for the time
  * of bundling; as many as there is room for stay.
@@ -10,6 +10,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Plugin } from 'esbuild';
+import { KaggleError } from './errors.js';
+
+/** The file whose exports the cells can import. */
+export const ENTRY = 'templates/kaggle/api.ts';
 
 /** Hexadecimal SHA-256. */
 export const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
@@ -24,7 +28,7 @@ export interface Section {
 /** The readable half before its comments are thinned out, and what it needs of the packed half. */
 export interface SourceBundle {
   readonly sections: readonly Section[];
-  /** Files of `common/` and `tensors/` that it imports: `tensors/tf`. */
+  /** Files of the packed folders that it imports: `tensors/tf`. */
   readonly packed: readonly string[];
   /** Packages that it imports. */
   readonly packages: readonly string[];
@@ -32,11 +36,16 @@ export interface SourceBundle {
   readonly inputs: readonly string[];
 }
 
-/** Rooms of the house that are packed: the machinery below the experiment. */
-const PACKED = /^src\/(common|tensors)\/(.+)\.ts$/;
+/** Folders that are packed: the machinery below the experiment, the tables of its options, and its pictures. */
+export const PACKED_FOLDERS = ['common', 'options', 'tensors', 'models', 'display', 'progress'] as const;
 
-/** Modules that make no sense on Kaggle, and what takes their place. */
-const STAND_INS: Readonly<Record<string, string>> = { 'src/models/hub.ts': 'templates/kaggle/hub.ts' };
+const PACKED = new RegExp(`^src/(${PACKED_FOLDERS.join('|')})/(.+)\\.ts$`);
+
+/** Modules that make no sense on Kaggle or have no room there, and what takes their place. */
+const STAND_INS: Readonly<Record<string, string>> = {
+  'src/models/hub.ts': 'templates/kaggle/hub.ts',
+  'src/training/audit-run.ts': 'templates/kaggle/audit-run.ts',
+};
 
 /** A declaration that stays in JavaScript, with its name. */
 const DECLARATION =
@@ -62,7 +71,13 @@ export function textModule(text: string): string {
   return `export default \`${text.replace(/[\\`]|\$\{/g, '\\$&')}\`;`;
 }
 
-function sourcePlugin(root: string, packed: Set<string>, packages: Set<string>): Plugin {
+/** @param read gives the text of a TypeScript file, with its comments marked or as it is */
+function sourcePlugin(
+  root: string,
+  packed: Set<string>,
+  packages: Set<string>,
+  read: (text: string) => string,
+): Plugin {
   return {
     name: 'readable-source',
     setup(build) {
@@ -75,14 +90,14 @@ function sourcePlugin(root: string, packed: Set<string>, packages: Set<string>):
       build.onResolve({ filter: /^\..*\.js$/ }, ({ path, resolveDir }) => {
         const file = relative(root, join(resolveDir, path)).replace(/\.js$/, '.ts');
         if (Object.hasOwn(STAND_INS, file)) return { path: join(root, STAND_INS[file]!) };
-        const [, room, name] = PACKED.exec(file) ?? [];
-        if (room === undefined) return undefined;
-        packed.add(`${room}/${name}`);
-        return { path: `#${room}/${name}`, external: true, sideEffects: false };
+        const [, folder, name] = PACKED.exec(file) ?? [];
+        if (folder === undefined) return undefined;
+        packed.add(`${folder}/${name}`);
+        return { path: `#${folder}/${name}`, external: true, sideEffects: false };
       });
       build.onLoad({ filter: /\.ts$/ }, ({ path }) => ({
         loader: 'ts',
-        contents: markComments(readFileSync(path, 'utf8')),
+        contents: read(readFileSync(path, 'utf8')),
       }));
       build.onLoad({ filter: /\.njk$/ }, ({ path }) => ({
         loader: 'js',
@@ -92,24 +107,29 @@ function sourcePlugin(root: string, packed: Set<string>, packages: Set<string>):
   };
 }
 
+/** Settings of every bundle of the readable half. */
+const READABLE = {
+  bundle: true,
+  write: false,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  charset: 'ascii',
+  logLevel: 'silent',
+} as const;
+
 /** Bundles what `entry` (a file of the repository) exports. */
 export async function bundleSource(root: string, entry: string): Promise<SourceBundle> {
   const { build } = await import('esbuild');
   const packed = new Set<string>();
   const packages = new Set<string>();
   const { outputFiles, metafile } = await build({
+    ...READABLE,
     absWorkingDir: root,
     entryPoints: [entry],
-    bundle: true,
-    write: false,
     metafile: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20.19',
-    charset: 'ascii',
     legalComments: 'inline',
-    logLevel: 'silent',
-    plugins: [sourcePlugin(root, packed, packages)],
+    plugins: [sourcePlugin(root, packed, packages, markComments)],
   });
   const { imports, inputs } = Object.values(metafile.outputs)[0]!;
   const used = new Set(imports.map(({ path }) => path));
@@ -121,6 +141,32 @@ export async function bundleSource(root: string, entry: string): Promise<SourceB
       .filter((path) => inputs[path]!.bytesInOutput > 0)
       .sort(),
   };
+}
+
+/**
+ * Makes sure that texts of the source are the code of the repository: marks are put before comments and taken away
+ * by patterns, and a text in quotes may look like a comment.
+ * @throws {KaggleError} when one is not what esbuild makes of the same files by itself
+ */
+export async function assertSameCode(root: string, entry: string, texts: readonly string[]): Promise<void> {
+  const { build, transform } = await import('esbuild');
+  const { outputFiles } = await build({
+    ...READABLE,
+    absWorkingDir: root,
+    entryPoints: [entry],
+    legalComments: 'none',
+    plugins: [sourcePlugin(root, new Set(), new Set(), (text) => text)],
+  });
+  const minified = async (text: string) =>
+    (await transform(text, { minify: true, legalComments: 'none', charset: 'ascii' })).code;
+  const [expected, ...found] = await Promise.all([outputFiles[0]!.text, ...texts].map(minified));
+  const wrong = found.find((code) => code !== expected);
+  if (wrong === undefined) return;
+  const at = [...wrong].findIndex((character, i) => character !== expected![i]);
+  throw new KaggleError(
+    `the readable source is not the code of the repository at ${JSON.stringify(wrong.slice(at - 40, at + 40))}: ` +
+      'a text that looks like a comment has to be written in another way',
+  );
 }
 
 const HEADING = /^\/\/ ((?:src|templates)\/\S+)$/;
@@ -160,29 +206,29 @@ export function sectionText({ text }: Section, comments: boolean): string {
 /** How the last line begins: a source that was cut off lacks it. */
 export const END_OF_SOURCE = '// end of arclab.mjs';
 
-/** Puts sections together. @param commented the rooms (`arc`, `models`) whose comments stay */
+/** Puts sections together. @param commented the folders (`arc`, `models`) whose comments stay */
 export function sourceText(sections: readonly Section[], commented: ReadonlySet<string>): string {
   const parts = sections.map((section) => {
-    const text = sectionText(section, commented.has(roomOf(section.path)));
+    const text = sectionText(section, commented.has(folderOf(section.path)));
     return section.path === '' ? text : `// ${section.path}\n${text}`;
   });
   const body = `${parts.join('\n\n')}\n\n`;
-  const rooms = [...commented].filter((room) => room !== '').sort();
-  return `${body}${END_OF_SOURCE}, sha256 ${sha256(body)}, with comments of: ${rooms.join(' ')}\n`;
+  const folders = [...commented].filter((folder) => folder !== '').sort();
+  return `${body}${END_OF_SOURCE}, sha256 ${sha256(body)}, with comments of: ${folders.join(' ')}\n`;
 }
 
 /** What the last line of a source says of it; undefined where it was cut off. */
 export function readSourceEnd(source: string): { edited: boolean; commented: Set<string> } | undefined {
   const at = source.lastIndexOf(`\n${END_OF_SOURCE}`) + 1;
-  const [, hash, rooms] = /, sha256 (\w+), with comments of: ?(.*)\n$/.exec(source.slice(at)) ?? [];
+  const [, hash, folders] = /, sha256 (\w+), with comments of: ?(.*)\n$/.exec(source.slice(at)) ?? [];
   if (hash === undefined) return undefined;
   return {
     edited: sha256(source.slice(0, at)) !== hash,
-    commented: new Set(rooms!.split(' ').filter(Boolean)),
+    commented: new Set(folders!.split(' ').filter(Boolean)),
   };
 }
 
 /** The folder below `src/` that a file lies in. */
-export function roomOf(path: string): string {
+export function folderOf(path: string): string {
   return path.split('/')[1] ?? '';
 }

@@ -3,23 +3,25 @@
  * without a network and without the repository. Afterwards the submission is checked once more from outside.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import rehearse from '../../templates/kaggle/rehearse.py.njk';
 import { loadTasks } from '../arc/dataset.js';
-import { readJson } from '../common/files.js';
+import { assertWritable, readJson, writeFileAtomic } from '../common/files.js';
+import { pathBelow } from '../common/foreign-path.js';
 import { loadPredictions } from '../evaluation/files.js';
 import { validateSubmission } from '../evaluation/submission.js';
 import { KaggleError } from './errors.js';
-import { checkKernelMetadata } from './metadata.js';
-import { kaggleBytes, type NotebookFile, notebookCells } from './notebook.js';
-import { type Stage, setStage } from './rehearsal.js';
+import { checkKernelMetadata, unknownFields } from './metadata.js';
+import { type KaggleNotebook, kaggleBytes, notebookCells } from './notebook.js';
+import { type Stage, type StageOptions, setStage } from './rehearsal.js';
 import { MOST_BYTES } from './size.js';
 
 /** How a cell ran. */
 export interface CellReport {
+  /** Its name in the file; `cell-7` for the seventh of a notebook without names (nbformat 4.4 and older). */
   readonly id: string;
   /** Seconds from the start of the kernel to the start of the cell. */
   readonly start: number;
@@ -42,12 +44,14 @@ export interface VerifyResult {
   readonly predictions: number;
 }
 
-export interface VerifyOptions {
+export interface VerifyOptions extends StageOptions {
   /** Sets ARCLAB_BACKEND for the notebook. */
   readonly backend?: string;
   /** Seconds that one cell may take. */
   readonly timeout?: number;
-  /** Changes the stage before the play: used by tests of what goes wrong. */
+  /** Where the notebook goes as it was run, to be looked at. */
+  readonly output?: string;
+  /** Changes the folders before the run: used by tests of failures. */
   readonly prepare?: (stage: Stage) => void;
   readonly onCell?: (cell: CellReport) => void;
 }
@@ -91,8 +95,15 @@ function withoutNetwork(): { command: string[]; environment: Record<string, stri
   }
 }
 
+/** A folder that `build` wrote, and what to know of it. */
+export interface NotebookFolder {
+  readonly path: string;
+  readonly metadata: Record<string, unknown>;
+  readonly notes: readonly string[];
+}
+
 /** The notebook of a folder that `build` wrote. @throws {UserError} when there is none, or not one */
-export function findNotebook(folder: string): { path: string; metadata: Record<string, unknown> } {
+export function findNotebook(folder: string): NotebookFolder {
   const path = join(folder, 'kernel-metadata.json');
   if (!existsSync(path)) {
     throw new KaggleError(
@@ -100,32 +111,40 @@ export function findNotebook(folder: string): { path: string; metadata: Record<s
     );
   }
   const metadata = checkKernelMetadata(readJson(path), path);
-  return { path: join(folder, String(metadata.code_file)), metadata };
+  const notes = unknownFields(metadata).map(
+    (name) => `${path}: the field ${JSON.stringify(name)} is not known here and passed on to Kaggle as it is`,
+  );
+  return { path: pathBelow(folder, String(metadata.code_file), `${path}: code_file`), metadata, notes };
 }
 
 /** Rehearses the notebook of a folder. A cell that fails ends it, and is in the result. @throws {UserError} */
 export async function verifyNotebook(folder: string, options: VerifyOptions = {}): Promise<VerifyResult> {
   const { path, metadata } = findNotebook(folder);
   const notebook = readJson(path, 'a notebook');
-  const firstTypeScript = notebookCells(notebook, path).find(({ source }) => source.startsWith('%%ts'));
-  const bytes = kaggleBytes(notebook as NotebookFile);
+  if (options.output !== undefined) assertWritable(options.output);
+  const bytes = kaggleBytes(notebook as KaggleNotebook);
   if (bytes > MOST_BYTES)
     throw new KaggleError(`${path}: ${bytes} bytes as Kaggle counts them, more than ${MOST_BYTES}`);
   const python = jupyterPython();
   const [competition = 'arc-prize-2025'] = metadata.competition_sources as string[];
   const temporary = mkdtempSync(join(tmpdir(), 'arclab-verify-'));
   try {
-    const stage = setStage(temporary, path, competition);
+    const stage = setStage(temporary, path, competition, options);
     writeFileSync(join(temporary, 'rehearse.py'), rehearse);
     options.prepare?.(stage);
     const network = withoutNetwork();
+    const listed = notebookCells(readJson(stage.notebook, 'a notebook'), path);
+    const firstTypeScript = listed.find(({ source }) => source.startsWith('%%ts'));
     const cells = await runPython(
       [...network.command, python, '-I', join(temporary, 'rehearse.py'), stage.notebook],
       [join(temporary, 'executed.ipynb'), String(options.timeout ?? 600)],
       stage,
       { ...network.environment, ...backendVariables(options.backend), ...stage.environment },
+      (index) => listed[index]!.id,
       options.onCell,
     );
+    if (options.output !== undefined)
+      writeFileAtomic(options.output, readFileSync(join(temporary, 'executed.ipynb')));
     let tasks = 0;
     let predictions = 0;
     if (cells.every(({ error }) => error === null)) {
@@ -136,7 +155,9 @@ export async function verifyNotebook(folder: string, options: VerifyOptions = {}
         basename(stage.submission),
       );
       tasks = challenges.size;
-      predictions = loadPredictions(join(stage.working, 'submission_task_results.json')).length;
+      // not there where the session of TypeScript has not started
+      const results = join(stage.working, 'submission_task_results.json');
+      predictions = existsSync(results) ? loadPredictions(results).length : 0;
     }
     return {
       cells,
@@ -164,6 +185,7 @@ function runPython(
   args: readonly string[],
   stage: Stage,
   environment: Record<string, string>,
+  nameOf: (index: number) => string,
   onCell: (cell: CellReport) => void = () => {},
 ): Promise<CellReport[]> {
   const [program = '', ...rest] = command;
@@ -178,7 +200,8 @@ function runPython(
   });
   const cells: CellReport[] = [];
   createInterface(child.stdout).on('line', (line) => {
-    const cell = JSON.parse(line) as CellReport;
+    const { index, ...report } = JSON.parse(line) as Omit<CellReport, 'id'> & { index: number };
+    const cell = { id: nameOf(index), ...report };
     cells.push(cell);
     onCell(cell);
   });

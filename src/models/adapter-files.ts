@@ -3,38 +3,15 @@ import { join } from 'node:path';
 import type { FromSchema } from 'json-schema-to-ts';
 import { readJson } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
+import { adapterConfigName, adapterWeightsName, pissaRankKey } from './adapter-names.js';
+import type { AdapterModule, AdapterState } from './adapter-state.js';
+import { fromPattern, targetedProjections } from './adapter-targets.js';
 import { AdapterError } from './errors.js';
 import { type LoraOptions, loraScaling } from './lora.js';
-import { type HostTensor, SafetensorsFile } from './safetensors.js';
+import { isFloatingPoint } from './number-formats.js';
+import { SafetensorsFile } from './safetensors.js';
 
-/** PEFT's names of the two files of an adapter folder. */
-export const adapterConfigName = 'adapter_config.json';
-export const adapterWeightsName = 'adapter_model.safetensors';
-
-/**
- * Set in the header of adapter_model.safetensors when its second half undoes PiSSA's change to the base: PEFT
- * sees a plain LoRA of twice the rank, and training can be continued from the first half.
- */
-export const pissaRankKey = 'arclab_pissa_rank';
-
-/** One projection's part of an adapter on the host: a [rank, in], b [out, rank], magnitude [out]. */
-export interface AdapterModule {
-  a: HostTensor & { values: Float32Array };
-  b: HostTensor & { values: Float32Array };
-  magnitude?: HostTensor & { values: Float32Array };
-  scaling: number;
-  /** The rank that is trained, when the rest of A and B undoes PiSSA's change to the base. */
-  initialRank?: number;
-}
-
-/** An adapter folder, read and found to fit the base. */
-export interface AdapterFile {
-  options: LoraOptions;
-  /** By the projection's name, such as `model.layers.0.self_attn.q_proj`. */
-  modules: Map<string, AdapterModule>;
-  /** PEFT saved a PiSSA adapter as it is: it belongs to a base from which the principal part was taken. */
-  pissaBase: boolean;
-}
+const namesOrPattern = { type: ['array', 'string', 'null'], items: { type: 'string' } } as const;
 
 const schema = {
   type: 'object',
@@ -44,10 +21,13 @@ const schema = {
     r: { type: 'integer', minimum: 1 },
     lora_alpha: { type: 'number' },
     lora_dropout: { type: 'number', minimum: 0, exclusiveMaximum: 1 },
-    target_modules: { type: ['array', 'string', 'null'], items: { type: 'string' } },
+    target_modules: namesOrPattern,
+    exclude_modules: namesOrPattern,
+    layers_to_transform: { type: ['array', 'integer', 'null'], items: { type: 'integer' } },
+    layers_pattern: namesOrPattern,
     use_rslora: { type: 'boolean' },
     use_dora: { type: 'boolean' },
-    init_lora_weights: { type: ['boolean', 'string'] },
+    init_lora_weights: { type: ['boolean', 'string', 'null'] },
     rank_pattern: { type: ['object', 'null'], additionalProperties: { type: 'number' } },
     alpha_pattern: { type: ['object', 'null'], additionalProperties: { type: 'number' } },
     base_model_name_or_path: { type: ['string', 'null'] },
@@ -70,6 +50,11 @@ const harmless: Record<string, unknown[]> = {
   target_parameters: [null],
   use_qalora: [false],
   alora_invocation_tokens: [null],
+  monteclora_config: [null],
+  arrow_config: [null],
+  kasa_config: [null],
+  use_bdlora: [null],
+  megatron_config: [null],
 };
 
 const keyPattern = /^base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)$/;
@@ -77,11 +62,14 @@ const keyPattern = /^base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lor
 /** Makes the error of a tensor that the base has no place for. */
 type Misfit = (what: string) => AdapterError;
 
+/** The matrices [out, in] of a base's projections, by name. */
+type ProjectionShapes = ReadonlyMap<string, readonly [out: number, input: number]>;
+
 /**
- * Reads an adapter folder in PEFT's format and checks that it fits a base of the given weight shapes.
+ * Reads an adapter folder in PEFT's format and checks that it fits a base with the given projections.
  * @throws {AdapterError} naming the file and the first thing that does not fit
  */
-export function readAdapter(folder: string, shapes: ReadonlyMap<string, readonly number[]>): AdapterFile {
+export function readAdapter(folder: string, shapes: ProjectionShapes): AdapterState {
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     throw new AdapterError(`${folder}: no such folder. Expected a PEFT adapter folder`);
   }
@@ -102,14 +90,11 @@ export function readAdapter(folder: string, shapes: ReadonlyMap<string, readonly
       const module = completeModule(name, part, config, weightsPath, doesNotFit);
       modules.set(name, pissaRank > 0 ? { ...module, initialRank: pissaRank } : module);
     }
-    // whole layers may be left out on purpose
-    if (Array.isArray(config.target_modules) && (config.layers_to_transform ?? null) === null) {
-      assertComplete(config.target_modules, modules, shapes, doesNotFit);
-    }
+    assertComplete(config, modules, [...shapes.keys()], weightsPath, doesNotFit);
     return {
       options: loraOptionsOf(config, pissaRank, modules),
       modules,
-      pissaBase: String(config.init_lora_weights).startsWith('pissa'),
+      pissaBase: config.init_lora_weights === 'pissa',
     };
   } finally {
     file.close();
@@ -132,27 +117,59 @@ function readAdapterConfig(path: string): AdapterConfig {
       );
     }
   }
-  const init = String(config.init_lora_weights);
-  if (['olora', 'corda', 'loftq', 'lora_ga'].some((method) => init.startsWith(method))) {
-    throw new AdapterError(`${path}: init_lora_weights "${init}" changes the base and is not supported`);
+  assertKnownInit(config.init_lora_weights, path);
+  if (typeof config.target_modules === 'string') {
+    for (const name of ['layers_to_transform', 'layers_pattern'] as const) {
+      if ((config[name] ?? null) === null) continue;
+      throw new AdapterError(`${path}: ${name} has no meaning beside a target_modules that is a pattern`);
+    }
   }
   return config;
+}
+
+/** Ways to start an adapter that leave the base as it is, as PEFT compares them. */
+const plainInits = ['eva', 'orthogonal'];
+const plainInitsInAnyCase = ['gaussian', 'mica'];
+
+/** @throws {AdapterError} for an adapter that belongs to a base that PEFT has changed */
+function assertKnownInit(init: AdapterConfig['init_lora_weights'], path: string): void {
+  if (typeof init !== 'string' || init === 'pissa') return;
+  if (plainInits.includes(init) || plainInitsInAnyCase.includes(init.toLowerCase())) return;
+  const changesBase =
+    init.startsWith('pissa') ||
+    init.startsWith('corda') ||
+    ['loftq', 'lora_ga'].includes(init) ||
+    init.toLowerCase() === 'olora';
+  if (!changesBase) throw new AdapterError(`${path}: unknown init_lora_weights "${init}"`);
+  // what PEFT draws at random, or computes from data, cannot be found again
+  const why = init.startsWith('pissa')
+    ? "depends on torch's random numbers, as they were when training began"
+    : 'changes the base by what the adapter does not say';
+  throw new AdapterError(
+    `${path}: init_lora_weights "${init}" ${why}; convert the adapter where it was trained, with PEFT: ` +
+      'save_pretrained(folder, path_initial_model_for_weight_conversion=initial_folder)',
+  );
 }
 
 /** The tensors of a file by projection. @throws {AdapterError} for one that the base has no place for */
 function readModules(
   file: SafetensorsFile,
-  shapes: ReadonlyMap<string, readonly number[]>,
+  shapes: ProjectionShapes,
   doesNotFit: Misfit,
 ): Map<string, Partial<AdapterModule>> {
   const modules = new Map<string, Partial<AdapterModule>>();
   for (const [key, entry] of file.tensors) {
     const [, name, part] = keyPattern.exec(key) ?? [];
-    const shape = name ? shapes.get(`${name}.weight`) : undefined;
-    if (!name || !part || shape?.length !== 2 || !name.endsWith('_proj')) {
+    const shape = name ? shapes.get(name) : undefined;
+    if (!name || !part || !shape) {
       throw doesNotFit(`there is no projection for its tensor ${key}`);
     }
-    const [out, input] = shape as [number, number];
+    if (!isFloatingPoint(entry.dtype))
+      throw doesNotFit(`${key} has integers (${entry.dtype}), expected numbers`);
+    const [out, input] = shape;
+    if (entry.shape.length !== (part === 'lora_magnitude_vector' ? 1 : 2)) {
+      throw doesNotFit(`${key} has shape [${entry.shape}]`);
+    }
     const rank = part === 'lora_A.weight' ? entry.shape[0]! : entry.shape[1]!;
     const expected =
       part === 'lora_A.weight' ? [rank, input] : part === 'lora_B.weight' ? [out, rank] : [out];
@@ -206,7 +223,7 @@ function loraOptionsOf(
   modules: ReadonlyMap<string, unknown>,
 ): LoraOptions {
   const { lora_alpha: alpha = DEFAULT_ALPHA, use_rslora: useRslora = false } = config;
-  const init = String(config.init_lora_weights);
+  const init = String(config.init_lora_weights).toLowerCase();
   return {
     rank: pissaRank || config.r,
     alpha: pissaRank ? (useRslora ? alpha / Math.SQRT2 : alpha / 2) : alpha,
@@ -214,37 +231,32 @@ function loraOptionsOf(
     targetModules: [...new Set(Array.from(modules.keys(), (name) => name.split('.').at(-1)!))],
     useRslora,
     useDora: config.use_dora ?? false,
-    init: init.startsWith('pissa') || pissaRank > 0 ? 'pissa' : init === 'gaussian' ? 'gaussian' : 'default',
+    init: init === 'pissa' || pissaRank > 0 ? 'pissa' : init === 'gaussian' ? 'gaussian' : 'default',
   };
 }
 
-/** A value that PEFT sets for modules whose name ends in, or matches, a pattern. */
-function fromPattern(patterns: Record<string, number> | null | undefined, name: string): number | undefined {
-  const found = Object.keys(patterns ?? {}).find((pattern) => {
-    try {
-      return new RegExp(`^(.*\\.)?(${pattern})$`).test(name);
-    } catch {
-      throw new AdapterError(`${adapterConfigName}: "${pattern}" is not a pattern for names of modules`);
-    }
-  });
-  return found === undefined ? undefined : patterns?.[found];
-}
-
-/** A module that is targeted but has no tensors means that the adapter was made for a smaller base. */
+/** Makes sure that the file has what the configuration is for, no less and no more. */
 function assertComplete(
-  targets: readonly string[],
+  config: AdapterConfig,
   modules: ReadonlyMap<string, unknown>,
-  shapes: ReadonlyMap<string, readonly number[]>,
+  names: readonly string[],
+  weightsPath: string,
   doesNotFit: Misfit,
 ): void {
-  // patterns of names leave out layers on purpose; a gap after the last layer is a misfit
-  const layerOf = (name: string) => Number(/\.layers\.(\d+)\./.exec(name)?.[1] ?? -1);
-  const last = Math.max(...Array.from(shapes.keys(), layerOf));
-  for (const key of shapes.keys()) {
-    const name = key.replace(/\.weight$/, '');
-    const targeted = targets.some((target) => name === target || name.endsWith(`.${target}`));
-    if (targeted && layerOf(name) === last && !modules.has(name)) {
-      throw doesNotFit(`it has nothing for ${name}`);
-    }
+  const targeted = targetedProjections(config, names);
+  const missing = [...targeted].filter((name) => !modules.has(name));
+  if (missing.length > 0) throw doesNotFit(`it has nothing for ${someOf(missing)}`);
+  const others = [...modules.keys()].filter((name) => !targeted.has(name));
+  if (others.length > 0) {
+    throw new AdapterError(
+      `${weightsPath}: it has tensors for ${someOf(others)}, which the target_modules of ${adapterConfigName} ` +
+        'leave out, so that PEFT would not use them',
+    );
   }
+}
+
+/** The first of some names, and how many there are. */
+function someOf(names: readonly string[]): string {
+  const [first] = names;
+  return names.length === 1 ? `${first}` : `${first} and ${names.length - 1} more`;
 }

@@ -1,17 +1,13 @@
-import { Rng } from '../common/rng.js';
-import { floatTypeOf, toFloatType } from '../tensors/float-type.js';
+/** A fresh adapter, to be trained. */
+import type { Rng } from '../common/rng.js';
 import * as tf from '../tensors/tf.js';
-import type { AdapterFile } from './adapter-files.js';
+import { allOrNothing } from './all-or-nothing.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError } from './errors.js';
-import {
-  defaultTargetModules,
-  type LoraAdapter,
-  type LoraOptions,
-  loraScaling,
-  type Projection,
-} from './lora.js';
-import { principalFactors } from './svd.js';
+import { defaultTargetModules, type LoraAdapter, type LoraOptions, loraScaling } from './lora.js';
+import { LoraWeight, variable } from './lora-weight.js';
+import { principalPart, withoutPart } from './pissa.js';
+import type { Weight } from './weight.js';
 
 /**
  * Checks the options of a fresh adapter against the shapes [out, in] of the projections by name: all that can
@@ -48,96 +44,56 @@ export function assertLoraFits(
 }
 
 /** Makes a fresh trainable adapter. @throws {AdapterError} when the options cannot be met. */
-export function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rng): void {
-  const { rank, alpha, useRslora, useDora, init } = options;
-  const projections = decoder.projections();
-  assertLoraFits(options, new Map(projections.map(({ name, weight }) => [name, weight.shape])));
+export async function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rng): Promise<void> {
+  const { rank, alpha, useRslora, init } = options;
+  const shapes = decoder.projectionShapes();
+  assertLoraFits(options, shapes);
   const names = options.targetModules ?? defaultTargetModules;
-  const targets = matchTargets(
-    projections.map(({ name }) => name),
-    names,
-  );
+  const targets = matchTargets([...shapes.keys()], names);
   const scaling = loraScaling(alpha, rank, useRslora);
-  for (const projection of projections) {
+  for (const projection of decoder.projections()) {
     if (!targets.has(projection.name)) continue;
     const stream = rng.fork();
-    const [out, input] = projection.weight.shape;
+    const { name, weight } = projection;
     if (init === 'pissa') {
-      const initial = principalPart(projection, rank, scaling, stream);
-      subtractInitial(projection, initial, scaling);
-      projection.adapter = {
-        a: tf.variable(initial.a),
-        b: tf.variable(initial.b),
-        scaling,
-        dropout: options.dropout,
-        initial,
-      };
+      const initial = await principalPart(weight, rank, scaling);
+      const { rest, adapter } = allOrNothing((own) => {
+        own(initial.a);
+        own(initial.b);
+        const start = { a: own(tf.variable(initial.a)), b: own(tf.variable(initial.b)) };
+        const adapter: LoraAdapter = { ...start, scaling, dropout: options.dropout, initial };
+        return { rest: withoutPart(weight, initial, scaling), adapter };
+      });
+      weight.dispose();
+      projection.weight = new LoraWeight(name, rest, adapter);
       continue;
     }
-    // nn.Linear's own initialisation (Kaiming with a = √5) is uniform within 1 / √in
-    const draw =
-      init === 'gaussian'
-        ? () => stream.normal(0, 1 / rank)
-        : () => (2 * stream.uniform() - 1) / Math.sqrt(input);
-    projection.adapter = {
-      a: variable(Float32Array.from({ length: rank * input }, draw), [rank, input], true),
-      b: variable(new Float32Array(out * rank), [out, rank], true),
-      scaling,
-      dropout: options.dropout,
-    };
-    // B is zero, so the magnitudes start as the norms of the base's own rows
-    if (useDora) {
-      const norms = tf.tidy(() => tf.sqrt(tf.sum(tf.square(toFloatType(projection.weight, 'float32')), 1)));
-      projection.adapter.magnitude = tf.variable(norms);
-      norms.dispose();
-    }
+    projection.weight = new LoraWeight(name, weight, plainStart(weight, options, stream));
   }
   decoder.lora = { ...options, targetModules: names };
 }
 
-/** Gives a decoder the adapter that was read from files, trainable or not. */
-export function installAdapter(decoder: Decoder, file: AdapterFile, trainable: boolean): void {
-  for (const projection of decoder.projections()) {
-    const module = file.modules.get(projection.name);
-    if (!module) continue;
-    const { scaling, initialRank } = module;
-    const [rank, input] = module.a.shape as [number, number];
-    const [out] = module.b.shape as [number];
-    if (initialRank && trainable) {
-      // a saved PiSSA adapter holds [A; A₀] and [B, −B₀]: take A₀ and B₀ out of the base again, train A and B
-      const [a, initialA] = tf.tidy(() => tf.split(tf.tensor2d(module.a.values, [rank, input]), 2, 0));
-      const [b, initialB] = tf.tidy(() => {
-        const [trained, negated] = tf.split(tf.tensor2d(module.b.values, [out, rank]), 2, 1);
-        return [trained!, tf.neg(negated!)];
-      });
-      const initial = { a: initialA as tf.Tensor2D, b: initialB as tf.Tensor2D };
-      subtractInitial(projection, initial, scaling);
-      projection.adapter = {
-        a: tf.variable(a!),
-        b: tf.variable(b!),
-        scaling,
-        dropout: file.options.dropout,
-        initial,
-      };
-      tf.dispose([a!, b!]);
-      continue;
-    }
-    let initial: LoraAdapter['initial'];
-    if (file.pissaBase) {
-      // as PEFT does: the principal part depends on the base alone, so it is found again
-      initial = principalPart(projection, rank, scaling, Rng.of(0, 'pissa', projection.name));
-      subtractInitial(projection, initial, scaling);
-    }
-    projection.adapter = {
-      a: variable(module.a.values, [rank, input], trainable),
-      b: variable(module.b.values, [out, rank], trainable),
-      scaling,
-      dropout: file.options.dropout,
-      ...(initial ? { initial } : {}),
-      ...(module.magnitude ? { magnitude: variable(module.magnitude.values, [out], trainable) } : {}),
+/** A random A and a B of zeros: the adapter changes nothing at first. */
+function plainStart(weight: Weight, options: LoraOptions, rng: Rng): LoraAdapter {
+  const { rank, alpha, useRslora, useDora, init, dropout } = options;
+  const [out, input] = weight.shape;
+  // nn.Linear's own initialisation (Kaiming with a = √5) is uniform within 1 / √in
+  const draw =
+    init === 'gaussian' ? () => rng.normal(0, 1 / rank) : () => (2 * rng.uniform() - 1) / Math.sqrt(input);
+  return allOrNothing((own) => {
+    const adapter: LoraAdapter = {
+      a: own(variable(Float32Array.from({ length: rank * input }, draw), [rank, input], true)),
+      b: own(variable(new Float32Array(out * rank), [out, rank], true)),
+      scaling: loraScaling(alpha, rank, useRslora),
+      dropout,
     };
-  }
-  decoder.lora = file.options;
+    if (!useDora) return adapter;
+    // B is zero, so the magnitudes start as the norms of the base's own rows
+    const norms = tf.tidy(() => tf.sqrt(tf.sum(tf.square(weight.dense()), 1)));
+    const magnitude = own(tf.variable(norms));
+    norms.dispose();
+    return { ...adapter, magnitude };
+  });
 }
 
 /** The projections that target names mean: the last part of a projection's name, or all of it. */
@@ -151,39 +107,4 @@ function matchTargets(projections: readonly string[], targets: readonly string[]
     }
   }
   return new Set(projections.filter((name) => targets.some((target) => matches(name, target))));
-}
-
-/** What PiSSA takes out of a base weight: a [rank, in] and b [out, rank] with s · b · a its best approximation. */
-function principalPart(
-  projection: Projection,
-  rank: number,
-  scaling: number,
-  rng: Rng,
-): { a: tf.Tensor2D; b: tf.Tensor2D } {
-  const [out, input] = projection.weight.shape;
-  const values = projection.weight.dataSync<'float32'>();
-  const { a, b } = principalFactors(values, out, input, rank, scaling, rng);
-  return { a: tf.tensor2d(a, [rank, input]), b: tf.tensor2d(b, [out, rank]) };
-}
-
-/** W ← W − s · B₀ · A₀, so that base and adapter together start as the base was. */
-function subtractInitial(
-  projection: Projection,
-  { a, b }: { a: tf.Tensor2D; b: tf.Tensor2D },
-  scaling: number,
-): void {
-  const { weight } = projection;
-  const rest = tf.tidy(() => {
-    const difference = tf.sub(toFloatType(weight, 'float32'), tf.mul(tf.matMul(b, a), scaling));
-    return toFloatType(difference as tf.Tensor2D, floatTypeOf(weight));
-  });
-  weight.dispose();
-  projection.weight = rest;
-}
-
-function variable(values: Float32Array, shape: number[], trainable: boolean): tf.Variable {
-  const tensor = tf.tensor(values, shape, 'float32');
-  const result = tf.variable(tensor, trainable);
-  tensor.dispose();
-  return result;
 }

@@ -8,40 +8,34 @@ import {
   kvCacheWrite,
   packedAttention,
   project,
-  rmsNorm,
   rotaryEmbedding,
   swiGlu,
-} from '../tensors/kernels/index.js';
+} from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
-import type { DecoderConfig } from './config.js';
+import type { DecoderConfig } from './decoder-config.js';
 import type { KvCache } from './kv-cache.js';
-import { type LoraOptions, type Pass, Projection } from './lora.js';
+import {
+  type DecoderLayer,
+  makeLayer,
+  makeNorm,
+  normsOf,
+  projectionsOf,
+  type WeightSource,
+} from './layer.js';
+import type { LoraOptions } from './lora.js';
 import type { PackedTokens } from './packed-tokens.js';
+import type { ModelPart, Norm, Projection } from './parts.js';
 import { RotaryTable } from './rotary-table.js';
 import type { VocabularyCut } from './vocabulary-cut.js';
-
-/** One block: attention and a gated feed-forward, each after a norm and added to its input. */
-export interface DecoderLayer {
-  inputNorm: tf.Tensor1D;
-  query: Projection;
-  key: Projection;
-  value: Projection;
-  output: Projection;
-  postAttentionNorm: tf.Tensor1D;
-  gate: Projection;
-  up: Projection;
-  down: Projection;
-}
+import { bytesOf, type NamedTensors, type Pass } from './weight.js';
+import { commonNames, vocabularyWeights } from './weight-names.js';
 
 /** How a layer's queries meet keys and values: q [n, H, D], k and v [n, Hkv, D] → [n, H, D]. */
 type Attend = (layer: number, q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => tf.Tensor3D;
 
-/** Hands out the weights by their Hugging Face names. */
-export type WeightSource = (name: string, shape: number[]) => tf.Tensor;
-
 /**
- * A decoder-only transformer as Qwen2 and Llama are: rotary positions, grouped key-value heads, RMSNorm before
- * each half of a block, SwiGLU. Tokens of several samples lie in one row [n], nothing is padded, and a layer
+ * A decoder-only transformer as Llama is: rotary positions, grouped key-value heads, RMSNorm before each half of a
+ * block, SwiGLU; what a family has beside that is a feature in its configuration. Tokens of several samples lie in one row [n], nothing is padded, and a layer
  * gives back everything but its output, so that a forward pass holds one layer at a time.
  */
 export class Decoder {
@@ -58,7 +52,7 @@ export class Decoder {
   storedType: FloatType = 'float32';
   readonly embedTokens: tf.Tensor2D;
   readonly layers: readonly DecoderLayer[];
-  readonly norm: tf.Tensor1D;
+  readonly norm: Norm;
   /** The tokens that embeddings and head have rows for, when it is not all of the configuration's. */
   readonly cut: VocabularyCut | undefined;
   /** [V, d]; the same tensor as `embedTokens` when they are tied. */
@@ -73,49 +67,43 @@ export class Decoder {
     this.config = config;
     this.cut = cut;
     this.floatType = floatType;
-    const { hiddenSize: d, intermediateSize: f, headDim } = config;
+    const names = config.names ?? commonNames;
+    const tables = vocabularyWeights(config);
+    const { hiddenSize: d } = config;
     const vocabSize = cut?.kept.length ?? config.vocabSize;
-    const queries = config.numAttentionHeads * headDim;
-    const keys = config.numKeyValueHeads * headDim;
-    const vector = (name: string) => weights(name, [d]) as tf.Tensor1D;
-    const projection = (name: string, out: number, input: number, bias: boolean) =>
-      new Projection(
-        name,
-        weights(`${name}.weight`, [out, input]) as tf.Tensor2D,
-        bias ? (weights(`${name}.bias`, [out]) as tf.Tensor1D) : undefined,
-      );
-    this.embedTokens = weights('model.embed_tokens.weight', [vocabSize, d]) as tf.Tensor2D;
-    this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) => {
-      const at = `model.layers.${i}`;
-      const inputBias = config.attentionInputBias;
-      return {
-        inputNorm: vector(`${at}.input_layernorm.weight`),
-        query: projection(`${at}.self_attn.q_proj`, queries, d, inputBias),
-        key: projection(`${at}.self_attn.k_proj`, keys, d, inputBias),
-        value: projection(`${at}.self_attn.v_proj`, keys, d, inputBias),
-        output: projection(`${at}.self_attn.o_proj`, d, queries, config.attentionOutputBias),
-        postAttentionNorm: vector(`${at}.post_attention_layernorm.weight`),
-        gate: projection(`${at}.mlp.gate_proj`, f, d, config.mlpBias),
-        up: projection(`${at}.mlp.up_proj`, f, d, config.mlpBias),
-        down: projection(`${at}.mlp.down_proj`, d, f, config.mlpBias),
-      };
-    });
-    this.norm = vector('model.norm.weight');
+    this.embedTokens = weights(tables.embeddings, [vocabSize, d]) as tf.Tensor2D;
+    this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) =>
+      makeLayer(config, weights, (part) => `${names.layers}.${i}.${names.block[part]}`),
+    );
+    this.norm = makeNorm(config, weights, names.norm, d);
     this.head = config.tieWordEmbeddings
       ? this.embedTokens
-      : (weights('lm_head.weight', [vocabSize, d]) as tf.Tensor2D);
+      : (weights(tables.head, [vocabSize, d]) as tf.Tensor2D);
     this.#rotary = new RotaryTable(config);
   }
 
-  /** Hidden states after the final norm of packed samples: [n, hiddenSize]. `rng` draws the dropout. */
-  forward(batch: PackedTokens, options: { training?: boolean; rng?: Rng } = {}): tf.Tensor2D {
+  /**
+   * Hidden states after the final norm of packed samples: [n, hiddenSize], or of the tokens at `rows` (int32 [r]) alone:
+   * [r, hiddenSize]. The last layer then leaves out what nothing else reads. `rng` draws the dropout.
+   */
+  forward(
+    batch: PackedTokens,
+    options: { training?: boolean; rng?: Rng; rows?: tf.Tensor1D } = {},
+  ): tf.Tensor2D {
     const { segments } = batch;
     const scale = this.config.headDim ** -0.5;
     const attend: Attend = (_, q, k, v) => packedAttention(q, k, v, segments, scale);
-    const pass = { training: options.training ?? false, rng: options.rng };
+    const { training = false, rng, rows } = options;
     return tf.tidy(() => {
       const positions = tf.tensor1d(batch.positions, 'int32');
-      return this.#run(batch.tokens, positions, largest(batch.positions) + 1, attend, pass);
+      return this.#run(
+        batch.tokens,
+        positions,
+        largest(batch.positions) + 1,
+        attend,
+        { training, rng },
+        rows,
+      );
     });
   }
 
@@ -152,7 +140,14 @@ export class Decoder {
     });
   }
 
-  #run(tokens: Int32Array, positions: tf.Tensor1D, length: number, attend: Attend, pass: Pass): tf.Tensor2D {
+  #run(
+    tokens: Int32Array,
+    positions: tf.Tensor1D,
+    length: number,
+    attend: Attend,
+    pass: Pass,
+    wanted?: tf.Tensor1D,
+  ): tf.Tensor2D {
     const rotary = this.#rotary.rows(positions, length);
     const [cos, sin] = [rotary.cos, rotary.sin].map((table) => toFloatType(table, this.floatType)) as [
       tf.Tensor2D,
@@ -166,7 +161,8 @@ export class Decoder {
       const run = (x: tf.Tensor2D, [c, s]: readonly tf.Tensor[], again: boolean): tf.Tensor2D => {
         const rotary = { cos: c as tf.Tensor2D, sin: s as tf.Tensor2D };
         const rng = again && state ? Rng.fromState(state) : pass.rng;
-        return this.#layer(layer, x, rotary, (q, k, v) => attend(i, q, k, v), { ...pass, rng });
+        const rows = i === this.layers.length - 1 ? wanted : undefined;
+        return this.#layer(layer, x, rotary, (q, k, v) => attend(i, q, k, v), { ...pass, rng }, rows);
       };
       const next = tf.tidy(() =>
         this.gradientCheckpointing && isRecording()
@@ -176,7 +172,7 @@ export class Decoder {
       hidden.dispose();
       hidden = next;
     });
-    return rmsNorm(hidden, this.norm, this.config.rmsNormEpsilon);
+    return this.norm.forward(hidden);
   }
 
   #layer(
@@ -185,18 +181,25 @@ export class Decoder {
     { cos, sin }: { cos: tf.Tensor2D; sin: tf.Tensor2D },
     attend: (q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => tf.Tensor3D,
     pass: Pass,
+    rows?: tf.Tensor1D,
   ): tf.Tensor2D {
-    const { headDim, rmsNormEpsilon } = this.config;
+    const { headDim } = this.config;
+    // after attention every token is on its own
+    const wanted = (states: tf.Tensor2D) => (rows ? embedding(states, rows) : states);
     const heads = (x: tf.Tensor2D) => tf.reshape(x, [x.shape[0], -1, headDim]) as tf.Tensor3D;
 
-    const x = rmsNorm(hidden, layer.inputNorm, rmsNormEpsilon);
-    const q = rotaryEmbedding(heads(layer.query.forward(x, pass)), cos, sin);
-    const k = rotaryEmbedding(heads(layer.key.forward(x, pass)), cos, sin);
+    const x = layer.inputNorm.forward(hidden);
+    const turned = (projection: Projection, norm: Norm | undefined) => {
+      const y = heads(projection.forward(x, pass));
+      return rotaryEmbedding(norm ? norm.forward(y) : y, cos, sin);
+    };
+    const q = turned(layer.query, layer.queryNorm);
+    const k = turned(layer.key, layer.keyNorm);
     const v = heads(layer.value.forward(x, pass));
-    const mixed = tf.reshape(attend(q, k, v), [hidden.shape[0], -1]) as tf.Tensor2D;
-    const attended: tf.Tensor2D = tf.add(hidden, layer.output.forward(mixed, pass));
+    const mixed = wanted(tf.reshape(attend(q, k, v), [hidden.shape[0], -1]) as tf.Tensor2D);
+    const attended: tf.Tensor2D = tf.add(wanted(hidden), layer.output.forward(mixed, pass));
 
-    const y = rmsNorm(attended, layer.postAttentionNorm, rmsNormEpsilon);
+    const y = layer.postAttentionNorm.forward(attended);
     const gated = swiGlu(layer.gate.forward(y, pass), layer.up.forward(y, pass));
     return tf.add(attended, layer.down.forward(gated, pass));
   }
@@ -208,7 +211,7 @@ export class Decoder {
 
   /**
    * Log-probability of one label per row, without keeping the logits: hidden [r, d], labels [r] → [r]. Where the
-   * vocabulary is cut, the probabilities of the kept tokens add up to 1.
+   * vocabulary is cut, probabilities are normalised over the kept tokens.
    */
   labelLogProbs(hidden: tf.Tensor2D, labels: Int32Array): tf.Tensor1D {
     const rows = this.cut?.rows(labels) ?? labels;
@@ -217,56 +220,63 @@ export class Decoder {
 
   /** Every projection, in the order of the model. */
   projections(): Projection[] {
-    return this.layers.flatMap((l) => [l.query, l.key, l.value, l.output, l.gate, l.up, l.down]);
+    return this.layers.flatMap(projectionsOf);
   }
 
-  /** All weights of the base by their Hugging Face names; a tied head is not listed a second time. */
+  /** The matrices [out, in] of the projections, by name. */
+  projectionShapes(): Map<string, readonly [out: number, input: number]> {
+    return new Map(this.projections().map(({ name, weight }) => [name, weight.shape]));
+  }
+
+  /** Norms and projections, in the order in which training and files list them. */
+  #parts(): ModelPart[] {
+    return [...this.layers.flatMap(normsOf), ...this.projections(), this.norm];
+  }
+
+  /** All weights of the base by their names in files; a tied head is not listed a second time. */
   weights(): Map<string, tf.Tensor> {
-    const all = new Map<string, tf.Tensor>([['model.embed_tokens.weight', this.embedTokens]]);
-    this.layers.forEach((layer, i) => {
-      all.set(`model.layers.${i}.input_layernorm.weight`, layer.inputNorm);
-      all.set(`model.layers.${i}.post_attention_layernorm.weight`, layer.postAttentionNorm);
-    });
-    for (const { name, weight, bias } of this.projections()) {
-      all.set(`${name}.weight`, weight);
-      if (bias) all.set(`${name}.bias`, bias);
-    }
-    all.set('model.norm.weight', this.norm);
-    if (this.head !== this.embedTokens) all.set('lm_head.weight', this.head);
+    const { embeddings, head } = vocabularyWeights(this.config);
+    const all = new Map<string, tf.Tensor>([[embeddings, this.embedTokens]]);
+    for (const part of this.#parts()) for (const [name, tensor] of part.baseTensors()) all.set(name, tensor);
+    if (this.head !== this.embedTokens) all.set(head, this.head);
     return all;
   }
 
   /** Variables that training changes: PEFT's names for an adapter, Hugging Face's for the base. */
   trainableVariables(): Map<string, tf.Variable> {
-    const variables = new Map<string, tf.Variable>();
-    const add = (name: string, tensor: tf.Tensor | undefined) => {
-      if (tensor instanceof tf.Variable && tensor.trainable) variables.set(name, tensor);
-    };
-    for (const [name, tensor] of this.weights()) add(name, tensor);
-    for (const { name, adapter } of this.projections()) {
-      add(`base_model.model.${name}.lora_A.weight`, adapter?.a);
-      add(`base_model.model.${name}.lora_B.weight`, adapter?.b);
-      add(`base_model.model.${name}.lora_magnitude_vector`, adapter?.magnitude);
-    }
-    return variables;
+    const adapters = this.projections().flatMap((projection) => projection.adapterTensors());
+    return trainable([...this.weights(), ...adapters]);
+  }
+
+  /** Bytes of all weights, and of the adapter where there is one. */
+  get bytes(): number {
+    const tables = new Set([this.embedTokens, this.head]);
+    const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
+    return sum([...tables].map(bytesOf)) + sum(this.#parts().map((part) => part.bytes));
   }
 
   /** Gives back all memory of the weights and the adapter. */
   dispose(): void {
-    for (const projection of this.projections()) projection.dropAdapter();
-    tf.dispose([...this.weights().values()]);
+    for (const part of this.#parts()) part.dispose();
+    tf.dispose([this.embedTokens, this.head]);
     this.#rotary.dispose();
   }
 }
 
+/** Those of tensors that training changes. */
+function trainable(tensors: NamedTensors): Map<string, tf.Variable> {
+  return new Map(
+    tensors.filter(([, tensor]) => tensor instanceof tf.Variable && tensor.trainable) as [
+      string,
+      tf.Variable,
+    ][],
+  );
+}
+
 /** What training changes in a layer. */
 function trainedIn(layer: DecoderLayer): tf.Variable[] {
-  const tensors = Object.values(layer).flatMap((part: tf.Tensor | Projection) =>
-    part instanceof Projection
-      ? [part.weight, part.bias, part.adapter?.a, part.adapter?.b, part.adapter?.magnitude]
-      : [part],
-  );
-  return tensors.filter((tensor) => tensor instanceof tf.Variable && tensor.trainable) as tf.Variable[];
+  const parts: ModelPart[] = [...normsOf(layer), ...projectionsOf(layer)];
+  return [...trainable(parts.flatMap((part) => [...part.baseTensors(), ...part.adapterTensors()])).values()];
 }
 
 function largest(values: Int32Array): number {

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:f
 import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { readJson, writeFileAtomic } from '../common/files.js';
+import { fileNameOf, pathBelow } from '../common/foreign-path.js';
 
 /** Settings of the hub, by the environment variables that huggingface_hub reads. */
 export interface HubSettings {
@@ -36,16 +37,21 @@ export class ModelCache {
 
   /** Where a blob is, or will be. */
   blob(hash: string): string {
-    return join(this.#folder, 'blobs', hash);
+    return join(this.#folder, 'blobs', fileNameOf(hash, `${this.#folder}: the hash of a file`));
+  }
+
+  /** Where the name of a branch or tag leads; it may have parts, such as `refs/pr/1`. */
+  #ref(revision: string): string {
+    return pathBelow(join(this.#folder, 'refs'), revision, 'the revision of a model');
   }
 
   snapshot(commit: string): string {
-    return join(this.#folder, 'snapshots', commit);
+    return join(this.#folder, 'snapshots', fileNameOf(commit, `${this.#folder}: the commit`));
   }
 
   /** The snapshot of a revision, when all files that it needs are there. */
   find(revision: string): string | undefined {
-    const ref = join(this.#folder, 'refs', revision);
+    const ref = this.#ref(revision);
     const commit = existsSync(ref) ? readFileSync(ref, 'utf8').trim() : revision;
     const folder = this.snapshot(commit);
     return isComplete(folder) ? folder : undefined;
@@ -53,7 +59,8 @@ export class ModelCache {
 
   /** Makes a file of a snapshot a link to its blob. */
   link(commit: string, file: string, hash: string): void {
-    const path = join(this.snapshot(commit), file);
+    // what stands there is a link itself, which leads to the blobs beside the snapshots
+    const path = pathBelow(this.snapshot(commit), file, `${this.#folder}: a file of the model`);
     mkdirSync(dirname(path), { recursive: true });
     rmSync(path, { force: true });
     symlinkSync(relative(dirname(path), this.blob(hash)), path);
@@ -61,13 +68,13 @@ export class ModelCache {
 
   /** Notes which commit a branch or tag is. */
   writeRef(revision: string, commit: string): void {
-    if (revision !== commit) writeFileAtomic(join(this.#folder, 'refs', revision), commit);
+    if (revision !== commit) writeFileAtomic(this.#ref(revision), commit);
   }
 }
 
 /** Whether a folder has a configuration and every file of weights: of a model, or of an adapter. */
 function isComplete(folder: string): boolean {
-  const has = (name: string) => existsSync(join(folder, name));
+  const has = (name: string) => existsSync(pathBelow(folder, name, `${folder}: a file of the model`));
   if (has('adapter_config.json') && has('adapter_model.safetensors')) return true;
   if (!has('config.json')) return false;
   if (has('model.safetensors')) return true;

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { messageOf } from '../common/errors.js';
+import { messageOf, UserError } from '../common/errors.js';
 import { compileSchema } from '../common/schema.js';
 import { type DownloadProgress, download, StatusError } from './download.js';
 import { HubError, ModelFileError } from './errors.js';
@@ -9,7 +9,7 @@ import { type HubSettings, hubSettings, ModelCache } from './hub-cache.js';
 export interface ResolveOptions {
   /** A branch, a tag or a commit. */
   revision?: string;
-  /** Told about every piece that arrives. */
+  /** Called for every piece that arrives. */
   onProgress?: (progress: DownloadProgress) => void;
   /** Where to look; by default what the HF_ environment variables say. */
   settings?: HubSettings;
@@ -84,7 +84,7 @@ export async function resolveModel(pathOrId: string, options: ResolveOptions = {
   try {
     return await fetchSnapshot(pathOrId, revision, cache, settings, options.onProgress);
   } catch (error) {
-    if (error instanceof HubError) throw error;
+    if (error instanceof UserError) throw error;
     if (error instanceof StatusError && [401, 403, 404].includes(error.status)) {
       // the hub answers 401 for names that do not exist as well
       const hint = settings.token

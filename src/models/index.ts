@@ -1,4 +1,14 @@
 export { addAdapter } from './adapter.js';
+export { readAdapter } from './adapter-files.js';
+export type { AdapterState } from './adapter-state.js';
+export {
+  type AttachOptions,
+  adapterState,
+  attachAdapter,
+  bytesToAttach,
+  detachAdapter,
+  type MergeMode,
+} from './attach.js';
 export { type DecoderConfig, parseConfig, readConfig } from './config.js';
 export { Decoder } from './decoder.js';
 export { type DownloadProgress, downloadNotes } from './download.js';
@@ -10,5 +20,5 @@ export { type LoadOptions, loadDecoder } from './load.js';
 export { defaultTargetModules, type LoraInit, type LoraOptions } from './lora.js';
 export { type PackedTokens, packSequences } from './packed-tokens.js';
 export { type HostTensor, readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.js';
-export { assertNewFolder, saveAdapter, saveModel } from './save.js';
+export { assertNewFolder, saveAdapter, saveAdapterWhole, saveModel, writeAdapter } from './save.js';
 export { VocabularyCut } from './vocabulary-cut.js';

@@ -1,32 +1,23 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../common/files.js';
+import { OptionError } from '../common/option-names.js';
 import { Rng } from '../common/rng.js';
+import { initModelOptions } from '../options/other.js';
+import type { OptionsOf } from '../options/table.js';
 import { parseConfig } from './config.js';
+import { familyOf, knownFamilies } from './families/index.js';
 import { type TensorToWrite, writeSafetensors } from './safetensors.js';
-import { assertNewFolder, writeFolder } from './save.js';
+import { assertNewFolder, startFolder } from './save.js';
 import { weightShapes } from './weights.js';
 
 /** The shape of a new model. */
-export interface InitModelOptions {
-  outputDir: string;
-  architecture?: 'qwen2' | 'llama';
-  hiddenSize?: number;
-  numLayers?: number;
-  numHeads?: number;
-  numKeyValueHeads?: number;
-  /** By default the multiple of 64 at or above 8/3 · hiddenSize, as much as a plain block of 4 · hiddenSize. */
-  intermediateSize?: number;
-  vocabSize?: number;
-  maxPositionEmbeddings?: number;
-  ropeTheta?: number;
-  tieWordEmbeddings?: boolean;
-  seed?: number;
+export type InitModelOptions = OptionsOf<typeof initModelOptions.table> & {
   /**
    * Writes the tokenizer's files into the folder and returns how many tokens it has; without it the folder has
    * no tokenizer.
    */
   writeTokenizer?: (folder: string, options: { vocabSize: number }) => number;
-}
+};
 
 /**
  * Writes a Hugging Face folder with random weights, for small models: embeddings normal with standard deviation
@@ -38,47 +29,44 @@ export interface InitModelOptions {
  * @throws {ModelFileError} when the shape is impossible or the folder is not empty
  */
 export function initModel(options: InitModelOptions): number {
-  const {
-    outputDir,
-    architecture = 'qwen2',
-    hiddenSize = 128,
-    numLayers = 4,
-    numHeads = Math.max(1, Math.round(hiddenSize / 32)),
-    numKeyValueHeads = numHeads % 2 === 0 ? numHeads / 2 : numHeads,
-    intermediateSize = Math.ceil((hiddenSize * 8) / 3 / 64) * 64,
-    maxPositionEmbeddings = 8192,
-    ropeTheta = 10000,
-    tieWordEmbeddings = true,
-    seed = 0,
-    writeTokenizer,
-  } = options;
-  const requested = options.vocabSize ?? 512;
+  const { writeTokenizer, ...given } = options;
+  const o = initModelOptions.check(given);
+  const family = familyOf(o.architecture);
+  if (!family) {
+    throw new OptionError('architecture', { expected: `one of ${knownFamilies()}`, found: o.architecture });
+  }
+  const { outputDir, hiddenSize, numLayers, seed } = o;
+  const numHeads = o.numHeads ?? Math.max(1, Math.round(hiddenSize / 32));
+  // as many weights as a plain block of 4 · hiddenSize has
+  const intermediateSize = o.intermediateSize ?? Math.ceil((hiddenSize * 8) / 3 / 64) * 64;
   const configOf = (vocabSize: number): Record<string, unknown> => ({
-    architectures: [architecture === 'llama' ? 'LlamaForCausalLM' : 'Qwen2ForCausalLM'],
-    model_type: architecture,
+    architectures: [family.architecture],
+    model_type: family.modelType,
     vocab_size: vocabSize,
     hidden_size: hiddenSize,
     intermediate_size: intermediateSize,
     num_hidden_layers: numLayers,
     num_attention_heads: numHeads,
-    num_key_value_heads: numKeyValueHeads,
-    ...(architecture === 'llama' ? { head_dim: hiddenSize / numHeads } : {}),
+    num_key_value_heads: o.numKeyValueHeads ?? (numHeads % 2 === 0 ? numHeads / 2 : numHeads),
+    ...family.newSettings?.({ hiddenSize, numHeads }),
     hidden_act: 'silu',
-    max_position_embeddings: maxPositionEmbeddings,
+    max_position_embeddings: o.maxPositionEmbeddings,
     rms_norm_eps: 1e-6,
-    rope_theta: ropeTheta,
-    tie_word_embeddings: tieWordEmbeddings,
+    rope_theta: o.ropeTheta,
+    tie_word_embeddings: o.tieWordEmbeddings,
     initializer_range: 0.02,
     torch_dtype: 'float32',
     use_cache: true,
   });
-  parseConfig(configOf(requested), 'init-model');
+  parseConfig(configOf(o.vocabSize), 'init-model');
   assertNewFolder(outputDir);
   let count = 0;
-  writeFolder(outputDir, (folder) => {
-    const tokens = writeTokenizer?.(folder, { vocabSize: requested }) ?? requested;
+  const made = startFolder(outputDir);
+  try {
+    const { target: folder } = made;
+    const tokens = writeTokenizer?.(folder, { vocabSize: o.vocabSize }) ?? o.vocabSize;
     // a round table size is faster; ids above the tokenizer's are never used
-    const config = configOf(writeTokenizer ? Math.ceil(tokens / 8) * 8 : requested);
+    const config = configOf(writeTokenizer ? Math.ceil(tokens / 8) * 8 : o.vocabSize);
     const shapes = weightShapes(parseConfig(config, 'init-model'));
     const tensors = Array.from(shapes, ([name, shape]): [string, TensorToWrite] => {
       count += shape.reduce((product, n) => product * n, 1);
@@ -86,7 +74,10 @@ export function initModel(options: InitModelOptions): number {
     });
     writeSafetensors(join(folder, 'model.safetensors'), tensors);
     writeFileAtomic(join(folder, 'config.json'), JSON.stringify(config, null, 2) + '\n');
-  });
+    made.keep();
+  } finally {
+    made.close();
+  }
   return count;
 }
 

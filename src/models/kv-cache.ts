@@ -1,7 +1,7 @@
 import { type FloatType, toFloatType } from '../tensors/float-type.js';
-import { kvCacheWrite } from '../tensors/kernels/index.js';
+import { kvCacheCopy, kvCacheWrite } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
-import type { DecoderConfig } from './config.js';
+import type { DecoderConfig } from './decoder-config.js';
 
 /**
  * Keys and values of every layer for a fixed number of slots (sequences): [slots, Hkv, maxLength, headDim]
@@ -46,15 +46,25 @@ export class KvCache {
     }
   }
 
-  /** Copies positions 0..length − 1 of one slot to another, as samples of the same prompt share its prefix. */
-  copySlot(from: number, to: number, length: number): void {
-    if (from === to || length === 0) return;
+  /**
+   * Copies positions `start`..`length` − 1 of one slot to another, as branches of an answer and samples of a prompt
+   * share its beginning; `start` is above 0 where the other slot has the first of them already. A slot is cropped by
+   * feeding at an earlier position: what lies behind the position of a token is not seen by it.
+   */
+  copySlot(from: number, to: number, length: number, start = 0): void {
+    for (const cache of [...this.keys, ...this.values]) kvCacheCopy(cache, { from, to, start, end: length });
+  }
+
+  /** Fills positions 0..length − 1 of a slot with zeros. */
+  clearSlot(slot: number, length: number): void {
+    if (length === 0) return;
     tf.tidy(() => {
-      const slots = tf.fill([length], to, 'int32') as tf.Tensor1D;
+      const slots = tf.fill([length], slot, 'int32') as tf.Tensor1D;
       const positions = tf.range(0, length, 1, 'int32');
       for (const cache of [...this.keys, ...this.values]) {
-        const rows = tf.squeeze(tf.slice(cache, [from, 0, 0, 0], [1, -1, length, -1]), [0]);
-        kvCacheWrite(cache, tf.transpose(rows, [1, 0, 2]) as tf.Tensor3D, slots, positions);
+        const [, heads, , headDim] = cache.shape as [number, number, number, number];
+        const zeros = toFloatType(tf.zeros([length, heads, headDim]), this.#floatType) as tf.Tensor3D;
+        kvCacheWrite(cache, zeros, slots, positions);
       }
     });
   }

@@ -2,13 +2,16 @@ import { UserError } from '../common/errors.js';
 import type { Rng } from '../common/rng.js';
 import { assertFloatType, type FloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
-import { addAdapter, assertLoraFits, installAdapter } from './adapter.js';
+import { addAdapter, assertLoraFits } from './adapter.js';
 import { readAdapter } from './adapter-files.js';
+import { attachAdapter } from './attach.js';
 import { readConfig } from './config.js';
 import { Decoder } from './decoder.js';
 import type { LoraOptions } from './lora.js';
+import type { Projection } from './parts.js';
 import { VocabularyCut } from './vocabulary-cut.js';
-import { assertModelFolder, ModelWeights, projectionShapes, weightShapes } from './weights.js';
+import { DenseWeight } from './weight.js';
+import { assertModelFolder, ModelWeights, modelShapes } from './weights.js';
 
 /** What to load besides the base, and what training may change. */
 export interface LoadOptions {
@@ -46,12 +49,12 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   }
   assertFloatType(floatType);
   assertModelFolder(folder);
-  const config = readConfig(folder);
-  const shapes = weightShapes(config);
-  const adapter = adapterPath ? readAdapter(adapterPath, shapes) : undefined;
-  if (lora) assertLoraFits(lora, projectionShapes(shapes));
-  const files = new ModelWeights(folder, shapes);
-  const cut = options.vocabulary && new VocabularyCut(options.vocabulary, config.vocabSize);
+  const given = readConfig(folder);
+  const { projections } = modelShapes(given);
+  const adapter = adapterPath ? readAdapter(adapterPath, projections) : undefined;
+  if (lora) assertLoraFits(lora, projections);
+  const files = new ModelWeights(folder, given);
+  const cut = options.vocabulary && new VocabularyCut(options.vocabulary, given.vocabSize);
   const made: tf.Tensor[] = [];
   const source = (name: string): tf.Tensor => {
     const tensor = files.tensor(name, { cut, ...(trainable === 'all' ? {} : { floatType }) });
@@ -62,12 +65,18 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   };
   let decoder: Decoder | undefined;
   try {
-    decoder = new Decoder(config, source, { cut, floatType });
+    const tieWordEmbeddings = given.tieWordEmbeddings && !files.hasOwnHead;
+    decoder = new Decoder({ ...given, tieWordEmbeddings }, source, { cut, floatType });
     decoder.storedType = files.storedType;
     decoder.source = folder;
-    if (adapter) installAdapter(decoder, adapter, trainable === 'adapter');
-    if (lora) addAdapter(decoder, lora, rng!);
-    if (merge) for (const projection of decoder.projections()) projection.merge();
+    if (adapter) {
+      await attachAdapter(decoder, adapter, {
+        merge: merge ? 'replace' : 'never',
+        trainable: trainable === 'adapter',
+      });
+      if (trainable === 'all') trainWeightsOf(decoder.projections());
+    }
+    if (lora) await addAdapter(decoder, lora, rng!);
     return decoder;
   } catch (error) {
     // another adapter, or none, may be tried, and needs the memory
@@ -76,5 +85,17 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
     throw error;
   } finally {
     files.close();
+  }
+}
+
+/** Makes variables of weights that a merge has made anew. */
+function trainWeightsOf(projections: readonly Projection[]): void {
+  for (const projection of projections) {
+    const { weight } = projection;
+    if (!weight.changed) continue;
+    const dense = weight.dense();
+    projection.weight = new DenseWeight(tf.variable(dense, true), { changed: true });
+    dense.dispose();
+    weight.dispose();
   }
 }

@@ -23,6 +23,11 @@ export function elementBytes(dtype: string, where = 'safetensors'): number {
   return size;
 }
 
+/** Whether a safetensors dtype is one of floating-point numbers. */
+export function isFloatingPoint(dtype: string): boolean {
+  return /^B?F\d/.test(dtype);
+}
+
 /** Little-endian bytes to float32 (floating-point dtypes) or int32 (integers). `bytes` starts its own buffer. */
 export function decodeValues(bytes: Uint8Array, dtype: string): Float32Array | Int32Array {
   const { buffer } = bytes;

@@ -1,5 +1,5 @@
 import * as tf from '../tensors/tf.js';
-import type { DecoderConfig } from './config.js';
+import type { DecoderConfig } from './decoder-config.js';
 
 /** The angle per position of each pair of dimensions, and the factor on cos and sin: [headDim / 2]. */
 export function rotaryFrequencies(config: DecoderConfig): { frequencies: Float64Array; factor: number } {

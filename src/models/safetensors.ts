@@ -1,16 +1,11 @@
 import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { messageOf } from '../common/errors.js';
-import { temporaryName } from '../common/files.js';
+import { systemReason, temporaryName } from '../common/files.js';
 import { SafetensorsError } from './errors.js';
 import { decodeValues, elementBytes, encodeValues } from './number-formats.js';
+import { parseHeader, type TensorEntry } from './safetensors-header.js';
 
-/** https://github.com/huggingface/safetensors#format: 8 bytes of header length, a JSON header, the data. */
-export interface TensorEntry {
-  dtype: string;
-  shape: number[];
-  /** Where its bytes are, counted from the end of the header. */
-  data_offsets: [number, number];
-}
+export type { TensorEntry };
 
 /** A tensor on the host. Values are float32 for every floating-point format, int32 for the integers. */
 export interface HostTensor {
@@ -34,7 +29,8 @@ export class SafetensorsFile {
     try {
       this.#descriptor = openSync(path, 'r');
     } catch (error) {
-      const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : messageOf(error);
+      const { code } = error as NodeJS.ErrnoException;
+      const reason = code === 'ENOENT' ? 'no such file' : (systemReason(error) ?? messageOf(error));
       throw new SafetensorsError(`${path}: cannot read safetensors: ${reason}`);
     }
     try {
@@ -75,18 +71,18 @@ export function readSafetensors(path: string): Map<string, HostTensor> {
 }
 
 /** A tensor to write: its values are asked for when its turn comes, so that one is held at a time. */
-export interface TensorToWrite {
+export interface TensorToWrite<V = Float32Array | Int32Array> {
   shape: readonly number[];
   /** F32, F16, BF16 or I32. */
   dtype: string;
-  values: () => Float32Array | Int32Array;
+  values: () => V;
 }
 
 /** Writes a file under a temporary name and renames it. */
 export function writeSafetensors(
   path: string,
   tensors: Iterable<[string, HostTensor | TensorToWrite]>,
-  metadata: Record<string, string> = { format: 'pt' },
+  metadata?: Record<string, string>,
 ): void {
   const list = Array.from(tensors, ([name, tensor]): [string, TensorToWrite] => {
     if (typeof tensor.values === 'function') return [name, tensor as TensorToWrite];
@@ -94,9 +90,80 @@ export function writeSafetensors(
     const dtype = tensor.dtype ?? (values instanceof Int32Array ? 'I32' : 'F32');
     return [name, { shape: tensor.shape, dtype, values: () => values }];
   });
+  const file = new SafetensorsOutput(path, list, metadata);
+  try {
+    for (const [, { values, dtype }] of list) file.append(values(), dtype);
+    file.finish();
+  } finally {
+    file.close();
+  }
+}
+
+/** {@link writeSafetensors} of values that are still on a device: each is waited for when its turn comes. */
+export async function saveSafetensors(
+  path: string,
+  tensors: Iterable<[string, TensorToWrite<Promise<Float32Array>>]>,
+  metadata?: Record<string, string>,
+): Promise<void> {
+  const list = [...tensors];
+  const file = new SafetensorsOutput(path, list, metadata);
+  try {
+    for (const [, { values, dtype }] of list) file.append(await values(), dtype);
+    file.finish();
+  } finally {
+    file.close();
+  }
+}
+
+/** A file that is being written: under a temporary name until it is finished. */
+class SafetensorsOutput {
+  readonly #path: string;
+  readonly #temporary: string;
+  #descriptor: number | undefined;
+
+  constructor(
+    path: string,
+    tensors: readonly [string, Pick<TensorToWrite, 'shape' | 'dtype'>][],
+    metadata: Record<string, string> = { format: 'pt' },
+  ) {
+    this.#path = path;
+    this.#temporary = temporaryName(path);
+    const head = headerBytes(tensors, metadata);
+    this.#descriptor = openSync(this.#temporary, 'w');
+    try {
+      writeFully(this.#descriptor, head);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** The values of the next tensor. */
+  append(values: Float32Array | Int32Array, dtype: string): void {
+    writeFully(this.#descriptor!, encodeValues(values, dtype));
+  }
+
+  finish(): void {
+    closeSync(this.#descriptor!);
+    this.#descriptor = undefined;
+    renameSync(this.#temporary, this.#path);
+  }
+
+  /** Removes what was not finished. */
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+    rmSync(this.#temporary, { force: true });
+  }
+}
+
+function headerBytes(
+  tensors: readonly [string, Pick<TensorToWrite, 'shape' | 'dtype'>][],
+  metadata: Record<string, string>,
+): Buffer {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let offset = 0;
-  for (const [name, { shape, dtype }] of list) {
+  for (const [name, { shape, dtype }] of tensors) {
     const bytes = shape.reduce((product, size) => product * size, 1) * elementBytes(dtype);
     header[name] = { dtype, shape, data_offsets: [offset, offset + bytes] };
     offset += bytes;
@@ -107,25 +174,15 @@ export function writeSafetensors(
   const head = Buffer.alloc(8 + Buffer.byteLength(text));
   head.writeBigUInt64LE(BigInt(head.length - 8));
   head.write(text, 8);
-
-  const temporary = temporaryName(path);
-  try {
-    const descriptor = openSync(temporary, 'w');
-    try {
-      writeFully(descriptor, head);
-      for (const [, tensor] of list) writeFully(descriptor, encodeValues(tensor.values(), tensor.dtype));
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
+  return head;
 }
 
 function readHeader(path: string, descriptor: number) {
-  const size = fstatSync(descriptor).size;
+  const stat = fstatSync(descriptor);
+  if (stat.isDirectory()) {
+    throw new SafetensorsError(`${path}: cannot read safetensors: it is a folder, expected a file`);
+  }
+  const { size } = stat;
   const damaged = (what: string) => new SafetensorsError(`${path}: not a safetensors file: ${what}`);
   if (size < 8) throw damaged(`it has ${size} bytes, expected at least 8`);
   const lengthBytes = Buffer.alloc(8);
@@ -139,35 +196,7 @@ function readHeader(path: string, descriptor: number) {
   if (dataStart > size) throw truncated(path, `its header needs ${dataStart} bytes, the file has ${size}`);
   const text = Buffer.alloc(length);
   readFully(descriptor, text, 8);
-  let header: Record<string, TensorEntry | Record<string, string>>;
-  try {
-    header = JSON.parse(text.toString('utf8'));
-  } catch (error) {
-    throw damaged(`its header is not JSON: ${messageOf(error)}`);
-  }
-  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
-    throw damaged('its header is not a JSON object');
-  }
-  const tensors = new Map<string, TensorEntry>();
-  for (const [name, value] of Object.entries(header)) {
-    if (name === '__metadata__') continue;
-    const entry = value as TensorEntry;
-    const { dtype, shape, data_offsets: offsets } = entry ?? {};
-    if (typeof dtype !== 'string' || !Array.isArray(shape) || !Array.isArray(offsets)) {
-      throw damaged(`tensor ${name} lacks its dtype, shape or data_offsets`);
-    }
-    const [start, end] = offsets;
-    const bytes = shape.reduce((product, n) => product * n, elementBytes(dtype, `${path}: tensor ${name}`));
-    if (!(start >= 0) || end - start !== bytes) {
-      throw damaged(`tensor ${name} has shape [${shape}] of ${dtype} in ${end - start} bytes`);
-    }
-    if (dataStart + end > size) {
-      throw truncated(path, `tensor ${name} ends at byte ${dataStart + end}, the file has ${size}`);
-    }
-    tensors.set(name, entry);
-  }
-  const metadata = (header.__metadata__ ?? {}) as Record<string, string>;
-  return { tensors, metadata, dataStart };
+  return { ...parseHeader(path, text.toString('utf8'), size - dataStart), dataStart };
 }
 
 function truncated(path: string, what: string): SafetensorsError {

@@ -1,8 +1,5 @@
 import { VocabularyCutError } from './errors.js';
 
-/** The weights that have a row for each token. */
-export const vocabularyWeights: readonly string[] = ['model.embed_tokens.weight', 'lm_head.weight'];
-
 /**
  * A part of a vocabulary: embeddings and head have a row for each token in it and for no other. Token ids keep
  * their meaning outside of the decoder; inside, a kept token is known by its row.
@@ -34,8 +31,8 @@ export class VocabularyCut {
       const row = this.#rows[id] ?? -1;
       if (row >= 0) return row;
       throw new VocabularyCutError(
-        `--prune_vocab: token ${id} is not among the ${this.kept.length} that prompts and answers of this grid ` +
-          'encoder can have; leave out --prune_vocab',
+        `\`pruneVocab\`: token ${id} is not among the ${this.kept.length} that prompts and answers of this grid ` +
+          'encoder can have; leave out `pruneVocab`',
       );
     });
   }

@@ -1,35 +1,41 @@
 import { existsSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { readJson } from '../common/files.js';
+import { pathBelow } from '../common/foreign-path.js';
 import { compileSchema } from '../common/schema.js';
 import { type FloatType, toFloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
-import type { DecoderConfig } from './config.js';
 import { Decoder } from './decoder.js';
+import type { DecoderConfig } from './decoder-config.js';
 import { ModelFileError } from './errors.js';
+import { familyOf } from './families/index.js';
+import { isFloatingPoint } from './number-formats.js';
 import { SafetensorsFile } from './safetensors.js';
-import { type VocabularyCut, vocabularyWeights } from './vocabulary-cut.js';
+import type { VocabularyCut } from './vocabulary-cut.js';
+import { vocabularyWeights } from './weight-names.js';
 
-/** The Hugging Face names and shapes of all weights that a decoder of this configuration asks for. */
-export function weightShapes(config: DecoderConfig): Map<string, number[]> {
-  const shapes = new Map<string, number[]>();
-  // a dry construction: the decoder only stores what it is handed
-  new Decoder(config, (name, shape) => {
-    shapes.set(name, shape);
-    return undefined as unknown as tf.Tensor;
-  });
-  return shapes;
+/** What a decoder of a configuration is made of, by the names of its files. */
+export interface ModelShapes {
+  /** Every weight. */
+  weights: Map<string, readonly number[]>;
+  /** The matrices [out, in] that adapters may lie on, by the projection's name. */
+  projections: Map<string, readonly [out: number, input: number]>;
 }
 
-/** The shapes [out, in] of the projections among all weights, by the projection's name. */
-export function projectionShapes(
-  shapes: ReadonlyMap<string, readonly number[]>,
-): Map<string, readonly number[]> {
-  return new Map(
-    [...shapes].flatMap(([name, shape]) =>
-      name.endsWith('_proj.weight') ? [[name.replace(/\.weight$/, ''), shape]] : [],
-    ),
-  );
+/** The names and shapes of all that a decoder of this configuration asks for. */
+export function modelShapes(config: DecoderConfig): ModelShapes {
+  const weights = new Map<string, readonly number[]>();
+  // a dry construction: the decoder only stores what it is handed
+  const dry = new Decoder(config, (name, shape) => {
+    weights.set(name, shape);
+    return { shape } as tf.Tensor;
+  });
+  return { weights, projections: dry.projectionShapes() };
+}
+
+/** The names and shapes of all weights that a decoder of this configuration asks for. */
+export function weightShapes(config: DecoderConfig): Map<string, readonly number[]> {
+  return modelShapes(config).weights;
 }
 
 const validateIndex = compileSchema<{ weight_map: Record<string, string> }>(
@@ -46,22 +52,28 @@ export class ModelWeights {
   readonly #files = new Map<string, SafetensorsFile>();
   readonly #place = new Map<string, SafetensorsFile>();
   readonly #folder: string;
+  readonly #tables: { embeddings: string; head: string };
 
   /**
-   * Opens every file and checks that each expected tensor is there with its shape.
+   * Opens every file and checks that each tensor that the model needs is there with its shape, and that there is no
+   * other.
    * @throws {UserError} naming the file and the tensor
    */
-  constructor(folder: string, expected: ReadonlyMap<string, readonly number[]>) {
+  constructor(folder: string, config: DecoderConfig) {
     this.#folder = folder;
+    this.#tables = vocabularyWeights(config);
     try {
-      this.#open(expected);
+      this.#open();
+      const expected = weightShapes(config);
+      this.#check(expected);
+      this.#refuseOthers(expected, config.modelType);
     } catch (error) {
       this.close();
       throw error;
     }
   }
 
-  #open(expected: ReadonlyMap<string, readonly number[]>): void {
+  #open(): void {
     const single = join(this.#folder, 'model.safetensors');
     const index = join(this.#folder, 'model.safetensors.index.json');
     if (existsSync(single)) {
@@ -70,7 +82,7 @@ export class ModelWeights {
     } else if (existsSync(index)) {
       const map = validateIndex(readJson(index), index).weight_map;
       for (const [name, shard] of Object.entries(map)) {
-        this.#place.set(name, this.#file(join(dirname(index), shard)));
+        this.#place.set(name, this.#file(pathBelow(this.#folder, shard, `${index}: weight_map`)));
       }
     } else {
       throw new ModelFileError(
@@ -78,21 +90,47 @@ export class ModelWeights {
           'Expected a Hugging Face model with safetensors weights',
       );
     }
+  }
+
+  /** Checks that tensors are there with these shapes. */
+  #check(expected: ReadonlyMap<string, readonly number[]>): void {
     for (const [name, shape] of expected) {
       const file = this.#place.get(name);
       if (!file) {
-        const hint = name === 'lm_head.weight' ? ' (or "tie_word_embeddings": true in config.json)' : '';
+        const hint = name === this.#tables.head ? ' (or "tie_word_embeddings": true in config.json)' : '';
         throw new ModelFileError(`${this.#folder}: tensor ${name} is missing from its safetensors${hint}`);
       }
       const entry = file.tensors.get(name);
       if (!entry) {
         throw new ModelFileError(`${file.path}: tensor ${name} is missing, though the index names this file`);
       }
+      if (!isFloatingPoint(entry.dtype)) {
+        throw new ModelFileError(
+          `${file.path}: tensor ${name} has integers (${entry.dtype}), expected floating-point weights; ` +
+            'use the unquantized model',
+        );
+      }
       if (entry.shape.join() !== shape.join()) {
         throw new ModelFileError(
           `${file.path}: tensor ${name} has shape [${entry.shape}], config.json expects [${shape}]`,
         );
       }
+    }
+  }
+
+  /** Checks that nothing in the files is ignored but what the family knows to be harmless. */
+  #refuseOthers(expected: ReadonlyMap<string, unknown>, modelType: string): void {
+    const harmless = familyOf(modelType)?.harmlessWeights;
+    // a head beside tied embeddings is looked at later
+    const isUsed = (name: string) => expected.has(name) || name === this.#tables.head || harmless?.test(name);
+    for (const file of this.#files.values()) {
+      const others = [...file.tensors.keys()].filter((name) => !isUsed(name));
+      if (others.length === 0) continue;
+      const more = others.length === 1 ? '' : ` and ${others.length - 1} more`;
+      throw new ModelFileError(
+        `${file.path}: tensor ${others[0]}${more} has no place in a ${modelType} model as config.json describes it, ` +
+          'and would be ignored; compare model_type and the settings of biases with where the model comes from',
+      );
     }
   }
 
@@ -112,7 +150,7 @@ export class ModelWeights {
     const { shape, values } = this.values(name);
     const width = shape[1]!;
     const upload = () =>
-      cut && vocabularyWeights.includes(name)
+      cut && Object.values(this.#tables).includes(name)
         ? tf.tensor2d(cut.cut(values, width), [cut.kept.length, width])
         : tf.tensor(values, shape, 'float32');
     return tf.tidy(() => toFloatType(upload(), floatType));
@@ -124,9 +162,24 @@ export class ModelWeights {
     return { shape, values: values as Float32Array };
   }
 
+  /**
+   * Whether the files have a head that is not the embedding table. Then transformers uses it, whatever config.json
+   * says about tying.
+   */
+  get hasOwnHead(): boolean {
+    const { embeddings: embedding, head } = this.#tables;
+    const file = this.#place.get(head);
+    const entry = file?.tensors.get(head);
+    const expected = this.#place.get(embedding)?.tensors.get(embedding);
+    if (!file || !entry || !expected) return false;
+    this.#check(new Map([[head, expected.shape]]));
+    const [ours, theirs] = [this.values(embedding).values, this.values(head).values];
+    return ours.some((value, i) => !Object.is(value, theirs[i]));
+  }
+
   /** The type that most of the model is stored in: that of its embeddings. */
   get storedType(): FloatType {
-    const name = 'model.embed_tokens.weight';
+    const name = this.#tables.embeddings;
     const dtype = this.#place.get(name)?.tensors.get(name)?.dtype;
     return dtype === 'BF16' ? 'bfloat16' : dtype === 'F16' ? 'float16' : 'float32';
   }

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { messageOf } from '../common/errors.js';
+import { readText } from '../common/files.js';
 import { TokenizerError } from './errors.js';
 import type { ChatMessage } from './prompt-kinds.js';
 
@@ -23,7 +24,7 @@ export function tokenField(field: unknown): string | undefined {
 /** The template's source: a file of its own goes before the configuration's field, as in transformers. */
 function templateSource(folder: string, config: Record<string, unknown>): string | undefined {
   const file = join(folder, 'chat_template.jinja');
-  if (existsSync(file)) return readFileSync(file, 'utf8');
+  if (existsSync(file)) return readText(file, 'a chat template');
   const field = config.chat_template;
   if (typeof field === 'string') return field;
   if (!Array.isArray(field)) return undefined;

@@ -39,3 +39,8 @@ export class TokenizerError extends UserError {
 export class PromptVocabularyError extends UserError {
   override name = 'PromptVocabularyError';
 }
+
+/** Where the answers within a prompt are cannot be told from its tokens. */
+export class AnswerSpanError extends UserError {
+  override name = 'AnswerSpanError';
+}

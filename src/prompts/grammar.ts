@@ -47,28 +47,28 @@ export interface Place {
 }
 
 /** A place and how far the strings of its choices agree with what was written since. */
-class State {
+class GrammarState {
   /** Successors that were asked for: most of an automaton is never visited. */
-  readonly #successors = new Map<string, State>();
+  readonly #successors = new Map<string, GrammarState>();
 
   constructor(
     readonly place: Place,
     readonly choices: Choices,
-    readonly stateOf: (place: Place) => State,
+    readonly stateOf: (place: Place) => GrammarState,
   ) {}
 
   get final(): boolean {
     return this.place.final && this.choices === this.place.choices;
   }
 
-  step(char: string): State | null {
+  step(char: string): GrammarState | null {
     const known = this.#successors.get(char);
     if (known) return known;
     const choices = this.choices.children.get(char);
     if (!choices) return null;
     const state =
       choices.label === undefined
-        ? new State(this.place, choices, this.stateOf)
+        ? new GrammarState(this.place, choices, this.stateOf)
         : this.stateOf(this.place.after(choices.label));
     this.#successors.set(char, state);
     return state;
@@ -77,19 +77,19 @@ class State {
 
 /** The grammar of all texts that a walk from `start` can write. */
 export function grammarOf(start: Place): TextGrammar {
-  const states = new WeakMap<Place, State>();
-  const stateOf = (place: Place): State => {
+  const states = new WeakMap<Place, GrammarState>();
+  const stateOf = (place: Place): GrammarState => {
     let state = states.get(place);
     if (!state) {
-      state = new State(place, place.choices, stateOf);
+      state = new GrammarState(place, place.choices, stateOf);
       states.set(place, state);
     }
     return state;
   };
   return {
     initial: stateOf(start),
-    step: (state, char) => (state as State).step(char),
-    accepts: (state) => (state as State).final,
-    next: (state) => [...(state as State).choices.children.keys()],
+    step: (state, char) => (state as GrammarState).step(char),
+    accepts: (state) => (state as GrammarState).final,
+    next: (state) => [...(state as GrammarState).choices.children.keys()],
   };
 }

@@ -14,18 +14,20 @@ export interface GridEncoder {
   decode(text: string): Grid;
   /** Accepts exactly the texts that {@link decode} reads. */
   readonly grammar: TextGrammar;
+  /** What stands for each of the ten colours, and between the cells of a row. */
+  readonly cells: Pick<GridLayout, 'symbols' | 'separator'>;
   /** Adds to a network, between two nodes, at least the texts that {@link encode} can write. */
   trace(network: TextNetwork, from: number, to: number): void;
 }
 
 /** An argument in an expression: a string, an integer, or an encoder within. */
-type Argument = string | number | GridLayout;
+type EncoderArgument = string | number | GridLayout;
 
 interface EncoderDefinition {
   /** How it is called, for error messages. */
   readonly usage: string;
   /** The layout for these arguments, or undefined when they are not what the encoder takes. */
-  layout(args: readonly Argument[]): GridLayout | undefined;
+  layout(args: readonly EncoderArgument[]): GridLayout | undefined;
 }
 
 const digits: GridLayout = {
@@ -35,10 +37,11 @@ const digits: GridLayout = {
   fences: [],
 };
 
-/** Signs without a number or an order. Each is one token of Qwen's vocabulary, and no two of them merge. */
+/** Symbols without a number or an order. Each is one token of Qwen's vocabulary, and no two of them merge. */
 const replacements = Array.from('ñò÷ûąćďęĚĞ');
 
-const isLayout = (argument: Argument | undefined): argument is GridLayout => typeof argument === 'object';
+const isLayout = (argument: EncoderArgument | undefined): argument is GridLayout =>
+  typeof argument === 'object';
 
 /** An encoder that changes the layout of the one within. */
 function wrapper(name: string, change: (inner: GridLayout) => GridLayout): EncoderDefinition {
@@ -97,7 +100,7 @@ const definitions: Record<string, EncoderDefinition> = {
 export const gridEncoderNames: readonly string[] = Object.keys(definitions);
 
 interface Parsed {
-  readonly argument: Argument;
+  readonly argument: EncoderArgument;
   readonly expression: string;
 }
 
@@ -174,6 +177,7 @@ export function parseGridEncoder(expression: string): GridEncoder {
   let grammar: TextGrammar | undefined;
   return {
     expression: canonical,
+    cells: layout,
     encode: (grid) => layOut(layout, grid),
     decode: (text) => readLayout(layout, text),
     get grammar() {

@@ -1,3 +1,4 @@
+export type { TokenSpan } from './answer-spans.js';
 export { type EncoderCost, encoderCosts } from './encoder-costs.js';
 export * from './errors.js';
 export type { TextGrammar } from './grammar.js';
@@ -6,15 +7,19 @@ export {
   type InferencePrompt,
   PromptBuilder,
   type PromptPart,
+  samplesShown,
   type TrainingPrompt,
+  type WantedAnswers,
 } from './prompt-builder.js';
 export {
   type ChatMessage,
   definePromptKind,
   getPromptKind,
+  type PromptGrids,
   type PromptKind,
   type PromptTask,
   promptKinds,
+  type TemplateKind,
 } from './prompt-kinds.js';
 export { promptVocabulary } from './prompt-vocabulary.js';
 export { type ChatTokenizer, loadTokenizer } from './tokenizer.js';

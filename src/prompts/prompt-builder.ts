@@ -1,8 +1,10 @@
-import type { Grid, Task } from '../arc/types.js';
-import { PromptTaskError } from './errors.js';
+import type { Grid, Task, TestSample } from '../arc/types.js';
+import { spansOfAnswers, type TokenSpan } from './answer-spans.js';
+import { AnswerSpanError, PromptKindError, PromptTaskError } from './errors.js';
 import type { TextGrammar } from './grammar.js';
 import type { GridEncoder } from './grid-encoder.js';
-import type { ChatMessage, PromptGrids, PromptKind } from './prompt-kinds.js';
+import { type FrameRun, fillMarks, type PromptFrame, promptFrame, stretchesOf } from './prompt-frame.js';
+import type { ChatMessage, PromptKind, PromptTask } from './prompt-kinds.js';
 import type { ChatTokenizer } from './tokenizer.js';
 
 /** A prompt to answer. */
@@ -15,16 +17,34 @@ export interface InferencePrompt {
 export interface TrainingPrompt {
   /** The inference prompt's tokens, the answer's, and the end of turn. */
   readonly tokens: number[];
-  /** Where the answer begins: `tokens.slice(0, answerStart)` is the inference prompt. */
+  /** Where the last answer begins: `tokens.slice(0, answerStart)` is the inference prompt. */
   readonly answerStart: number;
+  /**
+   * The answers that were asked for, in order. The last one is always there; it has its end of turn, as every answer
+   * that ends a turn of the assistant.
+   */
+  readonly answers: readonly TokenSpan[];
   /** The name of the prompt kind. */
   readonly kind: string;
 }
 
-/** A stretch of a prompt's text, and whose words it is. */
+/**
+ * Which answers of a prompt are wanted: the one that it ends with, or also those that it shows, which are the outputs
+ * of its examples, or every grid where it asks for one more of them.
+ */
+export type WantedAnswers = 'last' | 'every';
+
+/** A part of a prompt's text, and the role that it belongs to. */
 export interface PromptPart {
   readonly role: ChatMessage['role'] | 'template' | 'answer';
   readonly text: string;
+}
+
+/** The samples that a prompt shows beside the test sample that it asks for. */
+export function samplesShown(asksFor: PromptTask, task: Task, testIndex: number): readonly TestSample[] {
+  // other test outputs stay hidden: in a challenge nobody knows them
+  if (asksFor !== 'input-from-inputs') return task.train;
+  return [...task.train, ...task.test.filter((_, i) => i !== testIndex)];
 }
 
 /** Turns tasks into tokens, and a model's answer into a grid. */
@@ -32,6 +52,10 @@ export class PromptBuilder {
   readonly tokenizer: ChatTokenizer;
   readonly encoder: GridEncoder;
   readonly kind: PromptKind;
+  /** By the number of samples that are shown. */
+  readonly #frames = new Map<number, PromptFrame>();
+  /** The bytes of each token, once they were asked for. */
+  #vocabulary: ReadonlyMap<number, Uint8Array> | undefined;
 
   constructor(parts: { tokenizer: ChatTokenizer; encoder: GridEncoder; kind: PromptKind }) {
     this.tokenizer = parts.tokenizer;
@@ -45,41 +69,60 @@ export class PromptBuilder {
    * @throws {PromptTaskError} when the task lacks what the prompt shows.
    */
   inference(task: Task, testIndex: number): InferencePrompt {
-    return { tokens: this.tokenizer.encode(this.text(task, testIndex)) };
+    return { tokens: this.#prompt(task, testIndex, 'last').tokens };
   }
 
   /**
    * The prompt with the answer of a test sample. The answer is tokenized on its own, as a model writes it, so
    * that no token spans the border whatever the tokenizer merges.
    * @throws {PromptTaskError} when the answer is not known or the task lacks what the prompt shows.
+   * @throws {AnswerSpanError} when every answer is wanted and cannot be told from the tokens
    */
-  training(task: Task, testIndex: number): TrainingPrompt {
-    const answer = this.tokenizer.encode(this.encoder.encode(this.#target(task, testIndex)));
-    const { tokens } = this.inference(task, testIndex);
+  training(task: Task, testIndex: number, wanted: WantedAnswers = 'last'): TrainingPrompt {
+    const answer = this.answer(this.#target(task, testIndex));
+    const { tokens, answers } = this.#prompt(task, testIndex, wanted);
     const answerStart = tokens.length;
     for (const id of answer) tokens.push(id);
-    tokens.push(this.tokenizer.endOfTurnId);
-    return { tokens, answerStart, kind: this.kind.name };
+    answers.push([answerStart, tokens.length]);
+    return { tokens, answerStart, answers, kind: this.kind.name };
+  }
+
+  /** The tokens of a grid as an answer, with the end of turn. */
+  answer(grid: Grid): number[] {
+    return [...this.tokenizer.encode(this.encoder.encode(grid)), this.tokenizer.endOfTurnId];
   }
 
   /**
-   * The training prompt in parts that together are its text: whose words each part is, `template` for what the
-   * chat template adds, `answer` for what the loss sees.
+   * The most tokens that {@link training} can give: no token of a byte-level tokenizer is shorter than a byte.
+   * Undefined for other tokenizers.
+   */
+  mostTokens(task: Task, testIndex: number): number | undefined {
+    if (!this.tokenizer.byteVocabulary()) return undefined;
+    const grids = this.#shown(task, testIndex);
+    const { text } = this.#frame(task, grids);
+    const texts = [text, ...grids, this.encoder.encode(this.#target(task, testIndex))];
+    const endOfTurn = 1;
+    return texts.reduce((sum, part) => sum + Buffer.byteLength(part), endOfTurn);
+  }
+
+  /**
+   * The training prompt in parts that together are its text: the role of each part, `template` for what the
+   * chat template adds, `answer` for the answer that it ends with.
    */
   parts(task: Task, testIndex: number): PromptPart[] {
-    const { messages, leadIn } = this.kind.render(this.#grids(task, testIndex));
-    const text = this.text(task, testIndex);
+    const grids = this.#shown(task, testIndex);
+    const { messages, leadIn, text } = this.#frame(task, grids);
     const parts: PromptPart[] = [];
-    let end = 0;
-    for (const { role, content } of messages) {
-      const start = text.indexOf(content.trim(), end);
-      if (content.trim() === '' || start < 0) continue;
-      parts.push({ role: 'template', text: text.slice(end, start) });
-      end = start + content.trim().length;
-      parts.push({ role, text: text.slice(start, end) });
+    const add = (role: PromptPart['role'], marked: string) =>
+      parts.push({ role, text: fillMarks(marked, grids) });
+    let before = 0;
+    for (const [i, [start, end]] of stretchesOf(text, messages).entries()) {
+      add('template', text.slice(before, start));
+      add(messages[i]!.role, text.slice(start, end));
+      before = end;
     }
-    parts.push({ role: 'template', text: text.slice(end, text.length - leadIn.length) });
-    parts.push({ role: 'assistant', text: leadIn });
+    add('template', text.slice(before, text.length - leadIn.length));
+    add('assistant', leadIn);
     const answer = this.encoder.encode(this.#target(task, testIndex));
     parts.push({ role: 'answer', text: answer + this.tokenizer.tokenText(this.tokenizer.endOfTurnId) });
     return parts.filter((part) => part.text !== '');
@@ -87,8 +130,8 @@ export class PromptBuilder {
 
   /** The text of the inference prompt. */
   text(task: Task, testIndex: number): string {
-    const { messages, leadIn } = this.kind.render(this.#grids(task, testIndex));
-    return this.tokenizer.renderChat(messages, { addGenerationPrompt: true }) + leadIn;
+    const grids = this.#shown(task, testIndex);
+    return fillMarks(this.#frame(task, grids).text, grids);
   }
 
   /**
@@ -133,24 +176,99 @@ export class PromptBuilder {
     return grid;
   }
 
-  /** What the template shows. */
-  #grids(task: Task, testIndex: number): PromptGrids {
+  /** The texts of the grids that are shown, by their numbers in the frame. */
+  #shown(task: Task, testIndex: number): string[] {
     const encode = (grid: Grid) => this.encoder.encode(grid);
-    if (this.kind.task === 'output-from-outputs') {
-      // other test outputs stay hidden: in a challenge nobody knows them
-      return { outputs: task.train.map(({ output }) => encode(output)) };
-    }
-    if (this.kind.task === 'input-from-inputs') {
-      const shown = [...task.train, ...task.test.filter((_, i) => i !== testIndex)];
-      return { inputs: shown.map(({ input }) => encode(input)) };
-    }
+    const shown = samplesShown(this.kind.task, task, testIndex);
+    if (this.kind.task === 'output-from-outputs') return shown.map(({ output }) => encode(output!));
+    if (this.kind.task === 'input-from-inputs') return shown.map(({ input }) => encode(input));
     const sample = task.test[testIndex];
     if (!sample) {
       throw new PromptTaskError(
         `Prompt kind "${this.kind.name}" needs test sample ${testIndex}, found ${task.test.length} test samples`,
       );
     }
-    const train = task.train.map(({ input, output }) => ({ input: encode(input), output: encode(output) }));
-    return { train, test: encode(sample.input) };
+    return [...shown.flatMap(({ input, output }) => [encode(input), encode(output!)]), encode(sample.input)];
   }
+
+  /** The frame for as many samples as these grids are. */
+  #frame({ train }: Task, grids: readonly string[]): PromptFrame {
+    const samples = this.kind.task === 'output-from-examples' ? train.length : grids.length;
+    const known = this.#frames.get(samples);
+    if (known) return known;
+    const frame = promptFrame(this.kind, samples, this.tokenizer);
+    this.#assertPlain(frame, grids);
+    this.#frames.set(samples, frame);
+    return frame;
+  }
+
+  /** @throws {PromptKindError} when the chat template writes other words around grids than around their marks */
+  #assertPlain({ messages, leadIn, text }: PromptFrame, grids: readonly string[]): void {
+    const filled = messages.map(({ role, content }) => ({ role, content: fillMarks(content, grids) }));
+    const whole = this.tokenizer.renderChat(filled, { addGenerationPrompt: true }) + fillMarks(leadIn, grids);
+    if (whole === fillMarks(text, grids)) return;
+    throw new PromptKindError(
+      `Prompt kind "${this.kind.name}": the chat template changes grids that are written by ` +
+        `${this.encoder.expression}; use another grid encoder or prompt kind`,
+    );
+  }
+
+  /** The tokens of the inference prompt, and where in it the wanted answers are. */
+  #prompt(task: Task, testIndex: number, wanted: WantedAnswers): { tokens: number[]; answers: TokenSpan[] } {
+    const grids = this.#shown(task, testIndex);
+    const frame = this.#frame(task, grids);
+    if (wanted === 'every') assertAlike(frame);
+    const tokens: number[] = [];
+    const answers: TokenSpan[] = [];
+    for (const [i, run] of frame.runs.entries()) {
+      const texts = run.pieces.map((piece) => (typeof piece === 'number' ? grids[piece]! : piece));
+      const ids = this.tokenizer.encode(texts.join(''));
+      if (wanted === 'every') {
+        if (frame.runs[i - 1]?.isTurn) this.#assertEndsTurn(ids[0]);
+        const found = run.isTurn ? [[0, ids.length + 1] as const] : this.#within(run, texts, ids, frame);
+        for (const [start, end] of found) answers.push([tokens.length + start, tokens.length + end]);
+      }
+      for (const id of ids) tokens.push(id);
+    }
+    return { tokens, answers };
+  }
+
+  /** Where the answers are that a text shows between words. */
+  #within(run: FrameRun, texts: readonly string[], ids: readonly number[], frame: PromptFrame): TokenSpan[] {
+    const parts = run.pieces.map((piece, i) => ({
+      text: texts[i]!,
+      isAnswer: typeof piece === 'number' && frame.answers.has(piece),
+    }));
+    if (!parts.some(({ isAnswer }) => isAnswer)) return [];
+    this.#vocabulary ??= this.tokenizer.byteVocabulary();
+    const vocabulary = this.#vocabulary;
+    if (!vocabulary) {
+      throw new AnswerSpanError(
+        `\`lossOn: every-answer\`: prompt kind "${this.kind.name}" shows answers between words, where only the ` +
+          'tokens of a byte-level BPE tokenizer (Qwen2, Llama 3, SmolLM2) say where they are; use `lossOn: last-answer`',
+      );
+    }
+    return spansOfAnswers(ids, parts, (id) => vocabulary.get(id)?.length);
+  }
+
+  /** @throws {AnswerSpanError} when an earlier turn of the assistant ends otherwise than the last */
+  #assertEndsTurn(id: number | undefined): void {
+    if (id === this.tokenizer.endOfTurnId) return;
+    const text = (token: number | undefined) =>
+      token === undefined ? 'nothing' : JSON.stringify(this.tokenizer.tokenText(token));
+    throw new AnswerSpanError(
+      `\`lossOn: every-answer\`: expected the chat template to end every turn of the assistant with ` +
+        `${text(this.tokenizer.endOfTurnId)}, found ${text(id)} after an earlier one; use \`lossOn: last-answer\``,
+    );
+  }
+}
+
+/** @throws {AnswerSpanError} when the chat template begins earlier turns of the assistant otherwise than the last */
+function assertAlike({ beforeAnswers: { earlier, last } }: PromptFrame): void {
+  const other = earlier.find((text) => text !== last);
+  if (other === undefined) return;
+  throw new AnswerSpanError(
+    '`lossOn: every-answer`: expected the chat template to begin every turn of the assistant with ' +
+      `${JSON.stringify(last)}, found ${JSON.stringify(other)} before an earlier one; use \`lossOn: last-answer\``,
+  );
 }

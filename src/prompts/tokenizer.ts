@@ -8,6 +8,7 @@ import { type ByteLevelJson, byteVocabulary } from './byte-level.js';
 import { type ChatRenderer, loadChatTemplate, tokenField } from './chat-template.js';
 import { TokenizerError } from './errors.js';
 import type { ChatMessage } from './prompt-kinds.js';
+import { readStopTokens } from './stop-tokens.js';
 import { type TokenizerJson, textEncoder } from './text-encoder.js';
 
 /** A model folder's tokenizer and chat template. */
@@ -22,8 +23,10 @@ export interface ChatTokenizer {
   byteVocabulary(): ReadonlyMap<number, Uint8Array> | undefined;
   /** One more than the largest id. A model's embedding may have more rows. */
   readonly vocabSize: number;
-  /** The token that ends the assistant's turn. */
+  /** The token that ends the assistant's turn in the chat template. */
   readonly endOfTurnId: number;
+  /** Every token that ends an answer: {@link endOfTurnId}, then the others that the model's files list. */
+  readonly stopIds: readonly number[];
   /** The text of a conversation; `addGenerationPrompt` adds the beginning of the assistant's turn. */
   renderChat(messages: readonly ChatMessage[], options: { addGenerationPrompt: boolean }): string;
 }
@@ -54,7 +57,22 @@ const checkTokenizer = compileSchema<TokenizerJson & ByteLevelJson>(
 /** Parts of tokenizer.json that may be left out. */
 const optionalParts = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
 
-const checkConfig = compileSchema<Record<string, unknown>>({ type: 'object' }, 'a tokenizer_config.json');
+const checkConfig = compileSchema<Record<string, unknown>>(
+  {
+    type: 'object',
+    properties: {
+      chat_template: {
+        type: ['string', 'array', 'null'],
+        items: {
+          type: 'object',
+          required: ['name', 'template'],
+          properties: { name: { type: 'string' }, template: { type: 'string' } },
+        },
+      },
+    },
+  },
+  'a tokenizer_config.json',
+);
 
 /** Reads one of the folder's files. @throws {TokenizerError} when it is missing or of another shape. */
 function readPart<T>(folder: string, name: string, check: (value: unknown, source: string) => T): T {
@@ -97,8 +115,9 @@ function findEndOfTurn(
 }
 
 /**
- * Loads tokenizer.json, tokenizer_config.json and the chat template of a model folder.
- * @throws {TokenizerError} naming the file that is missing or broken.
+ * Loads tokenizer.json, tokenizer_config.json and the chat template of a model folder, and which tokens end an
+ * answer.
+ * @throws {UserError} naming the file that is missing or broken.
  */
 export function loadTokenizer(folder: string): ChatTokenizer {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
@@ -120,6 +139,8 @@ export function loadTokenizer(folder: string): ChatTokenizer {
   const vocabSize = 1 + [...vocabulary.values()].reduce((largest, id) => Math.max(largest, id), -1);
   const added = new Map(json.added_tokens.map(({ content, id }) => [content, id]));
   const texts: (string | undefined)[] = [];
+  let bytes: ReadonlyMap<number, Uint8Array> | undefined;
+  const endOfTurnId = findEndOfTurn(folder, renderChat, added, config);
 
   const decode = (ids: readonly number[]) => {
     const known = ids.filter((id) => tokenizer.id_to_token(id) !== undefined);
@@ -132,9 +153,13 @@ export function loadTokenizer(folder: string): ChatTokenizer {
       texts[id] ??= decode([id]);
       return texts[id];
     },
-    byteVocabulary: () => byteVocabulary(json),
+    byteVocabulary() {
+      bytes ??= byteVocabulary(json);
+      return bytes;
+    },
     vocabSize,
-    endOfTurnId: findEndOfTurn(folder, renderChat, added, config),
+    endOfTurnId,
+    stopIds: [...new Set([endOfTurnId, ...readStopTokens(folder)])],
     renderChat,
   };
 }

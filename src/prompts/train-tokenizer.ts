@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../common/files.js';
 import { byteLetters } from './byte-level.js';
 import { TokenizerError } from './errors.js';
 import { parseGridEncoder } from './grid-encoder.js';
-import { promptKinds } from './prompt-kinds.js';
+import { templateKinds } from './prompt-kinds.js';
 
 /**
  * A small byte-level BPE tokenizer for tiny models, learned from our own prompts (Sennrich et al. 2016,
@@ -40,7 +40,7 @@ const chatTemplate =
 const smallestVocabSize = 256 + specialTokens.length;
 
 /** A word's symbols, how often it occurs. */
-interface Word {
+interface CountedWord {
   symbols: string[];
   readonly count: number;
 }
@@ -58,30 +58,30 @@ function trainingTexts(): string[] {
     'GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))',
   ].map(parseGridEncoder);
   const texts: string[] = [];
-  for (const kind of promptKinds.values()) {
+  for (const kind of templateKinds) {
     for (const encoder of encoders) {
       const text = encoder.encode(grid);
       const shown = [text, text, text];
-      const { messages, leadIn } = kind.render({
+      const turns = kind.turns({
         train: shown.map(() => ({ input: text, output: text })),
         test: text,
         inputs: shown,
         outputs: shown,
+        answer: text,
       });
-      texts.push(...messages.map(({ role, content }) => `${role}\n${content}`));
-      texts.push(`assistant\n${leadIn}${text}`);
+      texts.push(...turns.map(({ role, content }) => `${role}\n${content}`));
     }
   }
-  // signs one by one: learned side by side, they would merge across cells
+  // symbols one by one: learned side by side, they would merge across cells
   const signs = parseGridEncoder('ReplaceNumberEncoder()');
   for (let color = 0; color < 10; color++) {
-    for (let i = 0; i < encoders.length * promptKinds.size; i++) texts.push(signs.encode([[color]]));
+    for (let i = 0; i < encoders.length * templateKinds.length; i++) texts.push(signs.encode([[color]]));
   }
   return texts;
 }
 
 /** The words of texts, as the pre-tokenizer cuts them, in byte letters. */
-function countWords(texts: readonly string[]): Word[] {
+function countWords(texts: readonly string[]): CountedWord[] {
   const split = new SplitPreTokenizer(splitConfig);
   const letters = byteLetters();
   const utf8 = new TextEncoder();
@@ -96,7 +96,7 @@ function countWords(texts: readonly string[]): Word[] {
 }
 
 /** The most frequent pair of neighbours; the first in the order of code units among equals. */
-function bestPair(words: readonly Word[]): [string, string] | undefined {
+function bestPair(words: readonly CountedWord[]): [string, string] | undefined {
   const counts = new Map<string, number>();
   for (const { symbols, count } of words) {
     for (let i = 1; i < symbols.length; i++) {
@@ -115,7 +115,7 @@ function bestPair(words: readonly Word[]): [string, string] | undefined {
   return best?.split(' ') as [string, string] | undefined;
 }
 
-function merge(word: Word, [left, right]: readonly [string, string]): void {
+function merge(word: CountedWord, [left, right]: readonly [string, string]): void {
   const merged: string[] = [];
   for (const symbol of word.symbols) {
     if (symbol === right && merged.at(-1) === left) merged[merged.length - 1] = left + right;

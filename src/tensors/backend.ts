@@ -50,7 +50,7 @@ addBackend({
   priority: 5,
   isPresent: tensorFlowIsPresent,
   inspect: describeTensorFlow,
-  // loads native code, which nobody needs who computes elsewhere
+  // loads native code, which other backends do not need
   register: async () => (await import('./tensorflow/index.js')).registerTensorFlowBackend(),
 });
 addBackend({
@@ -77,7 +77,7 @@ export function knownBackends(): BackendEntry[] {
  */
 export async function initBackend(name?: string, { device }: { device?: string } = {}): Promise<string> {
   const where = device === undefined ? undefined : parseDevice(device);
-  const source = name ? '--backend' : 'ARCLAB_BACKEND';
+  const source = name ? '`backend`' : 'ARCLAB_BACKEND';
   const chosen = name || process.env.ARCLAB_BACKEND;
   const known = knownBackends();
   const entry = chosen ? entries.get(chosen) : known.find((candidate) => candidate.isPresent());
@@ -89,8 +89,8 @@ export async function initBackend(name?: string, { device }: { device?: string }
     );
   }
   if (where && where.type !== 'cpu' && !entry.takesDevice) {
-    const mend = 'choose --backend torch, or --device cpu';
-    throw new UserError(`--device ${device}: the backend ${entry.name} has no GPUs; ${mend}`);
+    const advice = 'choose `backend: torch`, or `device: cpu`';
+    throw new UserError(`\`device: ${device}\`: the backend ${entry.name} has no GPUs; ${advice}`);
   }
   await entry.register(where);
   await tf.setBackend(entry.name);

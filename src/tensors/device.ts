@@ -11,7 +11,7 @@ export function parseDevice(text: string): Device {
   if (text === 'cpu') return { type: 'cpu', index: -1 };
   const match = /^cuda(?::(\d+))?$/.exec(text);
   if (match) return { type: 'cuda', index: Number(match[1] ?? 0) };
-  throw new UserError(`--device: expected cpu, cuda or cuda:<n>, found "${text}"`);
+  throw new UserError(`\`device\`: expected cpu, cuda or cuda:<n>, found "${text}"`);
 }
 
 /** The inverse of {@link parseDevice}. */

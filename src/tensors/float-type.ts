@@ -40,14 +40,14 @@ tf.registerGradient({
 /** Checks what was asked for against the active backend. @throws {UserError} when it cannot compute in that type */
 export function assertFloatType(type: string): asserts type is FloatType {
   if (!(floatTypes as readonly string[]).includes(type)) {
-    throw new UserError(`--torch_dtype: unknown type "${type}". Known: ${floatTypes.join(', ')}`);
+    throw new UserError(`\`dtype\`: unknown type "${type}". Known: ${floatTypes.join(', ')}`);
   }
   if (type !== 'float32' && !tf.getKernel(KERNEL, tf.getBackend())) {
     throw new UserError(
-      `--torch_dtype ${type}: the backend ${tf.getBackend()} computes in float32 only; ` +
-        'choose --backend torch, or float32',
+      `\`dtype: ${type}\`: the backend ${tf.getBackend()} computes in float32 only; ` +
+        'choose `backend: torch`, or float32',
     );
   }
   const refusal = (tf.backend() as Partial<HasFloatTypes>).refusal?.(type as FloatType);
-  if (refusal) throw new UserError(`--torch_dtype ${type}: ${refusal}`);
+  if (refusal) throw new UserError(`\`dtype: ${type}\`: ${refusal}`);
 }

@@ -101,7 +101,7 @@ function record<T extends tf.Tensor>(engine: TapeEngine, f: () => T): T {
 }
 
 /** What lies between the leaves and the value. */
-interface Path {
+interface TapePath {
   /** In the order in which they ran. */
   readonly nodes: ReadonlySet<tf.TapeNode>;
   /** Ids of the tensors that depend on a leaf, and of the leaves. */
@@ -109,7 +109,7 @@ interface Path {
 }
 
 /** The nodes that depend on a leaf and that the value depends on; tfjs' own search copies each of them several times. */
-function pathBetween(tape: readonly tf.TapeNode[], leaves: readonly tf.Tensor[], value: tf.Tensor): Path {
+function pathBetween(tape: readonly tf.TapeNode[], leaves: readonly tf.Tensor[], value: tf.Tensor): TapePath {
   const dependent = new Set(leaves.map(({ id }) => id));
   for (const { inputs, outputs } of tape) {
     if (anyOf(inputs, dependent)) for (const { id } of outputs) dependent.add(id);
@@ -132,7 +132,7 @@ function anyOf(tensors: tf.NamedTensorMap, ids: ReadonlySet<number>): boolean {
 
 /** Walks the path backwards; gradients by tensor id, those of the leaves only. */
 function backpropagate(
-  { nodes, dependent }: Path,
+  { nodes, dependent }: TapePath,
   value: tf.Tensor,
   gradient: tf.Tensor,
 ): Map<number, tf.Tensor> {

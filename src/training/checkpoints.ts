@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { basename, dirname, join } from 'node:path';
 import { messageOf } from '../common/errors.js';
 import { readJson, temporaryName } from '../common/files.js';
+import { isGone } from '../common/process-identity.js';
 import { compileSchema } from '../common/schema.js';
-import { SafetensorsFile, type TensorToWrite, writeSafetensors } from '../models/safetensors.js';
+import { SafetensorsFile, saveSafetensors, type TensorToWrite } from '../models/safetensors.js';
 import * as tf from '../tensors/tf.js';
 import { CheckpointError } from './errors.js';
 import type { LossScaleState } from './loss-scale.js';
@@ -17,12 +18,9 @@ const CONFIG_FILE = 'cfg.json';
 const NAME = /^checkpoint-(\d+)$/;
 const TEMPORARY_NAME = /^\.checkpoint-\d+\.tmp-(\d+)-[0-9a-f]+$/;
 
-/** How many checkpoints are kept. */
-const KEPT = 3;
-
 /**
  * Where a run is. With the options in cfg.json and the tensors in optimizer.safetensors this is all that an
- * exact continuation needs: every random stream is named by the seed, a step or a stream index.
+ * exact continuation needs: every random number follows from the seed and a step or stream index.
  */
 export interface TrainerState {
   /** Optimizer steps taken. */
@@ -30,7 +28,7 @@ export interface TrainerState {
   readonly badSteps: number;
   /** The factor on the loss, of a run in float16. */
   readonly lossScale?: LossScaleState;
-  /** The seed of every random stream, and the first stream item that was not used. */
+  /** The random seed, and the first stream item that was not used. */
   readonly rng: { readonly seed: number; readonly streamIndex: number };
   readonly tokens: number;
   /** Sums of the steps since the last point of the history. */
@@ -42,6 +40,8 @@ export interface TrainerState {
     readonly gradNorm: number;
   };
   readonly history: TrainingHistory;
+  /** What the run was made from, by name: digests of its data sets, its base and the adapter that it began with. */
+  readonly inputs?: Readonly<Record<string, string>>;
 }
 
 const validateState = compileSchema<TrainerState>(
@@ -64,6 +64,7 @@ const validateState = compileSchema<TrainerState>(
       tokens: { type: 'integer', minimum: 0 },
       window: { type: 'object', required: ['tally', 'tokens', 'seconds'] },
       history: { type: 'object', required: ['train', 'validation'] },
+      inputs: { type: 'object', additionalProperties: { type: 'string' } },
     },
   },
   "a trainer's state",
@@ -94,26 +95,30 @@ export function readCheckpoint(path: string): { state: TrainerState; config: Rec
 
 /**
  * Writes `checkpoint-<step>` under a temporary name and renames it, so that no reader and no crash ever sees
- * half of one; then removes all but the newest three of this run.
+ * half of one; then removes all but the newest of this run.
  * @throws {CheckpointError} when the disk is full or the folder cannot be written
  * @param saveModel writes the adapter or the model into a folder
  */
-export function saveCheckpoint(
+export async function saveCheckpoint(
   outputDir: string,
   content: {
     config: object;
+    /** How many checkpoints are kept, the newest; -1 = all. */
+    limit: number;
+    /** The step of a checkpoint that is kept beside them. */
+    best?: number | undefined;
     state: TrainerState;
     tensors: ReadonlyMap<string, tf.Variable>;
-    saveModel: (folder: string) => void;
+    saveModel: (folder: string) => Promise<void>;
   },
-): string {
-  const { config, state, tensors, saveModel } = content;
+): Promise<string> {
+  const { config, limit, best, state, tensors, saveModel } = content;
   const path = join(outputDir, `checkpoint-${state.step}`);
   const temporary = temporaryName(join(outputDir, `.checkpoint-${state.step}`));
   mkdirSync(temporary, { recursive: true });
   try {
-    saveModel(temporary);
-    saveTensors(temporary, tensors);
+    await saveModel(temporary);
+    await saveTensors(temporary, tensors);
     writeFileSync(join(temporary, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
     writeFileSync(join(temporary, STATE_FILE), `${JSON.stringify(state)}\n`);
     renameSync(temporary, path);
@@ -122,7 +127,8 @@ export function saveCheckpoint(
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     throw new CheckpointError(`${path}: the checkpoint cannot be written: ${messageOf(error)}`);
   }
-  for (const old of listCheckpoints(outputDir).slice(0, -KEPT)) removeCheckpoint(old.path);
+  const older = limit > 0 ? listCheckpoints(outputDir).slice(0, -limit) : [];
+  for (const old of older) if (old.step !== best) removeCheckpoint(old.path);
   return path;
 }
 
@@ -153,16 +159,16 @@ function holderOf(files: readonly SafetensorsFile[], name: string, shape: readon
 }
 
 /** Writes what the model's own files do not hold: the moments, and weights that are saved in another form. */
-function saveTensors(folder: string, tensors: ReadonlyMap<string, tf.Variable>): void {
+async function saveTensors(folder: string, tensors: ReadonlyMap<string, tf.Variable>): Promise<void> {
   const files = openWeights(folder);
   try {
     const list = [...tensors]
       .filter(([name, { shape }]) => !holderOf(files, name, shape))
-      .map(([name, variable]): [string, TensorToWrite] => [
+      .map(([name, variable]): [string, TensorToWrite<Promise<Float32Array>>] => [
         name,
-        { shape: variable.shape, dtype: 'F32', values: () => variable.dataSync<'float32'>() },
+        { shape: variable.shape, dtype: 'F32', values: () => variable.data<'float32'>() },
       ]);
-    writeSafetensors(join(folder, OPTIMIZER_FILE), list);
+    await saveSafetensors(join(folder, OPTIMIZER_FILE), list);
   } finally {
     for (const file of files) file.close();
   }
@@ -179,7 +185,7 @@ export function restoreTensors(path: string, variables: ReadonlyMap<string, tf.V
       if (!holder || (entry && entry.shape.join() !== variable.shape.join())) {
         throw new CheckpointError(
           `${path}: expected ${name} of shape [${variable.shape}], found ${entry ? `[${entry.shape}]` : 'none'}. ` +
-            'Start over with --no-resume_from_checkpoint or in another --output_dir',
+            'Start over with `resumeFromCheckpoint: false` or in another `outputDir`',
         );
       }
       const { values } = holder.read(entry ? name : name.replace(/^param\./, ''));
@@ -195,21 +201,15 @@ export function removeLeftovers(outputDir: string): void {
   if (!existsSync(outputDir)) return;
   for (const name of readdirSync(outputDir)) {
     const pid = TEMPORARY_NAME.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(outputDir, name), { recursive: true });
+    if (pid !== undefined && isOver(Number(pid))) rmSync(join(outputDir, name), { recursive: true });
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return pid !== process.pid;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
+/** Whether a process of that number writes nothing more: this one has not begun to. */
+const isOver = (pid: number) => pid === process.pid || isGone(pid, '');
 
 /**
- * Makes room for a run that starts over: moves checkpoints and metrics of an earlier one to `previous-<n>`.
+ * Prepares a folder for a run that starts over: moves checkpoints and metrics of an earlier one to `previous-<n>`.
  * @returns the new folder, or null when there was nothing to move
  */
 export function setAsideEarlierRun(outputDir: string): string | null {

@@ -1,11 +1,6 @@
 import { UserError } from '../common/errors.js';
 
-/** An option of a training run that cannot be what it is. */
-export class TrainingOptionsError extends UserError {
-  override name = 'TrainingOptionsError';
-}
-
-/** Almost no training sample fits into `--max_seq_len`. */
+/** Almost no training sample fits into `maxSeqLen`. */
 export class NothingFitsError extends UserError {
   override name = 'NothingFitsError';
 }

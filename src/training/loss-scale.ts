@@ -5,7 +5,10 @@ export interface LossScaleState {
   readonly goodSteps: number;
 }
 
-/** torch.amp.GradScaler's numbers: what to start with, and after how many steps without overflow to try twice as much. */
+/**
+ * torch.amp.GradScaler's numbers: what to start with, and after how many steps without overflow to try twice as much.
+ * No options: the factor finds its place by itself within some steps, and is part of the checkpoint.
+ */
 const START = 2 ** 16;
 const GROWTH_INTERVAL = 2000;
 

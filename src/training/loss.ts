@@ -2,9 +2,8 @@ import type { Rng } from '../common/rng.js';
 import type { Decoder } from '../models/decoder.js';
 import { type PackedTokens, packSequences } from '../models/packed-tokens.js';
 import { variableGrads } from '../tensors/gradients.js';
-import { embedding } from '../tensors/kernels/embedding.js';
 import * as tf from '../tensors/tf.js';
-import { type LossOn, labelsOf } from './packing.js';
+import { labelsOf } from './packing.js';
 import type { TrainingSample } from './sample-source.js';
 
 /** The part of a decoder that training needs. */
@@ -20,8 +19,8 @@ interface LabelledBatch {
   readonly weights: Float32Array;
 }
 
-function labelledBatch(samples: readonly TrainingSample[], lossOn: LossOn): LabelledBatch {
-  const { rows, labels, weights } = labelsOf(samples, lossOn);
+function labelledBatch(samples: readonly TrainingSample[]): LabelledBatch {
+  const { rows, labels, weights } = labelsOf(samples);
   const packed = packSequences(samples.map(({ tokens }) => Array.from(tokens)));
   return { packed, rows: tf.tensor1d(rows, 'int32'), labels, weights };
 }
@@ -32,7 +31,7 @@ function labelLogProbs(
   { packed, rows, labels }: LabelledBatch,
   options: { training: boolean; rng?: Rng },
 ): tf.Tensor1D {
-  return decoder.labelLogProbs(embedding(decoder.forward(packed, options), rows), labels);
+  return decoder.labelLogProbs(decoder.forward(packed, { ...options, rows }), labels);
 }
 
 /** What one micro-batch adds to a global batch. */
@@ -51,13 +50,13 @@ export interface MicroBatchResult {
 export function microBatchGradients(
   decoder: TrainableDecoder,
   samples: readonly TrainingSample[],
-  options: { divisor: number; lossOn: LossOn; rng: Rng; lossScale?: number },
+  options: { divisor: number; rng: Rng; lossScale?: number },
 ): MicroBatchResult {
   const variables = [...decoder.trainableVariables().values()];
   return tf.tidy(() => {
     let logProbs: tf.Tensor1D | undefined;
     // made outside the differentiated function, whose end frees what it made
-    const batch = labelledBatch(samples, options.lossOn);
+    const batch = labelledBatch(samples);
     const { divisor, lossScale = 1 } = options;
     const scale = tf.tensor1d(batch.weights.map((weight) => (-weight / divisor) * lossScale));
     const { grads } = variableGrads(() => {
@@ -73,9 +72,8 @@ export function microBatchGradients(
 export async function scoreSamples(
   decoder: TrainableDecoder,
   samples: readonly TrainingSample[],
-  lossOn: LossOn,
 ): Promise<Float32Array> {
-  const logProbs = tf.tidy(() => labelLogProbs(decoder, labelledBatch(samples, lossOn), { training: false }));
+  const logProbs = tf.tidy(() => labelLogProbs(decoder, labelledBatch(samples), { training: false }));
   const values = (await logProbs.data()) as Float32Array;
   logProbs.dispose();
   return values;

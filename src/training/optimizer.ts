@@ -1,4 +1,4 @@
-import { adamW } from '../tensors/kernels/adamw.js';
+import { adamW } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 
 export interface OptimizerOptions {
@@ -9,7 +9,7 @@ export interface OptimizerOptions {
 }
 
 /** A trainable variable and its running moments. */
-interface Slot {
+interface TrainedVariable {
   readonly name: string;
   readonly variable: tf.Variable;
   readonly firstMoment: tf.Variable;
@@ -29,7 +29,7 @@ function ownValues(variable: tf.Variable): void {
 
 /** AdamW (Loshchilov & Hutter 2019) over named variables, with a state that can be saved. */
 export class AdamW {
-  readonly #slots: readonly Slot[];
+  readonly #slots: readonly TrainedVariable[];
   readonly #options: Required<OptimizerOptions>;
 
   constructor(variables: ReadonlyMap<string, tf.Variable>, options: OptimizerOptions) {

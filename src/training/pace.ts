@@ -1,10 +1,10 @@
-/** The first step warms up, and a single one says little: the pace is measured from this step on. */
+/** The first step is slower, and a single one is not enough: the pace is measured from this step on. */
 const MEASURED_FROM = 3;
 
 /**
  * Makes a run end in time: measures how long steps take, and shortens the run to the steps that fit, its
- * learning-rate schedule with it. As long as all steps fit it changes nothing, so that a run that the clock
- * does not bind is the same every time.
+ * learning-rate schedule with it. As long as all steps fit it changes nothing, so that a run
+ * that is not limited by time is the same every time.
  */
 export class Pace {
   /** How many steps the run has, as far as can be told now. */

@@ -1,8 +1,5 @@
 import type { TrainingSample } from './sample-source.js';
 
-/** Which tokens the loss counts: those of the answer, or every token (to pretrain a small base). */
-export type LossOn = 'answer' | 'all';
-
 /** The labelled positions of a packed micro-batch. */
 export interface Labels {
   /** Rows of the hidden states that predict a label, ascending: [labels]. */
@@ -14,27 +11,28 @@ export interface Labels {
 }
 
 /** The number of tokens of a sample that the loss counts. */
-export function labelCount(sample: TrainingSample, lossOn: LossOn): number {
-  return sample.tokens.length - (lossOn === 'all' ? 1 : sample.answerStart);
+export function labelCount({ labelSpans }: TrainingSample): number {
+  return labelSpans.reduce((sum, [start, end]) => sum + end - start, 0);
 }
 
 /**
  * The labels of samples packed one after another: the hidden state at position p predicts the token at p + 1,
- * so an answer that starts at s is predicted by the rows s − 1 … length − 2 of its sample.
+ * so labels from s to, not including, e are predicted by the rows s − 1 … e − 2 of their sample.
  */
-export function labelsOf(samples: readonly TrainingSample[], lossOn: LossOn): Labels {
-  const total = samples.reduce((sum, sample) => sum + labelCount(sample, lossOn), 0);
+export function labelsOf(samples: readonly TrainingSample[]): Labels {
+  const total = samples.reduce((sum, sample) => sum + labelCount(sample), 0);
   const rows = new Int32Array(total);
   const labels = new Int32Array(total);
   const weights = new Float32Array(total);
   let at = 0;
   let offset = 0;
   for (const sample of samples) {
-    const first = lossOn === 'all' ? 1 : sample.answerStart;
-    for (let position = first; position < sample.tokens.length; position++, at++) {
-      rows[at] = offset + position - 1;
-      labels[at] = sample.tokens[position]!;
-      weights[at] = sample.weight;
+    for (const [start, end] of sample.labelSpans) {
+      for (let position = start; position < end; position++, at++) {
+        rows[at] = offset + position - 1;
+        labels[at] = sample.tokens[position]!;
+        weights[at] = sample.weight;
+      }
     }
     offset += sample.tokens.length;
   }

@@ -1,7 +1,9 @@
 import { type Decoder, saveAdapter, saveModel } from '../models/index.js';
+import { notFiniteAdvice, notFiniteReason } from '../tensors/finite-advice.js';
+import { bestValidation, decidingLoss, validationsSinceBest } from './best.js';
 import { listCheckpoints, restoreTensors, saveCheckpoint, type TrainerState } from './checkpoints.js';
 import type { FineTuneEvent } from './events.js';
-import { MetricsLog, type TrainingHistory, type TrainPoint } from './metrics-log.js';
+import { MetricsLog, type TrainingHistory, type TrainPoint, type ValidationPoint } from './metrics-log.js';
 import type { FineTuneConfig } from './options.js';
 import { Pace } from './pace.js';
 import type { TrainingSample } from './sample-source.js';
@@ -11,10 +13,14 @@ import { LossTally } from './tally.js';
 import { type StepReport, Trainer } from './trainer.js';
 import { evaluateLoss } from './validation.js';
 
-/** What a run came to. */
-export interface RunResult {
-  /** The newest checkpoint's folder. */
+/** The result of a run. */
+export interface FineTuneResult extends RunOutcome {
+  /** The newest checkpoint's folder, or with `loadBestModelAtEnd` the best one's. */
   readonly checkpoint: string;
+}
+
+/** The result of any run, whether it writes checkpoints or not. */
+export interface RunOutcome {
   /** Optimizer steps taken, those before a continuation included. */
   readonly steps: number;
   /** Stopped by the signal before the last step. */
@@ -22,6 +28,9 @@ export interface RunResult {
   /** Training and validation losses over the steps. */
   readonly history: TrainingHistory;
 }
+
+/** What a run does; without an `outputDir` it is done in memory, and nothing is written. */
+export type RunConfig = Omit<FineTuneConfig, 'outputDir'> & { readonly outputDir?: string };
 
 /** The part of a run that has state: steps, windows of the log, validation and checkpoints. */
 export class Run {
@@ -31,14 +40,17 @@ export class Run {
   #tokens = 0;
   #metrics: MetricsLog | undefined;
   #lastSaved = -1;
+  #isNotFiniteNoted = false;
 
   constructor(
-    readonly config: FineTuneConfig,
+    readonly config: RunConfig,
     readonly decoder: Decoder,
     readonly stream: SampleStream,
     readonly validation: readonly TrainingSample[],
     readonly onEvent: (event: FineTuneEvent) => void,
     readonly pace = new Pace(config.maxSteps),
+    /** Kept with every checkpoint: {@link TrainerState.inputs}. */
+    readonly inputs: Readonly<Record<string, string>> = {},
   ) {
     const schedule = learningRateSchedule({
       ...config,
@@ -60,15 +72,18 @@ export class Run {
     this.#lastSaved = state.step;
   }
 
-  async train(signal?: AbortSignal): Promise<RunResult> {
+  /** Takes the steps that are left, and keeps checkpoints of them. */
+  async train(signal?: AbortSignal): Promise<RunOutcome> {
     const { config } = this;
     const { maxSteps } = config;
-    this.#metrics = new MetricsLog(config.outputDir, this.#trainer.state.step);
+    if (config.outputDir !== undefined) {
+      this.#metrics = new MetricsLog(config.outputDir, this.#trainer.state.step);
+    }
     const variables = [...this.decoder.trainableVariables().values()];
     const parameters = variables.reduce((sum, { size }) => sum + size, 0);
     this.onEvent({ type: 'start', step: this.#trainer.state.step, maxSteps, parameters });
     await this.#validateIfDue(signal); // a run that was stopped at this step did not get to it
-    while (this.#trainer.state.step < this.pace.steps && !signal?.aborted) {
+    while (this.#trainer.state.step < this.pace.steps && !signal?.aborted && !this.#patienceIsOver) {
       const report = await this.#trainer.step();
       this.#follow(report.step);
       this.onEvent({ type: 'step', report });
@@ -76,16 +91,46 @@ export class Run {
       this.#log(report);
       if (signal?.aborted) break;
       await this.#validateIfDue(signal);
-      if (this.#isSaveDue(report.step)) this.#save();
+      const isBest = config.loadBestModelAtEnd && this.#best?.step === report.step;
+      if (isBest || this.#isSaveDue(report.step)) await this.#save();
     }
     const { step } = this.#trainer.state;
-    if (this.#lastSaved !== step) this.#save();
+    if (this.#lastSaved !== step) await this.#save();
+    const patienceIsOver = this.#patienceIsOver;
+    if (patienceIsOver && step < this.pace.steps) this.#tellOfStop();
     return {
-      checkpoint: listCheckpoints(config.outputDir).at(-1)!.path,
       steps: step,
-      interrupted: step < this.pace.steps,
+      interrupted: step < this.pace.steps && !patienceIsOver,
       history: this.#history,
     };
+  }
+
+  /** The validation with the lowest loss so far. */
+  get #best(): ValidationPoint | undefined {
+    return bestValidation(this.#history.validation, this.config.metricForBestModel);
+  }
+
+  get #patienceIsOver(): boolean {
+    const { earlyStoppingPatience, metricForBestModel } = this.config;
+    if (earlyStoppingPatience < 0) return false;
+    return validationsSinceBest(this.#history.validation, metricForBestModel) >= earlyStoppingPatience;
+  }
+
+  #tellOfStop(): void {
+    const best = this.#best;
+    const lowest =
+      best && `${decidingLoss(best, this.config.metricForBestModel).toFixed(4)} at step ${best.step}`;
+    const text = `stopped early: ${this.config.earlyStoppingPatience} validation losses in a row were not below ${lowest}`;
+    this.onEvent({ type: 'note', text });
+  }
+
+  /** The folder of the checkpoint that the run ends with. */
+  checkpoint(): string {
+    const checkpoints = listCheckpoints(this.config.outputDir!);
+    const best = this.config.loadBestModelAtEnd
+      ? checkpoints.find(({ step }) => step === this.#best?.step)
+      : undefined;
+    return (best ?? checkpoints.at(-1)!).path;
   }
 
   /** Every so many steps of the whole run: one that is shortened keeps as many checkpoints on its way. */
@@ -95,7 +140,7 @@ export class Run {
     return saveSteps > 0 && part(step) > part(step - 1);
   }
 
-  /** Plans the rest of the run against the clock, and tells when it gets shorter for the first time. */
+  /** Plans the rest of the run against the clock, and reports when it gets shorter for the first time. */
   #follow(step: number): void {
     const whole = this.pace.steps === this.config.maxSteps;
     this.pace.after(step);
@@ -107,7 +152,7 @@ export class Run {
 
   #log(report: StepReport): void {
     this.#tokens += report.tokens;
-    // what is not a number would make the mean none, and JSON has no such numbers
+    // a loss that is not finite would make the mean so, and JSON has no such numbers
     if (Number.isFinite(report.loss)) this.#window.tally.merge(report.tally);
     if (report.updated) this.#window.gradNorm = report.gradNorm;
     this.#window.tokens += report.tokens;
@@ -137,23 +182,37 @@ export class Run {
     if (!due || done || this.validation.length === 0) return;
     const report = await evaluateLoss(this.decoder, this.validation, this.config, signal);
     if (!report) return;
+    this.#noteNotFinite(report.loss);
     const point = { step, ...report };
     this.#history.validation.push(point);
     this.#metrics?.validation(point);
     this.onEvent({ type: 'validation', point });
   }
 
-  #save(): void {
+  /** Says once why validation losses are no numbers, which `metrics.jsonl` has as null. */
+  #noteNotFinite(loss: number): void {
+    if (Number.isFinite(loss) || this.#isNotFiniteNoted) return;
+    this.#isNotFiniteNoted = true;
+    const { floatType } = this.decoder;
+    const reason = `${notFiniteReason(floatType)}; ${notFiniteAdvice(floatType)}`;
+    this.onEvent({ type: 'note', text: `the validation loss is not finite: ${reason}` });
+  }
+
+  async #save(): Promise<void> {
     const { config, decoder } = this;
+    if (config.outputDir === undefined) return;
     const { tally } = this.#window;
-    const path = saveCheckpoint(config.outputDir, {
+    const path = await saveCheckpoint(config.outputDir, {
       config,
+      limit: config.saveTotalLimit,
+      best: config.loadBestModelAtEnd ? this.#best?.step : undefined,
       state: {
         ...this.#trainer.state,
         rng: { seed: config.seed, streamIndex: this.stream.position },
         tokens: this.#tokens,
         window: { ...this.#window, tally: tally.state },
         history: this.#history,
+        inputs: this.inputs,
       },
       tensors: this.#trainer.optimizer.tensors(),
       saveModel: (folder) => (config.useLora ? saveAdapter : saveModel)(decoder, folder),

@@ -1,6 +1,11 @@
+import type { Augmentation } from '../arc/augmentation.js';
+import type { TaskAugmentation } from '../arc/task-augmentation.js';
 import type { Dataset, Task } from '../arc/types.js';
 import { Rng } from '../common/rng.js';
+import type { TokenSpan } from '../prompts/answer-spans.js';
+import type { WantedAnswers } from '../prompts/prompt-builder.js';
 import { TrainingDataError } from './errors.js';
+import type { FineTuneConfig } from './options.js';
 
 /** A tokenized example to learn from. */
 export interface TrainingSample {
@@ -8,14 +13,16 @@ export interface TrainingSample {
   readonly index: number;
   /** Prompt, answer and end of turn. */
   readonly tokens: Int32Array;
-  /** The first token of the answer. */
-  readonly answerStart: number;
+  /** The tokens that the loss counts, ascending; the first token, which nothing precedes, is never among them. */
+  readonly labelSpans: readonly TokenSpan[];
   /** The prompt kind's name. */
   readonly kind: string;
   /** The data set's label. */
   readonly dataset: string;
   /** What its loss is multiplied with. */
   readonly weight: number;
+  /** How many train samples of its task it is made of, where the last were left out to fit; absent: all. */
+  readonly examples?: number;
 }
 
 /** A place of the stream that holds no sample, because it was longer than allowed. */
@@ -27,14 +34,48 @@ export interface SkippedSample {
 
 export type StreamItem = TrainingSample | SkippedSample;
 
+/** A training task that was changed, and how. */
+export interface ChangedTask {
+  readonly task: Task;
+  /** What makes it look different. */
+  readonly view?: Augmentation;
+  /** What made it another task. */
+  readonly taskAugmentation?: TaskAugmentation;
+}
+
+/** What a place of the stream is made of, before it is a prompt. */
+export interface DrawnSample extends ChangedTask {
+  readonly index: number;
+  readonly pair: TrainingPair;
+  readonly taskId: string;
+  /** Which variant of the task, from 0. */
+  readonly variant: number;
+  /** Its samples say where they come from. */
+  readonly task: Task;
+  /** The test sample that the prompt asks for. */
+  readonly testIndex: number;
+}
+
 /** The part of a prompt builder that training needs. */
 export interface TrainingPrompts {
-  training(task: Task, testIndex: number): { tokens: readonly number[]; answerStart: number };
+  training(
+    task: Task,
+    testIndex: number,
+    wanted: WantedAnswers,
+  ): { tokens: readonly number[]; answers: readonly TokenSpan[] };
+  /** The most tokens that {@link training} can give, found without a tokenizer; undefined where only that can say. */
+  mostTokens?(task: Task, testIndex: number): number | undefined;
 }
+
+/**
+ * Which tokens the loss counts: those of the last answer, of every answer of the prompt, or all tokens (to pretrain a
+ * small base).
+ */
+export type LossOn = FineTuneConfig['lossOn'];
 
 /** One (data set, prompt kind) pair. */
 export interface TrainingPair {
-  /** The data set's label in metrics and in `--loss_weights`. */
+  /** The data set's label in metrics and in `lossWeights`. */
   readonly label: string;
   readonly dataset: Dataset;
   /** The prompt kind's name. */
@@ -48,11 +89,19 @@ export interface TrainingPair {
 
 export interface SampleSourceOptions {
   readonly seed: number;
+  readonly lossOn: LossOn;
   readonly maxSeqLen: number;
   /** Leave out train samples, one by one, until a prompt fits. */
   readonly removeTrainSamples: boolean;
-  /** Makes a task look different, or makes another task of it. */
-  readonly augment?: (task: Task, rng: Rng) => Task;
+  /** Augments a task, or makes another task of it. */
+  readonly augment?: (task: Task, rng: Rng) => ChangedTask;
+}
+
+/** A task as samples are drawn from it. */
+export interface DrawableVariant {
+  readonly taskId: string;
+  readonly variant: number;
+  readonly task: Task;
 }
 
 /**
@@ -60,7 +109,7 @@ export interface SampleSourceOptions {
  * item, and a run that continues at i sees what the uninterrupted run would have seen.
  */
 export class SampleSource {
-  readonly #pairs: readonly { pair: TrainingPair; tasks: readonly (readonly Task[])[] }[];
+  readonly #pairs: readonly { pair: TrainingPair; tasks: readonly (readonly DrawableVariant[])[] }[];
   readonly #weights: readonly number[];
 
   /** @throws {TrainingDataError} when a data set has no task to draw a sample from. */
@@ -69,9 +118,7 @@ export class SampleSource {
     readonly options: SampleSourceOptions,
   ) {
     this.#pairs = pairs.map((pair) => {
-      const tasks = [...pair.dataset.values()]
-        .map((variants) => variants.filter(canBeDrawn))
-        .filter((variants) => variants.length > 0);
+      const tasks = [...pair.dataset].map(drawableVariants).filter((variants) => variants.length > 0);
       if (tasks.length === 0) {
         throw new TrainingDataError(
           `${pair.label}: no task to train on: expected tasks with a test sample, or with at least two train samples`,
@@ -84,12 +131,45 @@ export class SampleSource {
 
   /** The item at a place of the stream. */
   item(index: number): StreamItem {
+    const { pair, task, testIndex } = this.draw(index);
+    return buildSample(pair, task, testIndex, index, this.options);
+  }
+
+  /** What the item at a place of the stream is made of. */
+  draw(index: number): DrawnSample {
     const rng = Rng.of(this.options.seed, 'sample', index);
     const { pair, tasks } = rng.pickWeighted(this.#pairs, this.#weights);
-    const drawn = withTestSample(rng.pick(rng.pick(tasks)), rng);
-    const task = this.options.augment?.(drawn, rng) ?? drawn;
-    return buildSample(pair, task, rng.int(0, task.test.length - 1), index, this.options);
+    const { taskId, variant, task } = rng.pick(rng.pick(tasks));
+    const drawn = withTestSample(task, rng);
+    const changed = this.options.augment?.(drawn, rng) ?? { task: drawn };
+    return {
+      ...changed,
+      index,
+      pair,
+      taskId,
+      variant,
+      testIndex: rng.int(0, changed.task.test.length - 1),
+    };
   }
+
+  /** The pairs, and the tasks of each that can be drawn. */
+  get drawable(): readonly { pair: TrainingPair; tasks: readonly (readonly DrawableVariant[])[] }[] {
+    return this.#pairs;
+  }
+}
+
+/** The variants of a task that samples can be drawn from, with samples that know their place. */
+function drawableVariants([taskId, variants]: readonly [string, readonly Task[]]): DrawableVariant[] {
+  return variants.flatMap((task, variant) =>
+    canBeDrawn(task) ? [{ taskId, variant, task: withOrigins(task) }] : [],
+  );
+}
+
+function withOrigins({ train, test }: Task): Task {
+  return {
+    train: train.map((sample, index) => ({ ...sample, origin: { set: 'train', index } })),
+    test: test.map((sample, index) => ({ ...sample, origin: { set: 'test', index } })),
+  };
 }
 
 function canBeDrawn(task: Task): boolean {
@@ -103,28 +183,33 @@ export function withTestSample(task: Task, rng: Rng): Task {
   return { train: train.slice(0, rng.int(2, 5)), test: [test!] };
 }
 
+export function wantedAnswers({ lossOn }: { lossOn: LossOn }): WantedAnswers {
+  return lossOn === 'every-answer' ? 'every' : 'last';
+}
+
 /** Tokenizes a task's prompt and answer, leaving out train samples when that is allowed and needed. */
-function buildSample(
-  pair: TrainingPair,
+export function buildSample(
+  pair: Pick<TrainingPair, 'prompts' | 'kind' | 'label' | 'lossWeight'>,
   task: Task,
   testIndex: number,
   index: number,
-  limits: Pick<SampleSourceOptions, 'maxSeqLen' | 'removeTrainSamples'>,
+  options: Pick<SampleSourceOptions, 'lossOn' | 'maxSeqLen' | 'removeTrainSamples'>,
 ): StreamItem {
   let { train } = task;
   while (true) {
-    const { tokens, answerStart } = pair.prompts.training({ ...task, train }, testIndex);
-    if (tokens.length <= limits.maxSeqLen) {
+    const { tokens, answers } = pair.prompts.training({ ...task, train }, testIndex, wantedAnswers(options));
+    if (tokens.length <= options.maxSeqLen) {
       return {
         index,
         tokens: Int32Array.from(tokens),
-        answerStart,
+        labelSpans: options.lossOn === 'all' ? [[1, tokens.length]] : answers,
+        ...(train.length < task.train.length ? { examples: train.length } : {}),
         kind: pair.kind,
         dataset: pair.label,
         weight: pair.lossWeight,
       };
     }
-    if (!limits.removeTrainSamples || train.length <= 1) return { index, tooLong: tokens.length };
+    if (!options.removeTrainSamples || train.length <= 1) return { index, tooLong: tokens.length };
     train = train.slice(0, -1);
   }
 }
@@ -142,7 +227,9 @@ export interface ValidationSet {
  */
 export function validationSet(
   pairs: readonly TrainingPair[],
-  options: Pick<SampleSourceOptions, 'seed' | 'maxSeqLen' | 'removeTrainSamples'> & { maxSamples?: number },
+  options: Pick<SampleSourceOptions, 'seed' | 'lossOn' | 'maxSeqLen' | 'removeTrainSamples'> & {
+    maxSamples?: number;
+  },
 ): ValidationSet {
   const samples: TrainingSample[] = [];
   let tooLong = 0;

@@ -16,7 +16,7 @@ export type SampleReply =
 
 export interface SampleStreamOptions {
   /** Makes items in this thread. */
-  readonly source?: SampleSource;
+  readonly source?: Pick<SampleSource, 'item'>;
   /** Makes items in worker threads: the bundle to run, what to hand it, and how many. */
   readonly worker?: { readonly file: string; readonly data: unknown; readonly count: number };
   /** The first item to take. */
@@ -30,8 +30,17 @@ export interface SampleStreamOptions {
 
 /** Items per message to a worker: enough to hide the message, few enough to share the work evenly. */
 const CHUNK = 4;
-/** Stop when none of this many items fits, or fewer than one in a hundred of ten times as many. */
+/**
+ * Stop when none of this many items fits, or fewer than one in a hundred of ten times as many. No option: it only says
+ * how soon a mistake in the data or in `maxSeqLen` is found.
+ */
 const PATIENCE = 200;
+
+/** Whether so few of the first samples fit that something is wrong. */
+export function almostNothingFits(seen: number, accepted: number): boolean {
+  if (seen >= PATIENCE && accepted === 0) return true;
+  return seen >= 10 * PATIENCE && accepted < seen / 100;
+}
 
 /**
  * The endless sequence of training samples, in order, made ahead of time by worker threads (or when asked
@@ -97,17 +106,16 @@ export class SampleStream {
         return item;
       }
       this.#shortest = Math.min(this.#shortest, item.tooLong);
-      const rare = this.#seen >= 10 * PATIENCE && this.#accepted < this.#seen / 100;
-      if (rare || (this.#seen >= PATIENCE && this.#accepted === 0)) this.#stop();
+      if (almostNothingFits(this.#seen, this.#accepted)) this.#stop();
     }
   }
 
   #stop(): never {
     const { maxSeqLen, removeTrainSamples } = this.#options;
-    const advice = removeTrainSamples ? '' : ' or add --remove_train_samples_to_fit_max_seq_len';
+    const advice = removeTrainSamples ? '' : ' or add `removeTrainSamplesToFitMaxSeqLen`';
     throw new NothingFitsError(
-      `--max_seq_len ${maxSeqLen}: only ${this.#accepted} of the first ${this.#seen} training samples fit; ` +
-        `the shortest that does not has ${this.#shortest} tokens. Raise --max_seq_len${advice}`,
+      `\`maxSeqLen: ${maxSeqLen}\`: only ${this.#accepted} of the first ${this.#seen} training samples fit; ` +
+        `the shortest that does not has ${this.#shortest} tokens. Raise \`maxSeqLen\`${advice}`,
     );
   }
 

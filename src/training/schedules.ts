@@ -1,13 +1,4 @@
-import { TrainingOptionsError } from './errors.js';
-
-/** The learning-rate schedules, by the names of transformers' `--lr_scheduler_type`; `cyclic` is torch's CyclicLR. */
-export const scheduleNames = [
-  'linear',
-  'constant_with_warmup',
-  'cosine',
-  'cosine_with_restarts',
-  'cyclic',
-] as const;
+import type { scheduleNames } from '../options/training.js';
 
 export type ScheduleName = (typeof scheduleNames)[number];
 
@@ -24,14 +15,6 @@ export interface ScheduleOptions {
   readonly numCycles?: number;
   /** The lowest learning rate of `cyclic`, as a part of the largest (default 0.1). */
   readonly minRatio?: number;
-}
-
-/** Checks a schedule's name. @throws {TrainingOptionsError} with the known names. */
-export function parseScheduleName(name: string): ScheduleName {
-  if ((scheduleNames as readonly string[]).includes(name)) return name as ScheduleName;
-  throw new TrainingOptionsError(
-    `--lr_scheduler_type: unknown schedule "${name}". Known schedules: ${scheduleNames.join(', ')}`,
-  );
 }
 
 /**

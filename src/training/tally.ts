@@ -1,4 +1,4 @@
-import { type LossOn, labelCount } from './packing.js';
+import { labelCount } from './packing.js';
 import type { TrainingSample } from './sample-source.js';
 
 /** A loss in nats per label, and over how many labels. */
@@ -22,10 +22,10 @@ export class LossTally {
   }
 
   /** Adds samples with the log-probabilities of all their labels, one sample after another. */
-  add(samples: readonly TrainingSample[], logProbs: Float32Array, lossOn: LossOn): void {
+  add(samples: readonly TrainingSample[], logProbs: Float32Array): void {
     let at = 0;
     for (const sample of samples) {
-      const count = labelCount(sample, lossOn);
+      const count = labelCount(sample);
       let sum = 0;
       for (const end = at + count; at < end; at++) sum -= logProbs[at]!;
       this.#of(sample.kind, sample.dataset, sum, count);

@@ -1,13 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { Rng } from '../common/rng.js';
-import { globalNorm } from '../tensors/kernels/index.js';
+import { notFiniteAdvice, notFiniteReason } from '../tensors/finite-advice.js';
 import { advisingOnMemory } from '../tensors/memory-advice.js';
+import { globalNorm } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import { DivergedError } from './errors.js';
 import { microBatchGradients, type TrainableDecoder } from './loss.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
 import { AdamW } from './optimizer.js';
-import { type LossOn, labelCount, planMicroBatches } from './packing.js';
+import { labelCount, planMicroBatches } from './packing.js';
 import type { TrainingSample } from './sample-source.js';
 import { LossTally } from './tally.js';
 
@@ -22,7 +23,10 @@ export interface TrainerOptions {
   /** Gradients with a larger global norm are scaled down to it; 0 = off. */
   readonly maxGradNorm: number;
   readonly weightDecay: number;
-  readonly lossOn: LossOn;
+  /** Of AdamW; default 0.999. */
+  readonly adamBeta2?: number;
+  /** The run is given up after this many steps in a row whose gradient is not finite; -1 or none = never. */
+  readonly maxBadSteps?: number;
 }
 
 /** What one optimizer step did. */
@@ -51,9 +55,6 @@ export interface Samples {
   next(): Promise<TrainingSample>;
 }
 
-/** A run is given up after this many steps in a row with an infinite or undefined gradient. */
-const MAX_BAD_STEPS = 5;
-
 /** Where a trainer is. */
 export interface TrainerProgress {
   readonly step: number;
@@ -67,13 +68,18 @@ export class Trainer {
   readonly #lossScale: LossScale;
   #step = 0;
   #badSteps = 0;
+  /** Whether any step changed the weights. */
+  #updated = false;
 
   constructor(
     readonly decoder: TrainableDecoder,
     readonly samples: Samples,
     readonly options: TrainerOptions,
   ) {
-    this.optimizer = new AdamW(decoder.trainableVariables(), options);
+    this.optimizer = new AdamW(decoder.trainableVariables(), {
+      weightDecay: options.weightDecay,
+      ...(options.adamBeta2 === undefined ? {} : { beta2: options.adamBeta2 }),
+    });
     this.#lossScale = new LossScale(decoder.floatType === 'float16');
   }
 
@@ -86,6 +92,7 @@ export class Trainer {
   set state({ step, badSteps, lossScale }: TrainerProgress) {
     this.#step = step;
     this.#badSteps = badSteps;
+    this.#updated = step > badSteps;
     if (lossScale) this.#lossScale.state = lossScale;
   }
 
@@ -97,7 +104,7 @@ export class Trainer {
     const batch: TrainingSample[] = [];
     while (batch.length < options.batchSize) batch.push(await this.samples.next());
 
-    const divisor = batch.reduce((sum, sample) => sum + labelCount(sample, options.lossOn), 0);
+    const divisor = batch.reduce((sum, sample) => sum + labelCount(sample), 0);
     const microBatches = planMicroBatches(batch, options.maxTokensPerBatch);
     const tally = new LossTally();
     const passes: { samples: readonly TrainingSample[]; logProbs: tf.Tensor }[] = [];
@@ -105,19 +112,18 @@ export class Trainer {
     const lossScale = this.#lossScale.value;
     for (const [i, samples] of microBatches.entries()) {
       const rng = Rng.of(options.seed, 'dropout', step, i);
-      const { lossOn } = options;
       const result = advisingOnMemory(
-        () => microBatchGradients(this.decoder, samples, { divisor, lossOn, rng, lossScale }),
+        () => microBatchGradients(this.decoder, samples, { divisor, rng, lossScale }),
         () => `step ${step}, ${describeMicroBatch(samples)}`,
         () => this.#memoryAdvice(),
       );
       gradients = accumulate(gradients, result.gradients);
       passes.push({ samples, logProbs: result.logProbs });
-      await turn(); // lets signals and sample workers get a word in
+      await turn(); // lets signals and messages of sample workers be handled
     }
     // read at the end, because reading waits for a device that is still at work
     for (const { samples, logProbs } of passes) {
-      tally.add(samples, (await logProbs.data()) as Float32Array, options.lossOn);
+      tally.add(samples, (await logProbs.data()) as Float32Array);
       logProbs.dispose();
     }
 
@@ -129,21 +135,16 @@ export class Trainer {
     if (updated) {
       gradients = rescale(gradients, clipFactor(gradNorm, options.maxGradNorm) / lossScale);
       this.optimizer.update(gradients, step, learningRate);
+      this.#updated = true;
     }
     tf.dispose(gradients);
     this.#step = step;
-    // a smaller factor does not mend a loss that is itself not finite
+    // a smaller factor does not help a loss that is itself not finite
     const lost = this.#lossScale.update(updated) || !Number.isFinite(tally.weightedLoss);
     this.#badSteps = lost ? this.#badSteps + 1 : updated ? 0 : this.#badSteps;
-    if (this.#badSteps >= MAX_BAD_STEPS) {
-      const mend =
-        this.decoder.floatType === 'float16'
-          ? 'float16 overflows at 65504: use --torch_dtype bfloat16 or float32, or lower'
-          : 'Lower';
-      throw new DivergedError(
-        `step ${step}: the gradient has not been finite for ${MAX_BAD_STEPS} steps. ` +
-          `${mend} --learning_rate (${learningRate.toPrecision(3)} now), or continue from an earlier checkpoint`,
-      );
+    const { maxBadSteps = -1 } = options;
+    if (maxBadSteps > 0 && this.#badSteps >= maxBadSteps) {
+      throw new DivergedError(this.#divergence(step, learningRate));
     }
     return {
       step,
@@ -160,13 +161,27 @@ export class Trainer {
     };
   }
 
+  /** What went wrong in the last steps, and what helps. */
+  #divergence(step: number, learningRate: number): string {
+    const type = this.decoder.floatType ?? 'float32';
+    const lost = `step ${step}: the gradient has not been finite for ${this.#badSteps} ${this.#badSteps === 1 ? 'step' : 'steps'}`;
+    // a model that never took a step cannot have been spoiled by one
+    if (!this.#updated)
+      return `${lost}, from the beginning: ${notFiniteReason(type)}; ${notFiniteAdvice(type)}`;
+    const types = type === 'float16' ? `${notFiniteAdvice(type)}, or lower` : 'lower';
+    return (
+      `${lost}, after it was before: ${types} \`learningRate\` (${learningRate.toPrecision(3)} now), or continue ` +
+      'from an earlier checkpoint'
+    );
+  }
+
   /** Flags that make a step need less memory, those that are not in use yet. */
   #memoryAdvice(): string[] {
     const { decoder, options } = this;
     return [
-      `a lower --max_tokens_per_batch (${options.maxTokensPerBatch} now) or --max_seq_len`,
-      ...(decoder.gradientCheckpointing ? [] : ['--gradient_checkpointing']),
-      ...((decoder.floatType ?? 'float32') === 'float32' ? ['--torch_dtype bfloat16'] : []),
+      `a lower \`maxTokensPerBatch\` (${options.maxTokensPerBatch} now) or \`maxSeqLen\``,
+      ...(decoder.gradientCheckpointing ? [] : ['`gradientCheckpointing`']),
+      ...((decoder.floatType ?? 'float32') === 'float32' ? ['`dtype: bfloat16`'] : []),
     ];
   }
 

@@ -1,54 +1,48 @@
 import { basename } from 'node:path';
-import {
-  type AugmentationOptions,
-  augmentTask,
-  drawAugmentation,
-  swapTrainAndTest,
-} from '../arc/augmentation.js';
+import { augmentTask, drawAugmentation, swapTrainAndTest } from '../arc/augmentation.js';
 import { loadDataset, requireSolutions } from '../arc/dataset.js';
 import {
   applyTaskAugmentation,
   defaultTaskAugmentationWeights,
   drawTaskAugmentation,
+  type TaskAugmentation,
   type TaskAugmentationWeights,
 } from '../arc/task-augmentation.js';
 import type { Dataset, Task } from '../arc/types.js';
+import { OptionError } from '../common/option-names.js';
 import type { Rng } from '../common/rng.js';
+import type { DatasetPair } from '../options/table.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
 import { PromptBuilder } from '../prompts/prompt-builder.js';
 import { getPromptKind } from '../prompts/prompt-kinds.js';
 import { type ChatTokenizer, loadTokenizer } from '../prompts/tokenizer.js';
-import { TrainingDataError, TrainingOptionsError } from './errors.js';
-import { SampleSource, type TrainingPair } from './sample-source.js';
-
-/** A data set file, the prompt kind to make of it, and how often to draw it (default 1). */
-export type DatasetPair = readonly [path: string, kind: string, weight?: number];
+import { TrainingDataError } from './errors.js';
+import type { FineTuneConfig } from './options.js';
+import { type ChangedTask, SampleSource, type TrainingPair, wantedAnswers } from './sample-source.js';
 
 /** How training tasks are changed before a prompt is made of them. */
-export interface TrainingAugmentation {
-  readonly swapTrainAndTest: boolean;
-  readonly geometric: boolean;
-  readonly colors: boolean;
-  readonly trainOrder: boolean;
-  /** The probability that the task becomes another one by changing only its inputs or outputs. */
-  readonly taskProbability: number;
-  /** Overrides of the weights of task augmentations. */
-  readonly taskWeights?: Partial<TaskAugmentationWeights>;
-}
+export type TrainingAugmentation = Pick<
+  FineTuneConfig,
+  | 'swapTrainAndTest'
+  | 'geometricAugmentation'
+  | 'colorAugmentation'
+  | 'orderAugmentation'
+  | 'taskAugmentation'
+  | 'taskAugmentationWeights'
+>;
 
 /** Everything a sample depends on, as plain data that can be sent to a worker thread. */
-export interface TrainingDataSpec {
-  readonly pairs: readonly DatasetPair[];
-  /** Factors on the loss by prompt kind or data set label; 1 where absent, multiplied where both are there. */
-  readonly lossWeights: Readonly<Record<string, number>>;
-  readonly gridEncoder: string;
-  /** The folder with tokenizer.json and the chat template. */
-  readonly tokenizerFolder: string;
-  readonly seed: number;
-  readonly maxSeqLen: number;
-  readonly removeTrainSamples: boolean;
-  readonly augmentation: TrainingAugmentation;
-}
+export type TrainingDataSpec = TrainingAugmentation &
+  Pick<
+    FineTuneConfig,
+    'lossWeights' | 'gridEncoder' | 'seed' | 'lossOn' | 'maxSeqLen' | 'removeTrainSamplesToFitMaxSeqLen'
+  > & {
+    readonly pairs: readonly DatasetPair[];
+    /** The data sets of pairs that are in no file. */
+    readonly datasets?: LoadedDatasets;
+    /** The folder with tokenizer.json and the chat template. */
+    readonly tokenizerFolder: string;
+  };
 
 /** A data set's name in metrics: that of its file, or its path where two files share a name. */
 export function datasetLabels(pairs: readonly DatasetPair[]): string[] {
@@ -61,6 +55,39 @@ export function datasetLabels(pairs: readonly DatasetPair[]): string[] {
 
 /** Loaded data sets by path, so that a file that occurs twice is read once. */
 export type LoadedDatasets = Map<string, Dataset>;
+
+/** A data set, given or by its file, a prompt kind, and how often the pair is drawn where it is not once. */
+export type DataPair = readonly [data: string | Dataset, kind: string, weight?: number];
+
+/** Options of a training in which data sets may be values. */
+export type WithDatasets<O> = Omit<O, 'trainDatasets' | 'valDataset'> & {
+  trainDatasets: readonly DataPair[];
+  valDataset?: readonly DataPair[] | undefined;
+};
+
+/** Gives data sets that are values a name in place of a path; `values` has them by it. */
+export function nameDatasets<O extends WithDatasets<object>>({ trainDatasets, valDataset, ...others }: O) {
+  const values: LoadedDatasets = new Map();
+  const nameOf = (data: string | Dataset) => {
+    if (typeof data === 'string') return data;
+    const known = [...values].find(([, dataset]) => dataset === data);
+    const name = known?.[0] ?? `data set ${values.size + 1}`;
+    values.set(name, data);
+    return name;
+  };
+  const named = (pairs: unknown) =>
+    // what is no list of pairs is refused by the table of options
+    Array.isArray(pairs)
+      ? pairs.map((pair) => (Array.isArray(pair) ? [nameOf(pair[0]), ...pair.slice(1)] : pair))
+      : pairs;
+  const given = { ...others, trainDatasets: named(trainDatasets), valDataset: named(valDataset) };
+  return { given: given as unknown as Omit<O, 'trainDatasets' | 'valDataset'> & NamedDatasets, values };
+}
+
+interface NamedDatasets {
+  trainDatasets: readonly DatasetPair[];
+  valDataset?: readonly DatasetPair[] | undefined;
+}
 
 /**
  * Loads the data sets of pairs and checks that they have what their prompt kinds need.
@@ -77,30 +104,27 @@ export function loadPairs(pairs: readonly DatasetPair[], loaded: LoadedDatasets 
   return loaded;
 }
 
-/** @throws {TrainingOptionsError} when a loss weight is for nothing that is trained on */
+/** @throws {OptionError} when a loss weight is for nothing that is trained on */
 export function checkLossWeights(
   lossWeights: Readonly<Record<string, number>>,
   pairs: readonly DatasetPair[],
 ): void {
   const known = [...new Set([...pairs.map(([, kind]) => kind), ...datasetLabels(pairs)])];
-  for (const [name, weight] of Object.entries(lossWeights)) {
-    if (!known.includes(name)) {
-      throw new TrainingOptionsError(
-        `--loss_weights: "${name}" is neither a prompt kind nor a data set of --train_datasets. Known: ${known.join(', ')}`,
-      );
-    }
-    if (!Number.isFinite(weight) || weight < 0) {
-      throw new TrainingOptionsError(
-        `--loss_weights: expected ${name}=number of at least 0, found ${weight}`,
-      );
-    }
-  }
+  const unknown = Object.keys(lossWeights).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new OptionError('lossWeights', {
+    hint: `"${unknown}" is neither a prompt kind nor a data set of \`trainDatasets\`. Known: ${known.join(', ')}`,
+  });
 }
 
-/** Pairs with prompts that can be made of them. */
+const probeSample = { input: [[0, 1]], output: [[2, 3]] };
+/** A task that every prompt kind can show: what cannot be trained on is said before a model is loaded. */
+const probe: Task = { train: [probeSample, probeSample], test: [probeSample] };
+
+/** Pairs with prompts that can be made of them. @throws {UserError} when the wanted answers cannot be found in them */
 export function buildPairs(
   pairs: readonly DatasetPair[],
-  spec: Pick<TrainingDataSpec, 'gridEncoder' | 'lossWeights'>,
+  spec: Pick<TrainingDataSpec, 'gridEncoder' | 'lossOn' | 'lossWeights'>,
   tokenizer: ChatTokenizer,
   loaded: LoadedDatasets,
 ): TrainingPair[] {
@@ -108,34 +132,39 @@ export function buildPairs(
   const labels = datasetLabels(pairs);
   return pairs.map(([path, kindName, weight = 1], i) => {
     const label = labels[i]!;
+    const prompts = new PromptBuilder({ tokenizer, encoder, kind: getPromptKind(kindName) });
+    prompts.training(probe, 0, wantedAnswers(spec));
     return {
       label,
       dataset: loaded.get(path)!,
       kind: kindName,
-      prompts: new PromptBuilder({ tokenizer, encoder, kind: getPromptKind(kindName) }),
+      prompts,
       weight,
       lossWeight: (spec.lossWeights[kindName] ?? 1) * (spec.lossWeights[label] ?? 1),
     };
   });
 }
 
-/** Draws the changes of one training task: another task, other test samples, another look. */
-export function augmentationOf(options: TrainingAugmentation): (task: Task, rng: Rng) => Task {
-  const { geometric, colors, trainOrder, taskProbability } = options;
+/** Draws the changes of one training task: another task, other test samples, an augmentation. */
+export function augmentationOf(options: TrainingAugmentation): (task: Task, rng: Rng) => ChangedTask {
+  const { geometricAugmentation, colorAugmentation, orderAugmentation } = options;
+  const given = options.taskAugmentationWeights as Partial<TaskAugmentationWeights> | undefined;
   // the probability is its own option, so that the counts only say how many transforms a changed task gets
-  const counts = (options.taskWeights?.counts ?? defaultTaskAugmentationWeights.counts).with(0, 0);
-  const weights = { ...options.taskWeights, counts };
+  const counts = (given?.counts ?? defaultTaskAugmentationWeights.counts).with(0, 0);
+  const weights = { ...given, counts };
   return (task, rng) => {
     let result = task;
-    if (taskProbability > 0 && rng.chance(taskProbability)) {
-      result = applyTaskAugmentation(result, drawTaskAugmentation(rng, weights));
+    let taskAugmentation: TaskAugmentation | undefined;
+    if (options.taskAugmentation > 0 && rng.chance(options.taskAugmentation)) {
+      taskAugmentation = drawTaskAugmentation(rng, weights);
+      result = applyTaskAugmentation(result, taskAugmentation);
     }
     if (options.swapTrainAndTest && result.test.some((sample) => sample.output !== undefined)) {
       result = swapTrainAndTest(result, rng);
     }
-    const trainSamples = trainOrder ? result.train.length : undefined;
-    const drawOptions: AugmentationOptions = { geometric, colors, trainSamples };
-    return augmentTask(result, drawAugmentation(rng, drawOptions));
+    const trainSamples = orderAugmentation ? result.train.length : undefined;
+    const view = drawAugmentation(rng, { geometricAugmentation, colorAugmentation, trainSamples });
+    return { task: augmentTask(result, view), view, ...(taskAugmentation ? { taskAugmentation } : {}) };
   };
 }
 
@@ -143,12 +172,13 @@ export function augmentationOf(options: TrainingAugmentation): (task: Task, rng:
 export function openSampleSource(
   spec: TrainingDataSpec,
   tokenizer = loadTokenizer(spec.tokenizerFolder),
-  loaded = loadPairs(spec.pairs),
+  loaded = loadPairs(spec.pairs, spec.datasets),
 ): SampleSource {
   return new SampleSource(buildPairs(spec.pairs, spec, tokenizer, loaded), {
     seed: spec.seed,
+    lossOn: spec.lossOn,
     maxSeqLen: spec.maxSeqLen,
-    removeTrainSamples: spec.removeTrainSamples,
-    augment: augmentationOf(spec.augmentation),
+    removeTrainSamples: spec.removeTrainSamplesToFitMaxSeqLen,
+    augment: augmentationOf(spec),
   });
 }

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { scoreSamples, type TrainableDecoder } from './loss.js';
-import { type LossOn, planMicroBatches } from './packing.js';
+import { planMicroBatches } from './packing.js';
 import type { TrainingSample } from './sample-source.js';
 import { LossTally, type MeanLoss } from './tally.js';
 
@@ -19,13 +19,13 @@ export interface ValidationReport extends MeanLoss {
 export async function evaluateLoss(
   decoder: TrainableDecoder,
   samples: readonly TrainingSample[],
-  options: { maxTokensPerBatch: number; lossOn: LossOn },
+  options: { maxTokensPerBatch: number },
   signal?: AbortSignal,
 ): Promise<ValidationReport | null> {
   const start = performance.now();
   const tally = new LossTally();
   for (const batch of planMicroBatches(samples, options.maxTokensPerBatch)) {
-    tally.add(batch, await scoreSamples(decoder, batch, options.lossOn), options.lossOn);
+    tally.add(batch, await scoreSamples(decoder, batch));
     await turn();
     if (signal?.aborted) return null;
   }

@@ -1,8 +1,8 @@
-import { plainText } from './export.js';
-import { htmlText, tableRows } from './html-table.js';
-import { type CellJson, type NotebookJson, type OutputJson, textOf } from './notebook-json.js';
+import { alignLines } from './compare-lines.js';
+import type { CellJson, NotebookJson } from './notebook-json.js';
+import { type OutputLine, outputLines } from './output-lines.js';
 
-/** A number, or a line, that a rerun gave differently. */
+/** A number, a line or a picture that a rerun gave differently. */
 export interface Change {
   /** Position of the cell in the notebook, from 1. */
   readonly cell: number;
@@ -10,14 +10,16 @@ export interface Change {
   readonly recorded: string;
   /** The line of the rerun; empty for one that is gone. */
   readonly now: string;
-  /** The largest relative difference of a number in the line; `undefined` where other words were said. */
+  /** The largest relative difference of a number in the line; `undefined` where words or pictures differ. */
   readonly difference?: number;
 }
 
 /** What a rerun of a write-up gave. */
 export interface CheckResult {
-  /** Numbers that were compared. */
+  /** Recorded numbers that were compared. */
   readonly numbers: number;
+  /** Recorded numbers that have no counterpart in the rerun; each is in one of the changes. */
+  readonly missing: number;
   /** Numbers left out because they are times, speeds, dates or amounts of memory. */
   readonly ignored: number;
   readonly changes: readonly Change[];
@@ -29,112 +31,49 @@ export interface CheckOptions {
   tolerance?: number;
 }
 
-/** What differs from run to run and machine to machine without meaning anything. */
-const VOLATILE =
-  /\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?)?|\b\d+(?::\d\d)+(?:\.\d+)?|\b\d[\d,.]*(?:e[+-]?\d+)?\s*(?:ms|µs|us|ns|s|sec|seconds?|min|minutes?|h|hours?|[kMGT]i?B|bytes|(?:tokens|samples|steps|it|FLOP|GFLOP|TFLOP)(?: ?\/ ?s| per second))(?![\w/])/g;
-const NUMBER = /(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?/gi;
-
-/** What can be compared in a cell's outputs: lines of text, rows of tables, data of plots, words in drawings. */
-function linesOfOutputs(outputs: readonly OutputJson[]): string[] {
-  const lines: string[] = [];
-  let stream = '';
-  const take = (text: string) => {
-    for (const line of plainText(text).split('\n')) if (line.trim() !== '') lines.push(line.trim());
-  };
-  const endStream = () => {
-    take(stream);
-    stream = '';
-  };
-  for (const output of outputs) {
-    if (output.output_type === 'stream') {
-      // warnings and progress bars are not results
-      if (output.name === 'stdout') stream += textOf(output.text);
-      continue;
-    }
-    endStream();
-    if (output.output_type === 'error') take(`${output.ename}: ${output.evalue}`);
-    else take(textOfBundle(output.data));
-  }
-  endStream();
-  return lines;
-}
-
-function textOfBundle(data: Record<string, unknown>): string {
-  const plot = Object.keys(data).find((type) => type.startsWith('application/vnd.vegalite.'));
-  if (plot !== undefined) {
-    const values = (data[plot] as { data?: { values?: unknown[] } }).data?.values ?? [];
-    return values.map((value) => JSON.stringify(value)).join('\n');
-  }
-  if (data['text/html'] !== undefined) {
-    const html = textOf(data['text/html']);
-    const rows = tableRows(html);
-    return rows.length > 0 ? rows.map((row) => row.join('  ')).join('\n') : htmlText(html);
-  }
-  if (data['text/markdown'] !== undefined) return textOf(data['text/markdown']);
-  if (data['image/svg+xml'] !== undefined) return htmlText(textOf(data['image/svg+xml']));
-  if (data['image/png'] !== undefined) return '';
-  return textOf(data['text/plain']);
-}
-
-/** A line as words and numbers apart. */
-function dissect(line: string): { words: string; numbers: number[]; ignored: number } {
-  let ignored = 0;
-  const numbers: number[] = [];
-  const words = line
-    .replace(VOLATILE, () => {
-      ignored++;
-      return '⏱';
-    })
-    .replace(NUMBER, (text) => {
-      numbers.push(Number(text.replaceAll(',', '').replace('−', '-')));
-      return '#';
-    })
-    .replace(/\s+/g, ' ');
-  return { words, numbers, ignored };
-}
-
 function relativeDifference(a: number, b: number): number {
   return a === b ? 0 : Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b));
 }
 
+/** The lines of a cell that ran again: the output of a cell that is never executed is an old result. */
+function rerunLines(cell: CellJson | undefined): OutputLine[] {
+  return cell?.metadata.tags?.includes('skip-execution') ? [] : outputLines(cell);
+}
+
 /**
- * Compares what a write-up recorded with what a rerun gave: number by number in lines that say the same words.
- * Times, speeds, dates and memory are left out; of a drawing only what is written in it is compared; the standard
- * error is not read.
+ * Compares what a write-up recorded with what a rerun gave, standard error included: number by number in lines that
+ * say the same words. A recorded line without a counterpart is a change, and so is a new one. Times, speeds, dates and
+ * memory are left out; of a picture the words in it are compared, and then whether it is the same.
  */
 export function compareRuns(
   recorded: NotebookJson,
   rerun: NotebookJson,
   { tolerance = 0 }: CheckOptions = {},
 ): CheckResult {
-  let numbers = 0;
-  let ignored = 0;
+  const total = { numbers: 0, missing: 0, ignored: 0 };
   const changes: Change[] = [];
   for (const [i, cell] of recorded.cells.entries()) {
     const other =
       rerun.cells.find((candidate) => candidate.id !== undefined && candidate.id === cell.id) ??
       rerun.cells[i];
-    const before = outputLines(cell);
-    const after = outputLines(other);
-    for (let line = 0; line < Math.max(before.length, after.length); line++) {
-      const [was, is] = [before[line] ?? '', after[line] ?? ''];
-      const [a, b] = [dissect(was), dissect(is)];
-      ignored += a.ignored;
-      if (a.words !== b.words || a.numbers.length !== b.numbers.length) {
-        changes.push({ cell: i + 1, recorded: was, now: is });
+    for (const [was, is] of alignLines(outputLines(cell), rerunLines(other), ({ words }) => words)) {
+      total.ignored += was?.ignored ?? 0;
+      const change = { cell: i + 1, recorded: was?.text ?? '', now: is?.text ?? '' };
+      if (was === undefined || is === undefined || was.words !== is.words) {
+        total.missing += was?.numbers.length ?? 0;
+        changes.push(change);
         continue;
       }
-      numbers += a.numbers.length;
+      total.numbers += was.numbers.length;
       const difference = Math.max(
         0,
-        ...a.numbers.map((value, k) => relativeDifference(value, b.numbers[k]!)),
+        ...was.numbers.map((value, k) => relativeDifference(value, is.numbers[k]!)),
       );
-      if (difference > tolerance) changes.push({ cell: i + 1, recorded: was, now: is, difference });
+      if (difference > tolerance) changes.push({ ...change, difference });
+      else if (was.picture !== is.picture) {
+        changes.push({ ...change, recorded: `${was.text} [picture]`, now: `${is.text} [another picture]` });
+      }
     }
   }
-  return { numbers, ignored, changes };
-}
-
-function outputLines(cell: CellJson | undefined): string[] {
-  return cell?.cell_type === 'code' ? linesOfOutputs(cell.outputs) : [];
+  return { ...total, changes };
 }

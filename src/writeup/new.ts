@@ -42,7 +42,8 @@ export function newWriteup(title: string, folder: string, date: string): NewWrit
   const number = 1 + Math.max(0, ...names.map((name) => Number(/^(\d+)-/.exec(name)?.[1] ?? 0)));
   const markdown = new nunjucks.Environment(null, { autoescape: false }).renderString(template, {
     number,
-    title,
+    // a line break would end the heading, and what follows could be a block of commands
+    title: title.trim().replace(/\s+/g, ' '),
     date,
   });
   return { number, name: `${String(number).padStart(2, '0')}-${slug}`, markdown };

@@ -1,4 +1,5 @@
 import { joinLines, readNotebook as readDocument, sorted } from '../../kernel/notebook/index.js';
+import { parseJsonValue } from '../../kernel/notebook/json-text.js';
 
 /** The parts of nbformat 4.5 that write-ups are made of. */
 
@@ -18,7 +19,14 @@ export type OutputJson =
 
 /** A cell of a notebook file. */
 export type CellJson =
-  | { cell_type: 'markdown' | 'raw'; id?: string; metadata: CellMetadata; source: MultilineText }
+  | {
+      cell_type: 'markdown' | 'raw';
+      id?: string;
+      metadata: CellMetadata;
+      source: MultilineText;
+      /** Pictures in the file, as base64, by name and type. */
+      attachments?: Record<string, Record<string, MultilineText>>;
+    }
   | {
       cell_type: 'code';
       id?: string;
@@ -28,10 +36,23 @@ export type CellJson =
       outputs: OutputJson[];
     };
 
+/** What an import of a document notes at a cell, so that an export gives the document back. */
+export interface ImportNotes {
+  /** Cells of one block have the same number. */
+  block?: number;
+  /** On the block's first cell, if it was not written as an export writes it: how it was. */
+  original?: string;
+  /** Of the block's cells as they were imported. */
+  digest?: string;
+  /** The white space before it in the document, where it was not one blank line. */
+  gap?: string;
+  /** The cell is no part of the document. */
+  setup?: true;
+}
+
 /** Metadata of a cell; `arclab` is ours. */
 export interface CellMetadata {
-  /** Commands of one bash block have the same number; `summary` was above them in a `<details>` element. */
-  arclab?: { block: number; summary?: string };
+  arclab?: ImportNotes;
   jupyter?: { source_hidden?: boolean };
   tags?: string[];
   [key: string]: unknown;
@@ -41,18 +62,19 @@ export interface CellMetadata {
 export interface NotebookJson {
   nbformat: 4;
   nbformat_minor: number;
-  metadata: Record<string, unknown>;
+  /** `arclab` is ours: the ends of lines and of the document that a notebook was made of, where unusual. */
+  metadata: Record<string, unknown> & { arclab?: { eol?: string; end?: string } };
   cells: CellJson[];
 }
 
 /** Multi-line text as one string; nothing is the empty one. */
-export function textOf(text: unknown): string {
+export function sourceText(text: unknown): string {
   return String(joinLines(text) ?? '');
 }
 
 /** Reads a notebook file, upgraded to nbformat 4.5. @throws {UserError} saying what is wrong and where */
-export function readNotebook(path: string): NotebookJson {
-  return JSON.parse(readDocument(path).document.text.replace(/^\uFEFF/, '')) as NotebookJson;
+export function readNotebookJson(path: string): NotebookJson {
+  return parseJsonValue(readDocument(path).document.text) as NotebookJson;
 }
 
 /** A notebook as the text of its file: keys sorted and one blank per level, as Jupyter writes it. */

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { packageRoot } from '../common/files.js';
+import { LIVE_VARIABLE } from '../common/live-line.js';
+import { ErrorLines, type SplitErrors } from './error-lines.js';
 import { WriteupError } from './errors.js';
 
 /** What one command leaves to the next: as in a terminal, its folder and its variables. */
@@ -59,7 +61,8 @@ function ended(child: ChildProcess): Promise<string> {
 
 /**
  * Runs a command in bash and shows what it prints, as a terminal would: `cd` and variables that it sets hold
- * for the next one, and `arclab` is this package. Values put into the template are quoted as one word each;
+ * for the next one, and `arclab` is this package. What it writes on its standard error is shown as output, but for
+ * lines that report an error. Values put into the template are quoted as one word each;
  * an array gives one word per element.
  *
  * @example await sh`arclab infer-evaluate ${checkpoint} --predictions_per_task ${8}`;
@@ -72,7 +75,7 @@ export async function sh(strings: TemplateStringsArray | string, ...values: unkn
   const script = `set -a; trap '{ printf "%s\\0" "$PWD"; env -0; } >&3' EXIT\n${command}\n`;
   const child = spawn('bash', ['-c', script], {
     cwd,
-    env: { ...env, ...arclabFunction(), NO_COLOR: '1', FORCE_COLOR: undefined },
+    env: { ...env, ...arclabFunction(), NO_COLOR: '1', FORCE_COLOR: undefined, [LIVE_VARIABLE]: '1' },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   let errors = '';
@@ -81,9 +84,15 @@ export async function sh(strings: TemplateStringsArray | string, ...values: unkn
   const follow = (stream: Readable, take: (text: string) => void) =>
     stream.setEncoding('utf8').on('data', take);
   follow(child.stdout!, (text) => process.stdout.write(text));
+  // progress is no error: a notebook would show all of a training in red
+  const split = new ErrorLines();
+  const show = ({ progress, errors: lines }: SplitErrors) => {
+    if (progress !== '') process.stdout.write(progress);
+    if (lines !== '') process.stderr.write(lines);
+  };
   follow(child.stderr!, (text) => {
     errors = (errors + text).slice(-2000);
-    process.stderr.write(text);
+    show(split.take(text));
   });
   follow(child.stdio[3] as Readable, (text) => {
     report += text;
@@ -91,6 +100,7 @@ export async function sh(strings: TemplateStringsArray | string, ...values: unkn
   const end = await ended(child).catch((error: Error) => {
     throw new WriteupError(`bash does not start: ${error.message}. The commands of a write-up need it.`);
   });
+  show(split.end());
   state = stateFrom(report) ?? state;
   if (end !== 'exit code 0') {
     const line =

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { WriteupError } from './errors.js';
+import { ALONE, ENGLISH, PROGRAMS } from './shell-words.js';
 
 /**
  * Bash as a person writes it into a document: commands over several lines, comments, and now and then the
@@ -18,44 +19,87 @@ export type ShellPart =
   | { readonly type: 'result'; readonly source: string }
   | { readonly type: 'comment'; readonly source: string };
 
-/** Words that begin a command in write-ups, beside scripts and paths. */
-const COMMANDS = words(`
-  accelerate alias apt apt-get arclab awk bash basename bzip2 cd chmod chown cmake condor_submit conda cp curl dd df
-  diff dirname docker du echo env eval exec export fg git grep gunzip gzip htop jobs jq jupyter kaggle kill killall ln
-  ls mamba md5sum mkdir mkfs mv nano node nohup npm npx nvidia-smi pip pip3 pkill pnpm poetry popd printf ps pushd pwd
-  pytest python python3 rm rmdir rsync sbatch scp sed seq sh sha256sum shred srun ssh sudo tar tee tensorboard tmux
-  torchrun tr truncate ts-node tslab tsx ulimit uniq unzip uv vim wc wget xargs xz yarn zcat zsh`);
+/** A variable that is set, with its value. */
+const ASSIGNMENT = /^([A-Za-z_]\w*)\+?=((?:"[^"]*"|'[^']*'|\$\([^)]*\)|[^\s;"'])*)(?=\s|;|$)\s*/;
 
-/** Words that begin a command or a sentence: they count where something of the shell follows. */
-const ENGLISH = words(`
-  case cat cut date false find for function head if less make more read select set sleep sort source split tail test
-  time timeout touch tree true unset until wait watch which while zip`);
-
-function words(text: string): ReadonlySet<string> {
-  return new Set(text.trim().split(/\s+/));
+/**
+ * True where a line only sets variables. `n_jobs=-1, 114.21run/s]` is what a program printed, and so is `loss=0.5
+ * acc=0.1`; one variable with a small name is set only if it is used.
+ */
+function setsVariables(names: readonly string[], values: readonly string[], block: string): boolean {
+  if (values.some((value) => value.endsWith(','))) return false;
+  if (names.every((name) => name === name.toUpperCase())) return true;
+  return names.every((name) => new RegExp(`\\$\\{?${name}\\b`).test(block));
 }
 
-/** True where a line reads like the beginning of a command and not like something that a command printed. */
-export function looksLikeCommand(line: string): boolean {
-  const text = line.trim().replace(/^[({]\s*/, '');
+/**
+ * True where a line reads like the beginning of a command and not like something that a command printed.
+ * @param block the whole block: a variable that is used in it is a variable
+ */
+export function looksLikeCommand(line: string, block = line): boolean {
+  // tests, arithmetic, a script that is read in, a program whose name is in a variable
+  if (
+    /^(\[ .* \]|\[\[ .* \]\]|\(\(.*\)\)|\. [\w.~/-]+|"?\$\{?[A-Za-z_]\w*\}?"?(\/\S*)?\s+\S)/.test(line.trim())
+  )
+    return true;
+  let text = line.trim().replace(/^(?:[({!]\s*)+/, '');
+  if (/^(function\s+[\w-]+|[\w-]+\s*\(\))\s*(\{|\(|$)/.test(text)) return true;
   // variables set before a command, or alone: `X=1`, `CUDA_VISIBLE_DEVICES=0 python …`
-  if (/^[A-Za-z_]\w*=("[^"]*"|'[^']*'|\S*)(\s|;|$)/.test(text)) return true;
+  const names: string[] = [];
+  const values: string[] = [];
+  for (let match = ASSIGNMENT.exec(text); match !== null; match = ASSIGNMENT.exec(text)) {
+    names.push(match[1]!);
+    values.push(match[2]!);
+    text = text.slice(match[0].length);
+  }
+  if (names.length > 0 && (text === '' || text.startsWith('#'))) return setsVariables(names, values, block);
+  if (names.length > 0 && text.startsWith(';')) return looksLikeCommand(text.slice(1), block);
+  if (values.some((value) => value.endsWith(','))) return false;
   const word = /^[^\s;|&()<>]+/.exec(text)?.[0] ?? '';
   const rest = text.slice(word.length).trimStart();
-  // `python: 3.12` is a result
-  if (COMMANDS.has(word)) return !/^[:=]/.test(rest);
+  // `python: 3.12` is a result, and so is `python 3.12`
+  if (PROGRAMS.has(word)) return !/^[:=]|^v?\d+\.\d/.test(rest);
   if (ENGLISH.has(word)) {
     return (
-      /^$|^[-./~<$"'[>|&;]|^\(\(|^\w+ in\b|^\d+\w?$|^[\w-]+\.\w+|^[\w-]+\/|;\s*(do|then)\b/.test(rest) ||
-      looksLikeCommand(rest)
+      (rest === '' && ALONE.has(word)) ||
+      /^[-./~<$"'[>|&;]|^\(\(|^\w+ in\b|^\d+\w?$|^[\w-]+\.[a-zA-Z]|^[\w-]+\/|;\s*(do|then)\b/.test(rest) ||
+      (word === 'make' && /^[\w-]+( [\w-]+=\S+)*$/.test(rest)) ||
+      looksLikeCommand(rest, block)
     );
   }
   // a script, a program by its path, or a word that an option follows
   return (
     /\.(sh|py|mjs|cjs|js|ts)$/.test(word) ||
-    /^(\.{1,2}\/|\/.*\bs?bin\/)/.test(word) ||
-    (/^[a-z][\w.-]*$/.test(word) && /(^|\s)--?[a-z]/.test(rest))
+    /^(\.{1,2}\/|[~/].*\bs?bin\/|\$\w+\/.*\bs?bin\/)/.test(word) ||
+    (/^[a-z][\w.-]*$/.test(word) && (/(^|\s)--?[a-z]|\S \\$/.test(rest) || /-cli$/.test(word))) ||
+    // bower install x
+    (/^[a-z][\w.-]*$/.test(word) &&
+      /^(install|uninstall|login|init|deploy|publish|serve)(\s+[\w@./-]+)*$/.test(rest)) ||
+    // a name that elsewhere in the block is followed by an option
+    (/^[a-z][\w-]*$/.test(word) && new RegExp(`^[ \\t]*${word}[ \\t](.*[ \\t])?--?[a-z]`, 'm').test(block)) ||
+    // a name that is not known, and after it a command that is
+    (/^[a-z][\w.-]*$/.test(word) &&
+      /^(;|&&|\|\|?)/.test(rest) &&
+      looksLikeCommand(rest.replace(/^\W+/, ''), block))
   );
+}
+
+/** A terminal's prompt: `$`, `(env) $`, `me@host:~/arc$`, `[me@host arc]$`; `#` and `%` only after a host. */
+const PROMPT =
+  /^\s*(?:\([\w./-]+\)\s*)?(?:\[?[\w.-]+@[\w.-]+(?:[: ][^\s$#%\]>]*)?\]?\s*[$#%]|(?:bash|sh|zsh)-[\d.]+[$#]|[$❯➜])(?:\s|$)/;
+
+const ANGLE = /^\s*>(?:\s|$)/;
+
+/** The prompt that a block shows: a terminal's, or `>` where every line has it. */
+function promptOf(block: string): RegExp | undefined {
+  const lines = block.split('\n').filter((line) => line.trim() !== '');
+  if (lines.some((line) => PROMPT.test(line))) return PROMPT;
+  return lines.length > 0 && lines.every((line) => ANGLE.test(line)) ? ANGLE : undefined;
+}
+
+/** True where a block shows the prompts of a terminal. */
+export function hasPrompts(block: string): boolean {
+  return promptOf(block) !== undefined;
 }
 
 /** True where bash would wait for another line: a continued line, an open quote, loop or here-document. */
@@ -77,7 +121,8 @@ function isOpen(text: string): boolean {
  */
 export function parseShell(block: string): ShellPart[] {
   const lines = block.replace(/\r\n/g, '\n').split('\n');
-  const prompted = lines.some((line) => /^\s*(\([\w./-]+\)\s*)?\$ /.test(line));
+  const prompt = promptOf(block);
+  const prompted = prompt !== undefined;
   const parts: ShellPart[] = [];
   let comments: string[] = [];
   let results: string[] = [];
@@ -94,70 +139,34 @@ export function parseShell(block: string): ShellPart[] {
 
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i]!;
-    const text = line.trim();
+    const isPrompt = prompt?.test(line) ?? false;
+    let source = isPrompt ? line.replace(prompt!, '').trimStart() : line.trimStart();
+    const text = source.trim();
     if (text === '') {
-      if (results.length > 0) results.push(line);
-      else endComments();
+      // a prompt at which nothing was typed
+      if (results.length > 0 && !isPrompt) results.push(line);
+      else if (!isPrompt) endComments();
       continue;
     }
-    if (text.startsWith('#') && !prompted) {
+    if (text.startsWith('#') && isPrompt === prompted) {
       endResults();
       comments.push(text);
       continue;
     }
-    const isCommand = prompted ? /^\s*(\([\w./-]+\)\s*)?\$ /.test(line) : looksLikeCommand(line);
-    if (!isCommand) {
+    if (!(prompted ? isPrompt : looksLikeCommand(line, block))) {
       endComments();
       results.push(line);
       continue;
     }
     endResults();
-    let source = prompted ? line.replace(/^\s*(\([\w./-]+\)\s*)?\$ /, '') : line.trimStart();
-    while (isOpen(source) && i + 1 < lines.length) source += `\n${lines[++i]!}`;
+    while (isOpen(source) && i + 1 < lines.length) {
+      const next = lines[++i]!;
+      source += `\n${prompted ? next.replace(/^\s*>( |$)/, '') : next}`;
+    }
     parts.push({ type: 'command', source: source.trimEnd(), comments });
     comments = [];
   }
   endResults();
   endComments();
   return parts;
-}
-
-/** The words of a simple command, quotes removed, continued lines joined. */
-export function shellWords(source: string): string[] {
-  const words: string[] = [];
-  let word: string | undefined;
-  let quote: string | undefined;
-  for (let i = 0; i < source.length; i++) {
-    const c = source[i]!;
-    if (quote !== undefined) {
-      if (c === quote) quote = undefined;
-      else if (c === '\\' && quote === '"' && /["\\$`]/.test(source[i + 1] ?? '')) word += source[++i]!;
-      else word += c;
-    } else if (c === '\\') {
-      i++;
-      if (source[i] !== '\n') word = (word ?? '') + (source[i] ?? '');
-    } else if (c === '"' || c === "'") {
-      quote = c;
-      word ??= '';
-    } else if (/\s/.test(c)) {
-      if (word !== undefined) words.push(word);
-      word = undefined;
-    } else word = (word ?? '') + c;
-  }
-  if (word !== undefined) words.push(word);
-  return words;
-}
-
-/** What commands destroy; a write-up is imported to be run again, and these are not what one wants again. */
-const DESTRUCTIVE: readonly RegExp[] = [
-  /(^|[;&|(`"'\n]|\b(sudo|xargs|then|do|else|exec)\s|-exec\s)\s*(rm|rmdir|shred|mkfs(\.\w+)?|dd|truncate|unlink)(\s|$)/,
-  /\bgit\s+(clean|reset\s+--hard|checkout\s+(--\s|\.)|restore|push\s+.*(-f\b|--force))/,
-  /\bfind\b.*\s-delete\b/s,
-  /\brsync\b.*\s--delete/s,
-  /\b(kill|killall|pkill|shutdown|reboot)\s/,
-];
-
-/** True for a command that deletes or overwrites what a rerun could not bring back. */
-export function isDestructive(command: string): boolean {
-  return DESTRUCTIVE.some((pattern) => pattern.test(command));
 }

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { type Options, transform } from 'sucrase';
 import { serveLines } from '../../kernel/bridge/serve-lines.js';
+import { scriptFile } from '../../kernel/common/script-file.js';
 import { SourceSyntaxError, type Stripper } from '../../kernel/engine/strip.js';
+import { runScript } from '../../kernel/engine/workers.js';
 import { startHost } from '../../kernel/host/host.js';
 
 const options: Options = {
@@ -27,7 +29,8 @@ const strip: Stripper = (source, fileName) => {
   }
 };
 
-if (isMainThread) {
+if (scriptFile() !== undefined) runScript(strip);
+else if (isMainThread) {
   // cells import 'arclab' as if they lay beside it
   startHost({ worker: __filename, transport: undefined, strip, fileName: join(__dirname, 'notebook.ts') });
 } else serveLines();

@@ -73,7 +73,9 @@ describe('augmentation', () => {
       expect(new Set(colorMap).size).toBe(10);
     }
     expect(chiSquare(counts)).toBeLessThan(24.3); // p = 0.001, 7 degrees of freedom
-    expect(drawAugmentation(rng, { geometric: false, colors: false })).toEqual(identityAugmentation);
+    expect(drawAugmentation(rng, { geometricAugmentation: false, colorAugmentation: false })).toEqual(
+      identityAugmentation,
+    );
   });
 
   it('keeps the background with probability 0.9, and else moves it anywhere', () => {

@@ -44,7 +44,7 @@ it('lists every generator with its family and description', async () => {
 
 it.each([
   [['--generators', 'gravty'], 'Known: flip-left-right'],
-  [['--max_size', '2'], 'at least 3'],
+  [['--max_size', '2'], '--max_size: expected an integer from 3 to 30, found 2'],
   [['--train_samples', 'many'], '2-5'],
   [['--min_size', '12'], '--min_size: expected at most --max_size, which is 10, found 12'],
 ])('ends %j with code 2 and no file', async (flags, words) => {

@@ -12,6 +12,7 @@ import {
 } from '../../src/arc/grid.js';
 import type { Grid, Sample, Task } from '../../src/arc/types.js';
 import { validateGrid } from '../../src/arc/validate.js';
+import { UserError } from '../../src/common/errors.js';
 
 const all = Object.values(generators);
 const samplesOf = ({ train, test }: Task) => [...train, ...test] as Sample[];
@@ -320,21 +321,25 @@ describe('generateTasks', () => {
     [{ families: ['none'] }, 'Unknown family of generators "none". Known: geometry, '],
     [{ generators: ['keep-largest'], maxSize: 4 }, '"keep-largest" needs grids of up to 5'],
     [{ generators: ['gravity'], families: ['logic'] }, 'No generator left'],
-    [{ maxSize: 31 }, '--max_size: expected an integer from 3 to 30, found 31'],
-    [{ minSize: 7, maxSize: 6 }, '--min_size: expected at most --max_size, which is 6, found 7'],
-    [{ trainSamples: 0 }, '--train_samples: expected an integer from 1 to 50, found 0'],
+    [{ maxSize: 31 }, '`maxSize`: expected an integer from 3 to 30, found 31'],
+    [{ minSize: 7, maxSize: 6 }, '`minSize`: expected at most `maxSize`, which is 6, found 7'],
+    [
+      { trainSamples: 0 },
+      '`trainSamples`: expected an integer from 1 to 50, or the least and the most of two, found 0',
+    ],
     [
       { trainSamples: [4, 2] as [number, number] },
-      '--train_samples: expected an integer from 4 to 50, found 2',
+      '`trainSamples`: expected an integer from 1 to 50, or the least and the most of two, found [4,2]',
     ],
-    [{ colors: 10 }, '--colors: expected an integer from 1 to 9, found 10'],
+    [{ colors: 10 }, '`colors`: expected an integer from 1 to 9, found 10'],
+    [{ maxsize: 5 } as object, '`maxsize`: there is no such option here; did you mean `maxSize`?'],
   ])('refuses %j', (options, message) => {
-    expect(() => generateTasks({ count: 1, seed: 0, ...options })).toThrow(GeneratorError);
+    expect(() => generateTasks({ count: 1, seed: 0, ...options })).toThrow(UserError);
     expect(() => generateTasks({ count: 1, seed: 0, ...options })).toThrow(message);
   });
 
   it('leaves out what finds no task within the knobs, unless it was named', () => {
-    const knobs = { seed: 1, maxSize: 3, trainSamples: 50 };
+    const knobs = { seed: 1, maxSize: 3, trainSamples: 16 };
     const names = [...generateTasks({ ...knobs, count: 3, families: ['geometry', 'border'] }).keys()];
     expect(names).toHaveLength(3);
     for (const name of names) expect(name).not.toContain('rings');
@@ -352,14 +357,14 @@ describe('generateTasks', () => {
   });
 
   it('says which knobs to turn when a generator finds no task', () => {
-    expect(() => generateTask('alternate-rings', 1, 0, { maxSize: 3, trainSamples: 50 })).toThrow(
+    expect(() => generateTask('alternate-rings', 1, 0, { maxSize: 3, trainSamples: 16 })).toThrow(
       /^Generator "alternate-rings" cannot make a task: 200 attempts found none for .*allow larger grids/,
     );
     expect(() => generateTask('keep-largest', 1, 0, { maxSize: 4 })).toThrow(
       'maximum size from 5 to 30, not 4',
     );
     expect(() => generateTask('gravity', 1, 0, { colors: 0 })).toThrow(
-      '--colors: expected an integer from 1',
+      '`colors`: expected an integer from 1',
     );
   });
 

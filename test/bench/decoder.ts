@@ -2,7 +2,7 @@ import { Rng } from '../../src/common/rng.js';
 import type { DecoderConfig } from '../../src/models/config.js';
 import { Decoder } from '../../src/models/decoder.js';
 import { packSequences } from '../../src/models/packed-tokens.js';
-import { adamW } from '../../src/tensors/kernels/index.js';
+import { adamW } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 
 /** The decoder that the measurements in the project's notes are of: 0.87M parameters. */

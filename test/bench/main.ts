@@ -1,7 +1,12 @@
 /** `npm run bench [name…]`: every bench compares two things in one run and prints the ratio. */
+import * as adapter from './adapter.bench.js';
 import * as decode from './decode.bench.js';
+import * as interrupts from './interrupts.bench.js';
 import * as kernel from './kernel.bench.js';
 import * as matmul from './matmul.bench.js';
+import * as scoring from './scoring.bench.js';
+import * as search from './search.bench.js';
+import * as taskTuning from './task-tuning.bench.js';
 import * as torchGenerate from './torch-generate.bench.js';
 import * as torchHost from './torch-host.bench.js';
 import * as torchTrain from './torch-train.bench.js';
@@ -15,12 +20,17 @@ interface Bench {
 
 const benches: Record<string, Bench> = {
   matmul,
+  adapter,
   decode,
+  search,
   'train-step': trainStep,
+  scoring,
+  'task-tuning': taskTuning,
   'torch-train': torchTrain,
   'torch-generate': torchGenerate,
   'torch-host': torchHost,
   kernel,
+  interrupts,
 };
 
 /** Those that need nothing but this package. */

@@ -12,7 +12,7 @@ function lastJson<T>(output: string): T {
 /** Runs a bench's `measure` in a new process. */
 export function askSide<T>(bench: string, ...args: string[]): T {
   const command = [fileURLToPath(import.meta.url), '--side', bench, ...args];
-  // what README.md advises for torch on the processor
+  // what docs/backends.md advises for torch on the processor
   const env = { ...process.env, GLIBC_TUNABLES: fastAllocator };
   return lastJson(execFileSync(process.execPath, command, { encoding: 'utf8', maxBuffer: 1 << 26, env }));
 }

@@ -47,14 +47,14 @@ export function qwenDecoder(
 }
 
 /** The same with a trainable adapter of rank 32 on the projections of attention. */
-export function adaptedQwen({
+export async function adaptedQwen({
   useDora = false,
   dropout = 0,
   ...options
-}: { useDora?: boolean; dropout?: number } & Parameters<typeof qwenDecoder>[1] = {}): Decoder {
+}: { useDora?: boolean; dropout?: number } & Parameters<typeof qwenDecoder>[1] = {}): Promise<Decoder> {
   const decoder = qwenDecoder(undefined, options);
   const lora = { rank: 32, alpha: 64, dropout, useRslora: false, useDora, init: 'default' as const };
-  addAdapter(decoder, lora, Rng.of(0, 'lora'));
+  await addAdapter(decoder, lora, Rng.of(0, 'lora'));
   return decoder;
 }
 

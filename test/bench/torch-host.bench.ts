@@ -35,7 +35,7 @@ const [WARM_UP, STEPS] = [50, 200];
 export async function measure(what: string): Promise<Measurement> {
   await initBackend('torch');
   const { torch } = tf.backend() as TorchBackend;
-  const step = what === 'decode' ? decodingStep() : trainingStep();
+  const step = what === 'decode' ? decodingStep() : await trainingStep();
   for (let i = 0; i < WARM_UP; i++) await step();
   const before = torch.callCount;
   const times: number[] = [];
@@ -69,16 +69,17 @@ function decodingStep(): () => void {
 }
 
 /** Forward, backward and AdamW for one sample. */
-function trainingStep(): () => Promise<unknown> {
+async function trainingStep(): Promise<() => Promise<unknown>> {
   const sample = {
     tokens: new Int32Array(16).fill(3),
-    answerStart: 8,
+    index: 0,
+    labelSpans: [[8, 16]],
     weight: 1,
     kind: 'bench',
     dataset: 'bench',
   } as TrainingSample;
   const trainer = new Trainer(
-    adaptedQwen({ config: NARROW }),
+    await adaptedQwen({ config: NARROW }),
     { next: async () => sample },
     {
       seed: 0,
@@ -87,7 +88,6 @@ function trainingStep(): () => Promise<unknown> {
       maxTokensPerBatch: 64,
       maxGradNorm: 1,
       weightDecay: 0,
-      lossOn: 'answer',
     },
   );
   return () => trainer.step();

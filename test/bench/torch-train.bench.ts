@@ -36,7 +36,8 @@ function sample(length: number, index: number): TrainingSample {
   const tokens = Int32Array.from(randomTokens(length, `sample ${index}`));
   return {
     tokens,
-    answerStart: Math.floor(length * 0.85),
+    index: 0,
+    labelSpans: [[Math.floor(length * 0.85), length]],
     weight: 1,
     kind: 'bench',
     dataset: 'bench',
@@ -53,7 +54,7 @@ export async function measure(
   await initBackend('torch');
   const samples = lengths.map(sample);
   let at = 0;
-  const decoder = adaptedQwen({ useDora: dora === true, dropout });
+  const decoder = await adaptedQwen({ useDora: dora === true, dropout });
   decoder.gradientCheckpointing = checkpointing === '1';
   const trainer = new Trainer(
     decoder,
@@ -65,7 +66,6 @@ export async function measure(
       maxTokensPerBatch: 2048,
       maxGradNorm: 0,
       weightDecay: 0.01,
-      lossOn: 'answer',
     },
   );
   const times: number[] = [];

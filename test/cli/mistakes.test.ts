@@ -50,7 +50,7 @@ it('names the flag whose value is empty, as that of an unset variable is', async
 it('takes no integer that loses digits', async () => {
   expect(
     await mistake('generate-tasks', '--seed', '99999999999999999999', '--output_filepath', 'x'),
-  ).toContain('Expected an integer.');
+  ).toContain('--seed: expected an integer, found');
 });
 
 it('writes two outputs to two files', async () => {

@@ -51,6 +51,26 @@ describe('plots', () => {
     expect(await renderPlot(plots.bars!)).toContain('>42.0%</text>');
   });
 
+  test('where pass_n, vote_2 and vote_1 are equal, each is seen around the next', async () => {
+    const rows = [1, 2].map((predictions) => ({
+      predictions,
+      pass_n: spread(0.5),
+      vote_1: spread(0.5),
+      vote_2: spread(0.5),
+    }));
+    const svg = await renderPlot(predictionCountPlot(rows));
+    const widths = [
+      ...svg.matchAll(
+        /<path aria-label="[^"]*metric: (\w+)" role="graphics-symbol" aria-roledescription="line mark"[^>]*stroke-width="(\d+)"/g,
+      ),
+    ];
+    expect(widths.map(([, metric, width]) => [metric, Number(width)])).toEqual([
+      ['pass_n', 6],
+      ['vote_2', 4],
+      ['vote_1', 2],
+    ]);
+  });
+
   test('ids of two plots in one page never meet', async () => {
     const ids = async (name: string) =>
       [...(await renderPlot(plots[name]!)).matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);

@@ -67,6 +67,15 @@ describe('tables', () => {
     expect(lines.split('\n').slice(2)).toEqual([' 1.000      3', ' 0.250     10', '']);
   });
 
+  test('decimals and percents are chosen by column', () => {
+    const costs = [{ tokens: 824.52, fits: 1 }, { tokens: 1102, fits: 0.125 }]; // biome-ignore format: short
+    const options = { decimals: { tokens: 1 }, percent: ['fits'] };
+    const lines = textTable(costs, options).split('\n');
+    expect(lines.slice(2)).toEqual([' 824.5  100.0%', '1102.0   12.5%']);
+    expect(textTable([{ fits: null }], options)).toBe('fits\n----\n');
+    expect(htmlTable(costs, { ...options, decimals: { fits: 0 } })).toContain('<td class="n">13%</td>');
+  });
+
   test('escape what HTML would read', () => {
     const html = htmlTable(rows, { caption: 'a & b' });
     assertWellFormed(html);

@@ -2,7 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { identityAugmentation } from '../../src/arc/augmentation.js';
 import type { Task } from '../../src/arc/types.js';
-import { showPrompt, showTaskCards, showTasks, taskCards } from '../../src/display/index.js';
+import { showTaskCards, showTasks } from '../../src/display/displayable.js';
+import { showPrompt } from '../../src/display/prompt-view.js';
+import { taskCards } from '../../src/display/report-gallery.js';
 import { getPromptKind, loadTokenizer, PromptBuilder, parseGridEncoder } from '../../src/prompts/index.js';
 import { assertWellFormed } from './xml.js';
 
@@ -25,6 +27,8 @@ test('a prompt is shown token by token, the answer underlined', () => {
   expect(html.match(/underline/g)).toHaveLength(tokens.length - answerStart);
   expect(html).toContain(`answer: what the loss sees: ${tokens.length - answerStart} tokens`);
   expect(bundle['text/plain']).toContain(tokenizer.decode(tokens));
+  // JupyterLab's own style for <pre> is break-all
+  expect(html).toMatch(/<pre style="[^"]*word-break:normal;/);
 });
 
 test('several tasks, and predicted tasks, are pictures below each other', () => {
@@ -46,4 +50,8 @@ test('several tasks, and predicted tasks, are pictures below each other', () => 
   expect(shown['text/html']!.match(/<svg/g)).toHaveLength(2);
   expect(shown['text/html']).toContain('✓ right');
   expect(shown['text/html']).toContain('50% of cells');
+  // a test pair is drawn once, with its predictions: two grids of train, the input, the solution, two candidates
+  expect(shown['text/html']).not.toContain('>test 1<');
+  expect(shown['text/html']!.match(/<title>|aria-label/g)).toHaveLength(2);
+  expect(shown['text/plain']!.match(/5 6/g)).toHaveLength(1);
 });

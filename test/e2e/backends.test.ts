@@ -2,18 +2,21 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { generateTasksToFile } from '../../src/arc/generate-to-file.js';
 import { fineTune } from '../../src/experiments/fine-tune.js';
-import { generateTasksToFile } from '../../src/experiments/generate-tasks.js';
 import { infer } from '../../src/experiments/infer.js';
 import { baseModelFolder, startKnobs } from '../../src/experiments/start.js';
 import { Decoder } from '../../src/models/decoder.js';
 import type { FloatType } from '../../src/tensors/precision.js';
 import { torchFailure } from '../../src/tensors/torch/errors.js';
 import { readCheckpoint } from '../../src/training/checkpoints.js';
-import { backendsUnderTest } from '../tensors/backends.js';
+import { backendsUnderTest, nativeBackends } from '../prerequisites/index.js';
 
-describe.each(backendsUnderTest().filter((name) => name !== 'wasm'))('%s and wasm', (native) => {
+const present = backendsUnderTest();
+describe.each(nativeBackends)('%s and wasm', (native) => {
+  const test = it.skipIf(!present.includes(native));
+
   let folder: string;
   const file = (name: string) => join(folder, name);
   beforeAll(() => {
@@ -38,7 +41,7 @@ describe.each(backendsUnderTest().filter((name) => name !== 'wasm'))('%s and was
         saveSteps: 2,
         batchSize: 4,
         learningRate: 1e-3,
-        useDora: true,
+        lora: { useDora: true },
         workers: 0,
       });
     const [onNative, onWasm] = [await run(native, 4, file(native)), await run('wasm', 4, file('wasm'))];
@@ -51,14 +54,14 @@ describe.each(backendsUnderTest().filter((name) => name !== 'wasm'))('%s and was
     for (const [i, loss] of losses(onNative).entries()) expect(loss).toBeCloseTo(expected[i]!, 3);
   });
 
-  test.runIf(native === 'torch')(
+  it.runIf(native === 'torch' && present.includes('torch'))(
     'in bfloat16 and float16 too, and a run in float16 that is continued ends with the same adapter',
     async () => {
-      const run = (torchDtype: FloatType, maxSteps: number, outputDir: string, notes: string[] = []) =>
+      const run = (dtype: FloatType, maxSteps: number, outputDir: string, notes: string[] = []) =>
         fineTune({
           ...model,
           backend: 'torch',
-          torchDtype,
+          dtype,
           trainDatasets: [[file('tasks.json'), 'output-from-examples-mini']],
           outputDir: file(outputDir),
           maxSteps,
@@ -91,7 +94,7 @@ describe.each(backendsUnderTest().filter((name) => name !== 'wasm'))('%s and was
     },
   );
 
-  test.runIf(native === 'torch')(
+  it.runIf(native === 'torch' && present.includes('torch'))(
     'memory that does not suffice is one line with what to do, and leaves the checkpoints',
     async () => {
       const forward = Decoder.prototype.forward;
@@ -117,7 +120,7 @@ describe.each(backendsUnderTest().filter((name) => name !== 'wasm'))('%s and was
         workers: 0,
       });
       await expect(run).rejects.toThrow(
-        /^out of memory in step 4, a micro-batch of 2 samples with \d+ tokens, the longest of \d+ \(torch: linear: CUDA out of memory.*GiB\); use a lower --max_tokens_per_batch \(4096 now\) or --max_seq_len, or --gradient_checkpointing, or --torch_dtype bfloat16$/,
+        /^out of memory in step 4, a micro-batch of 2 samples with \d+ tokens, the longest of \d+ \(torch: linear: CUDA out of memory.*GiB\); use a lower `maxTokensPerBatch` \(4096 now\) or `maxSeqLen`, or `gradientCheckpointing`, or `dtype: bfloat16`$/,
       );
       spy.mockRestore();
       const checkpoint = file('full/checkpoint-2');
@@ -137,7 +140,7 @@ describe.each(backendsUnderTest().filter((name) => name !== 'wasm'))('%s and was
           outputFilepath: file(`${backend}-${constrained}.json`),
           promptVersion: 'output-from-examples-mini',
           predictionsPerTask: 2,
-          maxOutputTokens: 40,
+          maxNewTokens: 40,
           batchSize: 5,
         });
       const [onNative, onWasm] = [await run(native), await run('wasm')];

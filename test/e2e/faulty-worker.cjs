@@ -1,5 +1,5 @@
 // A child process of a submission that goes wrong where ARCLAB_TEST_FAULTS says: {"throw": "task1", "exit": …, "hang": …}
-// about a task; {"load": text} for adapters whose path has the text; {"exitOnce": file} ends once, and leaves the file.
+// about a task, {"mark": file} leaves a file before it hangs; {"load": text} for adapters whose path has the text; {"exitOnce": file} ends once, and leaves the file.
 const { existsSync, writeFileSync } = require('node:fs');
 const { serveSubmit, submitHandlers } = require('../../dist/submit-worker.cjs');
 
@@ -15,7 +15,10 @@ serveSubmit({
     const about = (task) => task !== undefined && request.items.some(({ taskId }) => taskId === task);
     if (about(faults.throw)) throw new Error('injected exception');
     if (about(faults.exit)) process.kill(process.pid, 'SIGKILL');
-    if (about(faults.hang)) for (;;);
+    if (about(faults.hang)) {
+      if (faults.mark) writeFileSync(faults.mark, '');
+      for (;;);
+    }
     if (faults.exitOnce && !existsSync(faults.exitOnce)) {
       writeFileSync(faults.exitOnce, '');
       process.kill(process.pid, 'SIGKILL');

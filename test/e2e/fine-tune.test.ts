@@ -1,13 +1,13 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { main } from '../../src/cli/main.js';
-import { buildFile } from '../../src/common/files.js';
 import { Rng } from '../../src/common/rng.js';
 import { temporaryFolder } from '../training/temporary.js';
 import { recolourTasks, writeTasks, writeTinyModel } from '../training/tiny.js';
+import { type Ended, launch } from './launch.js';
 
 /** One model and its data sets for all tests of this file. */
 let kept = '';
@@ -25,13 +25,6 @@ beforeAll(() => {
   mkdirSync(join(kept, 'empty'));
   return () => rmSync(kept, { recursive: true });
 });
-
-interface Ended {
-  code: number | null;
-  signal: string | null;
-  stderr: string;
-  stdout: string;
-}
 
 /** The names of files of this test, in flags, as paths. */
 const inFolder = (flags: readonly string[]) =>
@@ -54,24 +47,8 @@ function fineTuneArguments(flags: readonly string[]): string[] {
   ];
 }
 
-/** Runs the program in a process of its own. */
-function start(flags: readonly string[]) {
-  const child = spawn(process.execPath, [buildFile('arclab.cjs'), ...fineTuneArguments(flags)], {
-    env: { ...process.env, VITEST: undefined },
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (data) => {
-    stdout += data;
-  });
-  child.stderr.on('data', (data) => {
-    stderr += data;
-  });
-  const ended = new Promise<Ended>((resolve) =>
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })),
-  );
-  return { child, ended, stderr: () => stderr };
-}
+/** Fine-tunes in a process of its own. */
+const start = (flags: readonly string[]) => launch(fineTuneArguments(flags));
 
 const run = (flags: readonly string[]) => start(flags).ended;
 
@@ -138,29 +115,68 @@ describe('a run that is stopped and continued', () => {
     expect(readdirSync(killed).sort()).toEqual(readdirSync(whole).sort());
   });
 
-  test('by Ctrl-C: it finishes the step, saves, says how to go on, and exits with 130', async () => {
-    const folder = temporaryFolder();
-    const { child, ended, stderr } = start([
-      '--output_dir',
-      folder,
-      '--max_steps',
-      '10000',
-      '--save_steps',
-      '-1',
-    ]);
-    const timer = setInterval(() => {
-      if (!stderr().includes('loss')) return;
-      child.kill('SIGINT');
-      clearInterval(timer);
-    }, 20);
-    const { code, stderr: text } = await ended;
-    expect(code).toBe(130);
-    const [, step] = /stopped at step (\d+); the same command continues from/.exec(text)!;
-    expectOnlyWholeCheckpoints(folder);
-    expect(readdirSync(folder)).toContain(`checkpoint-${step}`);
-    const more = String(Number(step) + 1);
-    expect((await run(['--output_dir', folder, '--max_steps', more])).stderr).toContain(`at step ${step}\n`);
-  });
+  test.each(['fine-tune', 'test-time-fine-tune'])(
+    'while it runs, a second one (%s) into its folder is refused in one line',
+    async (command) => {
+      const folder = temporaryFolder();
+      const first = start(['--output_dir', folder]);
+      while (!statSync(join(folder, '.arclab.lock'), { throwIfNoEntry: false })?.size) await sleep(5);
+      // before its end, however slow the machine is
+      first.child.kill('SIGSTOP');
+      const flags = [
+        '--model_path',
+        join(kept, 'model'),
+        '--dataset_path',
+        join(kept, 'train.json'),
+        '--max_steps',
+        '2',
+      ];
+      const second =
+        command === 'fine-tune'
+          ? await run(['--output_dir', folder])
+          : await launch([command, ...flags, '--output_dir', folder]).ended;
+      first.child.kill('SIGCONT');
+      expect(second.code).toBe(2);
+      expect(second.stderr).toMatch(
+        /^error: .* is in use: process \d+ on .* has been writing to it since .* UTC; wait until it ends, or give another --output_dir\n$/,
+      );
+      expect((await first.ended).code).toBe(0);
+      expect(readdirSync(folder)).not.toContain('.arclab.lock');
+      expect(readdirSync(folder)).not.toContain('n_minus_one.json');
+    },
+  );
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)(
+    'by %s: it finishes the step, saves, says how to go on, and exits with %i',
+    async (signal, exit) => {
+      const folder = temporaryFolder();
+      const { child, ended, stderr } = start([
+        '--output_dir',
+        folder,
+        '--max_steps',
+        '10000',
+        '--save_steps',
+        '-1',
+      ]);
+      const timer = setInterval(() => {
+        if (!stderr().includes('loss')) return;
+        child.kill(signal);
+        clearInterval(timer);
+      }, 20);
+      const { code, stderr: text } = await ended;
+      expect(code).toBe(exit);
+      const [, step] = /stopped at step (\d+); the same command continues from/.exec(text)!;
+      expectOnlyWholeCheckpoints(folder);
+      expect(readdirSync(folder)).toContain(`checkpoint-${step}`);
+      const more = String(Number(step) + 1);
+      expect((await run(['--output_dir', folder, '--max_steps', more])).stderr).toContain(
+        `at step ${step}\n`,
+      );
+    },
+  );
 });
 
 test('a run reports validation losses per prompt kind and data set, and is not repeated when it is complete', async () => {
@@ -202,22 +218,28 @@ describe('a mistake ends in one line and exit code 2', () => {
     [['--grid_encoder', 'NoEncoder()'], /NoEncoder/],
     [['--train_datasets', 'missing.json', 'output-from-examples-mini'], /missing\.json: .*no such file/],
     [['--train_datasets', 'unsolved.json', 'output-from-examples-mini'], /unsolved\.json: .*not known/],
-    [['--train_datasets', 'train.json'], /--train_datasets takes pairs/],
+    [
+      ['--train_datasets', 'train.json'],
+      /--train_datasets: expected pairs of a data set file and a prompt kind, found ".*train\.json/,
+    ],
     [['--model_path', 'empty'], /empty.*config\.json.*no such file/],
     [['--loss_weights', 'nothing=2'], /--loss_weights: "nothing" is neither/],
-    [['--loss_weights', 'two'], /--loss_weights takes name=number/],
+    [
+      ['--loss_weights', 'two'],
+      /--loss_weights: expected name=number for prompt kinds or data sets, found "two"/,
+    ],
     [['--output_dir', 'train.json/x'], /--output_dir: cannot write/],
     [['--max_seq_len', '10'], /--max_seq_len 10/],
     [['--adapter_path', 'empty'], /empty/],
-    [['--lr_scheduler_type', 'steps'], /lr-scheduler-type/],
-    [['--max_stps', '3'], /unknown option '--max-stps' \(Did you mean --max-steps\?\)/],
-    [
-      ['--max_steps', 'three'],
-      /--max-steps <n>' argument 'three' is invalid\. Expected an integer of at least 1/,
-    ],
-    [['--learning_rate', '-1'], /'-1' is invalid\. Expected a number of at least 0\./],
+    [['--lr_scheduler_type', 'steps'], /--lr_scheduler_type: expected one of linear, .*, found "steps"/],
+    [['--max_stps', '3'], /unknown option '--max_stps' \(Did you mean --max_steps\?\)/],
+    [['--max_steps', 'three'], /--max_steps: expected an integer of at least 1, found "three"/],
+    [['--learning_rate', '-1'], /--learning_rate: expected a number of at least 0, found -1/],
     [['--task_augmentation_weights', '{"kinds":{"x":1}}'], /--task_augmentation_weights: .*"x"/],
-    [['--task_augmentation_weights', '{x'], /Expected a JSON object/],
+    [
+      ['--task_augmentation_weights', '{x'],
+      /--task_augmentation_weights: expected a JSON object, found "\{x"/,
+    ],
     [['--val_dataset', 'val.json', 'output-from-examples-mini', '2'], /--val_dataset/],
     [['--output_dir', '/proc/arclab'], /--output_dir: cannot write to \/proc/],
     [['--backend', 'abacus'], /abacus/],
@@ -248,7 +270,7 @@ test.each([
   });
   onTestFinished(() => spy.mockRestore());
   expect(await main(flags)).toBe(0);
-  expect(written).toContain('--[no-]remove-train-samples-to-fit-max-seq-len');
+  expect(written).toContain('--[no-]remove_train_samples_to_fit_max_seq_len');
 });
 
 test.each([

@@ -1,20 +1,24 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { saveDataset } from '../../src/arc/dataset.js';
 import type { Grid, Task } from '../../src/arc/types.js';
+import { declareCommand, optionsOf } from '../../src/cli/flags.js';
 import { normalizeFlags } from '../../src/cli/main.js';
 import { UserError } from '../../src/common/errors.js';
+import { RERUN_VARIABLE } from '../../src/common/rerun.js';
 import { Rng } from '../../src/common/rng.js';
 import { loadPredictions, loadResults } from '../../src/evaluation/files.js';
 import { generateInputs } from '../../src/experiments/generate-inputs.js';
 import { type InferOptions, infer } from '../../src/experiments/infer.js';
-import { inferEvaluate, inferOptions } from '../../src/experiments/infer-evaluate.js';
+import { checkpointInferOptions, inferEvaluate } from '../../src/experiments/infer-evaluate.js';
 import { score } from '../../src/experiments/score.js';
 import { initModel } from '../../src/models/init-model.js';
-import { writeTokenizer } from '../../src/prompts/index.js';
+import { loadTokenizer, writeTokenizer } from '../../src/prompts/index.js';
+import { poison } from '../models/poison.js';
+import { keepNotes } from '../notes.js';
 
 let folder: string;
 let modelPath: string;
@@ -65,7 +69,7 @@ const options = (name: string, more: Partial<InferOptions> = {}): InferOptions =
   predictionsPerTask: 2,
   outputFilepath: join(folder, name),
   temperature: 1,
-  maxOutputTokens: 12,
+  maxNewTokens: 12,
   ...more,
 });
 
@@ -74,7 +78,7 @@ const read = (name: string) => readFileSync(join(folder, name), 'utf8');
 describe('infer', () => {
   it('writes the attempts and the detailed list; constrained answers are all grids', async () => {
     const { predictions, unparsable } = await infer(
-      options('constrained.json', { constrained: true, maxOutputTokens: undefined }),
+      options('constrained.json', { constrained: true, maxNewTokens: undefined }),
     );
     expect(predictions).toHaveLength(8);
     expect(unparsable).toBe(0);
@@ -111,13 +115,13 @@ describe('infer', () => {
 
   it.each<[string, Partial<InferOptions>, RegExp]>([
     ['prompt kind', { promptVersion: 'predict-output-v2' }, /Unknown prompt kind "predict-output-v2".*Known/],
-    ['purpose', { promptVersion: 'input-from-inputs-v0' }, /--prompt_version input-from-inputs-v0 asks for/],
+    ['purpose', { promptVersion: 'input-from-inputs-v0' }, /`promptVersion: input-from-inputs-v0` asks for/],
     ['encoder', { gridEncoder: 'NoEncoder()' }, /NoEncoder/],
     ['data set', { datasetPath: 'missing.json' }, /missing\.json/],
-    ['length', { maxSeqLen: 20 }, /--max_seq_len 20: none of the 8 prompts/],
+    ['length', { maxSeqLen: 20 }, /`maxSeqLen: 20`: none of the 8 prompts/],
     ['model', { modelPath: 'no/such/model' }, /no\/such\/model: no such folder/],
-    ['output', { outputFilepath: join(__filename, 'x.json') }, /--output_filepath: cannot write/],
-    ['name of the output', { outputFilepath: tmpdir() }, /--output_filepath .*: expected the name of a file/],
+    ['output', { outputFilepath: join(__filename, 'x.json') }, /`outputFilepath`: cannot write/],
+    ['name of the output', { outputFilepath: tmpdir() }, /`outputFilepath` .*: expected the name of a file/],
   ])('refuses a wrong %s in one line, before it loads weights', async (_, more, message) => {
     const broken = join(folder, 'broken');
     cpSync(modelPath, broken, { recursive: true });
@@ -141,8 +145,7 @@ describe('infer-evaluate', () => {
       valDataset: [[datasetPath, kind]],
     };
     writeFileSync(join(checkpoint, 'cfg.json'), JSON.stringify(config));
-    const run = () =>
-      inferEvaluate({ checkpoint, predictionsPerTask: 2, maxOutputTokens: 12, temperature: 1 });
+    const run = () => inferEvaluate({ checkpoint, predictionsPerTask: 2, maxNewTokens: 12, temperature: 1 });
     const first = await run();
     expect(first.inferred).toBe(true);
     expect(first.outputFilepath).toBe(
@@ -154,11 +157,26 @@ describe('infer-evaluate', () => {
     const second = await run();
     expect(second).toEqual({ ...first, inferred: false });
     expect(statSync(first.outputFilepath).mtimeMs).toBe(mtimeMs);
+    // a rerun predicts anew, but only once
+    vi.stubEnv(RERUN_VARIABLE, String(mtimeMs + 1));
+    expect(await run()).toEqual(first);
+    expect(await run()).toEqual({ ...first, inferred: false });
+    vi.unstubAllEnvs();
+  });
+
+  it('predicts and evaluates only the first tasks, in a file of their own', async () => {
+    const checkpoint = join(folder, 'checkpoint-5');
+    const result = await inferEvaluate({ checkpoint, predictionsPerTask: 1, maxNewTokens: 12, nTasks: 1 });
+    const [first] = Object.keys(JSON.parse(readFileSync(datasetPath, 'utf8')) as object);
+    expect(new Set(result.predictions.map(({ taskId }) => taskId))).toEqual(new Set([first]));
+    expect(result.outputFilepath).toContain('_first1_');
+    expect(result.metrics.unanswered).toBe(1);
   });
 
   it('refuses an unknown prompt kind even when nothing is to be inferred, and attempts without their list', async () => {
     const checkpoint = join(folder, 'checkpoint-5');
-    const known = { checkpoint, outputFilepath: join(folder, 'first.json') };
+    const known = { checkpoint, outputFilepath: join(folder, 'evaluated.json'), maxNewTokens: 12 };
+    expect((await inferEvaluate(known)).inferred).toBe(true);
     expect((await inferEvaluate(known)).inferred).toBe(false);
     await expect(inferEvaluate({ ...known, promptVersion: 'predict-output-v2' })).rejects.toThrow(
       /Known kinds/,
@@ -169,15 +187,70 @@ describe('infer-evaluate', () => {
       { gridEncoder: 'MinimalGridEncoder()' },
       { modelPath: 'other/model' },
       { gridEncoder },
-    ].map((more) => inferOptions({ checkpoint, ...more }).outputFilepath);
+    ].map((more) => checkpointInferOptions({ checkpoint, ...more }).outputFilepath);
     expect(new Set(names).size).toBe(3);
     expect(names[3]).toBe(names[0]);
     const alone = join(folder, 'alone.json');
     cpSync(known.outputFilepath, alone);
     await expect(inferEvaluate({ checkpoint, outputFilepath: alone })).rejects.toThrow(
-      /alone\.json exists, but not the detailed list .*alone_task_results\.json/,
+      /alone\.json exists, but nothing says that it was predicted by infer-evaluate/,
     );
-    expect(read('alone.json')).toBe(read('first.json'));
+    expect(read('alone.json')).toBe(read('evaluated.json'));
+  });
+
+  it('reuses results by the content of data set, checkpoint and options, not by name', async () => {
+    const checkpoint = join(folder, 'checkpoint-6');
+    cpSync(join(folder, 'checkpoint-5'), checkpoint, { recursive: true });
+    const own = join(folder, 'own.json');
+    saveDataset(own, makeTasks(2));
+    const base = {
+      checkpoint,
+      datasetPath: own,
+      outputFilepath: join(folder, 'reused.json'),
+      maxNewTokens: 12,
+    };
+    const notes: string[] = [];
+    const inferred = async (more: object = {}) =>
+      (await inferEvaluate({ ...base, ...more, onEvent: keepNotes(notes) })).inferred;
+    expect(await inferred()).toBe(true);
+    expect(await inferred({ batchSize: 2 })).toBe(false);
+    expect(notes.at(-1)).toMatch(/reused\.json is up to date/);
+    // the same tasks in a file of another layout and name
+    const copy = join(folder, 'own-copy.json');
+    writeFileSync(copy, JSON.stringify(JSON.parse(readFileSync(own, 'utf8')), null, 3));
+    expect(await inferred({ datasetPath: copy })).toBe(false);
+    expect(await inferred({ seed: 9 })).toBe(true);
+    expect(notes.at(-1)).toMatch(/was made with another options: predicting anew/);
+    expect(await inferred()).toBe(true);
+    saveDataset(own, makeTasks(1));
+    expect(await inferred()).toBe(true);
+    expect(notes.at(-1)).toMatch(/another dataset: predicting anew/);
+    expect(await inferred()).toBe(false);
+    poison(checkpoint, loadTokenizer(checkpoint).encode('Z')[0]!);
+    expect(await inferred()).toBe(true);
+    expect(notes.at(-1)).toMatch(/another checkpoint: predicting anew/);
+    // results that were changed, or do not say what they were made from, are neither trusted nor overwritten
+    const details = join(folder, 'reused_task_results.json');
+    writeFileSync(details, `${readFileSync(details, 'utf8')} `);
+    await expect(inferred()).rejects.toThrow(/nothing says that it was predicted by infer-evaluate/);
+    rmSync(join(folder, 'reused_inputs.json'));
+    await expect(inferred()).rejects.toThrow(/nothing says that it was predicted by infer-evaluate/);
+  });
+
+  it('says that a checkpoint was trained with `pruneVocab` and is used without', async () => {
+    const trained = join(folder, 'pruned');
+    cpSync(modelPath, trained, { recursive: true });
+    writeFileSync(join(trained, 'cfg.json'), JSON.stringify({ pruneVocab: true }));
+    const told = async (more: Partial<InferOptions>) => {
+      const notes: string[] = [];
+      await infer({ ...options('pruned.json', more), onEvent: keepNotes(notes) });
+      return notes.filter((text) => text.includes('`pruneVocab`'));
+    };
+    expect(await told({})).toEqual([]);
+    expect(await told({ modelPath: trained })).toEqual([
+      expect.stringMatching(/pruned was trained with `pruneVocab` and is used without it/),
+    ]);
+    expect(await told({ modelPath: trained, pruneVocab: true })).toEqual([]);
   });
 
   it('refuses a folder that is no checkpoint and a data set without solutions', async () => {
@@ -186,7 +259,7 @@ describe('infer-evaluate', () => {
     cpSync(modelPath, checkpoint, { recursive: true });
     const config = { modelPath, gridEncoder, trainDatasets: [['x.json', kind]], valDataset: [] };
     writeFileSync(join(checkpoint, 'cfg.json'), JSON.stringify(config));
-    await expect(inferEvaluate({ checkpoint })).rejects.toThrow(/--dataset_path: .* names no validation set/);
+    await expect(inferEvaluate({ checkpoint })).rejects.toThrow(/`datasetPath`: .* names no validation set/);
     const challenges = join(folder, 'unsolved.json');
     const [[id, [task]]] = [...makeTasks(1)] as [[string, Task[]]];
     saveDataset(challenges, new Map([[id, [{ ...task!, test: [{ input: [[1]] }] }]]]));
@@ -221,6 +294,66 @@ describe('generate-inputs', () => {
   it('refuses a prompt kind that does not draw grids', async () => {
     const failure = generateInputs({ modelPath, datasetPath, promptVersion: kind });
     await expect(failure).rejects.toThrow(/needs one that asks for input-from-inputs or output-from-outputs/);
+  });
+});
+
+describe('a model whose numbers are not finite', () => {
+  const broken = () => {
+    const path = join(folder, 'not-finite');
+    cpSync(modelPath, path, { recursive: true });
+    poison(path, loadTokenizer(path).encode('9')[0]!);
+    const task = (color: number) => [
+      { train: [{ input: [[color]], output: [[1]] }], test: [{ input: [[2]], output: [[3]] }] },
+    ];
+    const tasks = (entries: Record<string, number>) => {
+      const file = join(folder, `colors-${Object.values(entries).join('')}.json`);
+      const list = Object.entries(entries).map(([id, color]): [string, Task[]] => [id, task(color)]);
+      saveDataset(file, new Map(list));
+      return file;
+    };
+    return { modelPath: path, tasks };
+  };
+  const plain = { colorAugmentation: false, temperature: 0, maxNewTokens: 3 };
+
+  it('loses the answers that it concerns and no others, and says why', async () => {
+    const { modelPath, tasks } = broken();
+    const datasetPath = tasks({ a: 3, b: 9, c: 4 });
+    const notes: string[] = [];
+    const result = await infer({
+      ...options('some.json', { modelPath, datasetPath, ...plain }),
+      onEvent: keepNotes(notes),
+    });
+    expect(result.notFinite).toBe(2);
+    const reason = "the model's numbers are not finite in float32";
+    expect(loadPredictions(join(folder, 'some_task_results.json'))).toEqual(result.predictions);
+    for (const prediction of result.predictions) {
+      expect(prediction.reason).toBe(prediction.taskId === 'b' ? reason : undefined);
+      if (prediction.taskId === 'b') expect(prediction).toMatchObject({ grid: null, logProb: -Infinity });
+    }
+    expect(notes).toContainEqual(expect.stringContaining(`2 of 6 answers could not be computed: ${reason}`));
+    const { kinds } = await score({ modelPath, datasetPath, gridEncoder, promptVersion: kind });
+    expect(kinds[0]).toMatchObject({ notFinite: 1 });
+    expect(kinds[0]!.answers.map(({ logProb }) => logProb === null)).toEqual([false, true, false]);
+    expect(Number.isFinite(kinds[0]!.perAnswer + kinds[0]!.perToken)).toBe(true);
+  });
+
+  it('ends with one line when nothing can be answered, and writes nothing', async () => {
+    const { modelPath, tasks } = broken();
+    const datasetPath = tasks({ b: 9 });
+    const message = /none of \d+ answers could be computed: .* not finite in float32; check the weights/;
+    await expect(infer(options('none.json', { modelPath, datasetPath, ...plain }))).rejects.toThrow(message);
+    expect(existsSync(join(folder, 'none.json'))).toBe(false);
+    const outputFilepath = join(folder, 'no-scores.json');
+    const scoring = score({ modelPath, datasetPath, gridEncoder, promptVersion: kind, outputFilepath });
+    await expect(scoring).rejects.toThrow(message);
+    expect(existsSync(outputFilepath)).toBe(false);
+    const drawing = generateInputs({
+      modelPath,
+      datasetPath,
+      gridEncoder,
+      promptVersion: 'input-from-inputs-mini',
+    });
+    await expect(drawing).rejects.toThrow(message);
   });
 });
 
@@ -271,7 +404,7 @@ describe('score, of what cannot be scored', () => {
   it('refuses a prompt kind of which nothing fits, instead of a mean over nothing', async () => {
     const promptVersion = [kind, 'output-from-examples-v0'];
     await expect(score({ ...session(), promptVersion, maxSeqLen: 400 })).rejects.toThrow(
-      /--max_seq_len 400: no prompt of kind output-from-examples-v0 .* fits/,
+      /`maxSeqLen: 400`: no prompt of kind output-from-examples-v0 .* fits/,
     );
   });
 });
@@ -280,18 +413,18 @@ describe('the command line', () => {
   it.each(['infer', 'infer-evaluate', 'generate-inputs', 'score'])('declares %s', async (name) => {
     const { default: file } = await import(`../../src/cli/commands/${name}.ts`);
     const command = new Command(name);
-    file.configure(command);
+    declareCommand(command, file);
     expect(command.helpInformation()).toMatch(/--constrained|--augmentations/);
   });
 
   it('runs infer with the flags of the documentation', async () => {
     const { default: file } = await import('../../src/cli/commands/infer.js');
     const command = new Command('infer').exitOverride();
-    file.configure(command);
+    declareCommand(command, file);
     const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
     try {
       const output = join(folder, 'cli.json');
-      command.action((parsed) => file.run([], parsed));
+      command.action((parsed) => file.run([], optionsOf(file, parsed) as never));
       const flags =
         `--model_path ${modelPath} --dataset_path ${datasetPath} --output_filepath ${output} ` +
         `--predictions_per_task 1 --prompt_version ${kind} --temperature 0 --max_output_tokens=5 --no-constrained`;

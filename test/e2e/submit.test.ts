@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   truncateSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,11 +18,13 @@ import type { Task } from '../../src/arc/types.js';
 import { buildFile, packageRoot } from '../../src/common/files.js';
 import { validateSubmission } from '../../src/evaluation/submission.js';
 import { fineTune } from '../../src/experiments/fine-tune.js';
-import { type SubmitOptions, type SubmitParts, submit } from '../../src/experiments/submit.js';
-import { SafetensorsFile, writeSafetensors } from '../../src/models/safetensors.js';
 import { loadTokenizer } from '../../src/prompts/index.js';
+import { type SubmitOptions, type SubmitParts, submit } from '../../src/submit/submit.js';
+import { poison } from '../models/poison.js';
+import { keepNotes } from '../notes.js';
 import { temporaryFolder } from '../training/temporary.js';
 import { recolourTasks, writeTasks, writeTinyModel } from '../training/tiny.js';
+import { launch } from './launch.js';
 
 let kept = '';
 let tasks: ReadonlyMap<string, Task>;
@@ -58,7 +61,7 @@ const options = (more: Partial<SubmitOptions> = {}): SubmitOptions => ({
   promptVersion: 'output-from-examples-mini',
   predictionsPerTask: 3,
   batchSize: 2,
-  maxOutputTokens: 12,
+  maxNewTokens: 12,
   ...more,
 });
 
@@ -102,11 +105,12 @@ describe('submit', () => {
         fineTuneSteps: 60,
         fineTuneLearningRate: 0.02,
         fineTuneBatchSize: 4,
-        loraR: 4,
-        loraAlpha: 8,
+        lora: { r: 4, alpha: 8 },
         processes: 2,
       }),
-      onFineTuning: ({ step }) => steps.push(step),
+      onEvent: (event) => {
+        if (event.type === 'fine-tuning') steps.push(event.step);
+      },
     });
     expect(result.failures).toEqual([]);
     expect(steps.at(-1)).toBe(60);
@@ -116,7 +120,7 @@ describe('submit', () => {
   });
 
   test('groups of tasks get adapters of their own, and one process makes what two make', async () => {
-    const common = { fineTuneSteps: 3, fineTuneGroups: 2, fineTuneBatchSize: 2, loraR: 2 };
+    const common = { fineTuneSteps: 3, fineTuneGroups: 2, fineTuneBatchSize: 2, lora: { r: 2 } };
     const [a, b] = [temporaryFolder(), temporaryFolder()] as const;
     await submit(options({ ...common, outputDir: a }));
     await submit(options({ ...common, outputDir: b, processes: 2 }));
@@ -149,14 +153,14 @@ describe('whatever happens, the submission is whole', () => {
 
   test('time that is left over is told, with what would use it', async () => {
     const notes: string[] = [];
-    await submit({ ...options({ timeBudget: 600 }), onNote: (text) => notes.push(text) });
+    await submit({ ...options({ timeBudget: 600 }), onEvent: keepNotes(notes) });
     expect(notes).toEqual([
       expect.stringMatching(
-        /^done in \d+s of 10m00s: a larger --predictions_per_task \(3 now\) would use the rest$/,
+        /^done in \d+s of 10m00s: a larger `predictionsPerTask` \(3 now\) would use the rest$/,
       ),
     ]);
     notes.length = 0;
-    await submit({ ...options(), onNote: (text) => notes.push(text) });
+    await submit({ ...options(), onEvent: keepNotes(notes) });
     expect(notes).toEqual([]);
   });
 
@@ -173,8 +177,7 @@ describe('whatever happens, the submission is whole', () => {
   test('a step that blocks without a deadline is ended when it gives no sign of life', async () => {
     const { predictions, failures } = await faulty(
       { hang: 'task0' },
-      { predictionsPerTask: 1 },
-      { stallSeconds: 2 },
+      { predictionsPerTask: 1, stallTimeout: 2 },
     );
     expect(predictions).toBe(6);
     expect(failures.some(({ message }) => message.includes('no sign of life'))).toBe(true);
@@ -211,31 +214,13 @@ describe('whatever happens, the submission is whole', () => {
         stage: 'predict',
         taskId: 'b',
         testIndex: 0,
-        message: expect.stringContaining('not numbers'),
+        message: expect.stringContaining('not finite in float32'),
         count: 2,
       },
     ]);
     expect(result.predictions).toBe(6);
   });
 });
-
-/** Makes the embedding of one token undefined; the head, which is the same matrix, keeps the old one. */
-function poison(folder: string, token: number): void {
-  const path = join(folder, 'model.safetensors');
-  const file = new SafetensorsFile(path);
-  const tensors = [...file.tensors].map(([name, { shape }]) => {
-    const values = Float32Array.from(file.read(name).values as ArrayLike<number>);
-    return [name, { shape: [...shape], values }] as [string, { shape: number[]; values: Float32Array }];
-  });
-  file.close();
-  const [, embedding] = tensors.find(([name]) => name.endsWith('embed_tokens.weight'))!;
-  const width = embedding.shape[1]!;
-  const head = { ...embedding, values: embedding.values.slice() };
-  embedding.values.fill(Number.NaN, token * width, (token + 1) * width);
-  writeSafetensors(path, [...tensors, ['lm_head.weight', head]]);
-  const config = join(folder, 'config.json');
-  writeTasks(config, { ...JSON.parse(readFileSync(config, 'utf8')), tie_word_embeddings: false });
-}
 
 async function trainedAdapter(): Promise<string> {
   const { checkpoint } = await fineTune({
@@ -245,32 +230,18 @@ async function trainedAdapter(): Promise<string> {
     outputDir: temporaryFolder(),
     maxSteps: 1,
     batchSize: 1,
-    loraR: 2,
+    lora: { r: 2 },
   });
   return checkpoint;
 }
 
 /** The command in a process of its own. */
-function start(flags: readonly string[]) {
-  const child = spawn(process.execPath, [buildFile('arclab.cjs'), 'submit', ...flags], {
-    env: { ...process.env, VITEST: undefined },
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (data) => {
-      output += data;
-    });
-  }
-  const ended = new Promise<{ code: number | null; output: string }>((resolve) =>
-    child.on('close', (code) => resolve({ code, output })),
-  );
-  return { child, ended, output: () => output };
-}
+const start = (flags: readonly string[]) => launch(['submit', ...flags]);
 
 const flags = (outputDir: string, ...more: string[]) => [
   ...['--challenges', challenges(), '--model_path', join(kept, 'model'), '--output_dir', outputDir],
   ...['--prompt_version', 'output-from-examples-mini', '--grid_encoder', 'MinimalGridEncoder()'],
-  ...['--max_output_tokens', '12', '--predictions_per_task', '3'],
+  ...['--max_new_tokens', '12', '--predictions_per_task', '3'],
   ...more,
 ];
 
@@ -310,7 +281,10 @@ describe('arclab submit', () => {
   test('--check says what is wrong and where', async () => {
     const outputDir = temporaryFolder();
     const path = join(outputDir, 'submission.json');
-    const check = () => start(['--check', path, '--challenges', challenges()]).ended;
+    const check = async () => {
+      const { code, output } = await start(['--check', path, '--challenges', challenges()]).ended;
+      return { code, output };
+    };
     const entry = { attempt_1: [[1]], attempt_2: [[2]] };
     const submission = Object.fromEntries([...tasks].map(([id, { test }]) => [id, test.map(() => entry)]));
     writeTasks(path, submission);
@@ -342,5 +316,129 @@ describe('arclab submit', () => {
     expect(output).toMatch(message);
     expect(code).toBe(2);
     expect(existsSync(outputDir)).toBe(false);
+  });
+});
+
+describe('a folder has one submission at a time', () => {
+  test('a second one is refused in one line', async () => {
+    const outputDir = temporaryFolder();
+    const run = start(flags(outputDir, '--predictions_per_task', '1000'));
+    await vi.waitFor(() => expect(run.output()).toContain('predictions '), { timeout: 30_000 });
+    const { code, output } = await start(flags(outputDir, '--resume')).ended;
+    run.child.kill('SIGKILL');
+    await run.ended;
+    expect(output.trim().split('\n')).toHaveLength(1);
+    expect(output).toMatch(/is in use: process \d+ on .* give another --output_dir/);
+    expect(code).toBe(2);
+  });
+
+  test.skipIf(process.platform !== 'linux')(
+    'a process in a step that blocks ends with its parent',
+    async () => {
+      const outputDir = temporaryFolder();
+      const program = `
+      require(${JSON.stringify(buildFile('index.cjs'))}).submit(
+        ${JSON.stringify(options({ outputDir }))}, { workerFile: ${JSON.stringify(workerFile)} });
+    `;
+      const mark = join(outputDir, 'blocks');
+      const parent = spawn(process.execPath, ['-e', program], {
+        env: { ...process.env, ARCLAB_TEST_FAULTS: JSON.stringify({ hang: 'task0', mark }) },
+      });
+      await vi.waitFor(() => expect(existsSync(mark)).toBe(true), { timeout: 30_000 });
+      const [child] = readFileSync(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8').split(' ');
+      parent.kill('SIGKILL');
+      await vi.waitFor(() => expect(existsSync(`/proc/${child}`)).toBe(false), { timeout: 10_000 });
+    },
+  );
+});
+
+describe('arclab submit --resume', () => {
+  const names = ['submission.json', 'submission_task_results.json', 'failures.json'];
+  const partial = (folder: string) => join(folder, 'submission.json.partial');
+  const lines = (folder: string) =>
+    existsSync(partial(folder)) ? readFileSync(partial(folder), 'utf8').split('\n').length - 1 : 0;
+  const common = ['--predictions_per_task', '8', '--batch_size', '2'];
+  const tuning = [
+    ...['--fine_tune_steps', '12', '--fine_tune_groups', '2', '--fine_tune_batch_size', '1', '--lora_r', '2'],
+    ...['--time_budget', '10m'],
+  ];
+
+  /** Runs it and ends it with a signal once so many lines are on disk. */
+  async function interrupt(
+    outputDir: string,
+    more: readonly string[],
+    signal: NodeJS.Signals,
+    enough: () => boolean,
+  ) {
+    const run = start(flags(outputDir, ...common, ...more));
+    await vi.waitFor(() => expect(enough()).toBe(true), { timeout: 30_000, interval: 5 });
+    run.child.kill(signal);
+    return (await run.ended).code;
+  }
+
+  const cases: (readonly [number, NodeJS.Signals, readonly string[]])[] = [
+    [1, 'SIGTERM', []],
+    [2, 'SIGKILL', tuning],
+    [4, 'SIGKILL', []],
+  ];
+  // the first is quick; all of them belong to `npm run test:full`
+  test.each(process.env.MODE === 'full' ? cases : cases.slice(0, 1))(
+    '%d processes, ended twice by %s, and continued: the same bytes as without (%j)',
+    async (processes, signal, more) => {
+      const [whole, parts] = [temporaryFolder(), temporaryFolder()];
+      expect((await start(flags(whole, ...common, ...more)).ended).code).toBe(0);
+      const options = ['--processes', String(processes), ...more];
+      const checkpoint = () => existsSync(join(parts, 'fine-tuning/group-2/checkpoint-4'));
+      const isTuned = () => lines(parts) >= 12;
+      const first = more.length > 0 ? checkpoint : isTuned;
+      expect(await interrupt(parts, options, signal, first)).not.toBe(0);
+      valid(parts);
+      const before = lines(parts);
+      const second = () => lines(parts) >= before + 12;
+      expect(await interrupt(parts, [...options, '--resume'], signal, second)).not.toBe(0);
+      const { code, output } = await start(flags(parts, ...common, ...options, '--resume')).ended;
+      expect(output).toMatch(/continuing with \d+ of 56 predictions after \d/);
+      expect(code).toBe(0);
+      for (const name of names) expect(read(parts, name)).toBe(read(whole, name));
+      expect(existsSync(partial(parts))).toBe(false);
+    },
+  );
+
+  test('what it cannot continue is one line and exit code 2, and what is there stays', async () => {
+    const outputDir = temporaryFolder();
+    await interrupt(outputDir, [], 'SIGKILL', () => lines(outputDir) >= 6);
+    const before = [...names.slice(0, 1), 'submission.json.partial'].map((name) => read(outputDir, name));
+    const again = async (...more: string[]) => {
+      const { code, output } = await start(flags(outputDir, ...common, '--resume', ...more)).ended;
+      expect(output.trim().split('\n')).toHaveLength(1);
+      expect(code).toBe(2);
+      return output;
+    };
+    expect(await again('--seed', '8', '--temperature', '0.5')).toMatch(
+      /--resume: .* was made with another (--seed and --temperature|--temperature and --seed)\. Give/,
+    );
+    expect(await again('--challenges', join(kept, 'solved.json'))).toContain('another data set');
+    expect([...names.slice(0, 1), 'submission.json.partial'].map((name) => read(outputDir, name))).toEqual(
+      before,
+    );
+    // what only says how it is done may change
+    const { code } = await start(flags(outputDir, ...common, '--resume', '--processes', '2')).ended;
+    expect(code).toBe(0);
+    expect(await again()).toContain('it is done');
+  });
+
+  test('the time that it has taken counts: where the budget is spent, what is there is written', async () => {
+    const outputDir = temporaryFolder();
+    await interrupt(outputDir, ['--time_budget', '100s'], 'SIGKILL', () => lines(outputDir) >= 12);
+    const text = readFileSync(partial(outputDir), 'utf8');
+    const last = { seconds: 99, type: 'time' };
+    writeFileSync(partial(outputDir), `${text}${JSON.stringify(last)}\n`);
+    const { code, output } = await start(flags(outputDir, ...common, '--time_budget', '100s', '--resume'))
+      .ended;
+    expect(output).toContain('after 1m39s');
+    expect(output).toContain('time was up');
+    expect(code).toBe(0);
+    expect(JSON.parse(read(outputDir, 'submission_task_results.json')).length).toBeGreaterThanOrEqual(10);
+    expect(existsSync(partial(outputDir))).toBe(true);
   });
 });

@@ -61,9 +61,13 @@ beforeAll(() => {
 test('a write-up with ten commands is imported, runs, is exported, and its rerun changes nothing', async () => {
   const imported = await arclab('writeup', 'import', '03-small.md', '--map', `/mnt=${folder}/data`);
   expect(imported).toContain('10 commands as cells, 1 pasted results kept as text');
-  expect(imported).toContain('left as text, because it deletes or overwrites: rm -r 01');
+  expect(imported).toContain('left as text, because it deletes files: rm -r 01');
 
   await arclab('run', '03-small.ipynb');
+  // training is no error: nothing of it is red
+  const finished = readFileSync(join(folder, '03-small.ipynb'), 'utf8');
+  expect(finished).toContain('step 2/2 val_loss');
+  expect(finished).not.toContain('"name": "stderr"');
   await arclab('writeup', 'export', '03-small.ipynb', '-o', 'exported.md');
   const exported = readFileSync(join(folder, 'exported.md'), 'utf8');
   expect(exported).toContain('# tasks to learn from, and others to be measured on\narclab generate-tasks');

@@ -7,7 +7,9 @@ import { saveDataset } from '../../src/arc/dataset.js';
 import type { CommandFile } from '../../src/cli/command.js';
 import compare from '../../src/cli/commands/compare.js';
 import evaluate from '../../src/cli/commands/evaluate.js';
+import joinFiles from '../../src/cli/commands/join.js';
 import vote from '../../src/cli/commands/vote.js';
+import { declareCommand, optionsOf } from '../../src/cli/flags.js';
 import { saveResults } from '../../src/evaluation/files.js';
 import { validateSubmission } from '../../src/evaluation/submission.js';
 import { A, B0, B1, prediction, TASKS } from './example.js';
@@ -20,14 +22,14 @@ const file = (name: string) => join(folder, name);
 async function arclab(commandFile: CommandFile, ...args: string[]): Promise<string> {
   output = '';
   const command = new Command('test').exitOverride();
-  commandFile.configure(command);
+  declareCommand(command, commandFile);
   command.action((...parameters) =>
     commandFile.run(
       parameters
         .slice(0, -2)
         .flat()
         .filter((value) => value !== undefined),
-      parameters.at(-2),
+      optionsOf(commandFile, parameters.at(-2)),
     ),
   );
   await command.parseAsync(args, { from: 'user' });
@@ -106,7 +108,60 @@ describe('evaluate', () => {
   });
 });
 
+describe('join', () => {
+  const results = (name: string) => JSON.parse(readFileSync(file(name), 'utf8'));
+
+  test('makes one file of submissions, attempts and detailed lists, in turn, which can be voted on', async () => {
+    const submission = { a: [{ attempt_1: A, attempt_2: [[7]] }], b: [{ attempt_1: B1, attempt_2: B0 }] };
+    writeFileSync(file('submission.json'), JSON.stringify(submission));
+    const arc24 = [{ task_id: 'a', idx: 0, grid: A, cumulative_logprob: -0.5, n_tokens: 4 }];
+    writeFileSync(file('theirs_task_results.json'), JSON.stringify(arc24));
+    const printed = await arclab(
+      joinFiles,
+      ...['submission.json', 'inference_task_results.json', 'theirs_task_results.json'].map(file),
+      ...['--output-filepath', file('joined.json'), '--dataset-path', file('tasks.json')],
+    );
+    expect(printed).toContain('11 predictions (4 + 6 + 1) for 3 test inputs');
+    expect(results('joined.json')).toEqual({
+      a: [{ attempt_1: A, attempt_2: [[1]], attempt_3: A, attempt_4: [[7]], attempt_5: A }],
+      b: [
+        { attempt_1: B1, attempt_2: B0, attempt_3: B0, attempt_4: B0 },
+        { attempt_1: null, attempt_2: B1 },
+      ],
+    });
+    await arclab(vote, '--input-filepath', file('joined_task_results.json'));
+    expect(results('joined_vote_2.json').a).toEqual([{ attempt_1: A, attempt_2: [[1]] }]);
+    expect(results('joined_vote_2.json').b[0]).toEqual({ attempt_1: B0, attempt_2: B1 });
+  });
+
+  test('refuses one file, a file twice, and files about other tasks, and writes nothing', async () => {
+    const to = ['--output-filepath', file('joined.json')];
+    const own = file('inference.json');
+    await expect(arclab(joinFiles, own, ...to)).rejects.toThrow(/expected at least two result files/);
+    await expect(arclab(joinFiles, own, `${folder}/./inference.json`, ...to)).rejects.toThrow(/given twice/);
+    writeFileSync(file('other.json'), JSON.stringify({ z: [{ attempt_1: [[0]] }] }));
+    const data = ['--dataset-path', file('tasks.json')];
+    await expect(arclab(joinFiles, own, file('other.json'), ...to, ...data)).rejects.toThrow(
+      /other\.json: task "z" is not in the data set/,
+    );
+    await expect(arclab(joinFiles, own, file('other.json'), '--output-filepath', own)).rejects.toThrow(
+      /expected a new file/,
+    );
+    expect(existsSync(file('joined.json'))).toBe(false);
+  });
+});
+
 describe('vote', () => {
+  test('of attempts without log-probabilities goes by their number and order', async () => {
+    const attempts = { attempt_1: [[1]], attempt_2: A, attempt_3: A, attempt_4: [[2]] };
+    writeFileSync(file('plain.json'), JSON.stringify({ a: [attempts] }));
+    const printed = await arclab(vote, '--input-filepath', file('plain.json'), '--n', '3');
+    expect(printed).toContain('4 predictions without log-probabilities for 1 test inputs');
+    expect(JSON.parse(readFileSync(file('plain_vote_3.json'), 'utf8'))).toEqual({
+      a: [{ attempt_1: A, attempt_2: [[1]], attempt_3: [[2]] }],
+    });
+  });
+
   test('writes the winners beside the input and a valid submission', async () => {
     const printed = await arclab(
       vote,
@@ -139,9 +194,9 @@ describe('vote', () => {
   });
 
   test.each([
-    ['', /--output_filepath .*: expected the name of a file, found a folder/],
-    ['tasks.json', /--output_filepath .*tasks\.json: expected a new file, found one that this command reads/],
-    ['tasks.json/x.json', /--output_filepath: cannot write to .*: .*tasks\.json is a file/],
+    ['', /`outputFilepath` .*: expected the name of a file, found a folder/],
+    ['tasks.json', /`outputFilepath` .*tasks\.json: expected a new file, found one that this command reads/],
+    ['tasks.json/x.json', /`outputFilepath`: cannot write to .*: .*tasks\.json is a file/],
   ])('writes nothing at all when the winners cannot be written to "%s"', async (name, message) => {
     const before = readFileSync(file('tasks.json'), 'utf8');
     const call = arclab(
@@ -154,10 +209,11 @@ describe('vote', () => {
     expect(readFileSync(file('tasks.json'), 'utf8')).toBe(before);
   });
 
-  test('needs the detailed list, and leaves nothing behind without it', async () => {
-    const call = arclab(vote, '--input-filepath', file('inference.json'));
-    await expect(call).rejects.toThrow(/inference\.json: expected the detailed list/);
-    expect(existsSync(file('inference_vote_2.json'))).toBe(false);
+  test('leaves nothing behind without predictions', async () => {
+    writeFileSync(file('broken.json'), '{"a": [{"first": [[1]]}]}');
+    const call = arclab(vote, '--input-filepath', file('broken.json'));
+    await expect(call).rejects.toThrow(/broken\.json: not an inference file/);
+    expect(existsSync(file('broken_vote_2.json'))).toBe(false);
   });
 });
 

@@ -63,6 +63,35 @@ describe('result files', () => {
     expect(() => parseResults(value, 'x.json')).toThrow(UserError);
   });
 
+  test("arc24's detailed list is read like ours", () => {
+    const { answers, predictions } = parseResults(
+      [
+        {
+          task_id: 'a',
+          data_augmentation_kwargs: { hflip: true, n_rot90: 3, color_map: { 0: 0, 1: 5, 5: 1 } },
+          ...{ prompt: 'p', idx: 0, grid: A, response: 'text', cumulative_logprob: -1.5, n_tokens: 7 },
+        },
+        { task_id: 'b', data_augmentation_kwargs: null, idx: 1, grid: [], cumulative_logprob: null },
+      ],
+      'x.json',
+    );
+    expect(answers).toEqual(
+      new Map([
+        ['a', [[A]]],
+        ['b', [[], [null]]],
+      ]),
+    );
+    expect(predictions![0]).toEqual({
+      ...{ taskId: 'a', testIndex: 0, grid: A, text: 'text', logProb: -1.5, tokens: 7 },
+      augmentation: { flip: true, rotations: 3, colorMap: [0, 5, 2, 3, 4, 1, 6, 7, 8, 9] },
+    });
+    expect(predictions![1]).toMatchObject({ grid: null, logProb: -Infinity, tokens: 0 });
+    expect(() => parseResults([{ task_id: 'a', idx: '0', grid: A }], 'x.json')).toThrow(
+      /x\.json: .*at \/0\/idx/,
+    );
+    expect(() => parseResults([{ task_id: 'a', idx: 0, grid: [[1], [1, 2]] }], 'x.json')).toThrow(/ragged/);
+  });
+
   test('a file that is no JSON', () => {
     writeFileSync(join(folder, 'broken.json'), '{"a": [');
     expect(() => loadResults(join(folder, 'broken.json'))).toThrow(/broken\.json.*not valid JSON/);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatSpread, overSeeds, spreadOf } from '../../src/evaluation/index.js';
+import { formatSpread, overSeeds, spreadOf } from '../../src/evaluation/spread.js';
 
 test('mean and standard deviation, as a person reads them', () => {
   expect(spreadOf([0.1, 0.3])).toEqual({ mean: 0.2, std: expect.closeTo(0.1) });

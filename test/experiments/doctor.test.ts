@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildFile } from '../../src/common/files.js';
-import { gpuFinding, kernelFinding } from '../../src/experiments/doctor.js';
+import { gpuFinding, kernelFinding, reproducibilityFindings } from '../../src/experiments/doctor.js';
+import { knownBackends } from '../../src/tensors/backend.js';
+import { reproducibility } from '../../src/tensors/reproducibility.js';
+import { schemas } from '../../src/tensors/torch/schemas.js';
 
 let folder: string;
 beforeAll(() => {
@@ -44,6 +47,9 @@ describe('on a machine', () => {
     expect(status).toBe(0);
     expect(about(lines, 'Node.js')[0]).toMatch(/^✓ Node\.js +\d+\.\d+/);
     expect(about(lines, 'backend wasm')[0]).toMatch(/^✓ .* product is right/);
+    expect(about(lines, 'same digits again')[0]).toMatch(
+      /^✓ same digits again +wasm: all operations, given nothing: any processor and number of threads/,
+    );
     const [torch, torchAdvice] = about(lines, 'backend torch');
     expect(torch).toMatch(/^- .*expected a torch package or its lib folder/);
     expect(torchAdvice).toMatch(/^→ install PyTorch/);
@@ -122,4 +128,24 @@ test('kernels: none, and one that is whole', () => {
     status: 'ok',
     found: 'arclab (/kernels/arclab)',
   });
+});
+
+test('every backend says which operations give the same digits again, and a GPU which do not', () => {
+  const known = knownBackends().map(({ name }) => name);
+  expect(new Set(reproducibility.map(({ backend }) => backend))).toEqual(new Set(known));
+  const called = Object.keys(schemas);
+  for (const { backend, exceptions } of reproducibility) {
+    if (backend !== 'torch') continue;
+    for (const { operations: names } of exceptions) for (const name of names) expect(called).toContain(name);
+  }
+  expect(reproducibilityFindings(['torch'], false)).toEqual([
+    expect.objectContaining({
+      found: expect.stringMatching(/^torch: all operations, given PyTorch, processor/),
+    }),
+  ]);
+  const [, onGpu] = reproducibilityFindings(['torch'], true);
+  expect(onGpu!.found).toMatch(
+    /^torch on a GPU: all operations but _flash_attention_backward, .* \(gradients/,
+  );
+  expect(onGpu!.advice).toMatch(/CUBLAS_WORKSPACE_CONFIG=:4096:8/);
 });

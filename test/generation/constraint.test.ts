@@ -19,7 +19,7 @@ const expressions = [
   'RepeatNumberEncoder(2, ReplaceNumberEncoder())',
 ];
 const shapeEncoder = parseGridEncoder(expressions[3]!);
-const { endOfTurnId } = tinyTokenizer;
+const endOfTurnId = tinyTokenizer.stopIds[0]!;
 
 /** Writes one text of at most `room` tokens by choosing among the allowed ones at random; counts the choices. */
 function walk(
@@ -42,7 +42,7 @@ function walk(
     const { states } = lifted.continuations(state);
     const token = rng.pick([...lifted.continuationsWithin(state, room - tokens.length)]);
     choices += 1;
-    if (token === tokenizer.endOfTurnId) return { text, choices, tokens };
+    if (tokenizer.stopIds.includes(token)) return { text, choices, tokens };
     tokens.push(token);
     state = states.get(token)!;
   }
@@ -131,6 +131,40 @@ describe('TokenGrammar', () => {
     const lifted = new TokenGrammar(grammar, vocabulary, tinyTokenizer);
     expect(() => walk(lifted, Rng.of(1))).toThrow(DeadEndError);
     expect(() => walk(lifted, Rng.of(1))).toThrow(/cannot write "§"/);
+  });
+});
+
+describe('several tokens that end an answer', () => {
+  it('are all allowed where a grid may end, and nowhere else', () => {
+    const other = tinyTokenizer.encode('zz')[0]!;
+    const tokenizer = { ...tinyTokenizer, stopIds: [endOfTurnId, other] };
+    const { grammar } = parseGridEncoder("GridWithSeparationEncoder('|')");
+    const lifted = new TokenGrammar(grammar, new VocabularyTrie(tokenizer), tokenizer);
+    let ends = 0;
+    for (let seed = 0; seed < 20; seed++) {
+      let state = lifted.initial;
+      const rng = Rng.of(seed);
+      for (let step = 0; step < 30; step++) {
+        const { tokens, states } = lifted.continuations(state);
+        const stops = [...tokens].filter((id) => tokenizer.stopIds.includes(id));
+        expect(stops.toSorted()).toEqual(grammar.accepts(state) ? tokenizer.stopIds.toSorted() : []);
+        ends += Math.min(1, stops.length);
+        if (lifted.mustEnd(state)) break;
+        state = states.get(rng.pick([...tokens].filter((id) => !stops.includes(id))))!;
+      }
+    }
+    expect(ends).toBeGreaterThan(20);
+  });
+
+  it('may not be what a grid is written with', () => {
+    const digit = tinyTokenizer.encode('0')[0]!;
+    const tokenizer = { ...plainTokenizer, stopIds: [digit] };
+    const lifted = new TokenGrammar(
+      parseGridEncoder('MinimalGridEncoder()').grammar,
+      new VocabularyTrie(tokenizer),
+      tokenizer,
+    );
+    expect(() => lifted.continuations(lifted.initial)).toThrow(/`constrained`: .* cannot write "0"/);
   });
 });
 

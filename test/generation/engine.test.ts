@@ -8,11 +8,13 @@ import {
 } from '../../src/generation/engine.js';
 import type { Decoder } from '../../src/models/decoder.js';
 import { packSequences } from '../../src/models/packed-tokens.js';
+import { parseGridEncoder } from '../../src/prompts/index.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
 import { tinyDecoder, tinyTokenizer } from './tiny.js';
 
-const { endOfTurnId, vocabSize } = tinyTokenizer;
+const { vocabSize } = tinyTokenizer;
+const endOfTurnId = tinyTokenizer.stopIds[0]!;
 let decoder: Decoder;
 
 beforeAll(async () => {
@@ -129,6 +131,42 @@ describe('generate', () => {
     expect(last!.promptTokens + last!.reusedTokens).toBe(all);
     expect(last!.reusedTokens).toBeGreaterThanOrEqual(11 * 80);
     expect(last).toMatchObject({ finished: 12, total: 12 });
+  });
+
+  it('answers a prompt that occurs twice once when greedy, and each time for itself when it samples', async () => {
+    const [a, b] = makeRequests(2) as [GenerationRequest, GenerationRequest];
+    const repeated = [a, b, { ...a, stream: 'again' }, { ...b, samples: 2, stream: 'more' }];
+    const run = async (requests: GenerationRequest[], options: GenerateOptions) => {
+      const told: string[] = [];
+      let last: GenerationProgress | undefined;
+      const results = await generate(decoder, tinyTokenizer, requests, {
+        ...options,
+        onProgress: (progress) => {
+          last = progress;
+        },
+        onAnswer: (request, sample) => told.push(`${request}/${sample}`),
+      });
+      return { results, told: told.sort(), last: last! };
+    };
+    const once = await run([a, b], greedy);
+    const twice = await run(repeated, greedy);
+    const [first, second] = once.results;
+    expect(twice.results).toEqual([first, second, first, [second![0], second![0]]]);
+    expect(twice.told).toEqual(['0/0', '1/0', '2/0', '3/0', '3/1']);
+    expect(twice.last).toMatchObject({ finished: 5, total: 5 });
+    expect([twice.last.promptTokens, twice.last.tokens]).toEqual([once.last.promptTokens, once.last.tokens]);
+    const sampled = await run(repeated, sampling);
+    const texts = sampled.results.flat().map(({ text }) => text);
+    expect(new Set(texts).size).toBe(5);
+  });
+
+  it('does not mix up one prompt with two grammars', async () => {
+    const [request] = makeRequests(1);
+    const grammar = parseGridEncoder('MinimalGridEncoder()').grammar;
+    const requests = [request!, { ...request!, grammar }, { ...request!, grammar }];
+    const [free, bound, again] = await generate(decoder, tinyTokenizer, requests, greedy);
+    expect(again).toEqual(bound);
+    expect(free).not.toEqual(bound);
   });
 
   it('stops at the longest sequence allowed', async () => {

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
-import { pick, type SamplingOptions } from '../../src/generation/choice.js';
+import { pickToken, type SamplingOptions } from '../../src/generation/choice.js';
 import { type Choice, Sampler } from '../../src/generation/sampler.js';
 import { VocabularyCut } from '../../src/models/index.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest } from '../tensors/backends.js';
+import { backendsUnderTest } from '../prerequisites/index.js';
 
 const probabilities = [0.1, 0.5, 0.05, 0.35];
 /** Logits are log-probabilities up to a constant. */
@@ -14,7 +14,7 @@ const logits = Float32Array.from(probabilities, (p) => Math.log(p) + 3);
 /** How often each candidate is drawn for 20,000 numbers that are spread evenly. */
 function frequencies(options: SamplingOptions): number[] {
   const counts = probabilities.map(() => 0);
-  for (let i = 0; i < 20_000; i++) counts[pick(logits, i / 20_000, options)]! += 1 / 20_000;
+  for (let i = 0; i < 20_000; i++) counts[pickToken(logits, i / 20_000, options)]! += 1 / 20_000;
   return counts;
 }
 
@@ -24,8 +24,8 @@ function expectClose(actual: number[], expected: number[]): void {
 
 describe('pick', () => {
   it('takes the most likely at temperature 0, the first among equals', () => {
-    expect(pick(logits, 0.99, { temperature: 0 })).toBe(1);
-    expect(pick(Float32Array.of(1, 3, 2, 3), 0.99, { temperature: 0 })).toBe(1);
+    expect(pickToken(logits, 0.99, { temperature: 0 })).toBe(1);
+    expect(pickToken(Float32Array.of(1, 3, 2, 3), 0.99, { temperature: 0 })).toBe(1);
   });
 
   it('draws with the probabilities of the tempered softmax', () => {
@@ -42,11 +42,16 @@ describe('pick', () => {
     expectClose(frequencies({ temperature: 1, topK: 2 }), [0, 0.5 / 0.85, 0, 0.35 / 0.85]);
     expectClose(frequencies({ temperature: 1, topP: 0.84 }), [0, 0.5 / 0.85, 0, 0.35 / 0.85]);
     expectClose(frequencies({ temperature: 1, topP: 0.4 }), [0, 1, 0, 0]);
+    expectClose(frequencies({ temperature: 1, minP: 0.69 }), [0, 0.5 / 0.85, 0, 0.35 / 0.85]);
+    expectClose(frequencies({ temperature: 1, minP: 0.71 }), [0, 1, 0, 0]);
   });
 });
 
 /** The tokens that sorting all of them would leave to be drawn, the most likely first. */
-function drawable(many: Float32Array, { temperature, topK = -1, topP = 1 }: SamplingOptions): number[] {
+function drawable(
+  many: Float32Array,
+  { temperature, topK = -1, topP = 1, minP = 0 }: SamplingOptions,
+): number[] {
   const order = [...many.keys()].sort((a, b) => many[b]! - many[a]! || a - b);
   const kept = topK > 0 ? order.slice(0, topK) : order;
   const weights = kept.map((token) => Math.exp(many[token]! / temperature));
@@ -56,7 +61,8 @@ function drawable(many: Float32Array, { temperature, topK = -1, topP = 1 }: Samp
     held += weight;
     return held >= topP * total;
   });
-  return topP < 1 ? kept.slice(0, needed + 1) : kept;
+  const among = topP < 1 ? kept.slice(0, needed + 1) : kept;
+  return minP > 0 ? among.filter((_, i) => weights[i]! >= minP * weights[0]! * (1 - 1e-9)) : among;
 }
 
 const settings: SamplingOptions[] = [
@@ -69,6 +75,11 @@ const settings: SamplingOptions[] = [
   { temperature: 1, topP: 0.99 },
   { temperature: 1, topP: 0 },
   { temperature: 0.8, topK: 20, topP: 0.5 },
+  { temperature: 0.8, minP: 0.05 },
+  { temperature: 1, minP: 0.999 },
+  { temperature: 0.5, minP: 1 },
+  { temperature: 0.8, topK: 20, topP: 0.9, minP: 0.2 },
+  { temperature: 0.9, topP: 0.72, minP: 0.01 },
 ];
 
 const width = 1500;
@@ -112,7 +123,8 @@ describe.each(['cpu', ...backendsUnderTest()])('Sampler on %s', (backend) => {
       const rng = Rng.of(5, 'uniform');
       const choices = rows.map((_, row) => ({ allowed: allowedOf(row), uniform: rng.uniform() }));
       const chosen = await choose(rows, choices, options);
-      for (const [i, { token, logProb }] of chosen.entries()) {
+      for (const [i, found] of chosen.entries()) {
+        const { token, logProb } = found!;
         const row = rows[i]!;
         const { allowed, uniform } = choices[i]!;
         const candidates = allowed ? [...allowed] : [...row.keys()];
@@ -120,7 +132,7 @@ describe.each(['cpu', ...backendsUnderTest()])('Sampler on %s', (backend) => {
         let expected = drawable(own, options);
         if (options.temperature === 0) expected = expected.slice(0, 1);
         // without a limit tokens are taken in the order of their ids
-        else if (!options.topK && options.topP === undefined) expected.sort((a, b) => a - b);
+        else if (!options.topK && options.topP === undefined && !options.minP) expected.sort((a, b) => a - b);
         const weights = expected.map((at) => Math.exp(own[at]! / (options.temperature || 1)));
         const total = weights.reduce((sum, w) => sum + w, 0);
         const position = expected.findIndex((at) => candidates[at] === token);
@@ -175,12 +187,19 @@ describe.each(['cpu', ...backendsUnderTest()])('Sampler on %s', (backend) => {
     expect([free!.token, bound!.token]).toEqual([3, 7]);
   });
 
-  it('refuses an empty choice and logits that are not numbers', async () => {
+  it('refuses an empty choice, and chooses nothing where logits are not finite', async () => {
     const none = [{ allowed: new Int32Array(0), uniform: 0 }];
     await expect(choose([logits], none, { temperature: 0 })).rejects.toThrow(RangeError);
     for (const options of settings) {
-      const broken = Float32Array.of(1, NaN, 0, 2);
-      await expect(choose([broken], [{ uniform: 0.3 }], options)).rejects.toThrow(/not numbers/);
+      for (const wrong of [NaN, Infinity]) {
+        const rows = [Float32Array.of(1, 2, 0, 2), Float32Array.of(1, wrong, 0, 2)];
+        for (const allowed of [undefined, Int32Array.of(0, 2), Int32Array.of(1, 2)]) {
+          const choices = rows.map(() => ({ uniform: 0.3, allowed }));
+          const [sound, broken] = await choose(rows, choices, options);
+          expect(sound!.logProb).toBeLessThan(0);
+          expect(broken).toBeNull();
+        }
+      }
     }
   });
 });

@@ -15,7 +15,7 @@ export function makeTokenizer(texts: readonly string[]): GenerationTokenizer {
   const endOfTurnId = lead + 1 + accents.length;
   return {
     vocabSize: endOfTurnId + 1,
-    endOfTurnId,
+    stopIds: [endOfTurnId],
     tokenText: (id) => texts[id] ?? (id === endOfTurnId ? '<|im_end|>' : '\uFFFD'),
     decode: (ids) => ids.map((id) => texts[id] ?? accents[id - lead - 1] ?? '').join(''),
     encode(text) {
@@ -43,11 +43,15 @@ export const tinyTokenizer = makeTokenizer([
   ...['``', '```', '12', '00', '000', '\n1', ' 0', ': ', '\n\n', '`\n', 'zz', '|0|', '9x'],
 ]);
 
-/** A decoder with random weights whose vocabulary is that of {@link tinyTokenizer}. */
-export function tinyDecoder(seed: number): Decoder {
+/** A decoder with random weights; its vocabulary is that of {@link tinyTokenizer} where no other size is given. */
+export function tinyDecoder(
+  seed: number,
+  change: (name: string, values: Float32Array) => void = () => {},
+  vocabSize = tinyTokenizer.vocabSize,
+): Decoder {
   const config: DecoderConfig = {
     modelType: 'qwen2',
-    vocabSize: tinyTokenizer.vocabSize,
+    vocabSize,
     hiddenSize: 16,
     intermediateSize: 24,
     numHiddenLayers: 2,
@@ -67,9 +71,8 @@ export function tinyDecoder(seed: number): Decoder {
     const size = shape.reduce((a, b) => a * b, 1);
     const scale = name.includes('norm') ? 0.1 : 0.5;
     const mean = name.includes('norm') ? 1 : 0;
-    return tf.tensor(
-      Float32Array.from({ length: size }, () => rng.normal(mean, scale)),
-      shape,
-    );
+    const values = Float32Array.from({ length: size }, () => rng.normal(mean, scale));
+    change(name, values);
+    return tf.tensor(values, shape);
   });
 }

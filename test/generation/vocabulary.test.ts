@@ -4,7 +4,7 @@ import { VocabularyTrie } from '../../src/generation/vocabulary.js';
 const texts = ['', 'b', 'ab', 'a', 'abc', 'b', 'ñ', '😀', '<end>', 'ac'];
 const tokenizer = {
   vocabSize: texts.length,
-  endOfTurnId: 8,
+  stopIds: [8],
   encode: () => [],
   decode: () => '',
   tokenText: (id: number) => texts[id]!,

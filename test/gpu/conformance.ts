@@ -15,7 +15,7 @@ import {
   rmsNorm,
   rotaryEmbedding,
   swiGlu,
-} from '../../src/tensors/kernels/index.js';
+} from '../../src/tensors/ops/index.js';
 import type { FloatType } from '../../src/tensors/precision.js';
 import * as tf from '../../src/tensors/tf.js';
 

@@ -2,7 +2,7 @@
  * What can only be proved on a GPU, see run.sh: conformance of the kernels, parity, speed of training and decoding.
  * With --device cpu the same on a small model, which proves nothing but that the script works.
  *
- * usage: gpu.cjs [--device cuda:0] [--torch_dtype bfloat16] [conformance] [parity] [training] [decoding]
+ * usage: gpu.cjs [--device cuda:0] [--dtype bfloat16] [conformance] [parity] [training] [decoding]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,11 +23,11 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     options: {
       device: { type: 'string', default: 'cuda:0' },
-      torch_dtype: { type: 'string', default: 'bfloat16' },
+      dtype: { type: 'string', default: 'bfloat16' },
     },
     allowPositionals: true,
   });
-  const { device, torch_dtype: type } = values;
+  const { device, dtype: type } = values;
   await initBackend('torch', { device });
   assertFloatType(type);
   const settings = settingsFor(device, type);

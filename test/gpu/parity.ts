@@ -44,7 +44,7 @@ export async function parity(folder: string, device: string, type: FloatType): P
     },
     { floatType: type },
   );
-  addAdapter(decoder, LORA, rng);
+  await addAdapter(decoder, LORA, rng);
   const variables = decoder.trainableVariables();
   for (const [name, variable] of variables) {
     // away from the start, where B is zero and so are half of the gradients

@@ -48,12 +48,13 @@ export async function training(settings: Settings, folder: string): Promise<stri
   const ours: Timing[] = [];
   for (const most of settings.tokensAtATime) {
     const name = `${Math.max(1, Math.floor(most / length))} samples at a time`;
-    const decoder = adaptedQwen({ config, floatType });
+    const decoder = await adaptedQwen({ config, floatType });
     const rng = Rng.of(1, 'samples');
     const sample = (): TrainingSample =>
       ({
         tokens: Int32Array.from({ length }, () => rng.int(0, config.vocabSize - 1)),
-        answerStart: Math.floor(length * 0.85),
+        index: 0,
+        labelSpans: [[Math.floor(length * 0.85), length]],
         weight: 1,
         kind: 'gpu',
         dataset: 'gpu',
@@ -70,7 +71,6 @@ export async function training(settings: Settings, folder: string): Promise<stri
         maxTokensPerBatch: most,
         maxGradNorm: 1,
         weightDecay: 0,
-        lossOn: 'answer',
       },
     );
     try {

@@ -12,6 +12,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/common/errors.js';
 import { Rng } from '../../src/common/rng.js';
+import { readAdapter } from '../../src/models/adapter-files.js';
+import { fromPattern, type TargetSettings, targetedProjections } from '../../src/models/adapter-targets.js';
 import {
   type Decoder,
   type LoraOptions,
@@ -19,11 +21,13 @@ import {
   readSafetensors,
   saveAdapter,
   saveModel,
+  writeAdapter,
 } from '../../src/models/index.js';
+import { loraScaling } from '../../src/models/lora.js';
 import { writeSafetensors } from '../../src/models/safetensors.js';
 import { truncatedSvd } from '../../src/models/svd.js';
 import * as tf from '../../src/tensors/tf.js';
-import { expectedOf, fixture, packed, relativeError, useBackend } from '../parity/fixtures.js';
+import { expectedOf, families, fixture, packed, relativeError, useBackend } from '../parity/fixtures.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'arclab-adapter-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -54,7 +58,7 @@ function train(decoder: Decoder): void {
 
 beforeAll(() => useBackend('cpu'));
 
-describe.each(['qwen2', 'llama'])('%s', (family) => {
+describe.each(families)('%s', (family) => {
   it.each(['lora', 'rslora', 'dora'])('a merged %s adapter gives the same logits', async (kind) => {
     const expected = expectedOf(family, kind).get('logits')!;
     const decoder = await loadDecoder(fixture(family), { adapterPath: fixture(family, kind), merge: true });
@@ -64,7 +68,7 @@ describe.each(['qwen2', 'llama'])('%s', (family) => {
 
     const saved = fresh();
     const adapted = await loadDecoder(fixture(family), { adapterPath: fixture(family, kind) });
-    saveModel(adapted, saved);
+    await saveModel(adapted, saved);
     adapted.dispose();
     const loaded = await loadDecoder(saved);
     expect(relativeError(logitsOf(loaded), expected)).toBeLessThan(1e-4);
@@ -98,7 +102,7 @@ describe.each(['qwen2', 'llama'])('%s', (family) => {
       };
       writeFileSync(configPath, JSON.stringify(config));
       const first = await loadDecoder(fixture(family), { adapterPath: given, trainable: 'adapter' });
-      saveAdapter(first, again);
+      await saveAdapter(first, again);
       const second = await loadDecoder(fixture(family), { adapterPath: again, trainable: 'adapter' });
       const factors = (decoder: Decoder) =>
         decoder.projections().map(({ name, adapter }) => [name, adapter?.scaling, adapter?.a.shape]);
@@ -113,7 +117,7 @@ describe.each(['qwen2', 'llama'])('%s', (family) => {
   it.each(['lora', 'rslora', 'dora'])('a %s adapter of PEFT is written as it was read', async (kind) => {
     const decoder = await loadDecoder(fixture(family), { adapterPath: fixture(family, kind) });
     const folder = fresh();
-    saveAdapter(decoder, folder);
+    await saveAdapter(decoder, folder);
     decoder.dispose();
     const read = (path: string) => readSafetensors(join(path, 'adapter_model.safetensors'));
     const theirs = [...read(fixture(family, kind))].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -127,6 +131,19 @@ describe.each(['qwen2', 'llama'])('%s', (family) => {
     expect(new Set(mine.target_modules)).toEqual(new Set(peft.target_modules));
   });
 });
+
+it.each(['lora', 'dora', 'pissa', 'pissa-converted'])(
+  'a %s adapter on the host is written as it was read',
+  async (kind) => {
+    const decoder = await loadDecoder(fixture('llama'));
+    const shapes = decoder.projectionShapes();
+    const state = readAdapter(fixture('llama', kind), shapes);
+    const folder = fresh();
+    writeAdapter(folder, state, decoder);
+    decoder.dispose();
+    expect(readAdapter(folder, shapes)).toEqual(state);
+  },
+);
 
 describe('a fresh adapter', () => {
   it.each([
@@ -150,9 +167,9 @@ describe('a fresh adapter', () => {
       const trained = logitsOf(decoder);
       expect(relativeError(trained, baseLogits)).toBeGreaterThan(1e-2);
       const folder = fresh();
-      saveAdapter(decoder, folder);
+      await saveAdapter(decoder, folder);
       const merged = fresh();
-      saveModel(decoder, merged);
+      await saveModel(decoder, merged);
       const variables = Array.from(decoder.trainableVariables(), ([n, v]) => [n, v.dataSync().slice()]);
       decoder.dispose();
 
@@ -171,7 +188,7 @@ describe('a fresh adapter', () => {
       );
       expect(logitsOf(resumed)).toEqual(trained);
       const again = fresh();
-      saveAdapter(resumed, again);
+      await saveAdapter(resumed, again);
       const bytes = (path: string) => readFileSync(join(path, 'adapter_model.safetensors'));
       expect(bytes(again).equals(bytes(folder))).toBe(true);
       resumed.dispose();
@@ -221,23 +238,105 @@ describe('a fresh adapter', () => {
   });
 });
 
-it('the randomised decomposition of a large matrix finds its leading part', () => {
-  const [rows, columns, rank] = [200, 150, 4];
-  const rng = Rng.of(9);
-  const left = Array.from({ length: rank }, () => Array.from({ length: rows }, () => rng.normal()));
-  const right = Array.from({ length: rank }, () => Array.from({ length: columns }, () => rng.normal()));
-  const exact = Float32Array.from({ length: rows * columns }, (_, n) => {
-    const [i, j] = [Math.floor(n / columns), n % columns];
-    return left.reduce((sum, u, k) => sum + (u[i]! * right[k]![j]!) / (k + 1), 0);
+describe('the singular values of a matrix', () => {
+  const random = (seed: number, rows: number, columns: number) => {
+    const rng = Rng.of(seed, rows, columns);
+    return Float32Array.from({ length: rows * columns }, () => rng.normal());
+  };
+  const diagonal = (values: readonly number[]) => {
+    const matrix = new Float32Array(values.length ** 2);
+    for (const [i, value] of values.entries()) matrix[i * (values.length + 1)] = value;
+    return matrix;
+  };
+
+  it.each<[string, Float32Array, number, number, number]>([
+    ['square', random(1, 90, 90), 90, 90, 7],
+    ['wide', random(2, 40, 300), 40, 300, 5],
+    ['tall', random(3, 300, 41), 300, 41, 41],
+    ['one row', random(4, 1, 9), 1, 9, 1],
+    ['wider than 128, flat', random(5, 200, 210), 200, 210, 16],
+    ['all equal', diagonal(new Array(150).fill(1)), 150, 150, 6],
+    ['equal in groups', diagonal([...new Array(9).fill(3), ...new Array(60).fill(1)]), 69, 69, 12],
+    ['steep', random(6, 150, 150).map((value, i) => value / (1 + Math.floor(i / 150)) ** 3), 150, 150, 10],
+    [
+      'of lower rank',
+      Float32Array.from({ length: 3000 }, (_, i) => (i % 50) * (1 + Math.floor(i / 50))),
+      60,
+      50,
+      3,
+    ],
+    ['zero', new Float32Array(30), 5, 6, 2],
+  ])('are exact: %s', (_, matrix, rows, columns, rank) => {
+    const { u, singular, v } = truncatedSvd(matrix, rows, columns, rank);
+    const scale = singular[0]! || 1;
+    for (let k = 0; k < rank; k++) {
+      // W·v = σ·u and Wᵀ·u = σ·v
+      for (let i = 0; i < rows; i++) {
+        let sum = 0;
+        for (let j = 0; j < columns; j++) sum += matrix[i * columns + j]! * v[k]![j]!;
+        expect(Math.abs(sum - singular[k]! * u[k]![i]!)).toBeLessThan(1e-7 * scale);
+      }
+      for (let j = 0; j < columns; j++) {
+        let sum = 0;
+        for (let i = 0; i < rows; i++) sum += matrix[i * columns + j]! * u[k]![i]!;
+        expect(Math.abs(sum - singular[k]! * v[k]![j]!)).toBeLessThan(1e-7 * scale);
+      }
+      if (singular[k] === 0) continue;
+      for (let l = 0; l <= k; l++) {
+        for (const side of [u, v]) {
+          const product = side[k]!.reduce((sum, x, i) => sum + x * side[l]![i]!, 0);
+          expect(product).toBeCloseTo(k === l ? 1 : 0, 6);
+        }
+      }
+    }
+    for (let k = 1; k < rank; k++) expect(singular[k]!).toBeLessThanOrEqual(singular[k - 1]! * (1 + 1e-12));
+    // nothing larger is left over: the rest of the matrix shortens every vector that power iteration finds
+    const rest = matrix.map((value, n) => {
+      const [i, j] = [Math.floor(n / columns), n % columns];
+      return u.reduce((sum, x, k) => sum - x[i]! * singular[k]! * v[k]![j]!, value);
+    });
+    let x = Array.from({ length: columns }, (_, i) => Math.sin(i + 1));
+    let norm = 0;
+    for (let round = 0; round < 60; round++) {
+      const y = Array.from({ length: rows }, (_, i) =>
+        x.reduce((sum, value, j) => sum + rest[i * columns + j]! * value, 0),
+      );
+      const z = x.map((_, j) => y.reduce((sum, value, i) => sum + rest[i * columns + j]! * value, 0));
+      norm = Math.sqrt(Math.hypot(...z) / (Math.hypot(...x) || 1));
+      const length = Math.hypot(...z) || 1;
+      x = z.map((value) => value / length);
+    }
+    expect(norm).toBeLessThanOrEqual(singular.at(-1)! * (1 + 1e-6) + 1e-6 * scale);
   });
-  const noisy = exact.map((value) => value + rng.normal(0, 1e-4));
-  const { u, singular, v } = truncatedSvd(noisy, rows, columns, rank, Rng.of(1));
-  const rebuilt = exact.map((_, n) => {
-    const [i, j] = [Math.floor(n / columns), n % columns];
-    return u.reduce((sum, x, k) => sum + x[i]! * singular[k]! * v[k]![j]!, 0);
-  });
-  expect(relativeError(rebuilt, exact)).toBeLessThan(1e-3);
-  expect([...singular].sort((x, y) => y - x)).toEqual(singular);
+});
+
+const targets = JSON.parse(
+  readFileSync(new URL('./fixtures/adapter-targets.json', import.meta.url), 'utf8'),
+) as {
+  names: string[];
+  cases: {
+    config: TargetSettings & {
+      rank_pattern?: Record<string, number>;
+      alpha_pattern?: Record<string, number>;
+      use_rslora?: boolean;
+    };
+    modules?: Record<string, { rank: number; scaling: number }>;
+  }[];
+};
+
+describe('the projections of an adapter', () => {
+  it.each(targets.cases.map((item) => [JSON.stringify(item.config), item] as const))(
+    'are those of PEFT: %s',
+    (_, { config, modules = {} }) => {
+      const found = targetedProjections(config, targets.names);
+      expect([...found].sort()).toEqual(Object.keys(modules).sort());
+      for (const [name, { rank, scaling }] of Object.entries(modules)) {
+        expect(fromPattern(config.rank_pattern, name) ?? 4).toBe(rank);
+        const alpha = fromPattern(config.alpha_pattern, name) ?? 5;
+        expect(loraScaling(alpha, rank, config.use_rslora ?? false)).toBeCloseTo(scaling, 10);
+      }
+    },
+  );
 });
 
 describe('an adapter that cannot be used is refused in one line', () => {
@@ -279,7 +378,17 @@ describe('an adapter that cannot be used is refused in one line', () => {
     await refused(load(changed((c) => (c.bias = 'all'))), /bias = "all" is not supported/);
     await refused(load(changed((c) => (c.modules_to_save = ['lm_head']))), /modules_to_save/);
     await refused(load(changed((c) => (c.use_dora = true))), /lacks a lora_magnitude_vector/);
-    await refused(load(changed((c) => (c.init_lora_weights = 'olora'))), /olora.*not supported/);
+    for (const init of ['olora', 'OLoRA', 'corda', 'loftq', 'lora_ga', 'pissa_niter_16']) {
+      await refused(
+        load(changed((c) => (c.init_lora_weights = init))),
+        new RegExp(`"${init}" .*path_initial_model_for_weight_conversion`),
+      );
+    }
+    await refused(load(changed((c) => (c.init_lora_weights = 'PiSSA'))), /unknown init_lora_weights "PiSSA"/);
+    for (const init of ['Gaussian', 'eva', 'orthogonal', 'MiCA', false]) {
+      (await load(changed((c) => (c.init_lora_weights = init)))).dispose();
+    }
+    await refused(load(changed((c) => (c.kasa_config = { beta: 1 }))), /kasa_config/);
     await refused(load(changed((c) => (c.rank_pattern = { '(': 4 }))), /"\(" is not a pattern/);
   });
 
@@ -296,7 +405,27 @@ describe('an adapter that cannot be used is refused in one line', () => {
     await refused(load(wrong), /q_proj has no lora_A/);
     tensors.delete(name.replace('_A', '_B'));
     writeSafetensors(path, tensors);
-    await refused(load(wrong), /nothing for model\.layers\.1\.self_attn\.q_proj/);
+    await refused(load(wrong), /nothing for model\.layers\.1\.self_attn\.q_proj \(/);
+    // a gap in any layer, and more than one
+    for (const part of ['_A', '_B']) {
+      for (const other of ['q_proj', 'v_proj'])
+        tensors.delete(name.replace('layers.1', 'layers.0').replace('_A', part).replace('q_proj', other));
+    }
+    writeSafetensors(path, tensors);
+    await refused(load(wrong), /nothing for model\.layers\.0\.self_attn\.q_proj and 2 more/);
+    const subset = (change: Record<string, unknown>) => {
+      const configPath = join(wrong, 'adapter_config.json');
+      const config = JSON.parse(readFileSync(configPath, 'utf8'));
+      writeFileSync(configPath, JSON.stringify({ ...config, ...change }));
+    };
+    // which is no gap when it is meant
+    subset({ exclude_modules: ['layers.0.self_attn.v_proj', 'q_proj'] });
+    (await load(wrong)).dispose();
+    subset({ exclude_modules: ['v_proj', 'q_proj'] });
+    await refused(load(wrong), /tensors for model\.layers\.1\.self_attn\.v_proj, which the target_modules/);
+    subset({ target_modules: '.*_proj', exclude_modules: null, layers_to_transform: [1] });
+    await refused(load(wrong), /layers_to_transform has no meaning/);
+    subset({ layers_to_transform: null });
     tensors.set('base_model.model.model.layers.9.self_attn.q_proj.lora_A.weight', {
       shape: [4, 32],
       values: new Float32Array(128),

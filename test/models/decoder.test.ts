@@ -2,10 +2,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import { type Decoder, KvCache, loadDecoder, packSequences } from '../../src/models/index.js';
 import { variableGrads } from '../../src/tensors/gradients.js';
-import { adamW } from '../../src/tensors/kernels/index.js';
+import { adamW, embedding } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import {
   backends,
+  families,
   fixture,
   lossAndGradients,
   meta,
@@ -38,7 +39,7 @@ function cachedHidden(decoder: Decoder, pieces: number[]): tf.Tensor2D {
 describe.each(backends)('on backend %s', (backend) => {
   beforeAll(() => useBackend(backend));
 
-  it.each(['qwen2', 'llama'])('%s: packed samples equal samples on their own', async (family) => {
+  it.each(families)('%s: packed samples equal samples on their own', async (family) => {
     const decoder = await loadDecoder(fixture(family));
     const together = decoder.forward(packed);
     const apart = tf.concat(meta.sequences.map((sequence) => decoder.forward(packSequences([sequence]))));
@@ -47,12 +48,53 @@ describe.each(backends)('on backend %s', (backend) => {
     decoder.dispose();
   });
 
-  it.each([
-    ['qwen2', 'dora', [1]],
-    ['qwen2', 'lora', [4, 1]],
-    ['llama', 'rslora', [16]],
-    ['llama', 'dora', [3, 1, 1]],
-  ])(
+  it.each(families)(
+    '%s: the hidden states of some tokens, and their gradients, are those of a pass over all',
+    async (family) => {
+      const rows = tf.tensor1d([7, 0, 3, 3], 'int32');
+      const pass = async (select: (decoder: Decoder) => tf.Tensor2D, gradientCheckpointing: boolean) => {
+        const decoder = await loadDecoder(fixture(family), { trainable: 'all' });
+        decoder.gradientCheckpointing = gradientCheckpointing;
+        const variables = [...decoder.trainableVariables().values()];
+        let hidden: number[] = [];
+        const { grads, value } = variableGrads(() => {
+          const states = select(decoder);
+          hidden = Array.from(states.dataSync());
+          return tf.sum(tf.square(states)) as tf.Scalar;
+        }, variables);
+        // a head that is not tied is not used here
+        const gradients = variables.map(({ name }) => Array.from(grads[name]?.dataSync() ?? []));
+        tf.dispose([value, grads]);
+        decoder.dispose();
+        return { hidden, gradients };
+      };
+      const whole = await pass(
+        (decoder) => embedding(decoder.forward(packed, { training: true }), rows),
+        false,
+      );
+      for (const checkpointing of [false, true]) {
+        const some = await pass(
+          (decoder) => decoder.forward(packed, { training: true, rows }),
+          checkpointing,
+        );
+        expect(some.hidden).toHaveLength(whole.hidden.length);
+        expect(relativeError(tf.tensor1d(some.hidden), whole.hidden)).toBeLessThan(1e-5);
+        for (const [i, gradient] of some.gradients.entries()) {
+          expect(relativeError(tf.tensor1d(gradient), whole.gradients[i]!)).toBeLessThan(1e-4);
+        }
+      }
+      rows.dispose();
+    },
+  );
+
+  it.each(
+    families.flatMap((family): [string, string, number[]][] => [
+      [family, 'dora', [1]],
+      [family, 'lora', [4, 1]],
+      [family, 'rslora', [16]],
+      [family, 'dora', [3, 1, 1]],
+    ]),
+  )(
     '%s with %s: the cache gives what a forward pass gives, in pieces of %s',
     async (family, kind, pieces) => {
       const decoder = await loadDecoder(fixture(family), { adapterPath: fixture(family, kind) });

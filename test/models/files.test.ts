@@ -1,9 +1,11 @@
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -13,7 +15,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { UserError } from '../../src/common/errors.js';
 import { Rng } from '../../src/common/rng.js';
-import { mergeLora } from '../../src/experiments/merge-lora.js';
+import { families } from '../../src/models/families/index.js';
 import {
   initModel,
   type LoraOptions,
@@ -22,6 +24,7 @@ import {
   saveModel,
   writeSafetensors,
 } from '../../src/models/index.js';
+import { mergeLora } from '../../src/models/merge-lora.js';
 import * as tf from '../../src/tensors/tf.js';
 import { expectedOf, fixture, packed, relativeError, useBackend } from '../parity/fixtures.js';
 
@@ -92,10 +95,44 @@ it('the older layout of rope settings means the same as the newer one', async ()
   decoder.dispose();
 });
 
+it('a head that the file has beside tied embeddings is used, as transformers does', async () => {
+  const logitsOf = async (folder: string) => {
+    const decoder = await loadDecoder(folder);
+    const logits = tf.tidy(() => decoder.logits(decoder.forward(packed)).dataSync<'float32'>().slice());
+    const tied = decoder.config.tieWordEmbeddings;
+    const saved = fresh();
+    await saveModel(decoder, saved);
+    decoder.dispose();
+    return { logits, tied, saved };
+  };
+  const withHead = (change: (values: Float32Array) => void) => {
+    const folder = copy();
+    const path = join(folder, 'model.safetensors');
+    const tensors = readSafetensors(path);
+    const { shape, values } = tensors.get('model.embed_tokens.weight')!;
+    const head = Float32Array.from(values);
+    change(head);
+    tensors.set('lm_head.weight', { shape, values: head });
+    writeSafetensors(path, tensors);
+    return folder;
+  };
+  const plain = await logitsOf(fixture('qwen2'));
+  const same = await logitsOf(withHead(() => {}));
+  expect(same).toMatchObject({ tied: true, logits: plain.logits });
+  const folder = withHead((values) => values.reverse());
+  const own = await logitsOf(folder);
+  const untied = await logitsOf(editConfig(folder, (config) => (config.tie_word_embeddings = false)));
+  expect(own).toMatchObject({ tied: false, logits: untied.logits });
+  expect(relativeError(own.logits, plain.logits)).toBeGreaterThan(0.1);
+  // what is saved means the same to programs that believe config.json
+  expect(JSON.parse(readFileSync(join(own.saved, 'config.json'), 'utf8')).tie_word_embeddings).toBe(false);
+  expect((await logitsOf(own.saved)).logits).toEqual(own.logits);
+});
+
 it('weights saved as bfloat16 are the nearest ones, and load again', async () => {
   const decoder = await loadDecoder(fixture('qwen2'));
   const folder = fresh();
-  saveModel(decoder, folder, { dtype: 'bfloat16' });
+  await saveModel(decoder, folder, { dtype: 'bfloat16' });
   const saved = readSafetensors(join(folder, 'model.safetensors'));
   for (const [name, { shape, values }] of readSafetensors(fixture('qwen2', 'model.safetensors'))) {
     expect(saved.get(name)!.shape).toEqual(shape);
@@ -110,10 +147,10 @@ it('a model is saved in the type that it was stored in', async () => {
   for (const dtype of ['bfloat16', 'float16'] as const) {
     const [first, second] = [fresh(), fresh()];
     const decoder = await loadDecoder(fixture('qwen2'));
-    saveModel(decoder, first, { dtype });
+    await saveModel(decoder, first, { dtype });
     decoder.dispose();
     const again = await loadDecoder(first);
-    saveModel(again, second);
+    await saveModel(again, second);
     again.dispose();
     const files = [first, second].map((folder) => readFileSync(join(folder, 'model.safetensors')));
     expect(files[1]!.equals(files[0]!)).toBe(true);
@@ -162,6 +199,26 @@ describe('a model folder that cannot be used is refused in one line', () => {
     await refused(loadDecoder(folder), /config\.json.*no such file/);
   });
 
+  it('for a folder where a file is expected', async () => {
+    for (const name of ['config.json', 'model.safetensors']) {
+      const folder = copy();
+      rmSync(join(folder, name));
+      mkdirSync(join(folder, name));
+      await refused(loadDecoder(folder), new RegExp(`${name}.*it is a folder`));
+    }
+  });
+
+  it('for integer weights', async () => {
+    const folder = copy();
+    const path = join(folder, 'model.safetensors');
+    const tensors = readSafetensors(path);
+    const name = 'model.layers.1.mlp.up_proj.weight';
+    const { shape } = tensors.get(name)!;
+    tensors.set(name, { shape, values: new Int32Array(shape[0]! * shape[1]!) });
+    writeSafetensors(path, tensors);
+    await refused(loadDecoder(folder), /up_proj\.weight has integers \(I32\).*unquantized/);
+  });
+
   it('for a tensor that is missing or of another shape', async () => {
     const folder = copy();
     const path = join(folder, 'model.safetensors');
@@ -174,6 +231,35 @@ describe('a model folder that cannot be used is refused in one line', () => {
     await refused(loadDecoder(folder), /tensor model\.norm\.weight is missing/);
     const untied = editConfig(copy(), (config) => (config.tie_word_embeddings = false));
     await refused(loadDecoder(untied), /lm_head\.weight is missing.*tie_word_embeddings/);
+  });
+
+  it('for a tensor that no part of the model takes, unless the family knows it to be harmless', async () => {
+    const withTensors = (family: string, ...names: string[]): string => {
+      const folder = copy(family);
+      const path = join(folder, 'model.safetensors');
+      const tensors = readSafetensors(path);
+      for (const name of names) tensors.set(name, { shape: [8], values: new Float32Array(8) });
+      writeSafetensors(path, tensors);
+      return folder;
+    };
+    const norms = ['model.layers.0.self_attn.q_norm.weight', 'model.layers.1.self_attn.q_norm.weight'];
+    await refused(
+      loadDecoder(withTensors('qwen2', ...norms)),
+      /tensor model\.layers\.0\.self_attn\.q_norm\.weight and 1 more has no place in a qwen2 model/,
+    );
+    const bias = 'model.layers.1.self_attn.o_proj.bias';
+    await refused(loadDecoder(withTensors('llama', bias)), /o_proj\.bias has no place in a llama model/);
+    const frequencies = 'model.layers.0.self_attn.rotary_emb.inv_freq';
+    await refused(loadDecoder(withTensors('qwen2', frequencies)), /inv_freq has no place in a qwen2 model/);
+    (await loadDecoder(withTensors('llama', frequencies))).dispose();
+    // in a shard that the index does not name for it, too
+    const shards = withTensors('llama', bias);
+    const all = [...readSafetensors(join(shards, 'model.safetensors')).keys()];
+    const map = all.filter((name) => name !== bias).map((name) => [name, 'model-1.safetensors']);
+    renameSync(join(shards, 'model.safetensors'), join(shards, 'model-1.safetensors'));
+    const index = { weight_map: Object.fromEntries(map) };
+    writeFileSync(join(shards, 'model.safetensors.index.json'), JSON.stringify(index));
+    await refused(loadDecoder(shards), /model-1\.safetensors: tensor .*o_proj\.bias has no place/);
   });
 
   it.each([
@@ -189,13 +275,48 @@ describe('a model folder that cannot be used is refused in one line', () => {
     ],
     [{ rope_parameters: { rope_type: 'llama3', factor: 2 } }, /needs a number low_freq_factor/],
     [{ quantization_config: { bits: 4 } }, /quantized/],
+    // other models name their settings otherwise, and are named all the same
+    [{ model_type: 'gpt2', hidden_size: undefined, vocab_size: undefined }, /unknown model_type "gpt2"/],
+    [{ model_type: 7 }, /\/model_type: must be string, found 7/],
+    [
+      { rope_parameters: { rope_theta: '10000' } },
+      /rope_parameters\/rope_theta: must be number or null, found "10000"/,
+    ],
+    [{ rope_parameters: { rope_theta: 0 } }, /rope_parameters\/rope_theta: must be > 0/],
+    [{ rope_parameters: null, rope_theta: 'abc' }, /\/rope_theta: must be number or null/],
+    [{ rope_parameters: { rope_type: 2 } }, /rope_type: must be string or null/],
+    [{ rope_parameters: { rope_type: 'linear', factor: '2' } }, /factor: must be number or null/],
+    [{ rope_parameters: { rope_type: 'linear', factor: -2 } }, /factor: must be > 0/],
+    [
+      { rope_parameters: { rope_type: 'yarn', factor: 2, original_max_position_embeddings: 0 } },
+      /original_max_position_embeddings: must be at least 1/,
+    ],
+    [
+      { rope_parameters: { rope_type: 'yarn', factor: 2, truncate: 'no' } },
+      /truncate: must be boolean or null/,
+    ],
+    [
+      { rope_parameters: { rope_type: 'yarn', factor: 2, rope_theta: 1 } },
+      /needs a rope_theta above 1, found 1/,
+    ],
+    [
+      {
+        rope_parameters: {
+          ...{ rope_type: 'llama3', factor: 8, original_max_position_embeddings: 64 },
+          ...{ low_freq_factor: 4, high_freq_factor: 4 },
+        },
+      },
+      /needs low_freq_factor below high_freq_factor, found 4 and 4/,
+    ],
+    [{ partial_rotary_factor: 0.5 }, /partial_rotary_factor 0.5 is not supported/],
+    [{ rope_parameters: { partial_rotary_factor: '1' } }, /partial_rotary_factor: must be number or null/],
   ])('for %j in its configuration', async (change, message) => {
     await refused(loadDecoder(editConfig(copy(), (config) => Object.assign(config, change))), message);
   });
 });
 
 describe('initModel', () => {
-  it.each(['qwen2', 'llama'] as const)(
+  it.each(families.map(({ modelType }) => modelType))(
     'writes a %s that loads, the same for the same seed',
     async (architecture) => {
       const shape = { architecture, hiddenSize: 32, numLayers: 2, vocabSize: 64, seed: 5 };
@@ -224,6 +345,8 @@ describe('initModel', () => {
     expect(() => initModel({ outputDir: folder })).toThrow(/not empty/);
     expect(readdirSync(folder)).toEqual(before);
     expect(() => initModel({ outputDir: fresh(), hiddenSize: 30, numHeads: 4 })).toThrow(UserError);
+    const unknown = () => initModel({ outputDir: fresh(), architecture: 'mamba' });
+    expect(unknown).toThrow(/`architecture`: expected one of qwen2 .*llama.*, found "mamba"/);
   });
 });
 
@@ -248,10 +371,10 @@ it('a new model folder that cannot be is refused before any work, and nothing is
   const folder = copy();
   const file = join(folder, 'config.json');
   for (const [outputDir, message] of [
-    [file, /--output_dir: cannot write to .*config\.json is a file/],
-    [join(file, 'x'), /--output_dir: cannot write to .*config\.json is a file/],
-    ['/proc/arclab/x', /--output_dir: cannot write to \/proc/],
-    [folder, /the folder is not empty, give --output_dir a new one/],
+    [file, /`outputDir`: cannot write to .*config\.json is a file/],
+    [join(file, 'x'), /`outputDir`: cannot write to .*config\.json is a file/],
+    ['/proc/arclab/x', /`outputDir`: cannot write to \/proc/],
+    [folder, /the folder is not empty, give `outputDir` a new one/],
   ] as const) {
     await refused((async () => initModel({ outputDir }))(), message);
     const merging = mergeLora({

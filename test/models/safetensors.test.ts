@@ -72,6 +72,49 @@ it('decodes integers and doubles', () => {
   expect(encodeValues(Int32Array.of(1), 'I32')).toEqual(Uint8Array.of(1, 0, 0, 0));
 });
 
+const reference = JSON.parse(
+  readFileSync(new URL('./fixtures/safetensors.json', import.meta.url), 'utf8'),
+) as { cases: Record<string, { accepted: boolean; file: string }> };
+
+it.each(Object.entries(reference.cases))(
+  'opens what the reference library opens: %s',
+  (name, { accepted, file }) => {
+    const path = join(folder, 'case.safetensors');
+    writeFileSync(path, Buffer.from(file, 'base64'));
+    if (accepted && name !== 'unusual dtype') new SafetensorsFile(path).close();
+    else expect(() => new SafetensorsFile(path)).toThrow(UserError);
+  },
+);
+
+it('says in a short line which tensors do not fit together, and what else the path is', () => {
+  const open = (name: string) => () => {
+    const path = join(folder, 'case.safetensors');
+    writeFileSync(path, Buffer.from(reference.cases[name]!.file, 'base64'));
+    return new SafetensorsFile(path);
+  };
+  expect(open('gap')).toThrow(/tensor b begins at byte 8 of the data, expected 4: .*no tensor has/);
+  expect(open('overlap')).toThrow(/tensor b begins at byte 4 of the data, expected 8: .*overlaps/);
+  expect(open('trailing')).toThrow(/its tensors end at byte 4 of the data, the file has 8/);
+  expect(open('string shape')).toThrow(/at \/a\/shape: must be array, found "2"/);
+  expect(() => new SafetensorsFile(folder)).toThrow(/it is a folder, expected a file/);
+  const name = 'w'.repeat(40_000);
+  const path = join(folder, 'long.safetensors');
+  const header = JSON.stringify({ [name]: { dtype: 'F32', shape: [3], data_offsets: [0, 4] } });
+  const head = Buffer.alloc(8);
+  head.writeBigUInt64LE(BigInt(header.length));
+  writeFileSync(path, Buffer.concat([head, Buffer.from(header), Buffer.alloc(4)]));
+  const message = (() => {
+    try {
+      new SafetensorsFile(path);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return '';
+  })();
+  expect(message).toMatch(/long\.safetensors.*has shape \[3\] of F32 in 4 bytes$/);
+  expect(message.length).toBeLessThan(500);
+});
+
 it('names the file and the tensor that is missing, cut off or damaged', () => {
   const path = join(folder, 'b.safetensors');
   const write = () => writeSafetensors(path, [['w', { shape: [4], values: new Float32Array(4) }]]);

@@ -59,7 +59,7 @@ describe.each(['qwen2', 'llama'])('cut vocabulary of %s', (family) => {
     for (const id of [4, 61, 1_000_000, -1]) {
       const other = packSequences([[3, id]]);
       expect(() => tf.tidy(() => cut.forward(other))).toThrow(VocabularyCutError);
-      expect(() => tf.tidy(() => cut.forward(other))).toThrow(new RegExp(`^--prune_vocab: token ${id} .*$`));
+      expect(() => tf.tidy(() => cut.forward(other))).toThrow(new RegExp(`^\`pruneVocab\`: token ${id} .*$`));
       const labels = Int32Array.of(3, id);
       expect(() => tf.tidy(() => cut.labelLogProbs(cut.forward(packSequences([[3, 5]])), labels))).toThrow(
         VocabularyCutError,
@@ -74,7 +74,7 @@ describe.each(['qwen2', 'llama'])('cut vocabulary of %s', (family) => {
       tf.tidy(() => variable.assign(tf.add(variable, 0.25)));
     }
     const target = join(scratch, `${family}-all`);
-    saveModel(decoder, target);
+    await saveModel(decoder, target);
     decoder.dispose();
     const before = readSafetensors(join(folder, 'model.safetensors'));
     const after = readSafetensors(join(target, 'model.safetensors'));
@@ -110,15 +110,15 @@ describe.each(['qwen2', 'llama'])('cut vocabulary of %s', (family) => {
       );
     }
     const adapterPath = join(scratch, `${family}-adapter`);
-    saveAdapter(cut, adapterPath);
+    await saveAdapter(cut, adapterPath);
     const whole = await loadDecoder(folder, { adapterPath });
     const [a, b] = [cut, whole].map((decoder) => tf.tidy(() => decoder.forward(packed)));
     expect(await a!.data()).toEqual(await b!.data());
 
     // folded in, the model is the whole one with the adapter folded in
     const [one, two] = ['cut', 'whole'].map((name) => join(scratch, `${family}-merged-${name}`));
-    saveModel(cut, one!);
-    saveModel(whole, two!);
+    await saveModel(cut, one!);
+    await saveModel(whole, two!);
     const expected = readSafetensors(join(two!, 'model.safetensors'));
     for (const [name, tensor] of readSafetensors(join(one!, 'model.safetensors'))) {
       expect(tensor).toEqual(expected.get(name));

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Decoder } from '../../src/models/decoder.js';
@@ -7,12 +7,17 @@ import { type HostTensor, readSafetensors } from '../../src/models/safetensors.j
 import { initBackend } from '../../src/tensors/backend.js';
 import { variableGrads } from '../../src/tensors/gradients.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest } from '../tensors/backends.js';
+import { backendsUnderTest } from '../prerequisites/index.js';
 
 /** A fixture's path, made by make_fixtures.py. */
 export function fixture(...path: string[]): string {
   return join(fileURLToPath(new URL('./fixtures', import.meta.url)), ...path);
 }
+
+/** Every family that there is a fixture of. */
+export const families: readonly string[] = readdirSync(fixture()).filter((name) =>
+  existsSync(fixture(name, 'config.json')),
+);
 
 /** What went into the fixtures. */
 export const meta = JSON.parse(readFileSync(fixture('meta.json'), 'utf8')) as {

@@ -13,6 +13,7 @@ import {
   answerLogProbs,
   backends,
   expectedOf,
+  families,
   fixture,
   lossAndGradients,
   meta,
@@ -34,9 +35,7 @@ describe.runIf(backends.includes('torch'))('torch', () => {
 
   describe.each<FloatType>(['bfloat16', 'float16'])('%s', (floatType) => {
     test.each(
-      ['qwen2', 'llama'].flatMap((family) =>
-        ['full', 'lora', 'rslora', 'dora'].map((kind) => [family, kind] as const),
-      ),
+      families.flatMap((family) => ['full', 'lora', 'rslora', 'dora'].map((kind) => [family, kind] as const)),
     )(
       '%s %s: logits, losses and gradients are as near to float32 as those of transformers',
       async (family, kind) => {
@@ -114,7 +113,7 @@ describe.runIf(backends.includes('torch'))('torch', () => {
       floatType: 'bfloat16',
       merge: true,
     });
-    for (const { name, weight } of decoder.projections()) expect(floatTypeOf(weight), name).toBe('bfloat16');
+    for (const { name, weight } of decoder.projections()) expect(weight.floatType, name).toBe('bfloat16');
     const logits = tf.tidy(() => decoder.logits(decoder.forward(packed)).dataSync());
     const truth = expectedOf('qwen2', 'dora').get('logits')!.values;
     const theirs = readSafetensors(fixture('qwen2', 'dora', 'expected-bfloat16.safetensors')).get('logits')!;
@@ -126,6 +125,6 @@ describe.runIf(backends.includes('torch'))('torch', () => {
 test.each(['bfloat16', 'float16'] as const)('a backend without %s says so in one line', async (floatType) => {
   await useBackend('wasm');
   await expect(loadDecoder(fixture('qwen2'), { floatType })).rejects.toThrow(
-    `--torch_dtype ${floatType}: the backend wasm computes in float32 only; choose --backend torch, or float32`,
+    `\`dtype: ${floatType}\`: the backend wasm computes in float32 only; choose \`backend: torch\`, or float32`,
   );
 });

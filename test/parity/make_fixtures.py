@@ -2,19 +2,22 @@
 and torch.optim.AdamW compute with them.
 
     pip install torch transformers peft safetensors
-    python test/parity/make_fixtures.py
+    python test/parity/make_fixtures.py [family...]
+
+Without names all families are made anew, and those of the scripts beside this one with them have to be.
 """
 
 import json
 import pathlib
 import shutil
+import sys
 
 import peft
 import torch
 import transformers
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 root = pathlib.Path(__file__).parent / "fixtures"
 SEQUENCES = [[5, 17, 3, 88, 41, 9, 60, 2, 33, 71, 12], [90, 4, 4, 56, 23, 8, 77], [31, 62, 19, 45, 6]]
@@ -181,12 +184,13 @@ def rope():
     (root / "rope.json").write_text(json.dumps(configs, default=str))
 
 
-shutil.rmtree(root, ignore_errors=True)
-root.mkdir()
-qwen2 = Qwen2ForCausalLM(Qwen2Config(**SHAPE, tie_word_embeddings=True, rope_theta=10000.0))
-family("qwen2", randomize(qwen2, 1))
-llama = LlamaForCausalLM(
-    LlamaConfig(
+def qwen2():
+    config = Qwen2Config(**SHAPE, tie_word_embeddings=True, rope_theta=10000.0)
+    family("qwen2", randomize(Qwen2ForCausalLM(config), 1))
+
+
+def llama():
+    config = LlamaConfig(
         **SHAPE,
         tie_word_embeddings=False,
         rms_norm_eps=1e-5,
@@ -199,9 +203,35 @@ llama = LlamaForCausalLM(
             "original_max_position_embeddings": 16,
         },
     )
-)
-pissa(family("llama", randomize(llama, 2)), root / "llama")
-rope()
+    pissa(family("llama", randomize(LlamaForCausalLM(config), 2)), root / "llama")
+
+
+def qwen3():
+    rope = {"rope_type": "default", "rope_theta": 300.0}
+    config = Qwen3Config(**SHAPE, head_dim=12, tie_word_embeddings=False, rope_parameters=rope)
+    family("qwen3", randomize(Qwen3ForCausalLM(config), 3))
+
+
+def mistral():
+    rope = {"rope_type": "default", "rope_theta": 700.0}
+    config = transformers.MistralConfig(**SHAPE, head_dim=10, sliding_window=None, rope_parameters=rope)
+    family("mistral", randomize(transformers.MistralForCausalLM(config), 4))
+
+
+FAMILIES = {"qwen2": qwen2, "llama": llama, "qwen3": qwen3, "mistral": mistral}
+names = sys.argv[1:]
+if not names:
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    rope()
+for name in names or FAMILIES:
+    shutil.rmtree(root / name, ignore_errors=True)
+    FAMILIES[name]()
+# what transformers makes of a config.json that says as little as ours may; so many heads that all defaults fit
+least = {name: SHAPE[name] for name in ["vocab_size", "intermediate_size", "num_hidden_layers"]}
+least |= {"hidden_size": 256, "num_attention_heads": 32}
+defaults = {name: {"least": least, "all": AutoConfig.for_model(name, **least).to_dict()} for name in FAMILIES}
+(root / "defaults.json").write_text(json.dumps(defaults, indent=1, default=str) + "\n")
 for path in root.glob("*/*/adapter_config.json"):
     config = json.loads(path.read_text())
     config["base_model_name_or_path"] = f"tiny-random-{path.parts[-3]}"
@@ -212,4 +242,5 @@ meta = {
     "answer_starts": ANSWER_STARTS,
     "adamw": {"lr": ADAMW["lr"], "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-5, "weightDecay": 0.1},
 }
-(root / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
+if not names:
+    (root / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")

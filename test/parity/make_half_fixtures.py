@@ -1,11 +1,12 @@
 """Writes what transformers and PEFT compute in bfloat16 and float16 with the fixtures of make_fixtures.py, beside
 what they compute in float32.
 
-    python test/parity/make_half_fixtures.py
+    python test/parity/make_half_fixtures.py [family...]
 """
 
 import json
 import pathlib
+import sys
 
 import peft
 import torch
@@ -31,7 +32,7 @@ def adapter_name(name):
     return name.replace(".default", "").replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
 
 
-for family in ["qwen2", "llama"]:
+for family in sys.argv[1:] or sorted(path.parent.name for path in root.glob("*/config.json")):
     for kind in ["full", "lora", "rslora", "dora"]:
         for name, dtype in [("bfloat16", torch.bfloat16), ("float16", torch.float16)]:
             model = AutoModelForCausalLM.from_pretrained(root / family, dtype=dtype).eval()

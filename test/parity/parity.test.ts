@@ -4,12 +4,13 @@ import { parseConfig } from '../../src/models/config.js';
 import { loadDecoder } from '../../src/models/load.js';
 import { RotaryTable } from '../../src/models/rotary-table.js';
 import { readSafetensors } from '../../src/models/safetensors.js';
-import { adamW } from '../../src/tensors/kernels/index.js';
+import { adamW } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import {
   answerLogProbs,
   backends,
   expectedOf,
+  families,
   fixture,
   lossAndGradients,
   meta,
@@ -23,7 +24,7 @@ const tolerance = 1e-4;
 describe.each(backends)('on backend %s', (backend) => {
   beforeAll(() => useBackend(backend));
 
-  describe.each(['qwen2', 'llama'])('%s equals transformers', (family) => {
+  describe.each(families)('%s equals transformers', (family) => {
     it.each(['full', 'lora', 'rslora', 'dora'])('%s: logits, gradients, AdamW', async (kind) => {
       const path = kind === 'full' ? [family] : [family, kind];
       const expected = expectedOf(...path);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,7 @@ import {
   promptKinds,
   writeTokenizer,
 } from '../../src/prompts/index.js';
+import { templateKinds } from '../../src/prompts/prompt-kinds.js';
 
 const fixtures = fileURLToPath(new URL('fixtures', import.meta.url));
 const tokenizers = ['own', 'qwen', 'llama', 'smol'].map((name) => loadTokenizer(join(fixtures, name)));
@@ -84,7 +85,8 @@ describe.each([...promptKinds.keys()])('prompt kind %s', (name) => {
       const kind = getPromptKind(name);
       const encoder = parseGridEncoder('GridShapeEncoder(MinimalGridEncoder())');
       const { tokens, answerStart } = new PromptBuilder({ tokenizer, encoder, kind }).training(task, 0);
-      const { messages, leadIn } = kind.render({
+      const answer = tokenizer.decode(tokens.slice(answerStart, -1));
+      const turns = kind.turns({
         train: task.train.map(({ input, output }) => ({
           input: encoder.encode(input),
           output: encoder.encode(output),
@@ -92,11 +94,9 @@ describe.each([...promptKinds.keys()])('prompt kind %s', (name) => {
         test: encoder.encode(task.test[0]!.input),
         inputs: [...task.train, task.test[1]!].map(({ input }) => encoder.encode(input)),
         outputs: task.train.map(({ output }) => encoder.encode(output)),
+        answer,
       });
-      const answer = tokenizer.decode(tokens.slice(answerStart, -1));
-      const whole = tokenizer.renderChat([...messages, { role: 'assistant', content: leadIn + answer }], {
-        addGenerationPrompt: false,
-      });
+      const whole = tokenizer.renderChat(turns, { addGenerationPrompt: false });
       expect(`${tokenizer.decode(tokens)}\n`).toBe(whole);
     }
   });
@@ -132,6 +132,24 @@ describe('for tiny models', () => {
   });
 });
 
+it('the even kind puts every output as many tokens behind its input as the last one', () => {
+  const tokenizer = loadTokenizer(fileURLToPath(new URL('../../assets/base-model', import.meta.url)));
+  const grid = (color: number) => [
+    [color, 0],
+    [1, color],
+  ];
+  const samples = [2, 3, 4].map((color) => ({ input: grid(color), output: grid(color + 4) }));
+  const { tokens, answers } = builder(
+    'output-from-examples-even',
+    'MinimalGridEncoder()',
+    tokenizer,
+  ).training({ train: samples.slice(1), test: samples.slice(0, 1) }, 0, 'every');
+  const inputs = [3, 4, 2].map((color) => tokens.indexOf(tokenizer.encode(String(color))[0]!));
+  // an input of five tokens and five others; a chat template adds the end of the last turn
+  expect(answers.map(([start], i) => start - inputs[i]!)).toEqual([10, 10, 10]);
+  expect(answers.map(([start, end]) => end - start)).toEqual([5, 5, 6]);
+});
+
 it('v1 says the same as v0 in about 200 fewer tokens', () => {
   // words and signs: English prose has 2% more tokens than these in a vocabulary as large as Qwen2's
   const length = (name: string) =>
@@ -145,7 +163,16 @@ it('v1 says the same as v0 in about 200 fewer tokens', () => {
 
 it('every template is registered', () => {
   const files = readdirSync(new URL('../../templates/prompts', import.meta.url));
-  expect([...promptKinds.keys()].map((name) => `${name}.njk`).sort()).toEqual(files.sort());
+  expect(templateKinds.map(({ name }) => `${name}.njk`).sort()).toEqual(files.sort());
+});
+
+it('the kind that CONTRIBUTING.md shows is one that there is', () => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const guide = read('CONTRIBUTING.md');
+  const section = guide.slice(guide.indexOf('## A prompt kind'), guide.indexOf('## A family of models'));
+  const [kind, line] = [...section.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code!);
+  expect(kind).toBe(read('src/prompts/bare-kind.ts'));
+  expect(read('src/prompts/prompt-kinds.ts')).toContain(line);
 });
 
 describe('what is shown', () => {
@@ -155,6 +182,14 @@ describe('what is shown', () => {
     );
     expect(builder('output-from-examples-v1').text(task, 0)).toMatch(
       /# Example 2\n\n### Input\n\n33\n\n### Output\n\n44\n\n## Test\n\n### Input\n\n55<\|im_end\|>\n<\|im_start\|>assistant\n### Output\n\n$/,
+    );
+  });
+
+  it('output-from-examples-bare: inputs and outputs in turns, without a word', () => {
+    expect(builder('output-from-examples-bare').text(task, 1)).toBe(
+      '<|im_start|>user\n11<|im_end|>\n<|im_start|>assistant\n22<|im_end|>\n' +
+        '<|im_start|>user\n33<|im_end|>\n<|im_start|>assistant\n44<|im_end|>\n' +
+        '<|im_start|>user\n77<|im_end|>\n<|im_start|>assistant\n',
     );
   });
 
@@ -168,6 +203,16 @@ describe('what is shown', () => {
       'needs the input of test sample 2, found none (the task has 2)',
     );
   });
+
+  it.each(['input-from-inputs-v0', 'output-from-outputs-mini'])(
+    '%s: a new grid is asked for as in training on a task with one sample more',
+    (kind) => {
+      const solved = { ...task, test: task.test.map(({ input }) => ({ input, output: input })) };
+      const larger = { ...solved, test: [...solved.test, { input: [[8]], output: [[9]] }] };
+      const { tokens, answerStart } = builder(kind).training(larger, task.test.length);
+      expect(builder(kind).inference(solved, task.test.length).tokens).toEqual(tokens.slice(0, answerStart));
+    },
+  );
 
   it('output-from-outputs: the train outputs only', () => {
     expect(builder('output-from-outputs-mini').text(task, 0)).toBe(
@@ -213,7 +258,7 @@ describe('fitting into a length', () => {
 describe('bad input', () => {
   it('an unknown kind lists the known ones', () => {
     expect(() => getPromptKind('predict-output-v2')).toThrow(
-      'Unknown prompt kind "predict-output-v2". Known kinds: output-from-examples-v0, output-from-examples-v1, output-from-examples-mini, input-from-inputs-v0, input-from-inputs-mini, output-from-outputs-v0, output-from-outputs-mini',
+      'Unknown prompt kind "predict-output-v2". Known kinds: output-from-examples-v0, output-from-examples-v1, output-from-examples-mini, input-from-inputs-v0, input-from-inputs-mini, output-from-outputs-v0, output-from-outputs-mini, output-from-examples-bare, output-from-examples-even',
     );
   });
 
@@ -227,13 +272,18 @@ describe('bad input', () => {
 
   it('a template without an answer, or with words after it, is refused', () => {
     const render = (template: string) => () =>
-      definePromptKind('mine', 'input-from-inputs', template).render({});
+      definePromptKind('mine', 'input-from-inputs', template).turns({ answer: 'x' });
     expect(render('{% set user %}x{% endset %}')).toThrow(
       'Template of prompt kind "mine": expected it to set',
     );
     expect(render('{% set user %}x{% endset %}{% set assistant %}{{ answer }}.{% endset %}')).toThrow(
       'ends with {{ answer }}',
     );
+    const twice =
+      '{% set user %}{{ answer }}{% endset %}{% set assistant %}{{ answer }} {{ answer }}{% endset %}';
+    const kind = definePromptKind('mine', 'input-from-inputs', twice);
+    const prompts = new PromptBuilder({ tokenizer: own, encoder: encoders[0]!, kind });
+    expect(() => prompts.training(task, 0)).toThrow("the last is the assistant's and ends with the answer");
     expect(render('{% set user %}{{ nothing }}{% endset %}')).toThrow('Template of prompt kind "mine": ');
     expect(render('{% set user %}')).toThrow(/^Template of prompt kind "mine": [^\n]+$/);
   });
@@ -259,7 +309,10 @@ describe('the parts of a prompt', () => {
           const { tokens, answerStart } = builder.training(task, 0);
           expect(parts.map(({ text }) => text).join('')).toBe(tokenizer.decode(tokens));
           expect(parts.at(-1)).toEqual({ role: 'answer', text: tokenizer.decode(tokens.slice(answerStart)) });
-          expect(parts.filter(({ role }) => role === 'user')).toHaveLength(1);
+          const grids = { train: task.train.map(() => ({ input: 'i', output: 'o' })), test: 't' };
+          const shown = { ...grids, inputs: ['i'], outputs: ['o'], answer: 'a' };
+          const asked = kind.turns(shown).filter(({ role }) => role === 'user');
+          expect(parts.filter(({ role }) => role === 'user')).toHaveLength(asked.length);
         },
       ),
       { numRuns: 60 },

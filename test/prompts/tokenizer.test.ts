@@ -239,6 +239,26 @@ describe('a broken model folder', () => {
     expect(tokenizer.tokenText(tokenizer.endOfTurnId)).toBe('<|endoftext|>');
   });
 
+  it.each([
+    [['<|im_end|>'], ['<|im_end|>']],
+    [
+      ['<|endoftext|>', '<|im_end|>'],
+      ['<|im_end|>', '<|endoftext|>'],
+    ],
+  ])('knows which tokens end an answer: %s', (listed, expected) => {
+    const copy = broken(`stops-${listed.length}`, 'tokenizer_config.json', (text) => text);
+    const ids = listed.map((text) => loadTokenizer(copy).encode(text)[0]);
+    writeFileSync(join(copy, 'config.json'), JSON.stringify({ eos_token_id: ids }));
+    const tokenizer = loadTokenizer(copy);
+    expect(tokenizer.stopIds.map((id) => tokenizer.tokenText(id))).toEqual(expected);
+  });
+
+  it.each([['"324"'], ['[324, -1]'], ['{}'], ['[[324]]']])('refuses eos_token_id %s', (value) => {
+    const copy = broken(value.replace(/\W/g, '_'), 'tokenizer_config.json', (text) => text);
+    writeFileSync(join(copy, 'generation_config.json'), `{"eos_token_id": ${value}}`);
+    expect(() => loadTokenizer(copy)).toThrow(/generation_config\.json: not .*at \/eos_token_id/);
+  });
+
   it('asks a template for the day, and always gets the same', () => {
     const template =
       '{{ strftime_now("%d %B %Y") }}{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}';

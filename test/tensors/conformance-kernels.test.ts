@@ -9,6 +9,7 @@ import {
   frozenLinear,
   globalNorm,
   headLogProbs,
+  kvCacheCopy,
   kvCacheWrite,
   linear,
   packedAttention,
@@ -17,9 +18,9 @@ import {
   scoreColumns,
   swiGlu,
   withPlainKernels,
-} from '../../src/tensors/kernels/index.js';
+} from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest } from './backends.js';
+import { backendsUnderTest } from '../prerequisites/index.js';
 import { expectClose, integers, normal, type PlainTensor, place, runOn, uniform } from './helpers.js';
 
 const backends = backendsUnderTest();
@@ -281,6 +282,51 @@ describe.each(backends)('%s', (backend) => {
           expectClose(actual[i]!, reference, 3e-5, `cache ${plan} #${i}`);
       }
     }
+  });
+
+  test('kvCacheCopy: the positions of a range, and no others', async () => {
+    const rng = Rng.of(32, 'copies');
+    for (const [keyHeads, d, slots, maxLength] of [
+      [2, 16, 3, 80],
+      [1, 6, 2, 20],
+      [3, 64, 4, 33],
+    ] as const) {
+      const inputs = [normal(rng, [slots, keyHeads, maxLength, d])];
+      for (const range of [
+        { from: 0, to: slots - 1, start: 0, end: maxLength },
+        { from: slots - 1, to: 0, start: 7, end: 19 },
+        { from: 0, to: 1, start: 5, end: 6 },
+        { from: 1, to: 0, start: 4, end: 4 },
+        { from: 1, to: 1, start: 0, end: 9 },
+      ]) {
+        const f = (given: Any): tf.Tensor[] => {
+          // a cache of its own, because the copy is in place
+          const cache = tf.variable(tf.add(given, 0), false);
+          kvCacheCopy(cache, range);
+          const result = tf.add(cache, 0);
+          cache.dispose();
+          return [result];
+        };
+        const [expected] = await runOn('cpu', inputs, (given) => withPlainKernels(() => f(given)));
+        const [actual] = await runOn(backend, inputs, f);
+        expectClose(actual!, expected!, 0, `copy ${JSON.stringify(range)}`);
+        // and the plain form is what copying by hand gives
+        const values = [...inputs[0]!.values];
+        for (let head = 0; head < keyHeads; head++) {
+          const at = (slot: number) => ((slot * keyHeads + head) * maxLength + range.start) * d;
+          const copied = inputs[0]!.values.slice(
+            at(range.from),
+            at(range.from) + (range.end - range.start) * d,
+          );
+          values.splice(at(range.to), copied.length, ...copied);
+        }
+        expectClose(expected!, { ...inputs[0]!, values }, 0, 'by hand');
+      }
+    }
+    const cache = tf.variable(tf.zeros([2, 1, 4, 2]), false);
+    expect(() => kvCacheCopy(cache, { from: 0, to: 2, start: 0, end: 3 })).toThrow(RangeError);
+    expect(() => kvCacheCopy(cache, { from: 0, to: 1, start: 0, end: 5 })).toThrow('positions 0 to 4');
+    cache.dispose();
   });
 
   test('scores of columns', async () => {

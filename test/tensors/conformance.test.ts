@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest } from './backends.js';
+import { backendsUnderTest } from '../prerequisites/index.js';
 import { expectClose, integers, normal, type PlainTensor, runOn, uniform } from './helpers.js';
 
 const backends = backendsUnderTest();

@@ -1,17 +1,17 @@
 /** The code for GPUs, on the processor: the same numbers as the code for the processor, through emulated operations. */
 import { execFileSync } from 'node:child_process';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import { toFloatType } from '../../src/tensors/float-type.js';
-import { cachedAttention, kvCacheWrite, packedAttention, rmsNorm } from '../../src/tensors/kernels/index.js';
+import { cachedAttention, kvCacheWrite, packedAttention, rmsNorm } from '../../src/tensors/ops/index.js';
 import type { FloatType } from '../../src/tensors/precision.js';
 import * as tf from '../../src/tensors/tf.js';
 import { TorchBackend } from '../../src/tensors/torch/backend.js';
-import { attentionKernel } from '../../src/tensors/torch/kernels/attention-cuda.js';
+import { attentionKernel } from '../../src/tensors/torch/kernels/attention-kernel.js';
 import { TorchLibrary } from '../../src/tensors/torch/library.js';
 import { requireTorch } from '../../src/tensors/torch/locate.js';
-import { backendsUnderTest } from './backends.js';
+import { backendsUnderTest, programUnderTest } from '../prerequisites/index.js';
 import { EmulatedCuda } from './emulated-cuda.js';
 import { normal, type PlainTensor } from './helpers.js';
 
@@ -186,27 +186,26 @@ describe.runIf(backendsUnderTest().includes('torch'))('with emulated CUDA operat
     expect(choose(9, 'bfloat16', 12)).toBe('efficient');
   });
 
-  const python = process.env.ARCLAB_PYTHON;
-  afterAll(() => {
-    if (!python)
-      process.stderr.write('SKIPPED: what torch says of the same arguments; ARCLAB_PYTHON is not set\n');
-  });
-  test.runIf(python)('torch itself takes the same arguments, and gives results of the same shapes', () => {
-    expect(recorded.length).toBeGreaterThan(10);
-    const script = new URL('./meta_calls.py', import.meta.url).pathname;
-    const answer = execFileSync(python as string, [script], {
-      input: JSON.stringify(recorded),
-      encoding: 'utf8',
-    });
-    const shapes = JSON.parse(answer) as { name: string; outputs: (number[] | null)[] }[];
-    for (const [i, { name, outputs }] of recorded.entries()) {
-      expect(shapes[i]!.name).toBe(name);
-      const used =
-        { _flash_attention_forward: 2, _efficient_attention_forward: 2 }[name] ??
-        (name.includes('norm') ? 1 : 3);
-      if (shapes[i]!.outputs.length > 0) {
-        expect(shapes[i]!.outputs.slice(0, used), name).toEqual(outputs.slice(0, used));
+  const python = programUnderTest('python with torch');
+  test.skipIf(python === undefined)(
+    'torch itself takes the same arguments, and gives results of the same shapes',
+    () => {
+      expect(recorded.length).toBeGreaterThan(10);
+      const script = new URL('./meta_calls.py', import.meta.url).pathname;
+      const answer = execFileSync(python as string, [script], {
+        input: JSON.stringify(recorded),
+        encoding: 'utf8',
+      });
+      const shapes = JSON.parse(answer) as { name: string; outputs: (number[] | null)[] }[];
+      for (const [i, { name, outputs }] of recorded.entries()) {
+        expect(shapes[i]!.name).toBe(name);
+        const used =
+          { _flash_attention_forward: 2, _efficient_attention_forward: 2 }[name] ??
+          (name.includes('norm') ? 1 : 3);
+        if (shapes[i]!.outputs.length > 0) {
+          expect(shapes[i]!.outputs.slice(0, used), name).toEqual(outputs.slice(0, used));
+        }
       }
-    }
-  });
+    },
+  );
 });

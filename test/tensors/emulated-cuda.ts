@@ -3,7 +3,7 @@
  * for CUDA runs where there is no GPU. What is given to them is checked as the kernels check it, and written down.
  */
 
-import type { Argument } from '../../src/tensors/torch/arguments.js';
+import type { TorchArgument } from '../../src/tensors/torch/arguments.js';
 import type { Handle } from '../../src/tensors/torch/library.js';
 import type { OperationName } from '../../src/tensors/torch/schemas.js';
 import { Torch, type TorchDtype } from '../../src/tensors/torch/torch.js';
@@ -33,7 +33,7 @@ export class EmulatedCuda extends Torch {
     return true;
   }
 
-  override callAll(name: OperationName, ...args: Argument[]): Handle[] {
+  override callAll(name: OperationName, ...args: TorchArgument[]): Handle[] {
     const emulated = this.#emulations[name];
     if (!emulated) return super.callAll(name, ...args);
     const outputs = this.tidy(() => emulated(args as never));
@@ -55,7 +55,7 @@ export class EmulatedCuda extends Torch {
   };
 
   /** Which arguments are tensors is in the schema; here by their place. */
-  #describe(name: string, at: number, value: Argument): unknown {
+  #describe(name: string, at: number, value: TorchArgument): unknown {
     const flash = name.startsWith('_flash');
     const backward = name.endsWith('_backward');
     const tensors = name.includes('rms_norm')

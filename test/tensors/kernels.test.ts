@@ -14,7 +14,7 @@ import {
   rotaryEmbedding,
   swiGlu,
   withPlainKernels,
-} from '../../src/tensors/kernels/index.js';
+} from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 
 const rng = Rng.of(1);

@@ -16,7 +16,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { initBackend } from '../../src/tensors/backend.js';
 import { buildTensorFlowAddon } from '../../src/tensors/tensorflow/build.js';
 import {
-  fingerprintOf,
+  addonFingerprint,
   inspectBuild,
   libraries,
   requireTensorFlow,
@@ -24,7 +24,7 @@ import {
 } from '../../src/tensors/tensorflow/locate.js';
 import { tfjs } from '../../src/tensors/tensorflow/tfjs-node.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest } from './backends.js';
+import { backendsUnderTest } from '../prerequisites/index.js';
 
 let folder: string;
 beforeEach(() => {
@@ -57,7 +57,7 @@ describe('finding an addon', () => {
     const build = join(cache, 'arclab/tensorflow', name);
     mkdirSync(build, { recursive: true });
     const record = { tfjsNode: '4.22.0', version: '2.21.0', libraryFolder };
-    const fingerprint = fingerprintOf(libraryFolder);
+    const fingerprint = addonFingerprint(libraryFolder);
     writeFileSync(join(build, 'build.json'), JSON.stringify({ ...record, fingerprint }));
     return build;
   }

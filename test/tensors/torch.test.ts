@@ -7,7 +7,7 @@ import { Rng } from '../../src/common/rng.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import { deviceName, parseDevice } from '../../src/tensors/device.js';
 import { OutOfMemoryError } from '../../src/tensors/errors.js';
-import { frozenLinear } from '../../src/tensors/kernels/index.js';
+import { frozenLinear } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import {
   NO_MESSAGE,
@@ -20,7 +20,7 @@ import { readInstalledSchemas, reconcile, resolveSchemas } from '../../src/tenso
 import { TorchLibrary } from '../../src/tensors/torch/library.js';
 import { inspectTorchFolder, requireTorch, type TorchInstallation } from '../../src/tensors/torch/locate.js';
 import { parseSchema, schemas } from '../../src/tensors/torch/schemas.js';
-import { backendsUnderTest } from './backends.js';
+import { backendsUnderTest } from '../prerequisites/index.js';
 
 describe('schemas', () => {
   test('types, lists and optionals are told apart', () => {
@@ -73,7 +73,7 @@ describe('an operation that the installed torch has in another form', () => {
     const error = new UnknownOperationError('op', '2.9.0');
     expect(error).toBeInstanceOf(UserError);
     expect(error.message).toBe(
-      'torch 2.9.0 has no operation op of the form that is known here; use a torch from 2.10 to 2.14, or another --backend',
+      'torch 2.9.0 has no operation op of the form that is known here; use a torch from 2.10 to 2.14, or another `backend`',
     );
   });
 });
@@ -120,13 +120,13 @@ describe('choosing a device', () => {
   test('CUDA that cannot be had is refused with what was found', () => {
     const none = { gpus: [], absent: 'no NVIDIA driver was found (libcuda.so.1)' };
     expect(() => chooseDevice(cuda(0), torch(false), none)).toThrow(
-      /^--device cuda:0: torch 2\.13\.0 of a test \(.*\) is built for the processor only; install a CUDA build/,
+      /^`device: cuda:0`: torch 2\.13\.0 of a test \(.*\) is built for the processor only; install a CUDA build/,
     );
     expect(() => chooseDevice(cuda(0), torch(true), none)).toThrow(
-      /^--device cuda:0: no NVIDIA driver was found \(libcuda\.so\.1\); found torch 2\.13\.0 of a test/,
+      /^`device: cuda:0`: no NVIDIA driver was found \(libcuda\.so\.1\); found torch 2\.13\.0 of a test/,
     );
     expect(() => chooseDevice(cuda(7), torch(true), { gpus: [gpu(0)] })).toThrow(
-      '--device cuda:7: no such GPU. There are: cuda:0 (Test GPU)',
+      '`device: cuda:7`: no such GPU. There are: cuda:0 (Test GPU)',
     );
   });
 
@@ -137,10 +137,10 @@ describe('choosing a device', () => {
       'cuda:2',
     ]);
     for (const name of ['gpu', 'cuda:', 'cuda:x', 'CPU', '']) {
-      expect(() => parseDevice(name)).toThrow(`--device: expected cpu, cuda or cuda:<n>, found "${name}"`);
+      expect(() => parseDevice(name)).toThrow(`\`device\`: expected cpu, cuda or cuda:<n>, found "${name}"`);
     }
     await expect(initBackend('wasm', { device: 'cuda' })).rejects.toThrow(
-      '--device cuda: the backend wasm has no GPUs; choose --backend torch, or --device cpu',
+      '`device: cuda`: the backend wasm has no GPUs; choose `backend: torch`, or `device: cpu`',
     );
   });
 });

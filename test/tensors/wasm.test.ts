@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import { initBackend } from '../../src/tensors/backend.js';
-import { packedAttention, rmsNorm } from '../../src/tensors/kernels/index.js';
+import { packedAttention, rmsNorm } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import { torchIsPresent } from '../../src/tensors/torch/locate.js';
 import { Allocator, type Block } from '../../src/tensors/wasm/allocator.js';
@@ -81,7 +81,7 @@ describe('backend', () => {
 
   test('unknown names list the known ones', async () => {
     await expect(initBackend('cuda')).rejects.toThrow(
-      '--backend: unknown backend "cuda". Known backends: torch, wasm, tensorflow, cpu',
+      '`backend`: unknown backend "cuda". Known backends: torch, wasm, tensorflow, cpu',
     );
     process.env.ARCLAB_BACKEND = 'gpu';
     await expect(initBackend()).rejects.toThrow('ARCLAB_BACKEND: unknown backend "gpu"');

@@ -29,42 +29,59 @@ const state = (step: number): TrainerState => ({
   history: { train: [], validation: [] },
 });
 
-const save = (folder: string, step: number, saveModel: (folder: string) => void = () => {}) =>
-  saveCheckpoint(folder, { config: { seed: 1 }, state: state(step), tensors: new Map(), saveModel });
+const nothing = async () => {};
+const save = (
+  folder: string,
+  step: number,
+  saveModel: (folder: string) => Promise<void> = nothing,
+  limit = 3,
+) =>
+  saveCheckpoint(folder, { config: { seed: 1 }, limit, state: state(step), tensors: new Map(), saveModel });
 
-test('the last three are kept, by step and not by name', () => {
+test('the last three are kept, by step and not by name', async () => {
   const folder = temporaryFolder();
-  for (const step of [5, 9, 10, 100]) save(folder, step);
+  for (const step of [5, 9, 10, 100]) await save(folder, step);
   expect(readdirSync(folder).sort()).toEqual(['checkpoint-10', 'checkpoint-100', 'checkpoint-9']);
   expect(listCheckpoints(folder).map(({ step }) => step)).toEqual([9, 10, 100]);
   expect(readCheckpoint(join(folder, 'checkpoint-100'))).toEqual({ state: state(100), config: { seed: 1 } });
 });
 
-test('options that are not an object are refused by the name of their file', () => {
+test('as many are kept as were asked for, or all', async () => {
+  const steps = async (limit: number) => {
+    const folder = temporaryFolder();
+    for (const step of [1, 2, 3, 4, 5]) await save(folder, step, undefined, limit);
+    return listCheckpoints(folder).map(({ step }) => step);
+  };
+  expect(await steps(1)).toEqual([5]);
+  expect(await steps(4)).toEqual([2, 3, 4, 5]);
+  expect(await steps(-1)).toEqual([1, 2, 3, 4, 5]);
+});
+
+test('options that are not an object are refused by the name of their file', async () => {
   const folder = temporaryFolder();
-  const path = save(folder, 1);
+  const path = await save(folder, 1);
   writeFileSync(join(path, 'cfg.json'), 'null');
   expect(() => readCheckpoint(path)).toThrow(/checkpoint-1\/cfg\.json: .*must be object, found null/);
 });
 
-test('a checkpoint that cannot be written leaves nothing behind', () => {
+test('a checkpoint that cannot be written leaves nothing behind', async () => {
   const folder = temporaryFolder();
-  const failing = () => {
+  const failing = async () => {
     throw new Error('disk full');
   };
-  expect(() => save(folder, 1, failing)).toThrow('disk full');
+  await expect(save(folder, 1, failing)).rejects.toThrow('disk full');
   expect(readdirSync(folder)).toEqual([]);
-  const full = () => {
+  const full = async () => {
     throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
   };
-  expect(() => save(folder, 1, full)).toThrow(CheckpointError);
-  expect(() => save(folder, 1, full)).toThrow(
+  await expect(save(folder, 1, full)).rejects.toThrow(CheckpointError);
+  await expect(save(folder, 1, full)).rejects.toThrow(
     `${join(folder, 'checkpoint-1')}: the checkpoint cannot be written: ENOSPC: no space left on device, write`,
   );
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test('weights come back exactly, whether the adapter file holds them or not', () => {
+test('weights come back exactly, whether the adapter file holds them or not', async () => {
   const folder = temporaryFolder();
   const values = Float32Array.of(1 / 3, -1e-20, 3);
   const variables = () =>
@@ -73,11 +90,12 @@ test('weights come back exactly, whether the adapter file holds them or not', ()
     );
   const before = variables();
   for (const variable of before.values()) variable.assign(tf.tensor1d(values));
-  const path = saveCheckpoint(folder, {
+  const path = await saveCheckpoint(folder, {
     config: {},
+    limit: 3,
     state: state(1),
     tensors: before,
-    saveModel: (target) =>
+    saveModel: async (target) =>
       writeSafetensors(join(target, 'adapter_model.safetensors'), [
         ['held', { shape: [3], values }],
         ['converted', { shape: [6], values: new Float32Array(6) }],
@@ -98,11 +116,11 @@ test('leftovers of dead processes are removed, those of living ones and other fi
   expect(readdirSync(folder).sort()).toEqual([living, 'notes']);
 });
 
-test('a run that starts over moves the earlier one aside and deletes nothing', () => {
+test('a run that starts over moves the earlier one aside and deletes nothing', async () => {
   const folder = temporaryFolder();
   expect(setAsideEarlierRun(folder)).toBeNull();
   for (const round of [1, 2]) {
-    save(folder, round);
+    await save(folder, round);
     writeFileSync(join(folder, 'metrics.jsonl'), String(round));
     writeFileSync(join(folder, 'notes.md'), 'mine');
     expect(setAsideEarlierRun(folder)).toBe(join(folder, `previous-${round}`));

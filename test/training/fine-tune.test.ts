@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type FineTuneEvent, type FineTuneOptions, fineTune } from '../../src/experiments/fine-tune.js';
+import { inferEvaluate } from '../../src/experiments/infer-evaluate.js';
 import { loadDecoder } from '../../src/models/index.js';
 import { readCheckpoint } from '../../src/training/checkpoints.js';
 import { temporaryFolder } from './temporary.js';
@@ -20,7 +21,7 @@ function options(folder: string): FineTuneOptions {
     batchSize: 2,
     maxSeqLen: 512,
     learningRate: 1e-2,
-    loraR: 2,
+    lora: { r: 2 },
     workers: 0,
   };
 }
@@ -41,9 +42,12 @@ function digests(checkpoint: string): Record<string, string> {
 }
 
 test.each<[string, Partial<FineTuneOptions>]>([
-  ['LoRA with dropout', { loraDropout: 0.2 }],
-  ['rsLoRA with DoRA', { useRslora: true, useDora: true }],
-  ['PiSSA, which is saved in another form than it is trained', { loraWeightInitialization: 'pissa' }],
+  ['LoRA with dropout', { lora: { r: 2, dropout: 0.2 } }],
+  [
+    'rsLoRA with DoRA, on every answer',
+    { lora: { r: 2, useRslora: true, useDora: true }, lossOn: 'every-answer' },
+  ],
+  ['PiSSA, which is saved in another form than it is trained', { lora: { r: 2, initWeights: 'pissa' } }],
   ['all weights, on all tokens', { useLora: false, lossOn: 'all', weightDecay: 0.1 }],
 ])('%s: stopped by the signal and continued, a run ends with the same weights', async (_, changes) => {
   const folder = temporaryFolder();
@@ -134,13 +138,66 @@ test('a signal during a validation ends the run without its point, and the conti
   expect(history.validation.map(({ step }) => step)).toEqual([2, 4]);
 });
 
+test('a run is not continued with data or a base that have changed, by content', async () => {
+  const folder = temporaryFolder();
+  const data = (name: string, tasks: Record<string, unknown>) => writeTasks(join(folder, name), tasks);
+  const tasks = recolourTasks(4);
+  const kind = 'output-from-examples-mini';
+  const given: FineTuneOptions = {
+    ...options(folder),
+    trainDatasets: [[data('train.json', tasks), kind]],
+    valDataset: [[data('val.json', recolourTasks(3)), kind]],
+    maxSteps: 1,
+  };
+  await fineTune(given);
+  const more = (steps: number) => fineTune({ ...given, maxSteps: steps });
+  // another layout of the same tasks
+  writeFileSync(join(folder, 'train.json'), JSON.stringify(tasks, null, 2));
+  expect(await more(2)).toMatchObject({ steps: 2 });
+  data('val.json', recolourTasks(5));
+  await expect(more(3)).rejects.toThrow(/checkpoint-2: cannot continue it: .*val\.json has changed since/);
+  data('val.json', recolourTasks(3));
+  const { task0, ...rest } = tasks;
+  data('train.json', { ...rest, task0: task0! });
+  await expect(more(3)).rejects.toThrow(/train\.json has changed/);
+  data('train.json', tasks);
+  writeTinyModel(given.modelPath, 2);
+  await expect(more(3)).rejects.toThrow(/the model of `modelPath` has changed/);
+  writeTinyModel(given.modelPath);
+  expect(await more(3)).toMatchObject({ steps: 3 });
+});
+
+test('validation tasks that are trained on are counted', async () => {
+  const folder = temporaryFolder();
+  const notes: string[] = [];
+  const onEvent = (event: FineTuneEvent) => {
+    if (event.type === 'note') notes.push(event.text);
+  };
+  const [own, other] = [recolourTasks(4), recolourTasks(5)];
+  const mixed = { a: own.task1!, b: other.task2!, c: own.task3! };
+  const given = { ...options(folder), maxSteps: 1, onEvent };
+  const validate = (tasks: Record<string, unknown>) =>
+    fineTune({
+      ...given,
+      outputDir: join(folder, `out-${Object.keys(tasks).length}`),
+      valDataset: [[writeTasks(join(folder, 'val.json'), tasks), 'output-from-examples-mini']],
+    });
+  await validate(mixed);
+  expect(notes).toContainEqual(
+    expect.stringMatching(/2 of 3 tasks of .*val\.json are in the training data too, up to .* \(a, c\)/),
+  );
+  notes.length = 0;
+  await validate({ b: other.task2! });
+  expect(notes.filter((text) => text.includes('training data'))).toEqual([]);
+});
+
 test('what cannot be is said before the model is loaded, and leaves no folder behind', async () => {
   const folder = temporaryFolder();
   const given = options(folder);
   writeFileSync(join(given.modelPath, 'model.safetensors'), 'no weights');
   await expect(fineTune({ ...given, backend: 'abacus' })).rejects.toThrow(/abacus/);
   await expect(fineTune({ ...given, adapterPath: join(folder, 'none') })).rejects.toThrow(/none: no such/);
-  await expect(fineTune({ ...given, loraR: 17, loraWeightInitialization: 'pissa' })).rejects.toThrow(
+  await expect(fineTune({ ...given, lora: { r: 17, initWeights: 'pissa' } })).rejects.toThrow(
     /pissa rank 17 is above the rank of .*q_proj/,
   );
   await expect(fineTune(given)).rejects.toThrow(/model\.safetensors: not a safetensors file|truncated/);
@@ -153,5 +210,37 @@ test('a sequence length beyond what the model was made for is pointed out', asyn
     if (event.type === 'note') notes.push(event.text);
   };
   await fineTune({ ...options(temporaryFolder()), maxSteps: 1, maxSeqLen: 5000, onEvent });
-  expect(notes).toEqual(['--max_seq_len 5000: the model was made for 4096 tokens']);
+  expect(notes[0]).toBe('`maxSeqLen: 5000`: the model was made for 4096 tokens');
+});
+
+test('a checkpoint whose options were saved under the names of version 0.1.0 is continued and predicts', async () => {
+  const folder = temporaryFolder();
+  const given: FineTuneOptions = {
+    ...options(folder),
+    saveSteps: 2,
+    maxTokensPerBatch: 512,
+    learningRate: 1e-4,
+    dtype: 'float32',
+    lora: { r: 2, alpha: 4, dropout: 0.1, useRslora: true },
+  };
+  const pairs = given.trainDatasets;
+  const whole = await fineTune({ ...given, valDataset: pairs, outputDir: join(folder, 'whole') });
+  const stopping = new AbortController();
+  const onEvent = (event: FineTuneEvent) => {
+    if (event.type === 'step' && event.report.step === 2) stopping.abort();
+  };
+  const { checkpoint } = await fineTune({ ...given, valDataset: pairs, onEvent, signal: stopping.signal });
+  const saved = readFileSync(new URL('./fixtures/cfg-0.1.0.json', import.meta.url), 'utf8')
+    .replaceAll('"MODEL"', JSON.stringify(given.modelPath))
+    .replaceAll('"TRAIN"', JSON.stringify(pairs[0]![0]))
+    .replaceAll('"OUTPUT"', JSON.stringify(given.outputDir));
+  writeFileSync(join(checkpoint, 'cfg.json'), saved);
+  await expect(fineTune({ ...given, valDataset: pairs, lora: { ...given.lora, alpha: 8 } })).rejects.toThrow(
+    /cannot continue it with other options: `lora\.alpha` was 4 and is 8/,
+  );
+  const { metrics } = await inferEvaluate({ checkpoint, predictionsPerTask: 1, maxNewTokens: 12 });
+  expect(metrics).toBeDefined();
+  const continued = await fineTune({ ...given, valDataset: pairs });
+  expect(continued).toMatchObject({ steps: 4, interrupted: false });
+  expect(digests(continued.checkpoint)).toEqual(digests(whole.checkpoint));
 });

@@ -8,7 +8,7 @@ import { DivergedError } from '../../src/training/errors.js';
 import { LossScale } from '../../src/training/loss-scale.js';
 import type { TrainingSample } from '../../src/training/sample-source.js';
 import { Trainer } from '../../src/training/trainer.js';
-import { backendsUnderTest } from '../tensors/backends.js';
+import { backendsUnderTest } from '../prerequisites/index.js';
 import { temporaryFolder } from './temporary.js';
 import { writeTinyModel } from './tiny.js';
 
@@ -40,7 +40,8 @@ describe('LossScale', () => {
 describe.runIf(backendsUnderTest().includes('torch'))('training in float16', () => {
   const sample = {
     tokens: Int32Array.from({ length: 12 }, (_, i) => (i * 37) % 250),
-    answerStart: 6,
+    index: 0,
+    labelSpans: [[6, 12]],
     weight: 1,
     kind: 'kind',
     dataset: 'data',
@@ -71,7 +72,7 @@ describe.runIf(backendsUnderTest().includes('torch'))('training in float16', () 
         maxTokensPerBatch: 100,
         maxGradNorm: 1,
         weightDecay: 0,
-        lossOn: 'answer',
+        maxBadSteps: 5,
       },
     );
     return { decoder, trainer };
@@ -120,7 +121,7 @@ describe.runIf(backendsUnderTest().includes('torch'))('training in float16', () 
     };
     await expect(run()).rejects.toThrow(DivergedError);
     await expect(trainer.step()).rejects.toThrow(
-      /float16 overflows at 65504: use --torch_dtype bfloat16 or float32/,
+      /float16 overflows at 65504: use `dtype: bfloat16` or float32/,
     );
     trainer.dispose();
     decoder.dispose();

@@ -1,29 +1,29 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { labelsOf, planMicroBatches } from '../../src/training/packing.js';
+import { labelCount, labelsOf, planMicroBatches } from '../../src/training/packing.js';
 import type { TrainingSample } from '../../src/training/sample-source.js';
 
-const sample = (tokens: number[], answerStart: number, weight = 1): TrainingSample => ({
+const sample = (tokens: number[], labelSpans: TrainingSample['labelSpans'], weight = 1): TrainingSample => ({
   index: 0,
   tokens: Int32Array.from(tokens),
-  answerStart,
+  labelSpans,
   kind: 'kind',
   dataset: 'data',
   weight,
 });
 
 test('a label is predicted by the row before it, never by a row of another sample', () => {
-  const samples = [sample([10, 11, 12, 13], 2), sample([20, 21, 22], 1, 0.5)];
-  expect(labelsOf(samples, 'answer')).toEqual({
-    rows: Int32Array.of(1, 2, 4, 5),
-    labels: Int32Array.of(12, 13, 21, 22),
-    weights: Float32Array.of(1, 1, 0.5, 0.5),
-  });
-  expect(labelsOf(samples, 'all')).toEqual({
-    rows: Int32Array.of(0, 1, 2, 4, 5),
-    labels: Int32Array.of(11, 12, 13, 21, 22),
+  const spans = [
+    [1, 2],
+    [3, 5],
+  ] as const;
+  const samples = [sample([10, 11, 12, 13, 14], spans), sample([20, 21, 22], [[1, 3]], 0.5)];
+  expect(labelsOf(samples)).toEqual({
+    rows: Int32Array.of(0, 2, 3, 5, 6),
+    labels: Int32Array.of(11, 13, 14, 21, 22),
     weights: Float32Array.of(1, 1, 1, 0.5, 0.5),
   });
+  expect(samples.map(labelCount)).toEqual([3, 2]);
 });
 
 test('micro-batches hold every sample once and keep to the budget unless one sample alone exceeds it', () => {
@@ -32,7 +32,7 @@ test('micro-batches hold every sample once and keep to the budget unless one sam
       fc.array(fc.integer({ min: 2, max: 30 }), { minLength: 1, maxLength: 40 }),
       fc.integer({ min: 1, max: 60 }),
       (lengths, budget) => {
-        const samples = lengths.map((length) => sample(new Array(length).fill(1), 1));
+        const samples = lengths.map((length) => sample(new Array(length).fill(1), [[1, length]]));
         const groups = planMicroBatches(samples, budget);
         expect(new Set(groups.flat())).toEqual(new Set(samples));
         expect(groups.flat()).toHaveLength(samples.length);

@@ -3,10 +3,13 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Task } from '../../src/arc/types.js';
 import { buildFile } from '../../src/common/files.js';
 import { Rng } from '../../src/common/rng.js';
+import { loadTokenizer } from '../../src/prompts/index.js';
 import { NothingFitsError, TrainingDataError } from '../../src/training/errors.js';
 import {
+  type LossOn,
   SampleSource,
   type TrainingPair,
+  type TrainingSample,
   validationSet,
   withTestSample,
 } from '../../src/training/sample-source.js';
@@ -19,7 +22,7 @@ import { recolourTasks, writeTasks, writeTinyModel } from './tiny.js';
 const prompts = {
   training: (task: Task) => ({
     tokens: new Array<number>(10 * task.train.length + 3).fill(task.test[0]!.input[0]![0]!),
-    answerStart: 10 * task.train.length,
+    answers: [[10 * task.train.length, 10 * task.train.length + 3]] as const,
   }),
 };
 
@@ -28,7 +31,7 @@ function pair(changes: Partial<TrainingPair> = {}): TrainingPair {
   return { label: 'data', dataset, kind: 'kind', prompts, weight: 1, lossWeight: 1, ...changes };
 }
 
-const limits = { seed: 1, maxSeqLen: 100, removeTrainSamples: false };
+const limits = { seed: 1, lossOn: 'last-answer', maxSeqLen: 100, removeTrainSamples: false } as const;
 
 function stream(options: Partial<SampleStreamOptions>): SampleStream {
   const result = new SampleStream({ ...limits, ...options });
@@ -54,13 +57,12 @@ function spec(folder: string): TrainingDataSpec {
     tokenizerFolder: writeTinyModel(join(folder, 'model')),
     ...limits,
     maxSeqLen: 400,
-    augmentation: {
-      swapTrainAndTest: true,
-      geometric: true,
-      colors: true,
-      trainOrder: true,
-      taskProbability: 0.3,
-    },
+    removeTrainSamplesToFitMaxSeqLen: limits.removeTrainSamples,
+    swapTrainAndTest: true,
+    geometricAugmentation: true,
+    colorAugmentation: true,
+    orderAugmentation: true,
+    taskAugmentation: 0.3,
   };
 }
 
@@ -119,13 +121,43 @@ test('a sample that is too long loses train samples where that is allowed, and i
   expect(source.item(0)).toEqual({ index: 0, tooLong: 33 });
 });
 
+test('the loss counts the last answer, every answer of what fits, or all tokens', () => {
+  const folder = temporaryFolder();
+  const sample = (lossOn: LossOn, changes: Partial<TrainingDataSpec> = {}) => {
+    const { pairs, ...rest } = spec(folder);
+    const source = openSampleSource({ ...rest, pairs: pairs.slice(0, 1), lossOn, ...changes });
+    return source.item(0) as TrainingSample;
+  };
+  const last = sample('last-answer');
+  const { length } = last.tokens;
+  const every = sample('every-answer');
+  expect(every.tokens).toEqual(last.tokens);
+  expect(sample('all').labelSpans).toEqual([[1, length]]);
+  // 3 train samples of 2 × 2 grids: two digits, the end of a row, two digits
+  expect(last.labelSpans).toEqual([[length - 6, length]]);
+  expect(every.labelSpans.map(([start, end]) => end - start)).toEqual([5, 5, 5, 6]);
+  const shorter = sample('every-answer', { maxSeqLen: length - 1, removeTrainSamplesToFitMaxSeqLen: true });
+  const tokenizer = loadTokenizer(join(folder, 'model'));
+  const texts = ({ tokens, labelSpans }: TrainingSample) =>
+    labelSpans.map(([start, end]) => tokenizer.decode([...tokens.slice(start, end)]));
+  expect(texts(shorter)).toEqual(texts(every).toSpliced(2, 1));
+  expect(texts(shorter)).toHaveLength(3);
+});
+
+test('answers that cannot be found are refused before anything is drawn', () => {
+  const data = { ...spec(temporaryFolder()), lossOn: 'every-answer' } as const;
+  const tokenizer = { ...loadTokenizer(data.tokenizerFolder), byteVocabulary: () => undefined };
+  expect(() => openSampleSource(data, tokenizer)).toThrow(/`lossOn: every-answer`: .* byte-level/);
+  expect(() => openSampleSource({ ...data, lossOn: 'last-answer' }, tokenizer)).not.toThrow();
+});
+
 test('a run whose samples never fit stops with the shortest length and the flags', async () => {
   const nothing = stream({ source: new SampleSource([pair()], { ...limits, maxSeqLen: 25 }), maxSeqLen: 25 });
   await expect(nothing.check()).rejects.toThrow(NothingFitsError);
   const again = stream({ source: new SampleSource([pair()], { ...limits, maxSeqLen: 25 }), maxSeqLen: 25 });
   await expect(again.next()).rejects.toThrow(
-    '--max_seq_len 25: only 0 of the first 200 training samples fit; the shortest that does not has 33 tokens. ' +
-      'Raise --max_seq_len or add --remove_train_samples_to_fit_max_seq_len',
+    '`maxSeqLen: 25`: only 0 of the first 200 training samples fit; the shortest that does not has 33 tokens. ' +
+      'Raise `maxSeqLen` or add `removeTrainSamplesToFitMaxSeqLen`',
   );
 });
 
@@ -153,4 +185,14 @@ test('the validation set holds every test sample once, or a fixed draw of them',
   expect(some().samples).toHaveLength(2);
   expect(some()).toEqual(some());
   expect(validationSet([pair()], { ...limits, maxSeqLen: 5 })).toEqual({ samples: [], tooLong: 5 });
+});
+
+test('the stream of a seed stays what it is', () => {
+  const source = openSampleSource(spec(temporaryFolder()));
+  let hash = 7;
+  for (let i = 0; i < 40; i++) {
+    const item = source.item(i);
+    for (const token of 'tokens' in item ? item.tokens : [-1]) hash = (hash * 31 + token) % 1_000_003;
+  }
+  expect(hash).toBe(637878);
 });

@@ -1,9 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  learningRateSchedule,
-  parseScheduleName,
-  type ScheduleOptions,
-} from '../../src/training/schedules.js';
+import { learningRateSchedule, type ScheduleOptions } from '../../src/training/schedules.js';
 import cases from './fixtures/schedules.json' with { type: 'json' };
 
 test.each(cases)(
@@ -13,7 +9,3 @@ test.each(cases)(
     for (const [step, rate] of reference.rates.entries()) expect(schedule(step)).toBeCloseTo(rate, 12);
   },
 );
-
-test('an unknown schedule is answered with the known ones', () => {
-  expect(() => parseScheduleName('polynomial')).toThrow(/"polynomial".*linear, constant_with_warmup/);
-});

@@ -10,7 +10,7 @@ import { labelCount } from '../../src/training/packing.js';
 import type { TrainingSample } from '../../src/training/sample-source.js';
 import { type StepReport, Trainer, type TrainerOptions } from '../../src/training/trainer.js';
 import { evaluateLoss } from '../../src/training/validation.js';
-import { backendsUnderTest } from '../tensors/backends.js';
+import { backendsUnderTest } from '../prerequisites/index.js';
 import { temporaryFolder } from './temporary.js';
 import { writeTinyModel } from './tiny.js';
 
@@ -40,7 +40,7 @@ function randomSamples(count: number, weight = 1): TrainingSample[] {
     return {
       index,
       tokens: Int32Array.from({ length }, () => rng.int(0, 250)),
-      answerStart: rng.int(1, length - 2),
+      labelSpans: [[rng.int(1, length - 2), length]],
       kind: index % 2 === 0 ? 'even' : 'odd',
       dataset: 'data',
       weight: index % 2 === 0 ? 1 : weight,
@@ -49,13 +49,13 @@ function randomSamples(count: number, weight = 1): TrainingSample[] {
 }
 
 const options: TrainerOptions = {
+  maxBadSteps: 5,
   seed: 3,
   schedule: () => 1e-2,
   batchSize: 6,
   maxTokensPerBatch: 1000,
   maxGradNorm: 0,
   weightDecay: 0.01,
-  lossOn: 'answer',
 };
 
 function endless(samples: readonly TrainingSample[]) {
@@ -101,6 +101,27 @@ test('how a global batch is split into micro-batches does not change its loss, g
   }
 });
 
+test('`adamBeta2` says how much of the squared gradients is forgotten', async () => {
+  const secondMoments = async (adamBeta2?: number) => {
+    const decoder = await tinyDecoder();
+    const trainer = new Trainer(decoder, endless(randomSamples(6)), {
+      ...options,
+      ...(adamBeta2 === undefined ? {} : { adamBeta2 }),
+    });
+    await trainer.step();
+    const sums = [...trainer.optimizer.tensors()]
+      .filter(([name]) => name.startsWith('exp_avg_sq.'))
+      .map(([, moment]) => moment.dataSync<'float32'>().reduce((sum, value) => sum + value, 0));
+    trainer.dispose();
+    decoder.dispose();
+    return sums.reduce((a, b) => a + b);
+  };
+  // after the first step the moments are (1 − β2) g²
+  const byDefault = await secondMoments();
+  expect((await secondMoments(0.9)) / byDefault).toBeCloseTo(100, 1);
+  expect((await secondMoments(0.98)) / byDefault).toBeCloseTo(20, 1);
+});
+
 test.each(['wasm', ...backendsUnderTest().filter((name) => name === 'torch')])(
   '%s: gradient checkpointing changes no bit, with dropout and DoRA',
   async (backend) => {
@@ -115,7 +136,6 @@ test.each(['wasm', ...backendsUnderTest().filter((name) => name === 'torch')])(
       const before = tf.memory().numTensors;
       const { gradients, logProbs } = microBatchGradients(decoder, randomSamples(3), {
         divisor: 7,
-        lossOn: 'answer',
         rng: Rng.of(4),
       });
       const values = Object.values(gradients).map((gradient) => Array.from(gradient.dataSync()));
@@ -138,9 +158,9 @@ test.each(['wasm', ...backendsUnderTest().filter((name) => name === 'torch')])(
 test('the summed gradient of micro-batches equals that of the global batch', async () => {
   const decoder = await tinyDecoder();
   const samples = randomSamples(6, 0.25);
-  const divisor = samples.reduce((sum, s) => sum + labelCount(s, 'answer'), 0);
+  const divisor = samples.reduce((sum, s) => sum + labelCount(s), 0);
   const gradient = (part: readonly TrainingSample[]) =>
-    microBatchGradients(decoder, part, { divisor, lossOn: 'answer', rng: Rng.of(1) }).gradients;
+    microBatchGradients(decoder, part, { divisor, rng: Rng.of(1) }).gradients;
   const whole = gradient(samples);
   const parts = [samples.slice(0, 1), samples.slice(1, 5), samples.slice(5)].map(gradient);
   for (const [name, expected] of Object.entries(whole)) {
@@ -214,8 +234,28 @@ test('a gradient that is not finite changes nothing, and too many in a row end t
   expect(await trainer.step()).toMatchObject({ updated: false });
   for (let i = 0; i < 3; i++) await trainer.step();
   await expect(trainer.step()).rejects.toThrow(DivergedError);
+  const patient = new Trainer(decoder, endless(bad), { ...options, maxBadSteps: -1 });
+  for (let i = 0; i < 8; i++) await patient.step();
+  const hasty = new Trainer(decoder, endless(bad), { ...options, maxBadSteps: 1 });
+  await expect(hasty.step()).rejects.toThrow('the gradient has not been finite for 1 step,');
   const after = Array.from(decoder.trainableVariables().values(), (v) => Float32Array.from(v.dataSync()));
   expect(after).toEqual(before);
+});
+
+test('only a run that was well before is told to lower its learning rate', async () => {
+  const decoder = await tinyDecoder();
+  const bad = randomSamples(6).map((sample) => ({ ...sample, weight: Number.NaN }));
+  const fail = async (trainer: Trainer) => {
+    for (let i = 0; i < 7; i++) await trainer.step();
+  };
+  const fresh = new Trainer(decoder, endless(bad), options);
+  await expect(fail(fresh)).rejects.toThrow(
+    /from the beginning: the model's numbers are not finite in float32; check the weights/,
+  );
+  await expect(fresh.step()).rejects.not.toThrow(/learning_rate/);
+  const source = [...randomSamples(options.batchSize), ...bad, ...bad, ...bad, ...bad, ...bad];
+  const spoiled = new Trainer(decoder, endless(source), options);
+  await expect(fail(spoiled)).rejects.toThrow(/after it was before: lower `learningRate`/);
 });
 
 test('validation losses per prompt kind are means over labels', async () => {

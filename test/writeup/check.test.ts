@@ -17,6 +17,7 @@ function notebook(...outputs: OutputJson[][]): NotebookJson {
     })),
   };
 }
+const stderr = (text: string): OutputJson => ({ output_type: 'stream', name: 'stderr', text });
 const stdout = (text: string): OutputJson => ({ output_type: 'stream', name: 'stdout', text });
 const html = (text: string): OutputJson => ({
   output_type: 'display_data',
@@ -27,7 +28,7 @@ const html = (text: string): OutputJson => ({
 test('the same numbers are the same run, whatever the time', () => {
   const recorded = notebook([stdout('accuracy: 5.4% in 12.3 s at 1,200 tokens/s on 2024-09-03\n')]);
   const rerun = notebook([stdout('accuracy: 5.4% in 9 s at 900 tokens/s on 2026-01-01\n')]);
-  expect(compareRuns(recorded, rerun)).toEqual({ numbers: 1, ignored: 3, changes: [] });
+  expect(compareRuns(recorded, rerun)).toEqual({ numbers: 1, missing: 0, ignored: 3, changes: [] });
 });
 
 test('a number that moved by more than the tolerance is reported with its line', () => {
@@ -72,4 +73,64 @@ test('what is written in a drawing is compared', () => {
   const { numbers, changes } = compareRuns(notebook([drawing('0.1')]), notebook([drawing('0.2')]));
   expect(numbers).toBe(1);
   expect(changes).toMatchObject([{ recorded: 'loss 0.1', now: 'loss 0.2', difference: 0.5 }]);
+});
+
+test('what fine-tuning logs on the standard error is compared, wherever it stands among the other lines', () => {
+  const log = (loss: string, speed: number) =>
+    stderr(
+      `step 1/2 loss ${loss} lr 1.00e-4 ${speed} tok/s eta 1h07m\nstep 2/2 loss 0.5 lr 0.00e+0 9 tok/s eta ?\n`,
+    );
+  const recorded = notebook([log('0.7512', 800), stdout('models/checkpoint-2\n')]);
+  expect(compareRuns(recorded, notebook([stdout('models/checkpoint-2\n'), log('0.7512', 123)]))).toEqual({
+    numbers: 9,
+    missing: 0,
+    ignored: 4,
+    changes: [],
+  });
+  const { changes } = compareRuns(recorded, notebook([log('0.9512', 800), stdout('models/checkpoint-2\n')]));
+  expect(changes).toHaveLength(1);
+  expect(changes[0]!.recorded).toContain('loss 0.7512');
+});
+
+test('a number that was recorded and has no counterpart counts as changed', () => {
+  const { numbers, missing, changes } = compareRuns(
+    notebook([stdout('loss 0.5\naccuracy 0.25\nsize 3\n')]),
+    notebook([stdout('loss 0.5\nsize 3\n')]),
+  );
+  expect([numbers, missing]).toEqual([2, 1]);
+  expect(changes).toEqual([{ cell: 1, recorded: 'accuracy 0.25', now: '' }]);
+});
+
+test('a line that is new in the middle does not hide the numbers after it', () => {
+  const { numbers, changes } = compareRuns(
+    notebook([stdout('loss 0.5\nacc 0.1\n')]),
+    notebook([stdout('warning: slow\nloss 0.5\nacc 0.2\n')]),
+  );
+  expect(numbers).toBe(2);
+  expect(changes).toMatchObject([
+    { recorded: '', now: 'warning: slow' },
+    { recorded: 'acc 0.1', now: 'acc 0.2', difference: 0.5 },
+  ]);
+});
+
+test('a picture of the same words in other colours is a change, and so is another photograph', () => {
+  const grid = (color: string) => html(`<svg><rect fill="${color}"/></svg>`);
+  const photo = (data: string): OutputJson => ({
+    output_type: 'display_data',
+    metadata: {},
+    data: { 'image/png': data, 'text/plain': '<Figure>' },
+  });
+  expect(
+    compareRuns(notebook([grid('red'), photo('AA')]), notebook([grid('red'), photo('AA')])).changes,
+  ).toEqual([]);
+  expect(
+    compareRuns(notebook([grid('red'), photo('AA')]), notebook([grid('blue'), photo('AB')])).changes,
+  ).toHaveLength(2);
+});
+
+test('what a cell shows that is never executed is not a result of the rerun', () => {
+  const recorded = notebook([stdout('accuracy 0.5\n')]);
+  const rerun = structuredClone(recorded);
+  rerun.cells[0]!.metadata.tags = ['skip-execution'];
+  expect(compareRuns(recorded, rerun)).toMatchObject({ numbers: 0, missing: 1 });
 });

@@ -25,7 +25,7 @@ mkdir -p results
 export SEED=7
 cd results
 for n in 1 2; do
-  echo "run $n of seed $SEED" | tee run-$n.txt
+  echo "run $n of seed $SEED" > run-$n.txt
 done
 pwd | sed 's|.*/||'
 \`\`\`

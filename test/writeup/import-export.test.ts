@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { notRun } from '../../src/writeup/block-cells.js';
 import { exportWriteup } from '../../src/writeup/export.js';
-import { importWriteup, NOT_RUN } from '../../src/writeup/import.js';
-import { type NotebookJson, textOf } from '../../src/writeup/notebook-json.js';
+import { importWriteup } from '../../src/writeup/import.js';
+import { type NotebookJson, sourceText } from '../../src/writeup/notebook-json.js';
 import { writeup } from './fixture.js';
 
 const paths = new Map([
@@ -11,18 +12,18 @@ const paths = new Map([
 ]);
 
 function sources(notebook: NotebookJson, type: 'code' | 'markdown'): string[] {
-  return notebook.cells.filter((cell) => cell.cell_type === type).map((cell) => textOf(cell.source));
+  return notebook.cells.filter((cell) => cell.cell_type === type).map((cell) => sourceText(cell.source));
 }
 
-test('every command is a cell, scripts and paths are ours, comments stay', () => {
-  const { notebook, commands, destructive, results } = importWriteup(writeup, { paths });
+test('every command is a cell, scripts and paths are ours, comments stay', async () => {
+  const { notebook, commands, left, results } = await importWriteup(writeup, { paths });
   expect(sources(notebook, 'code')).toEqual([
     "import { sh } from 'arclab';",
     '// the model of last week\nawait sh`arclab infer \\\n--model_path models/01/checkpoint-5000 \\\n--dataset_path data/val_rs7.json \\\n--output_filepath /tmp/a.json # the first`;',
     'await sh`mkdir -p results`;',
     'await sh`export SEED=7`;',
     'await sh`cd results`;',
-    'await sh`for n in 1 2; do\n  echo "run $n of seed $SEED" | tee run-$n.txt\ndone`;',
+    'await sh`for n in 1 2; do\n  echo "run $n of seed $SEED" > run-$n.txt\ndone`;',
     "await sh`pwd | sed 's|.*/||'`;",
     'await sh`arclab infer-evaluate "models/02/checkpoint-100" --predictions_per_task 8`;',
     'await sh`arclab fine-tune --output_dir models/03 --max_steps 10`;',
@@ -31,12 +32,12 @@ test('every command is a cell, scripts and paths are ours, comments stay', () =>
     'await sh`echo "accuracy: 0.25 after 3.2 s"`;',
   ]);
   expect(commands).toBe(11);
-  expect(destructive).toEqual(['rm -r /mnt/disk/models/02']);
+  expect(left).toEqual([{ command: 'rm -r /mnt/disk/models/02', reason: 'it deletes files' }]);
   expect(results).toBe(1);
 });
 
-test('text stays as it is; results and what must not be repeated are text', () => {
-  const texts = sources(importWriteup(writeup).notebook, 'markdown');
+test('text stays as it is; results and what must not be repeated are text', async () => {
+  const texts = sources((await importWriteup(writeup)).notebook, 'markdown');
   expect(texts[0]).toBe(
     '# Iteration 7. Does a longer prompt help?\n\n_03-09-2024_\n\n## Goal\n\n' +
       'Find out whether the long prompt is worth its tokens.\n\n## Development\n\n### Verify that inference did not change',
@@ -45,28 +46,17 @@ test('text stays as it is; results and what must not be repeated are text', () =
     'Some text with `inline code` and a table:\n\n| a | b |\n| --- | --- |\n| 1 | 2 |',
   );
   expect(texts[2]).toContain('```text\naccuracy: 5.4% correct_pixels: 69.4% unanswered: 1.0%\n```');
-  expect(texts[2]).toContain(`${NOT_RUN}\n\n\`\`\`bash\nrm -r /mnt/disk/models/02\n\`\`\``);
-  expect(texts[2]).toContain("```python\nprint('not ours to run')\n```");
-  expect(texts.join()).not.toContain('<details>');
-});
-
-test('what was exported imports to the same notebook, and exports to the same document', async () => {
-  const { notebook } = importWriteup(writeup, { paths });
-  const { markdown } = await exportWriteup(notebook, { name: 'x' });
-  expect(markdown).toContain(
-    '<details>\n<summary>Click to see the commands</summary>\n\n```bash\n# the model of last week',
+  expect(texts[2]).toContain(
+    `${notRun('it deletes files')}\n\n\`\`\`bash\nrm -r /mnt/disk/models/02\n\`\`\``,
   );
-  const again = importWriteup(markdown).notebook;
-  const content = (cells: NotebookJson['cells']) =>
-    cells.map((cell) => [cell.cell_type, textOf(cell.source)]);
-  expect(content(again.cells)).toEqual(content(notebook.cells));
-  expect((await exportWriteup(again, { name: 'x' })).markdown).toBe(markdown);
+  expect(texts[3]).toContain("```python\nprint('not ours to run')\n```");
+  expect(texts.join()).not.toContain('<details>');
 });
 
 test('a command that a template cannot hold is a string, and comes back as it was', async () => {
   const command = 'echo `date` "$' + '{HOME}" \\\n  $x';
   const document = `\`\`\`bash\n${command}\n\`\`\`\n`;
-  const { notebook } = importWriteup(document);
+  const { notebook } = await importWriteup(document);
   expect(sources(notebook, 'code')[1]).toBe(`await sh(${JSON.stringify(command)});`);
   expect((await exportWriteup(notebook, { name: 'x' })).markdown).toBe(document);
 });
@@ -154,7 +144,50 @@ TypeError: no
 
 test('TypeScript is a cell, and words after the language are its tags', async () => {
   const document = '```ts parameters\nlet a = 1;\n```\n\nThen:\n\n```ts\na + 1\n```\n';
-  const { notebook } = importWriteup(document);
+  const { notebook } = await importWriteup(document);
   expect(notebook.cells.map((cell) => cell.metadata.tags)).toEqual([['parameters'], undefined, undefined]);
   expect((await exportWriteup(notebook, { name: 'x' })).markdown).toBe(document);
+});
+
+test('pictures attached to text become files, whatever their names are', async () => {
+  const png = Buffer.from('not really a picture');
+  const notebook: NotebookJson = {
+    nbformat: 4,
+    nbformat_minor: 5,
+    metadata: {},
+    cells: [
+      {
+        cell_type: 'markdown',
+        id: 'a',
+        metadata: {},
+        source:
+          '![one](attachment:image.png) ![two](attachment:a%20b.svg) <img src="attachment:../../x">![](attachment:none.png)',
+        attachments: {
+          'image.png': { 'image/png': png.toString('base64') },
+          'a b.svg': { 'image/svg+xml': ['<svg>', '</svg>'] },
+          '../../x': { 'image/jpeg': png.toString('base64') },
+        },
+      },
+    ],
+  };
+  const { markdown, files } = await exportWriteup(notebook, { name: 'n' });
+  expect(markdown).toBe(
+    '![one](n_files/cell-1-1-image.png) ![two](n_files/cell-1-2-a-b.svg) <img src="n_files/cell-1-3-x.jpeg">![](attachment:none.png)\n',
+  );
+  expect([...files]).toEqual([
+    ['n_files/cell-1-1-image.png', png],
+    ['n_files/cell-1-2-a-b.svg', '<svg></svg>'],
+    ['n_files/cell-1-3-x.jpeg', png],
+  ]);
+});
+
+test('a cell that the document says should fail may fail', async () => {
+  const document = [
+    '```bash\n# this should break because there is no v2\nnode a.js\nnode b.js # must fail\n# this should not fail\nnode c.js\n```',
+    'The next one will crash:\n\n```bash\nnode d.js\n```',
+    'It should work.\n\n```bash\nnode e.js\n```',
+  ].join('\n\n');
+  const { notebook } = await importWriteup(document);
+  const tagged = notebook.cells.filter(({ metadata }) => metadata.tags?.includes('raises-exception'));
+  expect(tagged.map(({ source }) => /(\w)\.js/.exec(sourceText(source))![1])).toEqual(['a', 'b', 'd']);
 });

@@ -16,3 +16,10 @@ test('the next number, a name from the title, the title as it is', () => {
 test('a title without letters names no file', () => {
   expect(() => newWriteup('☃', '.', '2026-01-31')).toThrow(/letters or digits.*"☃"/);
 });
+
+test('a title is text: no template, and no block of commands', () => {
+  const { markdown } = newWriteup('{{ 7 * 7 }} {% set x = 1 %}\n```bash\nrm -r x\n```', '.', '2026-01-31');
+  expect(markdown.split('\n')[0]).toMatch(
+    /^# Iteration \d+\. \{\{ 7 \* 7 }} \{% set x = 1 %} ```bash rm -r x ```$/,
+  );
+});

@@ -2,13 +2,18 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { sh } from '../../src/writeup/sh.js';
 
 let printed = '';
+let errors = '';
 beforeEach(() => {
   printed = '';
+  errors = '';
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
     printed += String(text);
     return true;
   });
-  vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    errors += String(text);
+    return true;
+  });
 });
 afterEach(() => vi.restoreAllMocks());
 
@@ -26,4 +31,10 @@ echo wrong thing >&2; exit 3`).rejects.toThrow(/^cd \/usr ended with exit code 3
 test('arclab is this package', async () => {
   await sh`arclab --version | wc -l`;
   expect(printed.trim()).toBe('1');
+});
+
+test('progress on the standard error is output, and lines that report an error are errors', async () => {
+  await sh`printf 'step 1/2 loss 0.5\n10 %%\r20 %%\r' >&2; echo "error: no such thing" >&2; echo "ValueError: x" >&2; printf done >&2`;
+  expect(printed).toBe('step 1/2 loss 0.5\n10 %\r20 %\rdone');
+  expect(errors).toBe('error: no such thing\nValueError: x\n');
 });

@@ -1,11 +1,11 @@
-import { type Box, type Cell, gridShape, type MutableGrid } from '../grid.js';
+import { type Box, type GridCell, gridShape, type MutableGrid } from '../grid.js';
 import type { Grid } from '../types.js';
 
 /** One step in a direction: rows down, columns to the right. */
-export type Step = readonly [down: number, right: number];
+export type Direction = readonly [down: number, right: number];
 
 /** The four straight directions: up, right, down, left. */
-export const straightSteps: readonly Step[] = [
+export const straightSteps: readonly Direction[] = [
   [-1, 0],
   [0, 1],
   [1, 0],
@@ -13,7 +13,7 @@ export const straightSteps: readonly Step[] = [
 ];
 
 /** The four diagonal directions. */
-export const diagonalSteps: readonly Step[] = [
+export const diagonalSteps: readonly Direction[] = [
   [-1, -1],
   [-1, 1],
   [1, 1],
@@ -26,7 +26,7 @@ export function contains(grid: Grid, row: number, column: number): boolean {
 }
 
 /** Colours cells; those outside the grid are ignored. */
-export function paint(grid: MutableGrid, cells: Iterable<Cell>, color: number): void {
+export function paint(grid: MutableGrid, cells: Iterable<GridCell>, color: number): void {
   for (const [r, c] of cells) if (contains(grid, r, c)) grid[r]![c] = color;
 }
 
@@ -56,7 +56,7 @@ export function isEmpty(grid: Grid, top: number, left: number, height: number, w
 }
 
 /** Shifts cells so that they start at row 0 and column 0. */
-export function normalize(cells: readonly Cell[]): Cell[] {
+export function normalize(cells: readonly GridCell[]): GridCell[] {
   const top = Math.min(...cells.map(([r]) => r));
   const left = Math.min(...cells.map(([, c]) => c));
   return cells.map(([r, c]) => [r - top, c - left]);
@@ -65,8 +65,8 @@ export function normalize(cells: readonly Cell[]): Cell[] {
 /** Draws from the cell after `from` in a direction up to the edge, or up to the first cell that `stop` names. */
 export function paintRay(
   grid: MutableGrid,
-  from: Cell,
-  [down, right]: Step,
+  from: GridCell,
+  [down, right]: Direction,
   color: number,
   stop: (color: number) => boolean = () => false,
 ): void {
@@ -79,8 +79,8 @@ export function paintRay(
 }
 
 /** All cells of a colour, in reading order. */
-export function cellsOf(grid: Grid, color: number): Cell[] {
-  const cells: Cell[] = [];
+export function cellsOf(grid: Grid, color: number): GridCell[] {
+  const cells: GridCell[] = [];
   grid.forEach((row, r) => {
     row.forEach((value, c) => {
       if (value === color) cells.push([r, c]);
@@ -90,10 +90,10 @@ export function cellsOf(grid: Grid, color: number): Cell[] {
 }
 
 /** The background cells that no path of background connects with the edge. */
-export function enclosedCells(grid: Grid): Cell[] {
+export function enclosedCells(grid: Grid): GridCell[] {
   const [height, width] = gridShape(grid);
   const outside = new Uint8Array(height * width);
-  const queue: Cell[] = [];
+  const queue: GridCell[] = [];
   const visit = (r: number, c: number) => {
     if (!contains(grid, r, c) || grid[r]![c] !== 0 || outside[r * width + c]) return;
     outside[r * width + c] = 1;

@@ -8,7 +8,7 @@ import { defaultKnobs, type Knobs } from './knobs.js';
 export interface TaskGenerator {
   readonly name: string;
   readonly family: string;
-  /** One line that says what becomes of the input. */
+  /** The rule in one line. */
   readonly description: string;
   /** The smallest `maxSize` at which it works. */
   readonly smallest: number;
@@ -20,7 +20,7 @@ export interface TaskGenerator {
 }
 
 /** A sample, and what of the rule can be learned from it. */
-export interface DrawnSample {
+export interface RuleSample {
   readonly input: Grid;
   readonly output: Grid;
   /**
@@ -38,9 +38,9 @@ export interface GeneratorDefinition {
   readonly smallest?: number;
   /**
    * Draws the parameters that all samples of a task share, and returns what draws one sample. That may give
-   * null when its draw came to nothing; it is then asked again.
+   * null when its draw fails; it is then called again.
    */
-  rule(draw: Draw): () => DrawnSample | null;
+  rule(draw: Draw): () => RuleSample | null;
 }
 
 const rulesToTry = 200;
@@ -49,9 +49,9 @@ const samplesToTry = 30;
 /**
  * Whether each part of the rule that a sample uses is shown by another sample, whichever is the test. Not asked
  * where each sample uses one part alone, such as one answer of two: the test's would then always be the one that
- * the train samples show once, and could be told without a look at the test input.
+ * the train samples show once, and could be guessed without the test input.
  */
-function allShown(samples: readonly DrawnSample[]): boolean {
+function allShown(samples: readonly RuleSample[]): boolean {
   const uses = new Map<number, number>();
   const parts = samples.map((sample) => new Set(sample.uses));
   if (parts.every(({ size }) => size <= 1)) return true;
@@ -61,13 +61,13 @@ function allShown(samples: readonly DrawnSample[]): boolean {
 
 const isBlank = (grid: Grid) => grid.every((row) => row.every((color) => color === 0));
 
-/** Different inputs that all change, none of it blank, and train outputs that differ; null when it does not work out. */
+/** Different inputs that all change, none of it blank, and train outputs that differ; null when there are none. */
 function drawSamples(
-  sample: () => DrawnSample | null,
+  sample: () => RuleSample | null,
   { trainSamples, testSamples }: Knobs,
-): DrawnSample[] | null {
+): RuleSample[] | null {
   const count = trainSamples + testSamples;
-  const samples: DrawnSample[] = [];
+  const samples: RuleSample[] = [];
   const inputs = new Set<string>();
   const outputs = new Set<string>();
   for (let attempt = 0; attempt < samplesToTry * count && samples.length < count; attempt++) {
@@ -76,7 +76,7 @@ function drawSamples(
     if (isBlank(drawn.input) || isBlank(drawn.output)) continue;
     const input = gridKey(drawn.input);
     const output = gridKey(drawn.output);
-    // were all train outputs the same, a constant would explain them; a single one cannot help it
+    // were all train outputs the same, a constant would explain them; this is not asked of a single one
     const lastTrain = trainSamples > 1 && samples.length === trainSamples - 1;
     if (inputs.has(input) || (lastTrain && outputs.size === 1 && outputs.has(output))) continue;
     inputs.add(input);

@@ -1,5 +1,5 @@
 import type { Rng } from '../../common/rng.js';
-import { type Box, type Cell, type Component, filledGrid, gridShape, type MutableGrid } from '../grid.js';
+import { type Box, type Component, filledGrid, type GridCell, gridShape, type MutableGrid } from '../grid.js';
 import { isEmpty, normalize, paint } from './canvas.js';
 import type { Knobs } from './knobs.js';
 
@@ -94,7 +94,7 @@ export class Draw {
   }
 
   /** `count` different cells of a grid with a given shape; fewer when it has fewer. */
-  cells(height: number, width: number, count: number): Cell[] {
+  cells(height: number, width: number, count: number): GridCell[] {
     const chosen = new Set<number>();
     const wanted = Math.min(count, height * width);
     while (chosen.size < wanted) chosen.add(this.rng.int(0, height * width - 1));
@@ -113,9 +113,9 @@ export class Draw {
   }
 
   /** A random connected shape inside a box, its cells counted from its own top left. */
-  shape(cells: number, maxHeight: number, maxWidth: number): Cell[] {
+  shape(cells: number, maxHeight: number, maxWidth: number): GridCell[] {
     const grid = filledGrid(maxHeight, maxWidth);
-    const shape: Cell[] = [[this.rng.int(0, maxHeight - 1), this.rng.int(0, maxWidth - 1)]];
+    const shape: GridCell[] = [[this.rng.int(0, maxHeight - 1), this.rng.int(0, maxWidth - 1)]];
     grid[shape[0]![0]]![shape[0]![1]] = 1;
     const wanted = Math.min(cells, maxHeight * maxWidth);
     while (shape.length < wanted) {
@@ -189,7 +189,7 @@ export class Draw {
       const width = Math.max(...shape.map(([, c]) => c)) + 1;
       const box = this.place(grid, height, width, inside);
       if (box === null) continue;
-      const placed = shape.map(([r, c]): Cell => [r + box.top, c + box.left]);
+      const placed = shape.map(([r, c]): GridCell => [r + box.top, c + box.left]);
       const object = { ...box, cells: placed, color: color(objects.length) };
       paint(grid, placed, object.color);
       objects.push(object);
@@ -199,6 +199,6 @@ export class Draw {
 }
 
 /** The cells of a filled rectangle. */
-export function rectangle(height: number, width: number): Cell[] {
-  return Array.from({ length: height * width }, (_, i): Cell => [Math.floor(i / width), i % width]);
+export function rectangle(height: number, width: number): GridCell[] {
+  return Array.from({ length: height * width }, (_, i): GridCell => [Math.floor(i / width), i % width]);
 }

@@ -1,23 +1,10 @@
-/** How difficult and how large generated tasks are. */
-export interface Knobs {
-  /** No grid's side is longer. */
-  readonly maxSize: number;
-  /** Inputs are at least this high and wide, where the rule and `maxSize` leave the choice. */
-  readonly minSize: number;
-  /** How many colours besides the background a picture may have; rules that need more take more. */
-  readonly colors: number;
-  /** How many objects, points or lines a picture may have; rules that need more take more. */
-  readonly objects: number;
-  readonly trainSamples: number;
-  readonly testSamples: number;
-}
+import { type ConfigOf, defineOptions } from '../../options/table.js';
+import { knobOptions } from '../../options/tasks.js';
 
-/** Middling difficulty. */
-export const defaultKnobs: Knobs = {
-  maxSize: 10,
-  minSize: 3,
-  colors: 4,
-  objects: 4,
-  trainSamples: 3,
-  testSamples: 1,
-};
+/** How difficult and how large generated tasks are; the option table says what each knob does. */
+export type Knobs = Readonly<Omit<ConfigOf<typeof knobOptions>, 'trainSamples'> & { trainSamples: number }>;
+
+export const knobTable = /* @__PURE__ */ defineOptions(knobOptions);
+
+/** Medium difficulty. */
+export const defaultKnobs = knobTable.defaults as Knobs;

@@ -1,8 +1,8 @@
 import {
-  type Cell,
   type Component,
   copyGrid,
   filledGrid,
+  type GridCell,
   gridShape,
   type MutableGrid,
   rotateGrid,
@@ -31,7 +31,7 @@ function fallObjects(grid: Grid, objects: readonly Component[]): MutableGrid {
   for (let moved = true; moved; ) {
     moved = false;
     for (const [i, { cells, color }] of objects.entries()) {
-      const at = (depth: number) => cells.map(([r, c]): Cell => [r + depth, c]);
+      const at = (depth: number) => cells.map(([r, c]): GridCell => [r + depth, c]);
       paint(fallen, at(depths[i]!), 0);
       while (at(depths[i]! + 1).every(([r, c]) => fallen[r]?.[c] === 0)) {
         depths[i]!++;

@@ -1,5 +1,5 @@
+import { colorsFor } from '../../display/terminal-colors.js';
 import { doctor, type Finding } from '../../experiments/doctor.js';
-import { colorsFor } from '../colors.js';
 import type { CommandFile } from '../command.js';
 
 export default {

@@ -1,33 +1,37 @@
 import type { Command } from 'commander';
 import { writeFileAtomic } from '../../common/files.js';
+import { assertWritableFile } from '../../common/output-files.js';
 import { type TableRow, textTable } from '../../display/tables.js';
 import { formatMetrics, formatPercent } from '../../evaluation/metrics.js';
 import type { Spread } from '../../evaluation/spread.js';
-import { type EvaluateResult, evaluate, studyPredictions } from '../../experiments/evaluate.js';
-import { assertWritableFile } from '../../experiments/output-files.js';
-import { type CommandFile, integer, toggle } from '../command.js';
+import {
+  compareEvaluations,
+  type EvaluateResult,
+  evaluate,
+  studyPredictions,
+} from '../../experiments/evaluate.js';
+import { evaluateOptions, studyOptions } from '../../options/evaluation.js';
+import { defineOptions, type OptionsOf } from '../../options/table.js';
+import type { CommandFile } from '../command.js';
 
-interface Options {
-  datasetPath: string;
-  outputFilepath?: string;
-  perTask: boolean;
-  study: boolean;
-  seed: number;
-}
+const printOptions = defineOptions({
+  outputFilepath: { type: 'string', value: 'file', description: 'also write the metrics as JSON' },
+  perTask: { type: 'boolean', default: false, description: 'print the metrics of every task' },
+  study: {
+    type: 'boolean',
+    default: false,
+    description: 'print the effect of the number of predictions and of the size of the output',
+  },
+  seed: studyOptions.table.seed,
+});
+
+type Options = OptionsOf<typeof printOptions.table> & { datasetPath: string };
 
 function configure(command: Command): void {
-  command
-    .argument('<files...>', 'inference.json or inference_task_results.json; several make a table')
-    .requiredOption('--dataset-path <file>', 'ARC tasks with solutions')
-    .option('--output-filepath <file>', 'also write the metrics as JSON');
-  toggle(command, 'per-task', 'print the metrics of every task', false);
-  toggle(
-    command,
-    'study',
-    'print the effect of the number of predictions and of the size of the output',
-    false,
+  command.argument(
+    '<files...>',
+    `${evaluateOptions.table.inferenceFilepath.description}; several make a table`,
   );
-  command.option('--seed <n>', "of the study's resampling", integer(), 0);
 }
 
 const percent = (value: unknown) => (typeof value === 'number' ? formatPercent(value) : String(value ?? ''));
@@ -41,7 +45,7 @@ function table(rows: readonly TableRow[], counts: readonly string[] = []): strin
   });
 }
 
-function printStudy(file: string, { datasetPath, seed }: Options): void {
+function printStudy(file: string, { datasetPath, seed = studyOptions.defaults.seed }: Options): void {
   const { predictionCount, outputSize, perAttempt } = studyPredictions({
     inferenceFilepath: file,
     datasetPath,
@@ -76,10 +80,10 @@ function printStudy(file: string, { datasetPath, seed }: Options): void {
   );
 }
 
-async function run(files: string[], options: Options): Promise<void> {
-  const { datasetPath, outputFilepath } = options;
+async function run(files: string[], given: Options): Promise<void> {
+  const { datasetPath, outputFilepath, perTask, study } = given;
   if (outputFilepath !== undefined) {
-    assertWritableFile(outputFilepath, '--output_filepath', [...files, datasetPath]);
+    assertWritableFile(outputFilepath, '`outputFilepath`', [...files, datasetPath]);
   }
   const results = files.map((inferenceFilepath) => evaluate({ inferenceFilepath, datasetPath }));
   for (const { source, missingTasks, evaluation } of results) {
@@ -92,18 +96,16 @@ async function run(files: string[], options: Options): Promise<void> {
     print(formatMetrics(first.evaluation.overall));
     if (first.votes) print(formatMetrics(first.votes));
   } else {
-    print(
-      table(
-        results.map(({ source, evaluation, votes }) => ({ file: source, ...evaluation.overall, ...votes })),
-      ),
-    );
+    const rows = compareEvaluations({ tasks: datasetPath, results: files });
+    print(table(rows.map(({ name, tasks: _, ...metrics }) => ({ file: name, ...metrics }))));
+    print('change: points from the first file, with a 95% interval over tasks');
   }
   for (const { source, evaluation } of results) {
-    if (results.length > 1 && (options.perTask || options.study)) print(`\n${source}`);
-    if (options.perTask) {
+    if (results.length > 1 && (perTask || study)) print(`\n${source}`);
+    if (perTask) {
       print(`\n${table([...evaluation.perTask].map(([task, metrics]) => ({ task, ...metrics })))}`);
     }
-    if (options.study) printStudy(source, options);
+    if (study) printStudy(source, given);
   }
   if (outputFilepath !== undefined) {
     const json = results.map(({ source, evaluation, votes }) => ({
@@ -115,4 +117,9 @@ async function run(files: string[], options: Options): Promise<void> {
   }
 }
 
-export default { configure, run } satisfies CommandFile;
+export default {
+  options: evaluateOptions,
+  terminalOptions: printOptions,
+  configure,
+  run,
+} satisfies CommandFile;

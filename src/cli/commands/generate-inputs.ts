@@ -1,28 +1,14 @@
-import type { Command } from 'commander';
 import { gridText, sideBySide } from '../../display/terminal.js';
 import {
-  generateInputsDefaults as defaults,
   type GenerateInputsOptions,
   type GenerateInputsResult,
   generateInputs,
 } from '../../experiments/generate-inputs.js';
-import { generationProgress } from '../../experiments/generation-progress.js';
-import { type CommandFile, integer } from '../command.js';
-import { decodingOptions, modelOptions, promptOptions } from '../generation-options.js';
-
-function configure(command: Command): void {
-  modelOptions(command);
-  command
-    .requiredOption('--dataset-path <file>', 'ARC tasks whose inputs are shown to the model')
-    .option(
-      '--output-filepath <file>',
-      'where the grids go, as JSON: task id to grids with log-probabilities',
-    )
-    .option('--html-filepath <file>', 'a page with a picture of the grids of each task')
-    .option('--n <n>', 'grids to draw for each task', integer(1), defaults.n);
-  promptOptions(command, defaults);
-  decodingOptions(command, defaults.temperature);
-}
+import { generateInputsOptions } from '../../options/inference.js';
+import type { CommandFile } from '../command.js';
+import { keepingAnswers } from '../interrupts.js';
+import { verboseOptions } from '../terminal-options.js';
+import { terminalProgress } from '../terminal-progress.js';
 
 /** Every task's new grids beside each other, as many in a line as fit. */
 function printGrids(grids: GenerateInputsResult['grids']): void {
@@ -41,21 +27,26 @@ function printGrids(grids: GenerateInputsResult['grids']): void {
   }
 }
 
-async function run(_args: string[], options: GenerateInputsOptions & { verbose: boolean }): Promise<void> {
-  const progress = generationProgress();
+async function run(
+  _args: string[],
+  { verbose, ...options }: GenerateInputsOptions & { verbose?: boolean },
+): Promise<void> {
+  const { onEvent, stop } = terminalProgress();
   try {
-    const { drawn, valid, different, fresh, grids } = await generateInputs({ ...options, ...progress });
-    progress.stop();
+    const result = await keepingAnswers((signal) => generateInputs({ ...options, onEvent, signal }), stop);
+    if (result === undefined) return;
+    const { drawn, valid, different, fresh, grids } = result;
+    stop();
     // where no file keeps them, they are shown
-    if (options.verbose || options.outputFilepath === undefined) printGrids(grids);
+    if (verbose || options.outputFilepath === undefined) printGrids(grids);
     process.stdout.write(
       `${drawn} answers: ${valid} grids, ${different} different, ${fresh} new, ` +
         `${different - fresh} equal to given ones\n`,
     );
     if (options.outputFilepath) process.stdout.write(`${options.outputFilepath}\n`);
   } finally {
-    progress.stop();
+    stop();
   }
 }
 
-export default { configure, run } satisfies CommandFile;
+export default { options: generateInputsOptions, terminalOptions: verboseOptions, run } satisfies CommandFile;

@@ -1,51 +1,50 @@
 import type { Command } from 'commander';
 import { formatMetrics } from '../../evaluation/metrics.js';
-import { generationProgress } from '../../experiments/generation-progress.js';
-import { inferDefaults as defaults } from '../../experiments/infer.js';
-import { type InferEvaluateOptions, inferEvaluate } from '../../experiments/infer-evaluate.js';
+import { formatSpread, type Spread } from '../../evaluation/spread.js';
+import { type InferEvaluateSeedsOptions, inferEvaluateSeeds } from '../../experiments/seeds.js';
+import { inferEvaluateSeedsOptions } from '../../options/seeds.js';
 import type { CommandFile } from '../command.js';
-import {
-  augmentationOptions,
-  decodingOptions,
-  predictionCount,
-  promptOptions,
-} from '../generation-options.js';
+import { keepingAnswers } from '../interrupts.js';
+import { verboseOptions } from '../terminal-options.js';
+import { terminalProgress } from '../terminal-progress.js';
 
 function configure(command: Command): void {
-  command
-    .argument('<checkpoint>', 'a checkpoint folder of fine-tune')
-    .option('--model-path <folder|id>', "a base model instead of the checkpoint's own")
-    .option('--grid-encoder <expression>', "how grids become text, instead of the checkpoint's own")
-    .option('--dataset-path <file>', "ARC tasks with solutions (default: the checkpoint's validation set)")
-    .option(
-      '--output-filepath <file>',
-      'predictions (default: in the checkpoint folder); used when it exists',
-    )
-    .option(
-      '--predictions-per-task <n>',
-      'for each test input: the first of the plain task, the others of augmented ones',
-      predictionCount,
-      defaults.predictionsPerTask,
-    );
-  promptOptions(command, {});
-  decodingOptions(command, defaults.temperature);
-  augmentationOptions(command);
+  command.argument('<checkpoint>', 'a checkpoint folder of fine-tune');
 }
 
 async function run(
   [checkpoint]: string[],
-  options: Omit<InferEvaluateOptions, 'checkpoint'> & { verbose: boolean },
+  { verbose, ...given }: Omit<InferEvaluateSeedsOptions, 'checkpoint'> & { verbose?: boolean },
 ): Promise<void> {
-  const progress = generationProgress();
+  const { onEvent, stop } = terminalProgress();
   try {
-    const result = await inferEvaluate({ ...options, checkpoint: checkpoint!, ...progress });
-    progress.stop();
-    if (options.verbose) process.stderr.write(`${result.outputFilepath}\n`);
-    process.stdout.write(`predictions: ${formatMetrics(result.metrics)}\n`);
-    process.stdout.write(`voted: ${formatMetrics(result.votedMetrics)}\n`);
+    const result = await keepingAnswers(
+      (signal) => inferEvaluateSeeds({ ...given, checkpoint: checkpoint!, onEvent, signal }),
+      stop,
+    );
+    if (result === undefined) return;
+    stop();
+    const { runs, seeds } = result;
+    if (verbose) for (const { outputFilepath } of runs) process.stderr.write(`${outputFilepath}\n`);
+    if (seeds.length === 1) {
+      process.stdout.write(`predictions: ${formatMetrics(runs[0]!.metrics)}\n`);
+      process.stdout.write(`voted: ${formatMetrics(runs[0]!.votedMetrics)}\n`);
+      return;
+    }
+    const line = (spreads: Readonly<Record<string, Spread>>) =>
+      Object.entries(spreads)
+        .map(([name, spread]) => `${name}: ${formatSpread(spread)}%`)
+        .join(' ');
+    process.stdout.write(`${seeds.length} seeds (${seeds.join(', ')}), mean ± standard deviation\n`);
+    process.stdout.write(`predictions: ${line(result.metrics)}\nvoted: ${line(result.votedMetrics)}\n`);
   } finally {
-    progress.stop();
+    stop();
   }
 }
 
-export default { configure, run } satisfies CommandFile;
+export default {
+  options: inferEvaluateSeedsOptions,
+  terminalOptions: verboseOptions,
+  configure,
+  run,
+} satisfies CommandFile;

@@ -1,47 +1,30 @@
-import type { Command } from 'commander';
-import { describeSpeed, generationProgress } from '../../experiments/generation-progress.js';
-import { inferDefaults as defaults, type InferOptions, infer } from '../../experiments/infer.js';
+import { type InferOptions, infer } from '../../experiments/infer.js';
+import { inferOptions } from '../../options/inference.js';
+import { describeSpeed } from '../../progress/counted.js';
 import type { CommandFile } from '../command.js';
-import {
-  augmentationOptions,
-  decodingOptions,
-  modelOptions,
-  predictionCount,
-  promptOptions,
-} from '../generation-options.js';
+import { keepingAnswers } from '../interrupts.js';
+import { verboseOptions } from '../terminal-options.js';
+import { terminalProgress } from '../terminal-progress.js';
 
-function configure(command: Command): void {
-  modelOptions(command);
-  command
-    .requiredOption('--dataset-path <file>', 'ARC tasks with test inputs')
-    .requiredOption(
-      '--output-filepath <file>',
-      'where the attempts go; the detailed list goes to ..._task_results.json beside it',
-    )
-    .option(
-      '--predictions-per-task <n>',
-      'for each test input: the first of the plain task, the others of augmented ones',
-      predictionCount,
-      defaults.predictionsPerTask,
-    );
-  promptOptions(command, defaults);
-  decodingOptions(command, defaults.temperature);
-  augmentationOptions(command);
-}
-
-async function run(_args: string[], options: InferOptions & { verbose: boolean }): Promise<void> {
-  const progress = generationProgress();
+async function run(
+  _args: string[],
+  { verbose, ...options }: InferOptions & { verbose?: boolean },
+): Promise<void> {
+  const { onEvent, stop } = terminalProgress();
   try {
-    const { predictions, unparsable, cutOff, progress: last } = await infer({ ...options, ...progress });
-    progress.stop();
-    if (options.verbose && last) process.stderr.write(`${describeSpeed(last)}\n`);
+    const result = await keepingAnswers((signal) => infer({ ...options, onEvent, signal }), stop);
+    if (result === undefined) return;
+    const { predictions, unparsable, cutOff, notFinite, progress: last } = result;
+    stop();
+    if (verbose && last) process.stderr.write(`${describeSpeed(last)}\n`);
     process.stdout.write(
       `${options.outputFilepath}: ${predictions.length} predictions, ${unparsable} not a grid` +
-        `${cutOff > 0 ? ` (${cutOff} cut off at the longest answer)` : ''}\n`,
+        `${cutOff > 0 ? ` (${cutOff} cut off at the longest answer)` : ''}` +
+        `${notFinite > 0 ? `, ${notFinite} without an answer` : ''}\n`,
     );
   } finally {
-    progress.stop();
+    stop();
   }
 }
 
-export default { configure, run } satisfies CommandFile;
+export default { options: inferOptions, terminalOptions: verboseOptions, run } satisfies CommandFile;

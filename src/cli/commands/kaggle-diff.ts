@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { takesColors } from '../../display/colors.js';
+import { takesColors } from '../../display/terminal-colors.js';
 import { diffNotebook } from '../../kaggle/extract.js';
 import type { CommandFile } from '../command.js';
 

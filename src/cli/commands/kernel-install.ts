@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Destination } from '../../../kernel/kernelspec/folders.js';
 import { installKernelspec } from '../../../kernel/kernelspec/install.js';
-import { arclabSpec, tslabSpec } from '../../../kernel/kernelspec/spec.js';
+import { arclabSpec, temporaryWarning, tslabSpec } from '../../../kernel/kernelspec/spec.js';
 import { UserError } from '../../common/errors.js';
 import { buildFile, packageRoot } from '../../common/files.js';
 import type { CommandFile } from '../command.js';
@@ -36,5 +36,7 @@ export default {
       const folder = installKernelspec(kernel, spec, destination, logos);
       process.stdout.write(`installed kernel ${kernel} in ${folder}\n`);
     }
+    const warning = temporaryWarning(buildFile('kernel.cjs'));
+    if (warning !== undefined) process.stderr.write(`${warning}\n`);
   },
 } satisfies CommandFile;

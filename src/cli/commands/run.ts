@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { NotebookRun, parseCellRange, parseParameter, type RunResult } from '../../../kernel/runner/index.js';
 import { UserError } from '../../common/errors.js';
-import { colorsFor } from '../colors.js';
+import { colorsFor } from '../../display/terminal-colors.js';
 import { type CommandFile, number } from '../command.js';
 import { runProgress } from '../run-progress.js';
 
@@ -23,6 +23,9 @@ Parameters go into a cell tagged "injected-parameters" behind the one tagged "pa
 value is a number, True, False, None or JSON; anything else is a string: -p steps 100 -p name qwen -p seeds '[1,2]'.
 Digits that have to stay a string are written as one in JSON: -p id '"12345678"'.
 
+A script in the percent format ("// %%" begins a cell; see arclab convert) is run as its notebook, which gets the
+outputs: script.ipynb for script.ts.
+
 A notebook whose kernel is tslab runs on arclab's own; --kernel tslab takes the original.
 
 --resume keeps the outputs of all cells that have finished, up to the first that has not or was edited. A new kernel
@@ -35,8 +38,11 @@ const collect = (value: string, previous: string[] = []) => [...previous, value]
 
 function configure(command: Command): void {
   command
-    .argument('[notebook]', 'the notebook to run')
-    .option('-o, --output <file>', 'where the notebook with its outputs goes (default: in place)')
+    .argument('[notebook]', 'the notebook, or the script (.ts), to run')
+    .option(
+      '-o, --output <file>',
+      'where the notebook with its outputs goes (default: in place; beside a script)',
+    )
     .option('-p, --parameter <name value...>', 'a parameter and its value; may be repeated', collect)
     .option('--kernel <name>', 'arclab, tslab or a kernel of Jupyter (default: what the notebook names)')
     .option('--timeout <s>', 'seconds that a cell may take before it is interrupted', number(0.001))

@@ -1,42 +1,41 @@
-import { generationProgress } from '../../experiments/generation-progress.js';
+import { textTable } from '../../display/tables.js';
+import { colorsFor } from '../../display/terminal-colors.js';
+import { formatDifference } from '../../evaluation/intervals.js';
+import { formatSpread } from '../../evaluation/spread.js';
+import { type StartSeedsOptions, startSeeds } from '../../experiments/seeds.js';
 import { type StartOptions, start } from '../../experiments/start.js';
-import { trainingProgress } from '../../training/progress.js';
-import { colorsFor } from '../colors.js';
-import { type CommandFile, integer } from '../command.js';
-import { predictionCount } from '../generation-options.js';
+import { startSeedsOptions } from '../../options/seeds.js';
+import type { CommandFile } from '../command.js';
+import { keepingAnswers } from '../interrupts.js';
+import { terminalProgress } from '../terminal-progress.js';
+
+async function runSeeds(options: StartSeedsOptions): Promise<void> {
+  const { onEvent, stop } = terminalProgress();
+  const result = await keepingAnswers((signal) => startSeeds({ ...options, onEvent, signal }), stop).finally(
+    stop,
+  );
+  if (result === undefined) return;
+  const { seeds, before, after, change } = result;
+  const rows = Object.keys(after).map((name) => ({
+    metric: name,
+    before: before[name] && formatSpread(before[name]),
+    after: formatSpread(after[name]!),
+    'change [95%]': change[name] && formatDifference(change[name]),
+  }));
+  process.stdout.write(
+    `\n${seeds.length} seeds (${seeds.join(', ')}): percent ± standard deviation, change in points\n${textTable(rows)}\n`,
+  );
+}
 
 export default {
-  configure(command) {
-    command
-      .option('--output-dir <folder>', 'where everything goes', 'output/start')
-      .option('--model-path <folder>', 'the model to fine-tune (default: the small one of this package)')
-      .option('--max-steps <n>', 'optimizer steps', integer(1))
-      .option('--train-tasks <n>', 'tasks to learn from', integer(1))
-      .option('--val-tasks <n>', 'tasks to be measured on', integer(1))
-      .option('--predictions-per-task <n>', 'predictions for each test input', predictionCount)
-      .option('--seed <n>', 'seed of everything', integer())
-      .option('--backend <name>', 'tensor backend (default: ARCLAB_BACKEND, else wasm)');
-  },
-  async run(_, options: StartOptions) {
-    let stage = 0;
-    const training = trainingProgress();
-    // each inference has a progress bar of its own
-    let generation = generationProgress();
-    const result = await start({
-      ...options,
-      onStage: (name) => {
-        training.stop();
-        generation.stop();
-        generation = generationProgress();
-        process.stderr.write(`\n${colorsFor(process.stderr).bold(`${++stage}. ${name}`)}\n`);
-      },
-      onNote: (text) => {
-        generation.stop();
-        process.stderr.write(`${text}\n`);
-      },
-      onProgress: (progress) => generation.onProgress?.(progress),
-      onTrainingEvent: training.onEvent,
-    });
+  options: startSeedsOptions,
+  async run(_, { seeds = 1, ...options }: StartOptions & { seeds?: number }) {
+    if (seeds > 1) return runSeeds({ ...options, seeds });
+    const { onEvent, stop } = terminalProgress();
+    const result = await keepingAnswers((signal) => start({ ...options, onEvent, signal }), stop).finally(
+      stop,
+    );
+    if (result === undefined) return;
     const percent = (metrics: Record<string, number>, name: string) =>
       `${(100 * metrics[name]!).toFixed(1)}%`;
     process.stdout.write('\n');

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { NotebookRun } from '../../../kernel/runner/index.js';
+import { RERUN_VARIABLE } from '../../common/rerun.js';
 import { textTable } from '../../display/tables.js';
 import { type CheckResult, compareRuns } from '../../writeup/check.js';
-import { readNotebook } from '../../writeup/notebook-json.js';
+import { readNotebookJson } from '../../writeup/notebook-json.js';
 import { type CommandFile, number } from '../command.js';
 import { runProgress } from '../run-progress.js';
 
@@ -26,12 +27,14 @@ async function rerun(path: string, { kernel, timeout }: Options) {
     ...(kernel !== undefined && { kernel }),
     ...(timeout !== undefined && { timeout }),
   });
+  // what is older is no result of this run: experiments neither reuse nor continue it
+  process.env[RERUN_VARIABLE] = String(Date.now());
   const interrupt = () => run.interrupt();
   process.on('SIGINT', interrupt);
   try {
     const result = await run.run();
     progress.stop();
-    return { notebook: readNotebook(result.path), failure: result.failures[0] };
+    return { notebook: readNotebookJson(result.path), failure: result.failures[0] };
   } finally {
     progress.stop();
     process.off('SIGINT', interrupt);
@@ -39,8 +42,9 @@ async function rerun(path: string, { kernel, timeout }: Options) {
   }
 }
 
-function describe({ numbers, ignored, changes }: CheckResult, tolerance: number): string {
-  const compared = `${numbers} numbers compared, ${ignored} times, speeds and dates left out`;
+function describe({ numbers, missing, ignored, changes }: CheckResult, tolerance: number): string {
+  const gone = missing > 0 ? `, ${missing} not there any more` : '';
+  const compared = `${numbers} numbers compared${gone}, ${ignored} times, speeds and dates left out`;
   if (changes.length === 0) return `nothing changed: ${compared}, tolerance ${tolerance}`;
   const short = (text: string) => (text.length > 60 ? `${text.slice(0, 57)}…` : text);
   const rows = changes.map(({ cell, recorded, now, difference }) => ({
@@ -62,11 +66,11 @@ export default {
       .option('--against <notebook>', 'compare with this run instead of running the notebook');
   },
   async run([path], options: Options) {
-    const recorded = readNotebook(path!);
+    const recorded = readNotebookJson(path!);
     const { notebook, failure } =
       options.against === undefined
         ? await rerun(path!, options)
-        : { notebook: readNotebook(options.against), failure: undefined };
+        : { notebook: readNotebookJson(options.against), failure: undefined };
     const result = compareRuns(recorded, notebook, options);
     process.stdout.write(`${describe(result, options.tolerance)}\n`);
     if (failure !== undefined) {

@@ -15,7 +15,7 @@ export default {
     const today = new Date().toISOString().slice(0, 10);
     const { name, markdown } = newWriteup(title!, folder, today);
     const path = join(folder, `${name}.ipynb`);
-    writeFileAtomic(path, notebookText(importWriteup(markdown).notebook));
+    writeFileAtomic(path, notebookText((await importWriteup(markdown)).notebook));
     process.stdout.write(`wrote ${path}\n`);
   },
 } satisfies CommandFile;

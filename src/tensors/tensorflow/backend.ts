@@ -2,7 +2,7 @@ import { messageOf } from '../../common/errors.js';
 import { CountedBackend } from '../counted-backend.js';
 import { OutOfMemoryError } from '../errors.js';
 import * as tf from '../tf.js';
-import type { Attribute, Binding, NumericArray, Output } from './binding.js';
+import type { AddonTensor, Attribute, Binding, NumericArray } from './binding.js';
 import { TensorFlowError } from './errors.js';
 
 /** What TensorFlow keeps of one tensor: the addon's number for it. */
@@ -100,7 +100,7 @@ export class TensorFlowBackend extends CountedBackend<Numbers> {
     });
   }
 
-  #execute(name: string, attributes: Attribute[], ids: number[], count: number): Output[] {
+  #execute(name: string, attributes: Attribute[], ids: number[], count: number): AddonTensor[] {
     try {
       return this.binding.executeOp(name, attributes, ids, count);
     } catch (error) {
@@ -114,7 +114,7 @@ export class TensorFlowBackend extends CountedBackend<Numbers> {
   }
 
   /** Integers of 64 bits, which some operations give whatever they are asked for, as tfjs' own. */
-  #narrow(output: Output): Output {
+  #narrow(output: AddonTensor): AddonTensor {
     if (output.dtype !== this.binding.TF_INT64) return output;
     const { TF_INT64, TF_INT32, TF_ATTR_TYPE } = this.binding;
     const attributes = [
@@ -124,7 +124,7 @@ export class TensorFlowBackend extends CountedBackend<Numbers> {
     ];
     const [narrow] = this.#execute('Cast', attributes, [output.id], 1);
     this.binding.deleteTensor(output.id);
-    return narrow as Output;
+    return narrow as AddonTensor;
   }
 
   #claim(id: number): Numbers {

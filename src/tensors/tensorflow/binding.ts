@@ -9,7 +9,7 @@ export interface Attribute {
 }
 
 /** What the addon tells of a result: `id` is its own number for the tensor, `dtype` TensorFlow's. */
-export interface Output {
+export interface AddonTensor {
   id: number;
   shape: number[];
   dtype: number;
@@ -22,7 +22,7 @@ export interface Binding {
   deleteTensor(id: number): void;
   /** A copy of the values; 64-bit integers come as BigInt64Array. */
   tensorDataSync(id: number): NumericArray | BigInt64Array;
-  executeOp(name: string, attributes: Attribute[], inputs: number[], outputs: number): Output[];
+  executeOp(name: string, attributes: Attribute[], inputs: number[], outputs: number): AddonTensor[];
   getNumOfTensors(): number;
   isUsingGpuDevice(): boolean;
   readonly TF_Version: string;

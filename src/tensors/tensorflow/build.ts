@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { assertWritableFolder, temporaryName } from '../../common/files.js';
 import { packageOfPython } from '../python.js';
 import { TensorFlowBuildError } from './errors.js';
-import { type BuildRecord, buildsFolder, fingerprintOf, inspectBuild, libraries } from './locate.js';
+import { addonFingerprint, type BuildRecord, buildsFolder, inspectBuild, libraries } from './locate.js';
 
 /** A package of npm, and the hash that its archive must have. */
 interface PinnedPackage {
@@ -149,7 +149,7 @@ export function buildTensorFlowAddon({ python, outputDir, onStep = () => {} }: T
     compile(temporary, compiler, libraryFolder);
     const version = tryAddon(join(temporary, 'tfjs_binding.node'));
     keepWhatIsNeeded(temporary);
-    const fingerprint = fingerprintOf(libraryFolder) as string;
+    const fingerprint = addonFingerprint(libraryFolder) as string;
     const record: BuildRecord = { tfjsNode: tfjsNode.version, version, libraryFolder, fingerprint };
     writeFileSync(join(temporary, 'build.json'), `${JSON.stringify(record, null, 2)}\n`);
     rmSync(folder, { recursive: true, force: true });

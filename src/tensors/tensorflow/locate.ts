@@ -42,7 +42,7 @@ export function buildsFolder(environment: NodeJS.ProcessEnv = process.env): stri
 }
 
 /** Size and time of the libraries in a folder; undefined where one is missing. */
-export function fingerprintOf(libraryFolder: string): string | undefined {
+export function addonFingerprint(libraryFolder: string): string | undefined {
   try {
     const parts = libraries.map((name) => statSync(join(libraryFolder, name)));
     return parts.map(({ size, mtimeMs }) => `${size}@${Math.floor(mtimeMs)}`).join(' ');
@@ -65,7 +65,7 @@ export function inspectBuild(folder: string): TensorFlowInstallation | null {
     packageFolder: resolve(folder, 'package'),
     description: `TensorFlow ${version} (${libraryFolder}), addon in ${folder}`,
   };
-  const now = fingerprintOf(libraryFolder);
+  const now = addonFingerprint(libraryFolder);
   if (now === fingerprint) return found;
   const what = now === undefined ? 'is gone' : 'has changed since';
   return {
@@ -130,7 +130,7 @@ export function requireTensorFlow(): TensorFlowInstallation {
   const found = findTensorFlow();
   const usable = found.find(({ refused }) => refused === undefined);
   if (usable) return usable;
-  const reason = found[0]?.refused ?? '--backend tensorflow: no addon was found';
+  const reason = found[0]?.refused ?? '`backend: tensorflow`: no addon was found';
   throw new TensorFlowNotFoundError(`${reason}; ${tensorFlowAdvice}`);
 }
 

@@ -1,10 +1,10 @@
 import { TorchError } from './errors.js';
 import type { TorchFunctions } from './functions.js';
 import { RESULT_SLOT, type TorchLibrary } from './library.js';
-import type { Slot } from './schemas.js';
+import type { ValueType } from './schemas.js';
 
 /** What an argument of an operation may be; a tensor is given by its handle. */
-export type Argument = number | boolean | string | null | readonly (number | boolean | null)[];
+export type TorchArgument = number | boolean | string | null | readonly (number | boolean | null)[];
 
 /** Writes arguments to the stack of the dispatcher, as an operation's schema wants them. */
 export class ArgumentWriter {
@@ -21,14 +21,14 @@ export class ArgumentWriter {
    * while they are made, never the stack.
    * @throws {TorchError} naming the operation, when they do not fit its schema
    */
-  write(name: string, slots: readonly Slot[], args: readonly Argument[]): void {
+  write(name: string, slots: readonly ValueType[], args: readonly TorchArgument[]): void {
     if (args.length !== slots.length && !fits(args, slots)) {
       throw new TorchError(name, `takes ${slots.length} arguments, ${args.length} were given`);
     }
-    for (let i = 0; i < slots.length; i++) this.#write(i, slots[i] as Slot, args[i] ?? null, name);
+    for (let i = 0; i < slots.length; i++) this.#write(i, slots[i] as ValueType, args[i] ?? null, name);
   }
 
-  #write(at: number, slot: Slot, value: Argument, name: string): void {
+  #write(at: number, slot: ValueType, value: TorchArgument, name: string): void {
     const library = this.#library;
     if (value === null) {
       if (!slot.optional) throw new TorchError(name, `argument ${at} must not be None`);
@@ -41,7 +41,7 @@ export class ArgumentWriter {
     if (slot.optional) library.setInt(at, this.#functions.newOptional(at));
   }
 
-  #writeOne(at: number, type: string, value: Argument): void {
+  #writeOne(at: number, type: string, value: TorchArgument): void {
     const library = this.#library;
     if (type === 'Tensor') library.setInt(at, this.#duplicate(value as number));
     else if (type === 'float') library.setDouble(at, value as number);
@@ -58,7 +58,7 @@ export class ArgumentWriter {
     return this.#library.getInt(RESULT_SLOT);
   }
 
-  #list(slot: Slot, values: readonly (number | boolean | null)[]): number {
+  #list(slot: ValueType, values: readonly (number | boolean | null)[]): number {
     const library = this.#library;
     this.#functions.newList(values.length, library.slot(RESULT_SLOT));
     const list = library.getInt(RESULT_SLOT);
@@ -75,7 +75,7 @@ export class ArgumentWriter {
 }
 
 /** Whether arguments that are missing are optional, and those beyond what torch takes are None. */
-function fits(args: readonly Argument[], slots: readonly Slot[]): boolean {
+function fits(args: readonly TorchArgument[], slots: readonly ValueType[]): boolean {
   return (
     slots.slice(args.length).every(({ optional }) => optional) &&
     args.slice(slots.length).every((value) => value === null)

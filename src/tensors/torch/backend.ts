@@ -68,7 +68,7 @@ export class TorchBackend extends CountedBackend<Numbers> {
     return data.packed;
   }
 
-  /** Where tensors lie, for those who want to tell. */
+  /** Where tensors are, for messages. */
   get deviceName(): string {
     return deviceName(this.torch.device);
   }

@@ -16,7 +16,7 @@ export class UnknownOperationError extends UserError {
   constructor(operation: string, version: string) {
     super(
       `torch ${version} has no operation ${operation} of the form that is known here; ` +
-        'use a torch from 2.10 to 2.14, or another --backend',
+        'use a torch from 2.10 to 2.14, or another `backend`',
     );
   }
 }
@@ -28,12 +28,12 @@ export class TorchError extends Error {
   }
 }
 
-/** What a release before 2.13 tells us of an error; the rest it prints. */
+/** What a release before 2.13 returns about an error; the rest it prints. */
 export const NO_MESSAGE = 'failed; torch printed why to the standard error';
 
 /**
- * The error of a call, by what torch says of it: out of memory and an unknown operation are matters of the person at
- * the keyboard, everything else is not.
+ * The error of a call, by what torch says of it: out of memory and an unknown operation can be corrected by the
+ * user, everything else cannot.
  * @param memoryIsLow for releases that say nothing: whether hardly any memory is left
  */
 export function torchFailure(

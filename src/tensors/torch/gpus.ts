@@ -5,7 +5,7 @@ import { type Device, deviceName } from '../device.js';
 import { DeviceError } from './errors.js';
 import type { TorchInstallation } from './locate.js';
 
-/** A GPU as NVIDIA's driver tells of it. */
+/** A GPU as NVIDIA's driver describes it. */
 export interface Gpu {
   readonly index: number;
   readonly name: string;
@@ -88,16 +88,16 @@ export function chooseDevice(
     return gpu ? { device: { type: 'cuda', index: gpu.index }, gpu } : { device: { type: 'cpu', index: -1 } };
   }
   if (asked.type === 'cpu') return { device: asked };
-  const flag = `--device ${deviceName(asked)}`;
+  const flag = `\`device: ${deviceName(asked)}\``;
   const found = `torch ${torch.version} of ${torch.source} (${torch.libraryFolder})`;
   if (!cuda) {
     throw new DeviceError(
-      `${flag}: ${found} is built for the processor only; install a CUDA build of PyTorch, or use --device cpu`,
+      `${flag}: ${found} is built for the processor only; install a CUDA build of PyTorch, or use \`device: cpu\``,
     );
   }
   const gpu = gpus[asked.index];
   if (gpu) return { device: asked, gpu };
-  if (gpus.length === 0) throw new DeviceError(`${flag}: ${absent}; found ${found}; use --device cpu`);
+  if (gpus.length === 0) throw new DeviceError(`${flag}: ${absent}; found ${found}; use \`device: cpu\``);
   const list = gpus.map(({ index, name }) => `cuda:${index} (${name})`).join(', ');
   throw new DeviceError(`${flag}: no such GPU. There are: ${list}`);
 }

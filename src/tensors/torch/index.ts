@@ -1,19 +1,15 @@
 import { type Device, deviceName } from '../device.js';
-import { fallbackKernels } from '../fallback.js';
-import * as tf from '../tf.js';
+import { addFreeMemory } from '../free-memory.js';
+import * as operations from '../ops/torch.js';
 import { TorchBackend } from './backend.js';
 import { DeviceError } from './errors.js';
-import { chooseDevice } from './gpus.js';
-import { registerAttention } from './kernels/attention.js';
-import { registerCachedAttention } from './kernels/cached-attention.js';
-import { registerDecoder } from './kernels/decoder.js';
-import { registerDropout } from './kernels/dropout.js';
+import { chooseDevice, freeGpuMemory } from './gpus.js';
 import { registerElementwise } from './kernels/elementwise.js';
 import { registerIndexing } from './kernels/indexing.js';
 import { registerMatMul } from './kernels/matmul.js';
 import { registerMovement } from './kernels/movement.js';
 import { registerReductions } from './kernels/reduce.js';
-import { BACKEND_NAME, fallbacks, register } from './kernels/register.js';
+import { ownKernels } from './kernels/register.js';
 import { loadTorch } from './load.js';
 import { requireTorch } from './locate.js';
 import type { Torch } from './torch.js';
@@ -21,8 +17,7 @@ import type { Torch } from './torch.js';
 let loaded: Torch | undefined;
 
 /**
- * Registers the tfjs backend `torch` and its kernels, and for every other kernel that tfjs's `cpu` backend has,
- * that one on tensors brought to the host.
+ * Registers the tfjs backend `torch` and its kernels.
  * @param device where to compute; by default the first GPU, else the processor
  * @throws {TorchNotFoundError} when no libtorch of version 2.10 or later is found
  * @throws {DeviceError} when there is no such device, or this process has chosen another before
@@ -31,23 +26,17 @@ export function registerTorchBackend(device?: Device): void {
   if (loaded) {
     if (device && deviceName(device) !== deviceName(loaded.device)) {
       const [asked, now] = [deviceName(device), deviceName(loaded.device)];
-      throw new DeviceError(`--device ${asked}: this process computes on ${now} already`);
+      throw new DeviceError(`\`device: ${asked}\`: this process computes on ${now} already`);
     }
     return;
   }
   const installation = requireTorch();
   const torch = loadTorch(installation, chooseDevice(device, installation));
   loaded = torch;
-  for (const [name, kernel] of fallbackKernels<TorchBackend>()) fallbacks.set(name, kernel);
-  registerMatMul();
-  registerElementwise();
-  registerMovement();
-  registerIndexing();
-  registerReductions();
-  registerAttention();
-  registerCachedAttention();
-  registerDecoder();
-  registerDropout();
-  for (const [name, kernel] of fallbacks) if (!tf.getKernel(name, BACKEND_NAME)) register(name, kernel);
-  tf.registerBackend(BACKEND_NAME, () => new TorchBackend(torch), 3);
+  addFreeMemory('torch', () => (torch.device.type === 'cuda' ? freeGpuMemory() : undefined));
+  ownKernels.registerBackend(
+    () => new TorchBackend(torch),
+    [registerMatMul, registerElementwise, registerMovement, registerIndexing, registerReductions],
+    operations,
+  );
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type OperationName, parseSchema, type Schema, type Slot, schemas } from './schemas.js';
+import { type OperationName, parseSchema, type Schema, schemas, type ValueType } from './schemas.js';
 
-const same = (a: Slot, b: Slot): boolean =>
+const same = (a: ValueType, b: ValueType): boolean =>
   a.type === b.type &&
   a.list === b.list &&
   a.optional === b.optional &&
@@ -14,11 +14,13 @@ const same = (a: Slot, b: Slot): boolean =>
  */
 export function reconcile(ours: Schema, theirs: Schema): Schema | undefined {
   const shared = Math.min(ours.arguments.length, theirs.arguments.length);
-  const agree = ours.arguments.slice(0, shared).every((slot, i) => same(slot, theirs.arguments[i] as Slot));
+  const agree = ours.arguments
+    .slice(0, shared)
+    .every((slot, i) => same(slot, theirs.arguments[i] as ValueType));
   const rest = [...ours.arguments.slice(shared), ...theirs.arguments.slice(shared)];
   const sameReturns =
     ours.returns.length === theirs.returns.length &&
-    ours.returns.every((slot, i) => same(slot, theirs.returns[i] as Slot));
+    ours.returns.every((slot, i) => same(slot, theirs.returns[i] as ValueType));
   return agree && sameReturns && rest.every(({ optional }) => optional) ? theirs : undefined;
 }
 

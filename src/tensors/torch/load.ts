@@ -55,8 +55,8 @@ export function loadTorch(
     return new Torch(library, { device, version, ...(gpu ? { gpu } : {}), ...(schemas ? { schemas } : {}) });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    const mend =
-      device.type === 'cuda' ? '; reinstall that PyTorch with its nvidia packages, or use --device cpu' : '';
-    throw new TorchNotFoundError(`${libraryFolder}: torch ${version} cannot be loaded: ${reason}${mend}`);
+    const advice =
+      device.type === 'cuda' ? '; reinstall that PyTorch with its nvidia packages, or use `device: cpu`' : '';
+    throw new TorchNotFoundError(`${libraryFolder}: torch ${version} cannot be loaded: ${reason}${advice}`);
   }
 }

@@ -103,7 +103,7 @@ export function requireTorch(): TorchInstallation {
   throw new TorchNotFoundError(
     first
       ? `${first.libraryFolder}: ${first.refused}; ${torchAdvice}`
-      : `--backend torch: no PyTorch was found; ${torchAdvice}`,
+      : `\`backend: torch\`: no PyTorch was found; ${torchAdvice}`,
   );
 }
 

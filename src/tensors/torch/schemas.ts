@@ -104,7 +104,7 @@ export const schemas = {
 export type OperationName = keyof typeof schemas;
 
 /** How one argument or result is encoded. */
-export interface Slot {
+export interface ValueType {
   /** `Tensor`, `int`, `float`, `bool`, `str`, `ScalarType`, … without marks of aliasing and size. */
   readonly type: string;
   /** An array of them. */
@@ -120,12 +120,12 @@ export interface Schema {
   /** With its namespace, such as `aten::mm`. */
   readonly name: string;
   readonly overload: string;
-  readonly arguments: readonly Slot[];
-  readonly returns: readonly Slot[];
+  readonly arguments: readonly ValueType[];
+  readonly returns: readonly ValueType[];
 }
 
 /** `Tensor(a!)[]`, `Tensor?[]`, `int[1]?`, `float?` → how it is encoded. */
-function parseType(text: string): Slot {
+function parseType(text: string): ValueType {
   const match = /^([A-Za-z]+)(?:\([^)]*\))?(\?)?(\[\d*\])?(\?)?$/.exec(text);
   if (!match) throw new Error(`torch: cannot read the type "${text}" of a schema`);
   const [, type, inner, list, outer] = match;

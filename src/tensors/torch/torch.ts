@@ -1,6 +1,6 @@
 import type { Device } from '../device.js';
 import { stridesOf } from '../strides.js';
-import { type Argument, ArgumentWriter } from './arguments.js';
+import { ArgumentWriter, type TorchArgument } from './arguments.js';
 import { TorchError, UnknownOperationError } from './errors.js';
 import { bindFunctions, type CFunction, type TorchFunctions } from './functions.js';
 import { freeGpuMemory, type Gpu } from './gpus.js';
@@ -303,7 +303,7 @@ export class Torch {
   }
 
   /** Runs an operation with one result. Arguments in the order of its schema, defaults included. */
-  call(name: OperationName, ...args: Argument[]): Handle {
+  call(name: OperationName, ...args: TorchArgument[]): Handle {
     return this.callAll(name, ...args)[0] as Handle;
   }
 
@@ -313,7 +313,7 @@ export class Torch {
   }
 
   /** Runs an operation and returns all of its results: handles, and numbers where it gives numbers. */
-  callAll(name: OperationName, ...args: Argument[]): Handle[] {
+  callAll(name: OperationName, ...args: TorchArgument[]): Handle[] {
     const schema = this.#schemas.get(name);
     if (!schema) throw new UnknownOperationError(name, this.version);
     const { library } = this;

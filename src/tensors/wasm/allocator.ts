@@ -40,8 +40,8 @@ export function formatBytes(bytes: number): string {
 }
 
 /**
- * Hands out pieces of one WebAssembly memory: segregated free lists with immediate coalescing (a two-level
- * fit, see Masmano et al., "TLSF", 2004). Its books are JavaScript objects, because only the main thread
+ * Allocates pieces of one WebAssembly memory: segregated free lists with immediate coalescing (a two-level
+ * fit, see Masmano et al., "TLSF", 2004). Its lists are JavaScript objects, because only the main thread
  * allocates.
  */
 export class Allocator {

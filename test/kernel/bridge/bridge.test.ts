@@ -56,7 +56,7 @@ describe('the bridge', () => {
     );
     expect(secret.question).toMatchObject({ prompt: 'key', password: true });
     expect(secret.ran.text).toBe("'k'");
-    expect((await ask('prompt()', undefined)).ran.traceback).toContain('nobody is there to answer');
+    expect((await ask('prompt()', undefined)).ran.traceback).toContain('input is not available');
   });
 
   it('lets standard input ask for lines while the cell goes on', async () => {
@@ -91,7 +91,7 @@ describe('the bridge', () => {
     await kernel.until(({ type }) => type === 'input-request');
     kernel.send({ type: 'input' });
     await kernel.until(({ type }) => type === 'late-error');
-    expect(kernel.lateErrors.at(-1)!.error.evalue).toContain('nobody is there to answer');
+    expect(kernel.lateErrors.at(-1)!.error.evalue).toContain('input is not available');
     kernel.send({ type: 'interrupt' });
     expect((await refused.done).outcome.status).toBe('error');
   });

@@ -12,11 +12,23 @@ export interface JupyterLab {
   stop(): Promise<void>;
 }
 
+export interface LabOptions {
+  /** A folder with extensions of JupyterLab beside those of its Python. */
+  extensions?: string;
+  /** Files beside the notebook, by name. */
+  files?: Record<string, string>;
+}
+
 /** Starts JupyterLab for a folder with `experiment.ipynb`. */
-export async function startJupyterLab(python: string, notebook: object): Promise<JupyterLab> {
+export async function startJupyterLab(
+  python: string,
+  notebook: object,
+  { extensions, files = {} }: LabOptions = {},
+): Promise<JupyterLab> {
   const installed = installKernel();
   const folder = mkdtempSync(join(tmpdir(), 'arclab-lab-'));
   writeFileSync(join(folder, 'experiment.ipynb'), JSON.stringify(notebook));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   // no question about news, which would cover the page
   const settings = join(installed.prefix, 'settings/@jupyterlab/apputils-extension');
   mkdirSync(settings, { recursive: true });
@@ -30,6 +42,7 @@ export async function startJupyterLab(python: string, notebook: object): Promise
     '--IdentityProvider.token=',
     '--ServerApp.disable_check_xsrf=True',
     `--ServerApp.root_dir=${folder}`,
+    ...(extensions === undefined ? [] : [`--LabApp.extra_labextensions_path=${extensions}`]),
   ];
   const lab: ChildProcess = spawn(python, ['-m', 'jupyterlab', ...flags, ...open], {
     env: {

@@ -1,4 +1,4 @@
-/** The notebook that the browser opens: a plot, a picture, a loop that has to be stopped, a name to complete. */
+/** The notebooks that the browser opens. */
 const cell = (id: string, source: string) => ({
   cell_type: 'code',
   id,
@@ -19,17 +19,22 @@ const svg =
   '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="90" id="task-picture">' +
   '<rect width="30" height="30" fill="#3178c6"/><rect x="30" y="30" width="60" height="60" fill="#ffdc00"/></svg>';
 
-export const notebook = {
-  cells: [
-    cell('declare', 'const measurements: number[] = [1, 2, 3];\nmeasurements.length * 14'),
-    cell('plot', `display({ 'application/vnd.vegalite.v5+json': ${JSON.stringify(plot)} }, { raw: true });`),
-    cell('picture', `import * as tslab from 'tslab';\ntslab.display.svg(${JSON.stringify(svg)});`),
-    cell('last', "console.log('all cells ran');"),
-  ],
-  metadata: {
-    kernelspec: { name: 'arclab', display_name: 'TypeScript (arclab)', language: 'typescript' },
-    language_info: { name: 'typescript', file_extension: '.ts' },
-  },
-  nbformat: 4,
-  nbformat_minor: 5,
-};
+/** A notebook of code cells, by their ids. */
+export function codeNotebook(cells: Record<string, string>): object {
+  return {
+    cells: Object.entries(cells).map(([id, source]) => cell(id, source)),
+    metadata: {
+      kernelspec: { name: 'arclab', display_name: 'TypeScript (arclab)', language: 'typescript' },
+      language_info: { name: 'typescript', file_extension: '.ts' },
+    },
+    nbformat: 4,
+    nbformat_minor: 5,
+  };
+}
+
+export const notebook = codeNotebook({
+  declare: 'const measurements: number[] = [1, 2, 3];\nmeasurements.length * 14',
+  plot: `display({ 'application/vnd.vegalite.v5+json': ${JSON.stringify(plot)} }, { raw: true });`,
+  picture: `import * as tslab from 'tslab';\ntslab.display.svg(${JSON.stringify(svg)});`,
+  last: "console.log('all cells ran');",
+});

@@ -274,3 +274,27 @@ describe('late errors', () => {
     expect([text, stderr]).toEqual(["'caught'", '']);
   });
 });
+
+describe('what would end the process', () => {
+  it('ends the cell: process.abort and process.reallyExit', async () => {
+    await kernel.value("let alive = 'alive'; undefined");
+    expect((await kernel.failure('process.abort()')).evalue).toContain('process.exit(134)');
+    expect((await kernel.failure('(process as any).reallyExit(3)')).evalue).toContain('process.exit(3)');
+    expect(await kernel.value('alive')).toBe("'alive'");
+  });
+
+  it.each([
+    "process.removeAllListeners('uncaughtException'); process.removeAllListeners('unhandledRejection')",
+    'process.removeAllListeners()',
+    "for (const event of ['uncaughtException', 'unhandledRejection']) for (const f of process.listeners(event as any)) process.off(event as any, f)",
+  ])('late errors do not where a cell has said %s', async (code) => {
+    await kernel.run(code);
+    const { id } = kernel.start(
+      "setTimeout(() => { throw new Error('thrown') }, 1); Promise.reject(new Error('rejected')); undefined",
+    );
+    await kernel.value('await new Promise(r => setTimeout(r, 60))');
+    await sleep(20);
+    const late = kernel.lateErrors.filter((error) => error.id === id).map(({ error }) => error.evalue);
+    expect(late.sort()).toEqual(['rejected', 'thrown']);
+  });
+});

@@ -162,7 +162,9 @@ describe('errors', () => {
   it('of imports say what is missing and where it was looked for', async () => {
     const missing = await kernel.failure("\nimport { x } from 'no-such-package/sub';");
     expect(missing).toMatchObject({ ename: 'ModuleNotFoundError' });
-    expect(missing.evalue).toContain('Cannot find the package "no-such-package/sub"');
+    expect(missing.evalue).toContain(
+      'Cannot find the package "no-such-package", of which "no-such-package/sub"',
+    );
     expect(missing.evalue).toContain(`${project.folder}/node_modules`);
     expect(missing.traceback[0]).toMatch(/^cell-\d+\.ts:2:19$/);
     const file = await kernel.failure("import { x } from './absent'");

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { sleep, useKernel } from '../bridge/client.js';
+import { Kernel, Project, sleep, useKernel } from '../bridge/client.js';
 
 const { kernel } = useKernel();
 
@@ -111,6 +111,23 @@ describe('interrupt', () => {
     expect(await kernel.value('kept')).toBe("'kept'");
   });
 
+  it('is what ended a cell whose child process failed of it', async () => {
+    // once V8 has compiled it as a whole, what throws the failure is not cut off before it has done so
+    await kernel.value(
+      "const { execSync } = require('child_process'); for (let i = 0; i < 200; i++) execSync('true'); undefined",
+    );
+    const names: string[] = [];
+    for (let i = 0; i < 8; i++) {
+      const { done } = kernel.start("console.log('began'); execSync('sleep 30')");
+      await kernel.until((answer) => answer.type === 'output');
+      await sleep(25);
+      kernel.send({ type: 'interrupt' });
+      const { outcome } = await done;
+      names.push(outcome.status === 'error' ? outcome.ename : outcome.status);
+    }
+    expect(new Set(names)).toEqual(new Set(['KernelInterrupted']));
+  });
+
   it('that comes before the code begins keeps it from beginning', async () => {
     // long enough that it comes while the cell is being made ready
     const long = Array.from({ length: 20_000 }, (_, i) => `let name${i} = ${i};`).join('\n');
@@ -125,6 +142,26 @@ describe('interrupt', () => {
     await kernel.value("setTimeout(() => { console.log('spins'); while (true) {} }, 5); undefined");
     await began;
     kernel.send({ type: 'interrupt' });
+    expect(await kernel.value('kept')).toBe("'kept'");
+  });
+
+  it.each([
+    ['a promise', 'await held; while (true) {}'],
+    ['a tick', 'held.then(() => process.nextTick(() => { while (true) {} })); await held'],
+    [
+      'a callback of fs',
+      "held.then(() => require('fs').readFile('/etc/hosts', () => { while (true) {} })); await held",
+    ],
+  ])('is not undone by what it left behind and goes on to compute after %s', async (_, code) => {
+    await kernel.value(
+      'let release = () => {}; const held = new Promise<void>((done) => { release = done }); undefined',
+    );
+    const { done } = kernel.start(`console.log('began'); ${code}`);
+    await kernel.until((answer) => answer.type === 'output');
+    kernel.send({ type: 'interrupt' });
+    expect((await done).outcome).toMatchObject({ ename: 'KernelInterrupted' });
+    // while a cell awaits, and before the next one
+    expect(await kernel.value('release(); await sleep(100); kept')).toBe("'kept'");
     expect(await kernel.value('kept')).toBe("'kept'");
   });
 
@@ -190,3 +227,23 @@ describe('interrupt where AsyncLocalStorage is used', () => {
     expect(kernel.lateErrors.at(-1)).toMatchObject({ id, error: { evalue: 'late' } });
   });
 });
+
+it('cuts off no part of the start, however early it comes', async () => {
+  const project = new Project();
+  try {
+    // several at once: each then takes long enough to be met in the middle
+    const kernels = Array.from({ length: 10 }, () => new Kernel(project.folder));
+    const values = kernels.map(async (kernel, i) => {
+      const { done } = kernel.start('0');
+      await sleep(15 * i);
+      kernel.send({ type: 'interrupt' });
+      await done;
+      const value = await kernel.value('const three: number = 3; three');
+      await kernel.stop();
+      return value;
+    });
+    expect(new Set(await Promise.all(values))).toEqual(new Set(['3']));
+  } finally {
+    project.remove();
+  }
+}, 60_000);

@@ -98,6 +98,27 @@ describe('output', () => {
       process.stdout.write('6869', 'hex'); await new Promise<void>(r => process.stdout.write('!', () => r()));`);
     expect(stdout).toBe('€hi!');
   });
+
+  it.each([
+    ["process.stdout.end('last\\n')"],
+    ["await new Promise<void>(r => process.stdout.end('last\\n', 'utf8', () => r()))"],
+    [
+      "const over = new Promise<void>(r => process.stdout.once('finish', r)); process.stdout.end('last\\n'); await over",
+    ],
+    ["await pipeline(Readable.from(['la', 'st\\n']), process.stdout)"],
+    ["await Promise.all(['la', 'st\\n'].map(text => pipeline(Readable.from([text]), process.stdout)))"],
+    ["const web = Writable.toWeb(process.stdout).getWriter(); await web.write('last\\n'); await web.close()"],
+    ["Readable.from(['last\\n']).pipe(process.stdout); await new Promise(r => setTimeout(r, 50))"],
+    ["process.stdout.write('last\\n'); process.stdout.destroy()"],
+  ])('ends for who waits for it, and goes on in the next cell: %s', async (code) => {
+    await kernel.run(
+      "import { Readable, Writable } from 'node:stream'; import { pipeline } from 'node:stream/promises'",
+    );
+    const { outcome, stdout, traceback } = await kernel.run(code);
+    expect(outcome.status, traceback).toBe('ok');
+    expect(stdout).toBe('last\n');
+    expect((await kernel.run("console.log('next')")).stdout).toBe('next\n');
+  });
 });
 
 describe('a kernel', () => {

@@ -1,4 +1,4 @@
-/** A Jupyter client for tests, on real sockets; written from the specification, with nothing of the kernel's code. */
+/** A Jupyter client for tests, on real sockets; written from the specification, with nothing of the kernel's own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHmac, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Dealer, Request, Subscriber } from 'zeromq';
+import { kernelCommand } from '../../../kernel/kernelspec/spec.js';
 
 export interface Received {
   type: string;
@@ -14,6 +15,7 @@ export interface Received {
   // biome-ignore lint/suspicious/noExplicitAny: tests look into contents of every type
   content: any;
   metadata: Record<string, unknown>;
+  buffers: Buffer[];
 }
 
 export interface Answer {
@@ -26,6 +28,10 @@ export interface StartOptions {
   key?: string;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
+  /** How many messages of output the client's ZeroMQ takes in while the client takes none; default no limit. */
+  outputLimit?: number;
+  /** Whether the process leads a group of its own, as a Jupyter server starts it. */
+  detached?: boolean;
 }
 
 const bundle = fileURLToPath(new URL('../../../dist/kernel.cjs', import.meta.url));
@@ -59,11 +65,14 @@ export async function connectionFile(
   return { path, folder, ports };
 }
 
-export function startProcess(path: string, { env, cwd }: StartOptions = {}): ChildProcess {
-  return spawn(process.execPath, [bundle, path], {
+export function startProcess(path: string, { env, cwd, detached }: StartOptions = {}): ChildProcess {
+  const [program, ...args] = kernelCommand(bundle);
+  return spawn(program!, [...args, path], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd,
-    env: { ...process.env, ...env },
+    detached,
+    // not into the history of the person who runs the tests
+    env: { ...process.env, ARCLAB_KERNEL_HISTORY: 'off', ...env },
   });
 }
 
@@ -75,20 +84,23 @@ export class KernelClient {
   readonly #key: string;
   readonly #session = randomUUID();
   readonly #folder: string;
-  readonly #ports: number[];
+  readonly ports: readonly number[];
   readonly shell = new Dealer({ receiveHighWaterMark: 0, routingId: this.#session });
   readonly control = new Dealer({ routingId: this.#session });
   readonly stdin = new Dealer({ routingId: this.#session });
-  readonly iopub = new Subscriber({ receiveHighWaterMark: 0 });
+  readonly iopub: Subscriber;
+  #outputGate: Promise<void> | undefined;
+  #openOutput = () => {};
   readonly exited: Promise<number | null>;
   #waiting: { matches: (message: Received) => boolean; resolve: (message: Received) => void }[] = [];
   #kept: Received[] = [];
 
-  private constructor(child: ChildProcess, key: string, folder: string, ports: number[]) {
+  private constructor(child: ChildProcess, key: string, folder: string, ports: number[], outputLimit = 0) {
+    this.iopub = new Subscriber({ receiveHighWaterMark: outputLimit });
     this.process = child;
     this.#key = key;
     this.#folder = folder;
-    this.#ports = ports;
+    this.ports = ports;
     for (const stream of [child.stdout!, child.stderr!]) {
       stream.on('data', (data: Buffer) => {
         this.log += data.toString();
@@ -100,7 +112,7 @@ export class KernelClient {
   static async start(options: StartOptions = {}): Promise<KernelClient> {
     const key = options.key ?? 'a secret of this test';
     const { path, folder, ports } = await connectionFile(key);
-    const client = new KernelClient(startProcess(path, options), key, folder, ports);
+    const client = new KernelClient(startProcess(path, options), key, folder, ports, options.outputLimit);
     const [shell, iopub, stdin, control] = ports.map((port) => `tcp://127.0.0.1:${port}`);
     client.shell.connect(shell!);
     client.control.connect(control!);
@@ -115,11 +127,20 @@ export class KernelClient {
 
   async #listen(socket: Dealer | Subscriber): Promise<void> {
     for await (const frames of socket) {
+      if (socket === this.iopub) await this.#outputGate;
       const at = frames.findIndex((frame) => frame.toString() === DELIMITER);
       const [signature, ...parts] = frames.slice(at + 1);
       if (signature!.toString() !== this.sign(parts.slice(0, 4))) throw new Error('the kernel signs wrongly');
-      const [header, parent, metadata, content] = parts.map((part) => JSON.parse(part.toString()));
-      const message: Received = { type: header.msg_type, parent: parent.msg_id, content, metadata };
+      const [header, parent, metadata, content] = parts
+        .slice(0, 4)
+        .map((part) => JSON.parse(part.toString()));
+      const message: Received = {
+        type: header.msg_type,
+        parent: parent.msg_id,
+        content,
+        metadata,
+        buffers: frames.slice(at + 6),
+      };
       const index = this.#waiting.findIndex(({ matches }) => matches(message));
       if (index < 0) this.#kept.push(message);
       else this.#waiting.splice(index, 1)[0]!.resolve(message);
@@ -141,7 +162,7 @@ export class KernelClient {
   }
 
   /** Frames of a request, and its id. */
-  frames(type: string, content: object, parent: object = {}): { id: string; frames: string[] } {
+  frames(type: string, content: object, more: object = {}): { id: string; frames: string[] } {
     const id = randomUUID();
     const date = new Date().toISOString();
     const header = {
@@ -151,8 +172,9 @@ export class KernelClient {
       username: 'test',
       date,
       version: '5.4',
+      ...more,
     };
-    const parts = [header, parent, {}, content].map((part) => JSON.stringify(part));
+    const parts = [header, {}, {}, content].map((part) => JSON.stringify(part));
     return { id, frames: [DELIMITER, this.sign(parts), ...parts] };
   }
 
@@ -161,23 +183,45 @@ export class KernelClient {
     type: string,
     content: object,
     channel: 'shell' | 'control' | 'stdin' = 'shell',
+    buffers: readonly Buffer[] = [],
+    header: object = {},
   ): Promise<string> {
-    const { id, frames } = this.frames(type, content);
-    await this[channel].send(frames);
+    const { id, frames } = this.frames(type, content, header);
+    await this[channel].send([...frames, ...buffers]);
     return id;
   }
 
-  /** The reply to a request and everything that was published for it until it was idle. */
-  async answer(id: string): Promise<Answer> {
+  /** Takes no output until `resumeOutput` is called. */
+  pauseOutput(): void {
+    this.#outputGate = new Promise((resolve) => {
+      this.#openOutput = resolve;
+    });
+  }
+
+  resumeOutput(): void {
+    this.#outputGate = undefined;
+    this.#openOutput();
+  }
+
+  reply(id: string): Promise<Received> {
+    return this.next(({ parent, type }) => parent === id && type.endsWith('_reply'));
+  }
+
+  /** Everything that was published for a request until it was idle, without the states. */
+  async outputs(id: string): Promise<Received[]> {
     const outputs: Received[] = [];
     for (;;) {
       const message = await this.next(({ parent, type }) => parent === id && !type.endsWith('_reply'));
       const state = message.type === 'status' && message.content.execution_state;
-      if (state === 'idle') break;
+      if (state === 'idle') return outputs;
       if (state !== 'busy') outputs.push(message);
     }
-    const reply = await this.next(({ parent, type }) => parent === id && type.endsWith('_reply'));
-    return { reply, outputs };
+  }
+
+  /** The reply to a request and everything that was published for it until it was idle. */
+  async answer(id: string): Promise<Answer> {
+    const outputs = await this.outputs(id);
+    return { reply: await this.reply(id), outputs };
   }
 
   async ask(type: string, content: object, channel: 'shell' | 'control' = 'shell'): Promise<Answer> {
@@ -194,8 +238,8 @@ export class KernelClient {
 
   /** Whether the heart still beats. */
   async heartbeat(): Promise<boolean> {
-    const socket = new Request({ receiveTimeout: 2000 });
-    socket.connect(`tcp://127.0.0.1:${this.#ports[4]}`);
+    const socket = new Request({ receiveTimeout: 20_000 });
+    socket.connect(`tcp://127.0.0.1:${this.ports[4]}`);
     await socket.send('ping');
     const [answer] = await socket.receive();
     socket.close();

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pythonWith } from '../../prerequisites/index.js';
 import { type Installed, installKernel } from '../installed.js';
-import { jupyterPython } from '../python.js';
 
-const python = jupyterPython();
+const python = pythonWith('jupyter_kernel_test', 'jupyter_client');
 
 describe.skipIf(python === undefined)('the official suite', () => {
   let installed: Installed;

@@ -94,8 +94,8 @@ test('history by range and by pattern', async () => {
   const ask = async (request: object) => (await kernel.ask('history_request', request)).reply.content.history;
   const range = { hist_access_type: 'range', session: 0, start, stop: start + 2 };
   expect(await ask(range)).toEqual([
-    [1, start, '"apple 1"'],
-    [1, start + 1, '"apple 2"'],
+    [0, start, '"apple 1"'],
+    [0, start + 1, '"apple 2"'],
   ]);
   const search = { hist_access_type: 'search', pattern: '"apple*' };
   expect((await ask({ ...search, n: 2 })).map((item: unknown[]) => item[2])).toEqual([
@@ -134,7 +134,7 @@ test('a line from the person, and what happens where there is none', async () =>
   expect(refused.reply.content.status).toBe('error');
 });
 
-test('comms are closed, debugging is declined, and unknown messages are noted', async () => {
+test('comms are closed, debugging asks to be begun, and unknown messages are noted', async () => {
   const opened = await kernel.ask('comm_info_request', {});
   expect(opened.reply.content).toEqual({ status: 'ok', comms: {} });
   const id = await kernel.send('comm_open', { comm_id: 'c1', target_name: 'nobody', data: {} });

@@ -167,9 +167,12 @@ test('a client that disappears in the middle leaves the kernel to the others', a
   const kernel = await start();
   const ghost = new Dealer({ linger: 0 });
   ghost.connect(kernel.shell.lastEndpoint!);
-  const { frames } = kernel.frames('execute_request', { code: 'console.log("for nobody"); var ghost = 1' });
+  const { frames, id } = kernel.frames('execute_request', {
+    code: 'console.log("for nobody"); await new Promise((done) => setTimeout(done, 200))',
+  });
   await ghost.send(frames);
-  await sleep(20);
+  // gone while its cell runs, so that the reply finds nobody
+  await kernel.next(({ type, parent }) => type === 'stream' && parent === id);
   ghost.close();
   expect(await kernel.heartbeat()).toBe(true);
   expect((await kernel.execute('1 + 1')).outputs.at(-1)!.content.data['text/plain']).toBe('2');

@@ -13,7 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { jupyterPython } from '../python.js';
+import { temporaryWarning } from '../../../kernel/kernelspec/spec.js';
+import { pythonWith } from '../../prerequisites/index.js';
 
 const cli = fileURLToPath(new URL('../../../dist/arclab.cjs', import.meta.url));
 let prefix: string;
@@ -40,9 +41,8 @@ test('writes kernel.json with the Node that runs now, the bundle, and logos', ()
   const folder = join(kernels(), 'arclab');
   const spec = JSON.parse(readFileSync(join(folder, 'kernel.json'), 'utf8'));
   expect(spec).toMatchObject({ language: 'typescript', interrupt_mode: 'message' });
-  const [node, bundle, file] = spec.argv;
-  expect([node, file]).toEqual([process.execPath, '{connection_file}']);
-  expect(existsSync(bundle)).toBe(true);
+  expect(spec.argv.slice(-3)).toEqual([process.execPath, expect.any(String), '{connection_file}']);
+  for (const file of spec.argv.slice(0, -1)) expect(existsSync(file)).toBe(true);
   for (const size of [32, 64]) {
     const png = readFileSync(join(folder, `logo-${size}x${size}.png`));
     expect(png.subarray(1, 4).toString()).toBe('PNG');
@@ -63,7 +63,7 @@ test('a name takes the place of what had it, such as tslab, and stock tslab gets
   expect(existsSync(join(kernels(), 'tslab/stray'))).toBe(false);
   const ours = JSON.parse(readFileSync(join(kernels(), 'tslab/kernel.json'), 'utf8'));
   const stock = JSON.parse(readFileSync(join(kernels(), 'tslab-stock/kernel.json'), 'utf8'));
-  expect(ours.argv[1]).toMatch(/kernel\.cjs$/);
+  expect(ours.argv.at(-2)).toMatch(/kernel\.cjs$/);
   expect(stock.argv[1]).toMatch(/tslab$/);
 });
 
@@ -116,7 +116,7 @@ describe('mistakes are one line, exit code 2, and leave nothing behind', () => {
   });
 });
 
-const python = jupyterPython();
+const python = pythonWith('jupyter_client');
 
 test.skipIf(python === undefined)('Jupyter finds it', () => {
   arclab('install', '--prefix', prefix, '--name', 'Mine');
@@ -127,4 +127,14 @@ test.skipIf(python === undefined)('Jupyter finds it', () => {
     encoding: 'utf8',
   });
   expect(output.trim()).toBe('TypeScript (arclab) message');
+});
+
+test.each([
+  ['/home/a/.npm/_npx/0123abcd/node_modules/arclab/dist/kernel.cjs', true],
+  ['C:\\Users\\a\\AppData\\Local\\npm-cache\\_npx\\0123abcd\\node_modules\\arclab\\dist\\kernel.cjs', true],
+  ['/usr/lib/node_modules/arclab/dist/kernel.cjs', false],
+])('a bundle in the cache of npx will not stay: %s', (bundle, isTemporary) => {
+  const warning = temporaryWarning(bundle);
+  if (isTemporary) expect(warning).toContain('npm install --global arclab');
+  else expect(warning).toBeUndefined();
 });

@@ -33,7 +33,11 @@ beforeAll(() => {
     join(folder, 'tsconfig.json'),
     '{ "compilerOptions": { "strict": true, "noUnusedLocals": true, "noUncheckedIndexedAccess": true, "noImplicitOverride": true, "paths": { "@/*": ["./lib/*"] } } }',
   );
-  mkdirSync(join(folder, 'node_modules'));
+  mkdirSync(join(folder, 'node_modules/react'), { recursive: true });
+  writeFileSync(
+    join(folder, 'node_modules/react/jsx-runtime.d.ts'),
+    'export namespace JSX { interface IntrinsicElements { b: { children?: unknown } } }\n',
+  );
   const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url));
   for (const name of ['commander', '@types'])
     symlinkSync(join(modules, name), join(folder, 'node_modules', name));
@@ -88,6 +92,23 @@ test('await, import.meta, require and the functions of the kernel are known', ()
   ).toEqual([]);
   expect(cell('for (const n of progress([1, 2])) n.toFixed(); progress(3).advance()')).toEqual([]);
   expect(cell('display()')[0]).toContain('TS2554');
+});
+
+test('comms and widgets are known', () => {
+  expect(
+    cell(`const slider = widget.slider({ min: 0, value: 3 }); slider.value.toFixed();
+slider.on('change', ({ old, value }) => value - old).once('change:value', () => {});
+const pick = widget.select({ options: [1, 2] }); pick.value?.toFixed();
+const mine = anywidget({ esm: 'export default {}', state: { count: 1 } }); mine.count.toFixed(); mine.set('count', 2);
+widget.hbox([slider, mine, pick]); slider.set({ max: 9 }); (await slider.next('change')).value;
+comm.open('x', {}, { buffers: [new Uint8Array(1)] }).on('message', (data, { buffers }) => buffers[0]?.length);
+comm.register('y', (channel, data) => channel.send({ ...data }));`),
+  ).toEqual([]);
+  expect(cell('widget.slider({ valu: 1 })')[0]).toContain('TS2561');
+  expect(cell('widget.slider().value = "x"')[0]).toContain('TS2322');
+  expect(cell('anywidget({ esm: "", state: { n: 1 } }).set("m", 1)')[0]).toContain('TS2345');
+  expect(cell('widget.select({ options: ["a"], value: 2 })')[0]).toContain('TS2322');
+  expect(cell('const widget = 1; widget.toFixed()')).toEqual([]);
 });
 
 test('packages are found from the folder of the notebook', () => {
@@ -152,4 +173,46 @@ test('completeness by what the parser says', () => {
   expect(completenessOf("'abc")).toEqual({ status: 'invalid' });
   expect(completenessOf('const = 3')).toEqual({ status: 'invalid' });
   expect(completenessOf('f(1))')).toEqual({ status: 'invalid' });
+});
+
+test('cells may be TSX where they are no TypeScript', () => {
+  writeFileSync(
+    join(folder, 'lib/title.tsx'),
+    'export const Title = (props: { text: string }) => null as any;\n',
+  );
+  const [warning] = cell("import { Title } from './lib/title'; const title = <Title text={1} />");
+  expect(warning).toContain("Type 'number' is not assignable to type 'string'");
+  expect(names('const again = <Title te')).toEqual(['text']);
+  expect(names('const again = <b>{tit')).toContain('title');
+  expect(cell('const asserted = <number>(5 as any); asserted.toFixd()')[0]).toContain('TS2551');
+});
+
+test.each([
+  ['const a = <b>hi</b>', 'complete'],
+  ['const a = <b>', 'incomplete'],
+  ['const a = <>\n  <i/>', 'incomplete'],
+  ['const a = <b>{f(1)}', 'incomplete'],
+  ['const a = <b>{x', 'incomplete'],
+  ['const a = <b>hi</i>', 'invalid'],
+  ['let f = <T>(x: T) => x', 'complete'],
+])('whether the JSX of %j is complete', (code, status) => {
+  expect(completenessOf(code).status).toBe(status);
+});
+
+test('what a cell puts on globalThis is there for it and for later ones', () => {
+  expect(cell('globalThis.first1 = 1; first1')).toEqual([]);
+  expect(cell("(globalThis as any)['second2'] = 1; Object.assign(global, { third3: 1 })")).toEqual([]);
+  expect(cell("Object.defineProperty(globalThis, 'fifth5', { value: 1 }); globalThis.sixth6 ??= 1")).toEqual(
+    [],
+  );
+  expect(cell('({ first1, second2 }); [third3, fifth5, sixth6, globalThis.first1]')).toEqual([]);
+  expect(cell('seventh7')[0]).toContain('TS2304');
+});
+
+test('lines that are no code are left out', () => {
+  expect(cell('const shown: number = 1\n!npm install left-pad\n%time shown.toFixed()')).toEqual([]);
+  expect(cell('!npm ci x\n%time shown.toFixd()')[0]).toMatch(/^cell-\d+\.ts:2:13 - warning TS2551/);
+  expect(names('!npm i x\nsho')).toContain('shown');
+  expect(completenessOf('!npm install x').status).toBe('complete');
+  expect(completenessOf('!npm install x\nif (a) {').status).toBe('incomplete');
 });

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../../kernel/common/errors.js';
 import { parseNotebook } from '../../../kernel/notebook/index.js';
 import { JsonSyntaxError, parseJsonText } from '../../../kernel/notebook/json-text.js';
-import { jupyterPython, runPython } from '../python.js';
+import { UserError } from '../../../src/common/errors.js';
+import { pythonWith } from '../../prerequisites/index.js';
+import { runPython } from '../python.js';
 import { notebook } from './arbitraries.js';
 
 const code = { cell_type: 'code', execution_count: null, id: 'a', metadata: {}, outputs: [], source: '' };
@@ -46,7 +47,8 @@ describe('a broken notebook', () => {
   it.each([
     ['', 'line 1, column 1: expected a value, found the end of the file'],
     ['{"cells": [\n  {"a": 1,}\n]}', 'line 2, column 11: expected a name in quotes, found "}"'],
-    ['{"a": NaN}', 'line 1, column 7: expected a value, found "NaN"'],
+    ['{"a": nan}', 'line 1, column 7: expected a value, found "nan"'],
+    ['{"a": +Infinity}', 'line 1, column 7: expected a value, found "+Infinity"'],
     ['{"a": 01}', 'line 1, column 7: expected a value, found "01"'],
     ['{"a" 1}', `line 1, column 6: expected ':', found "1"`],
     ['{"a": 1 "b"}', `line 1, column 9: expected ',' or '}', found "\\""`],
@@ -129,7 +131,7 @@ describe('an older notebook', () => {
   });
 });
 
-const python = jupyterPython();
+const python = pythonWith('nbformat');
 
 describe.skipIf(python === undefined)("Python's nbformat", () => {
   const v3 = {
@@ -261,5 +263,27 @@ print("true")`,
       JSON.stringify(texts),
     );
     expect(valid).toBe(true);
+  });
+});
+
+describe('numbers that Python writes and JSON does not have', () => {
+  const text = JSON.stringify({
+    ...whole,
+    metadata: { scores: ['@NaN@', '@Infinity@', '@-Infinity@', 'NaN'] },
+    cells: [{ ...code, metadata: { loss: '@NaN@' }, source: 'x' }],
+  }).replace(/"@([^"]*)@"/g, '$1');
+
+  it('are read, and written as they were', () => {
+    const { document } = parseNotebook(text, 'a.ipynb');
+    expect(document.metadata.scores).toEqual([Number.NaN, Infinity, -Infinity, 'NaN']);
+    expect(document.cells[0]!.metadata).toEqual({ loss: Number.NaN });
+    expect(document.text).toBe(text);
+    document.setRun(0, {
+      outputs: [{ output_type: 'display_data', data: { 'application/json': [Number.NaN] }, metadata: {} }],
+      executionCount: 1,
+    });
+    expect(document.text).toContain('"loss":NaN');
+    expect(document.text).toMatch(/"application\/json": ?\[NaN\]/);
+    expect(parseNotebook(document.text, 'a.ipynb').document.cells[0]!.outputs).toHaveLength(1);
   });
 });

@@ -7,10 +7,11 @@ import { describe, expect, it } from 'vitest';
 import { parseNotebook } from '../../../kernel/notebook/index.js';
 import { type RunOptions, runNotebook } from '../../../kernel/runner/index.js';
 import { buildFile } from '../../../src/common/files.js';
-import { jupyterPython, runPython } from '../python.js';
+import { pythonWith } from '../../prerequisites/index.js';
+import { runPython } from '../python.js';
 import { documentAt, printed, scratchFolder, writeNotebook } from './notebooks.js';
 
-const python = jupyterPython();
+const python = pythonWith('ipykernel', 'nbclient', 'nbformat');
 const folder = scratchFolder();
 
 describe.skipIf(python === undefined)('a notebook on ipykernel', () => {

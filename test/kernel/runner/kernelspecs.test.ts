@@ -1,10 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../../kernel/common/errors.js';
 import { searchedFolders } from '../../../kernel/kernelspec/folders.js';
 import { findKernelSpec, listKernels, resolveKernel } from '../../../kernel/runner/kernelspecs.js';
-import { jupyterPython, runPython } from '../python.js';
+import { UserError } from '../../../src/common/errors.js';
+import { pythonWith } from '../../prerequisites/index.js';
+import { runPython } from '../python.js';
 import { scratchFolder } from './notebooks.js';
 
 const folder = scratchFolder();
@@ -77,7 +78,7 @@ describe('kernelspecs', () => {
   });
 });
 
-const python = jupyterPython();
+const python = pythonWith('jupyter_client');
 
 describe.skipIf(python === undefined)("Jupyter's own search path", () => {
   it('is ours', () => {

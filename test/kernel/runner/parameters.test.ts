@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../../kernel/common/errors.js';
 import { parseNotebook } from '../../../kernel/notebook/index.js';
 import { injectParameters, parseParameter } from '../../../kernel/runner/parameters.js';
-import { jupyterPython, runPython } from '../python.js';
+import { UserError } from '../../../src/common/errors.js';
+import { pythonWith } from '../../prerequisites/index.js';
+import { runPython } from '../python.js';
 
 function notebook(...cells: { source: string; tags?: string[] }[]) {
   const text = JSON.stringify({
@@ -159,7 +160,7 @@ describe('the injected cell', () => {
   });
 });
 
-const python = jupyterPython();
+const python = pythonWith();
 
 describe.skipIf(python === undefined)('in Python itself', () => {
   it('the injected cell has the values that were given', async () => {

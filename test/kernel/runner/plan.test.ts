@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../../kernel/common/errors.js';
 import type { Output } from '../../../kernel/notebook/index.js';
 import { parseCellRange, planCells } from '../../../kernel/runner/plan.js';
+import { UserError } from '../../../src/common/errors.js';
 import { type CellSource, documentAt, scratchFolder, writeNotebook } from './notebooks.js';
 
 const folder = scratchFolder();

@@ -3,7 +3,7 @@ import * as tf from '../../tf.js';
 import type { Handle } from '../library.js';
 import type { OperationName } from '../schemas.js';
 import type { Torch } from '../torch.js';
-import { fallbacks, type KernelCall, type KernelImplementation, register } from './register.js';
+import { type KernelCall, register, runOnCpu } from './register.js';
 
 type Unary = (torch: Torch, x: Handle) => Handle;
 type Binary = (torch: Torch, a: Handle, b: Handle, dtype: tf.DataType) => Handle;
@@ -86,7 +86,7 @@ function cast(call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   const dtype = call.attrs.dtype as tf.DataType;
   const { backend } = call;
   if (x.dtype === dtype) return backend.share(x, x.shape);
-  if (dtype === 'complex64') return (fallbacks.get('Cast') as KernelImplementation)(call);
+  if (dtype === 'complex64') return runOnCpu('Cast', call);
   const target = dtype === 'int32' || dtype === 'bool' ? dtype : 'float32';
   return backend.run(x.shape, dtype, () => backend.torch.cast(backend.handle(x), target));
 }

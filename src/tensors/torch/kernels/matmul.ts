@@ -2,7 +2,8 @@ import { stridesOf } from '../../strides.js';
 import * as tf from '../../tf.js';
 import type { TorchBackend } from '../backend.js';
 import type { Handle } from '../library.js';
-import { type KernelCall, type KernelImplementation, register } from './register.js';
+import { type KernelCall, register } from './register.js';
+import { agree } from './types.js';
 
 /** A batch of matrices [batch, rows, columns] as torch takes them, transposed by strides where asked. */
 function matrices(
@@ -57,40 +58,7 @@ function batchMatMul({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   });
 }
 
-/** Two operands in one element type: the narrower one, because that is what a computation in half asked for. */
-export function agree(backend: TorchBackend, x: Handle, y: Handle): [Handle, Handle] {
-  const { torch } = backend;
-  const [left, right] = [torch.dtypeOf(x), torch.dtypeOf(y)];
-  if (left === right) return [x, y];
-  return left === 'float32' ? [torch.cast(x, right), y] : [x, torch.cast(y, left)];
-}
-
 /** Products of matrices. */
 export function registerMatMul(): void {
   register('BatchMatMul', batchMatMul);
-  const linear: KernelImplementation = ({ inputs, backend }) => {
-    const { x, weight, bias } = inputs as Record<'x' | 'weight' | 'bias', tf.TensorInfo>;
-    const shape = [x.shape[0] as number, weight.shape[0] as number];
-    return backend.run(shape, 'float32', () => {
-      const { torch } = backend;
-      const dtype = backend.torchDtype(x);
-      const like = (tensor: tf.TensorInfo): Handle =>
-        backend.torchDtype(tensor) === dtype
-          ? backend.handle(tensor)
-          : torch.cast(backend.handle(tensor), dtype);
-      return torch.call('linear', backend.handle(x), like(weight), bias ? like(bias) : null);
-    });
-  };
-  const frozenLinear: KernelImplementation = (call) => {
-    const { backend } = call;
-    const { x, weight, bias } = call.inputs as Record<'x' | 'weight' | 'bias', tf.TensorInfo>;
-    const float32 = [x, weight, bias].every((tensor) => !tensor || backend.torchDtype(tensor) === 'float32');
-    const packed = float32 && call.attrs.mayPack && x.shape[0] ? backend.packed(weight) : undefined;
-    if (packed === undefined) return linear(call);
-    return backend.run([x.shape[0] as number, weight.shape[0] as number], 'float32', () =>
-      backend.torch.linearPacked(backend.handle(x), packed, bias ? backend.handle(bias) : null),
-    );
-  };
-  register('Linear', linear);
-  register('FrozenLinear', frozenLinear);
 }

@@ -1,7 +1,7 @@
 import * as tf from '../../tf.js';
 import type { WasmBackend } from '../backend.js';
 import { runFlat } from './elementwise.js';
-import { type KernelCall, type KernelImplementation, register, runOnCpu } from './register.js';
+import { type KernelCall, register, runOnCpu } from './register.js';
 
 /** Up to this many rows, B is not packed: reading it costs more than the arithmetic. */
 const FEW_ROWS = 8;
@@ -184,22 +184,8 @@ function fusedMatMul(call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
 /** tfjs activation → our export. */
 const ACTIVATIONS: Record<string, string> = { linear: '', relu: 'relu', sigmoid: 'sigmoid' };
 
-/** Matrix products: BatchMatMul and its fused form, and Linear, the layer x · weightᵀ + bias. */
+/** Matrix products: BatchMatMul and its fused form. */
 export function registerMatMul(): void {
   register('BatchMatMul', (call) => batchMatMul(call));
   register('_FusedMatMul', fusedMatMul);
-  const linear: KernelImplementation = ({ inputs, backend }) => {
-    const x = inputs.x as tf.TensorInfo;
-    const weight = inputs.weight as tf.TensorInfo;
-    const [n, depth] = x.shape as [number, number];
-    const outputs = weight.shape[0] as number;
-    const out = backend.makeOutput([n, outputs], 'float32');
-    const left = { pointer: backend.pointer(x), rowStride: depth, columnStride: 1, offsets: [0] };
-    const right = { pointer: backend.pointer(weight), rowStride: 1, columnStride: depth, offsets: [0] };
-    const bias = inputs.bias ? backend.pointer(inputs.bias) : 0;
-    multiply(backend, left, right, backend.pointer(out), bias, n, outputs, depth);
-    return out;
-  };
-  register('Linear', linear);
-  register('FrozenLinear', linear);
 }

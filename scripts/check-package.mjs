@@ -1,0 +1,49 @@
+// Packs the package, installs it into an empty folder as a stranger would, and runs a notebook with the kernel in it.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const folder = mkdtempSync(join(tmpdir(), 'arclab-package-'));
+/** @type {(program: string, args: string[], cwd?: string) => string} */
+const run = (program, args, cwd = folder) =>
+  execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+
+/** @param {string} source */
+const code = (source) => ({ cell_type: 'code', execution_count: null, metadata: {}, outputs: [], source });
+const notebook = {
+  cells: [
+    code('interface Pair { a: number; b: number }\nconst pair: Pair = { a: 6, b: 7 }'),
+    code("import { gridSvg } from 'arclab'; console.log(typeof gridSvg, pair.a * pair.b)"),
+  ],
+  metadata: {},
+  nbformat: 4,
+  nbformat_minor: 4,
+};
+
+try {
+  // its build is there already
+  const packed = run(
+    'npm',
+    ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder],
+    root,
+  ).trim();
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
+  run('npm', ['install', '--no-audit', '--no-fund', '--silent', `./${packed.split('\n').at(-1)}`]);
+  writeFileSync(join(folder, 'a.ipynb'), JSON.stringify(notebook));
+  const cli = join(folder, 'node_modules/arclab/dist/arclab.cjs');
+  run(process.execPath, [cli, 'kernel', 'install', '--prefix', folder]);
+  process.env.JUPYTER_PATH = join(folder, 'share/jupyter');
+  run(process.execPath, [cli, 'run', 'a.ipynb', '--kernel', 'arclab']);
+  /** @type {{ cells: { outputs: { text: string | string[] }[] }[] }} */
+  const { cells } = JSON.parse(readFileSync(join(folder, 'a.ipynb'), 'utf8'));
+  const outputs = cells.at(-1)?.outputs ?? [];
+  const text = outputs.flatMap((output) => output.text).join('');
+  if (text !== 'function 42\n')
+    throw new Error(`the cell printed ${JSON.stringify(text)} instead of "function 42"`);
+  process.stdout.write('the packed package installs into an empty folder and runs a cell\n');
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import { type JoinResultsOptions, joinResults } from '../../experiments/join.js';
+import { joinOptions } from '../../options/evaluation.js';
+import type { CommandFile } from '../command.js';
+
+function configure(command: Command): void {
+  command.argument('<files...>', joinOptions.table.inputFilepaths.description);
+}
+
+async function run(files: string[], given: Omit<JoinResultsOptions, 'inputFilepaths'>): Promise<void> {
+  const { counts, testInputs, detailsFilepath } = joinResults({ ...given, inputFilepaths: files });
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  process.stdout.write(
+    `${total} predictions (${counts.join(' + ')}) for ${testInputs} test inputs in ${detailsFilepath}; ` +
+      `arclab vote --input_filepath ${detailsFilepath} chooses among them\n`,
+  );
+}
+
+export default { options: joinOptions, configure, run } satisfies CommandFile;

@@ -1,0 +1,42 @@
+/** A search for likely answers on a data set: check the options, open the model, search, give the model back. */
+import { firstTasks, type TaskData, tasksOf } from '../arc/dataset.js';
+import { notesTo } from '../common/events.js';
+import { outputFile, withLock } from '../common/lock.js';
+import { writableFiles } from '../common/output-files.js';
+import { taskResultsPath } from '../evaluation/files.js';
+import { type OrValues, splitValues } from '../options/in-place.js';
+import { searchOptions } from '../options/search.js';
+import type { OptionsOf } from '../options/table.js';
+import { openPrompts, promptKindFor } from '../session/prompts.js';
+import { type SearchHooks, type SearchResult, searchCandidates } from '../session/search.js';
+
+/** Options of {@link search}. */
+export type SearchFlowOptions = OrValues<
+  OptionsOf<typeof searchOptions.table>,
+  'datasetPath',
+  { tasks: TaskData }
+>;
+
+/**
+ * Finds, for every test input of a data set and under each of its views, all grids whose probability is at least
+ * `threshold`, and writes them to `outputFilepath` and beside it as `infer` does. What is found is kept in
+ * `<outputFilepath>.partial` as it comes: a call that was stopped in any way is continued by the same call.
+ * @throws {UserError} for every mistake in the options or files, before the model is loaded where possible
+ * @throws {StoppedError} when the signal is aborted
+ */
+export async function search(options: SearchFlowOptions & SearchHooks): Promise<SearchResult> {
+  const { onEvent, signal, ...rest } = options;
+  const { given, values } = splitValues(rest, { datasetPath: 'tasks' });
+  const o = searchOptions.check(given, notesTo(onEvent));
+  promptKindFor(o.promptVersion, ['output-from-examples'], 'search');
+  const tasks = firstTasks(tasksOf(values.datasetPath ?? o.datasetPath), o.nTasks);
+  for (const outputFilepath of [o.outputFilepath, taskResultsPath(o.outputFilepath)])
+    writableFiles({ outputFilepath }, [o.datasetPath]);
+  return withLock(
+    outputFile(o.outputFilepath),
+    async (stopping) => searchCandidates(await openPrompts(o), { tasks }, o, { onEvent, signal: stopping }),
+    signal,
+  );
+}
+
+export type { SearchEvent, SearchHooks, SearchResult, SearchState } from '../session/search.js';

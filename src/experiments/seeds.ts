@@ -1,0 +1,104 @@
+/** Flows that end in metrics, repeated with several seeds: what one run says may be luck. */
+import { join } from 'node:path';
+import { notesTo } from '../common/events.js';
+import { writeFileAtomic } from '../common/files.js';
+import { type PairedDifference, pairedDifference } from '../evaluation/intervals.js';
+import { type Spread, spreadsOf } from '../evaluation/spread.js';
+import { seedOption } from '../options/model.js';
+import { inferEvaluateSeedsOptions, startSeedsOptions } from '../options/seeds.js';
+import type { OptionsOf } from '../options/table.js';
+import type { GenerationHooks } from './infer.js';
+import { type InferEvaluateResult, inferEvaluate } from './infer-evaluate.js';
+import { seedsFrom } from './over-seeds.js';
+import { type StartHooks, type StartResult, start } from './start.js';
+
+/** Options of {@link inferEvaluateSeeds}. */
+export type InferEvaluateSeedsOptions = OptionsOf<typeof inferEvaluateSeedsOptions.table>;
+
+/** What a checkpoint's predictions are worth with several seeds. */
+export interface InferEvaluateSeedsResult {
+  readonly seeds: readonly number[];
+  readonly runs: readonly InferEvaluateResult[];
+  /** Over all predictions, and over the votes: mean and standard deviation over the seeds. */
+  readonly metrics: Readonly<Record<string, Spread>>;
+  readonly votedMetrics: Readonly<Record<string, Spread>>;
+}
+
+/**
+ * `inferEvaluate` with several seeds. Each seed has its own result file: of one that is named, `_seed107` and so on
+ * is put before `.json` for all but the first.
+ * @throws {UserError} as `inferEvaluate`
+ */
+export async function inferEvaluateSeeds(
+  options: InferEvaluateSeedsOptions & GenerationHooks,
+): Promise<InferEvaluateSeedsResult> {
+  const { onEvent, signal, ...given } = options;
+  const { seeds: count = 1, ...o } = inferEvaluateSeedsOptions.given(given, notesTo(onEvent));
+  const seeds = seedsFrom(o.seed ?? seedOption.seed.default, count);
+  const runs: InferEvaluateResult[] = [];
+  for (const [i, seed] of seeds.entries()) {
+    const named = i > 0 && o.outputFilepath !== undefined;
+    const outputFilepath = named ? o.outputFilepath!.replace(/(\.json)?$/, `_seed${seed}.json`) : undefined;
+    const own = { seed, ...(outputFilepath === undefined ? {} : { outputFilepath }) };
+    runs.push(await inferEvaluate({ ...o, checkpoint: o.checkpoint!, ...own, onEvent, signal }));
+  }
+  return {
+    seeds,
+    runs,
+    metrics: spreadsOf(runs.map(({ metrics }) => metrics)),
+    votedMetrics: spreadsOf(runs.map(({ votedMetrics }) => votedMetrics)),
+  };
+}
+
+/** Options of {@link startSeeds}. */
+export type StartSeedsOptions = OptionsOf<typeof startSeedsOptions.table>;
+
+/** What the whole experiment comes to with several seeds. */
+export interface StartSeedsResult {
+  readonly seeds: readonly number[];
+  readonly runs: readonly StartResult[];
+  readonly before: Readonly<Record<string, Spread>>;
+  readonly after: Readonly<Record<string, Spread>>;
+  /** What training changed, with an interval over the seeds: each draws its own tasks, training and predictions. */
+  readonly change: Readonly<Record<string, PairedDifference>>;
+}
+
+/**
+ * `start` with several seeds, each in a folder `seed-<n>` of the output folder, and `seeds.json` with what they have
+ * measured.
+ * @throws {UserError} as `start`
+ */
+export async function startSeeds(options: StartSeedsOptions & StartHooks = {}): Promise<StartSeedsResult> {
+  const { onEvent, signal, ...given } = options;
+  const { seeds: count = 1, ...o } = startSeedsOptions.given(given, notesTo(onEvent));
+  const outputDir = o.outputDir ?? startSeedsOptions.defaults.outputDir;
+  const seeds = seedsFrom(o.seed ?? seedOption.seed.default, count);
+  const runs: StartResult[] = [];
+  for (const seed of seeds) {
+    const folder = join(outputDir, `seed-${seed}`);
+    runs.push(await start({ ...o, seed, outputDir: folder, onEvent, signal }));
+  }
+  const before = runs.map((run) => run.before);
+  const after = runs.map((run) => run.after);
+  const result = {
+    seeds,
+    before: spreadsOf(before),
+    after: spreadsOf(after),
+    change: Object.fromEntries(
+      Object.keys(spreadsOf([...before, ...after])).map((name) => [name, changeOf(after, before, name)]),
+    ),
+  };
+  const perSeed = seeds.map((seed, i) => ({ seed, before: before[i], after: after[i] }));
+  writeFileAtomic(
+    join(outputDir, 'seeds.json'),
+    `${JSON.stringify({ ...result, runs: perSeed }, null, 2)}\n`,
+  );
+  return { ...result, runs };
+}
+
+type Measured = readonly Readonly<Record<string, number>>[];
+
+function changeOf(after: Measured, before: Measured, name: string): PairedDifference {
+  const values = (runs: Measured) => runs.map((run) => [run[name]!]);
+  return pairedDifference(values(after), values(before), { tasks: 'per-run' });
+}

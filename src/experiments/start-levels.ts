@@ -1,0 +1,74 @@
+/** What the demonstration teaches: rules that the base model has not seen, and tasks to learn them from. */
+import { generateTasks } from '../arc/generate.js';
+import { tasksInCommon } from '../arc/overlap.js';
+import type { Dataset, Task } from '../arc/types.js';
+
+/** The rules of the first level. */
+export const startGenerators = [
+  'draw-border',
+  'recolor-alternate-rows',
+  'mark-corners',
+  'checkerboard-mask',
+] as const;
+
+/** The tasks of the first level, small enough for a model of a million weights. */
+export const startKnobs = { maxSize: 4, minSize: 4, colors: 3, objects: 3 } as const;
+
+/** The rules of the hard level. */
+export const hardGenerators = [
+  ...startGenerators,
+  'keep-alternate-rows',
+  'reverse-alternate-rows',
+  'lines-from-marks',
+  'connect-pairs',
+] as const;
+
+/** The tasks of the hard level: more than twice as many cells, and more colours. */
+export const hardKnobs = { maxSize: 6, minSize: 6, colors: 5, objects: 4 } as const;
+
+/** A level of the demonstration. */
+export interface StartLevel {
+  readonly generators: readonly string[];
+  readonly knobs: Readonly<Record<'maxSize' | 'minSize' | 'colors' | 'objects', number>>;
+  /** Optimizer steps. */
+  readonly maxSteps: number;
+  /** More than the longest answer has, in tokens. */
+  readonly maxNewTokens: number;
+  /** How the tuned model is asked: views of the search and of the scores, and the threshold of the search. */
+  readonly answers: { readonly views: number; readonly threshold: number };
+}
+
+/** The levels by name. */
+export const startLevels: Readonly<Record<'standard' | 'hard', StartLevel>> = {
+  standard: {
+    generators: startGenerators,
+    knobs: startKnobs,
+    maxSteps: 600,
+    maxNewTokens: 24,
+    answers: { views: 12, threshold: 0.05 },
+  },
+  hard: {
+    generators: hardGenerators,
+    knobs: hardKnobs,
+    maxSteps: 1500,
+    maxNewTokens: 48,
+    answers: { views: 12, threshold: 0.05 },
+  },
+};
+
+/** Tasks to learn from and other tasks of the same rules: none of the second is among the first, up to symmetry and colours. */
+export function makeTasks(
+  { generators, knobs }: StartLevel,
+  o: { trainTasks: number; valTasks: number; seed: number },
+): { train: Dataset; val: Dataset } {
+  const make = (count: number, seed: number) =>
+    generateTasks({ ...knobs, generators: [...generators], count, seed });
+  const val = make(o.valTasks, o.seed + 1);
+  const train = make(o.trainTasks, o.seed);
+  const testOf = (variants: readonly Task[]) => JSON.stringify(variants[0]!.test);
+  const measured = new Set([...val.values()].map(testOf));
+  const common = new Set(tasksInCommon(train, [val]));
+  const isNew = ([taskId, variants]: [string, readonly Task[]]) =>
+    !common.has(taskId) && !measured.has(testOf(variants));
+  return { train: new Map([...train].filter(isNew)), val };
+}

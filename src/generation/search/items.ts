@@ -1,0 +1,68 @@
+/** @file The prompts of a search: one for requests that ask the same. */
+import type { TextGrammar } from '../../prompts/grammar.js';
+import { TokenGrammar } from '../constraint.js';
+import { digestOf } from '../engine.js';
+import { type GenerationTokenizer, vocabularyOf } from '../vocabulary.js';
+import { AnswerTree } from './answer-tree.js';
+import { PromptSearch } from './prompt-search.js';
+import type { SearchOptions, SearchRequest } from './types.js';
+
+/** What requests that share limits have used. */
+export interface Group {
+  /** Tokens that were fed for them. */
+  tokens: number;
+  /** When the first of them was fed, in milliseconds. */
+  startedAt: number | undefined;
+  /** Whether they have reached a limit. */
+  isOver: boolean;
+}
+
+/** A prompt in the search, and the requests that ask for it. */
+export interface Item {
+  readonly search: PromptSearch;
+  readonly requests: readonly number[];
+  readonly request: SearchRequest;
+  readonly group: Group;
+  likely: readonly (readonly number[])[];
+  isDone: boolean;
+}
+
+/**
+ * A search for each different prompt of a group.
+ * @param maxLength positions of a slot of the cache
+ */
+export function makeItems(
+  requests: readonly SearchRequest[],
+  tokenizer: GenerationTokenizer,
+  { threshold, maxNewTokens, onAnswer }: SearchOptions,
+  maxLength: number,
+): Item[] {
+  const grammars = new Map<TextGrammar | undefined, TokenGrammar | undefined>([[undefined, undefined]]);
+  const groups = new Map<number | string, Group>();
+  const items = new Map<string, Item & { readonly requests: number[] }>();
+  for (const [i, request] of requests.entries()) {
+    const { tokens, grammar, group: name = `of ${i}`, before } = request;
+    if (!grammars.has(grammar)) {
+      grammars.set(grammar, new TokenGrammar(grammar!, vocabularyOf(tokenizer), tokenizer));
+    }
+    const group = groups.get(name) ?? { tokens: 0, startedAt: undefined, isOver: false };
+    groups.set(name, group);
+    const key = `${digestOf(tokens)}/${[...grammars.keys()].indexOf(grammar)}/${name}`;
+    const known = items.get(key);
+    if (known) {
+      known.requests.push(i);
+      continue;
+    }
+    const tree = new AnswerTree(grammars.get(grammar), Math.min(maxNewTokens, maxLength - tokens.length));
+    const own = [i];
+    const search = new PromptSearch(
+      { prompt: tokens, tree, floor: Math.log(threshold), decode: (ids) => tokenizer.decode(ids) },
+      (answer) => {
+        for (const asking of own) if (onAnswer?.(asking, answer)) group.isOver = true;
+      },
+      before,
+    );
+    items.set(key, { search, requests: own, request, group, likely: [], isDone: false });
+  }
+  return [...items.values()];
+}

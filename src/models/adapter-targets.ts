@@ -1,0 +1,88 @@
+/**
+ * Which projections an adapter has, by its adapter_config.json: the rules of PEFT (`check_target_module_exists` and
+ * `get_pattern_key`), whose patterns are Python's.
+ */
+import { adapterConfigName } from './adapter-names.js';
+import { AdapterError } from './errors.js';
+
+/** The settings that choose projections. */
+export interface TargetSettings {
+  /** Names, or ends of names; a string is a pattern for the whole name, or `all-linear`. */
+  target_modules?: readonly string[] | string | null | undefined;
+  /** The same for what is left out. */
+  exclude_modules?: readonly string[] | string | null | undefined;
+  /** The numbers of layers that are adapted; all when absent. */
+  layers_to_transform?: readonly number[] | number | null | undefined;
+  /** What the number of a layer follows; the first number in a name when absent. */
+  layers_pattern?: readonly string[] | string | null | undefined;
+}
+
+/** What PEFT adapts in Qwen2 and Llama when nothing is named. */
+const peftDefaults = ['q_proj', 'v_proj'];
+
+/** The names among those of a model's projections that an adapter is for. @throws {AdapterError} for a broken pattern */
+export function targetedProjections(settings: TargetSettings, names: readonly string[]): Set<string> {
+  const { target_modules: targets, exclude_modules: excluded } = settings;
+  const isTarget = nameTest(targets ?? peftDefaults);
+  // a list may have whole names, which mean themselves in any layer
+  const isNamed = (name: string) => Array.isArray(targets) && targets.includes(name);
+  const isExcluded = excluded && excluded.length > 0 ? nameTest(excluded) : () => false;
+  // PEFT refuses both together
+  const inLayers = typeof targets === 'string' ? () => true : layerTest(settings);
+  return new Set(
+    names.filter((name) => !isExcluded(name) && (isNamed(name) || (isTarget(name) && inLayers(name)))),
+  );
+}
+
+/** A value that PEFT sets for modules whose name ends in, or matches, a pattern; of several patterns the first. */
+export function fromPattern(
+  patterns: Record<string, number> | null | undefined,
+  name: string,
+): number | undefined {
+  const found = Object.keys(patterns ?? {}).find((pattern) =>
+    pythonPattern(`^(?:(.*\\.)?(${pattern})$)`, pattern).test(name),
+  );
+  return found === undefined ? undefined : patterns?.[found];
+}
+
+function nameTest(wanted: readonly string[] | string): (name: string) => boolean {
+  if (typeof wanted !== 'string')
+    return (name) => wanted.some((target) => name === target || name.endsWith(`.${target}`));
+  if (wanted.toLowerCase() === 'all-linear') return () => true;
+  const pattern = pythonPattern(`^(?:${wanted})$`, wanted);
+  return (name) => pattern.test(name);
+}
+
+function layerTest({
+  layers_to_transform: layers,
+  layers_pattern: given,
+}: TargetSettings): (name: string) => boolean {
+  const wanted = layers === null || layers === undefined ? [] : [layers].flat();
+  if (wanted.length === 0) return () => true;
+  const named = given === null || given === undefined ? [] : [given].flat();
+  const patterns =
+    named.length > 0 && named[0] !== ''
+      ? named.map((text) => pythonPattern(`^(?:(?:^|.*?\\.)${text}\\.(?<idx>\\d+)\\.)`, text))
+      : [/^.*?\.[^.]*\.(?<idx>\d+)\./];
+  return (name) => {
+    for (const pattern of patterns) {
+      const index = pattern.exec(name)?.groups?.idx;
+      if (index !== undefined) return wanted.includes(Number(index));
+    }
+    return false;
+  };
+}
+
+/** A regular expression of Python as one of JavaScript. @param shown the part of it that a person wrote */
+function pythonPattern(text: string, shown: string): RegExp {
+  const source = text
+    .replaceAll('(?P<', '(?<')
+    .replace(/\(\?P=(\w+)\)/g, '\\k<$1>')
+    .replaceAll('\\Z', '$')
+    .replaceAll('\\A', '^');
+  try {
+    return new RegExp(source);
+  } catch {
+    throw new AdapterError(`${adapterConfigName}: "${shown}" is not a pattern for names of modules`);
+  }
+}

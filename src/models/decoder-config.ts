@@ -1,0 +1,51 @@
+import type { WeightNames } from './weight-names.js';
+
+/** How the rotary frequencies are stretched beyond the length a model was trained with. */
+export type RopeScaling =
+  | { type: 'linear'; factor: number }
+  | {
+      type: 'llama3';
+      factor: number;
+      lowFrequencyFactor: number;
+      highFrequencyFactor: number;
+      originalMaxPositionEmbeddings: number;
+    }
+  | {
+      type: 'yarn';
+      factor: number;
+      originalMaxPositionEmbeddings: number;
+      betaFast: number;
+      betaSlow: number;
+      truncate: boolean;
+      attentionFactor: number;
+    };
+
+/** The shape of a decoder and the features of its blocks, read from a Hugging Face config.json by its family. */
+export interface DecoderConfig {
+  /** The family, as config.json names it. What a decoder computes depends on the other settings alone. */
+  modelType: string;
+  vocabSize: number;
+  hiddenSize: number;
+  intermediateSize: number;
+  numHiddenLayers: number;
+  numAttentionHeads: number;
+  numKeyValueHeads: number;
+  /** Width of a head; heads · width need not be the hidden size. */
+  headDim: number;
+  rmsNormEpsilon: number;
+  ropeTheta: number;
+  ropeScaling?: RopeScaling;
+  maxPositionEmbeddings: number;
+  /** Whether the head is the embedding table. */
+  tieWordEmbeddings: boolean;
+  /** Whether the query, key and value projections have a bias. */
+  attentionInputBias: boolean;
+  /** Whether the output projection of attention has a bias. */
+  attentionOutputBias: boolean;
+  /** Whether the projections of the feed-forward block have a bias. */
+  mlpBias: boolean;
+  /** Whether each head's queries and keys pass an RMSNorm of width headDim before the rotary positions. */
+  queryKeyNorm?: boolean;
+  /** What the files call the weights, where it is not the common way. */
+  names?: WeightNames;
+}

@@ -1,0 +1,81 @@
+import type { FromSchema } from 'json-schema-to-ts';
+import type { DecoderConfig } from '../decoder-config.js';
+import type { WeightNames } from '../weight-names.js';
+import { ropeSchema } from './rope.js';
+
+const positive = { type: 'integer', minimum: 1 } as const;
+const positiveNumber = { type: ['number', 'null'], exclusiveMinimum: 0 } as const;
+
+/** The schema of the settings in a config.json that families share. */
+export const settingsSchema = {
+  type: 'object',
+  required: [
+    'model_type',
+    'vocab_size',
+    'hidden_size',
+    'intermediate_size',
+    'num_hidden_layers',
+    'num_attention_heads',
+  ],
+  properties: {
+    model_type: { type: 'string' },
+    vocab_size: positive,
+    hidden_size: positive,
+    intermediate_size: positive,
+    num_hidden_layers: positive,
+    num_attention_heads: positive,
+    num_key_value_heads: { type: ['integer', 'null'], minimum: 1 },
+    head_dim: { type: ['integer', 'null'], minimum: 1 },
+    rms_norm_eps: { type: 'number', exclusiveMinimum: 0 },
+    rope_theta: positiveNumber,
+    partial_rotary_factor: positiveNumber,
+    rope_scaling: ropeSchema,
+    rope_parameters: ropeSchema,
+    max_position_embeddings: positive,
+    tie_word_embeddings: { type: 'boolean' },
+    attention_bias: { type: 'boolean' },
+    mlp_bias: { type: 'boolean' },
+    hidden_act: { type: 'string' },
+    use_sliding_window: { type: 'boolean' },
+    sliding_window: { type: ['integer', 'null'], minimum: 1 },
+    layer_types: { type: ['array', 'null'], items: { type: 'string' } },
+    quantization_config: {},
+  },
+} as const;
+
+/** The settings in a config.json, as transformers names them. */
+export type Settings = FromSchema<typeof settingsSchema>;
+
+/** What a family's blocks have that others' have not. */
+export type BlockFeatures = Pick<
+  DecoderConfig,
+  'attentionInputBias' | 'attentionOutputBias' | 'mlpBias' | 'queryKeyNorm'
+>;
+
+/**
+ * All that is particular to a family of models. What they share is read in `config.ts` and computed in
+ * `decoder.ts`, where nothing asks for the name of a family.
+ */
+export interface Family {
+  /** `model_type` in its config.json. */
+  readonly modelType: string;
+  /** Other names that people know it by, for messages. */
+  readonly alsoKnownAs?: string;
+  /** The class of transformers that loads it. */
+  readonly architecture: string;
+  /** What transformers takes for settings that a config.json leaves out, where that is not the common value. */
+  readonly defaults: Partial<Settings> & { max_position_embeddings: number };
+  /** The features of its blocks under these settings. */
+  features(settings: Settings): BlockFeatures;
+  /** Says what is not supported in its settings, beyond what is refused for every family; undefined if all is. */
+  refusal?(settings: Settings): string | undefined;
+  /** What its files call the weights, where it is not the common way. */
+  readonly names?: WeightNames;
+  /** Weights that its files may have and that no part of the model needs. Any other one is an error. */
+  readonly harmlessWeights?: RegExp;
+  /** Settings of its own in the config.json of a new model. */
+  newSettings?(shape: { hiddenSize: number; numHeads: number }): Record<string, unknown>;
+}
+
+/** Rotary frequencies, which old versions of transformers saved among the weights and all of them compute anew. */
+export const savedFrequencies = /\.rotary_emb\.inv_freq$/;

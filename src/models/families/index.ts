@@ -1,0 +1,20 @@
+import type { Family } from './family.js';
+import { llama } from './llama.js';
+import { mistral } from './mistral.js';
+import { qwen2 } from './qwen2.js';
+import { qwen3 } from './qwen3.js';
+
+export type { Family } from './family.js';
+
+/** Every family that can be loaded. */
+export const families: readonly Family[] = [qwen2, qwen3, llama, mistral];
+
+/** The family of a `model_type`. */
+export const familyOf = (modelType: string): Family | undefined =>
+  families.find((family) => family.modelType === modelType);
+
+/** All families as a message lists them. */
+export const knownFamilies = (): string =>
+  families
+    .map(({ modelType, alsoKnownAs }) => (alsoKnownAs ? `${modelType} (also ${alsoKnownAs})` : modelType))
+    .join(', ');

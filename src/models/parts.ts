@@ -1,0 +1,104 @@
+/** The parts of a model that have weights. What they are called in files is theirs to know, so nothing asks what a part is. */
+import { rmsNorm } from '../tensors/ops/index.js';
+import * as tf from '../tensors/tf.js';
+import type { LoraAdapter } from './lora.js';
+import { bytesOf, type NamedTensors, type Pass, type Weight } from './weight.js';
+
+/** A part of a model. */
+export interface ModelPart {
+  /** The base's tensors, by their names in a model's files. */
+  baseTensors(): NamedTensors;
+  /** The variables of an adapter on it, by PEFT's names. */
+  adapterTensors(): NamedTensors;
+  /** Bytes of all of it. */
+  readonly bytes: number;
+  dispose(): void;
+}
+
+/** A norm with a weight for each column. */
+export class Norm implements ModelPart {
+  readonly #name: string;
+  readonly #weight: tf.Tensor1D;
+  readonly #epsilon: number;
+
+  /** @param name in a model's files, such as `model.norm` */
+  constructor(name: string, weight: tf.Tensor1D, epsilon: number) {
+    this.#name = name;
+    this.#weight = weight;
+    this.#epsilon = epsilon;
+  }
+
+  /** The root-mean-square norm of the last axis: x [n, d] or [n, heads, d]. */
+  forward<T extends tf.Tensor>(x: T): T {
+    if (x.rank === 2)
+      return rmsNorm(x as tf.Tensor as tf.Tensor2D, this.#weight, this.#epsilon) as tf.Tensor as T;
+    const rows = tf.reshape(x, [-1, this.#weight.size]) as tf.Tensor2D;
+    return tf.reshape(rmsNorm(rows, this.#weight, this.#epsilon), x.shape) as T;
+  }
+
+  baseTensors(): NamedTensors {
+    return [[`${this.#name}.weight`, this.#weight]];
+  }
+
+  adapterTensors(): NamedTensors {
+    return [];
+  }
+
+  get bytes(): number {
+    return bytesOf(this.#weight);
+  }
+
+  dispose(): void {
+    this.#weight.dispose();
+  }
+}
+
+/** x · weightᵀ + bias: x [n, in] → [n, out], of a weight that adapters may lie on. */
+export class Projection implements ModelPart {
+  /** PEFT's and Hugging Face's name, such as `model.layers.0.self_attn.q_proj`. */
+  readonly name: string;
+  readonly bias: tf.Tensor1D | undefined;
+  weight: Weight;
+
+  constructor(name: string, weight: Weight, bias?: tf.Tensor1D) {
+    this.name = name;
+    this.weight = weight;
+    this.bias = bias;
+  }
+
+  /** [n, in] → [n, out]. */
+  forward(x: tf.Tensor2D, pass: Pass): tf.Tensor2D {
+    return this.weight.multiply(x, this.bias, pass);
+  }
+
+  /** The adapter on it, where there is one that is not merged. */
+  get adapter(): LoraAdapter | undefined {
+    return this.weight.adapter;
+  }
+
+  baseTensors(): NamedTensors {
+    const tensors = this.weight.baseTensors();
+    if (this.bias) tensors.push(['bias', this.bias]);
+    return tensors.map(([end, tensor]) => [`${this.name}.${end}`, tensor]);
+  }
+
+  adapterTensors(): NamedTensors {
+    if (!this.adapter) return [];
+    const { a, b, magnitude } = this.adapter;
+    const tensors: NamedTensors = [
+      ['lora_A.weight', a],
+      ['lora_B.weight', b],
+    ];
+    if (magnitude) tensors.push(['lora_magnitude_vector', magnitude]);
+    return tensors.map(([end, tensor]) => [`base_model.model.${this.name}.${end}`, tensor]);
+  }
+
+  get bytes(): number {
+    return this.weight.bytes + (this.bias ? bytesOf(this.bias) : 0);
+  }
+
+  dispose(): void {
+    this.weight.dispose();
+    this.bias?.dispose();
+  }
+}

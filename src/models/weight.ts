@@ -1,0 +1,153 @@
+import type { Rng } from '../common/rng.js';
+import { type FloatType, floatTypeOf, toFloatType } from '../tensors/float-type.js';
+import { project } from '../tensors/ops/index.js';
+import * as tf from '../tensors/tf.js';
+import type { LoraAdapter } from './lora.js';
+
+/** What one forward pass passes down to every part of a model. */
+export interface Pass {
+  training: boolean;
+  rng?: Rng | undefined;
+  /** Where results that depend on the weights alone are kept, when they may be reused. */
+  derived?: Map<string, tf.Tensor> | undefined;
+}
+
+/** Tensors by their names in files. */
+export type NamedTensors = [name: string, tensor: tf.Tensor][];
+
+/**
+ * The matrix [out, in] of a projection, whatever it is kept as: dense, dense with a low-rank adapter on top, or the
+ * two merged. What else a matrix may be kept as (quantised, in parts on several devices) is one more class like these.
+ * A weight owns its tensors and is replaced as a whole: `merged` and `unmerged` give the weight that takes its place.
+ */
+export interface Weight {
+  /** Rows and columns: the widths of results and of inputs. */
+  readonly shape: readonly [out: number, input: number];
+  /** What the base is kept and multiplied in. */
+  readonly floatType: FloatType;
+  /** The adapter on top, where there is one that is not merged. */
+  readonly adapter?: LoraAdapter;
+  /** Whether it differs from the model's files, because an adapter was merged into it or taken out of it. */
+  readonly changed: boolean;
+  /** Bytes of everything that it keeps. */
+  readonly bytes: number;
+  /** x · weightᵀ + bias: x [n, in], bias [out] → [n, out], in x's type. */
+  multiply(x: tf.Tensor2D, bias: tf.Tensor1D | undefined, pass: Pass): tf.Tensor2D;
+  /** The whole matrix in float32, adapter included, as a new tensor [out, in]. */
+  dense(): tf.Tensor2D;
+  /** What it keeps of the base, by the ends of names in a model's files. */
+  baseTensors(): NamedTensors;
+  /** The same matrix without an adapter on top; `keepBase` keeps what `unmerged` needs, in memory. */
+  merged(options: { keepBase: boolean }): Weight;
+  /** The base without its adapter, bit for bit unless it is `changed`. */
+  unmerged(): Weight;
+  dispose(): void;
+}
+
+/** A matrix that is one tensor. */
+export class DenseWeight implements Weight {
+  readonly tensor: tf.Tensor2D;
+  readonly changed: boolean;
+
+  constructor(tensor: tf.Tensor2D, { changed = false }: { changed?: boolean } = {}) {
+    this.tensor = tensor;
+    this.changed = changed;
+  }
+
+  get shape(): [out: number, input: number] {
+    return this.tensor.shape;
+  }
+
+  get floatType(): FloatType {
+    return floatTypeOf(this.tensor);
+  }
+
+  get bytes(): number {
+    return bytesOf(this.tensor);
+  }
+
+  multiply(x: tf.Tensor2D, bias: tf.Tensor1D | undefined): tf.Tensor2D {
+    return project(x, this.tensor, bias);
+  }
+
+  dense(): tf.Tensor2D {
+    const same = tf.tidy(() => toFloatType(this.tensor, 'float32'));
+    return same === this.tensor ? same.clone() : same;
+  }
+
+  baseTensors(): NamedTensors {
+    return [['weight', this.tensor]];
+  }
+
+  merged(): Weight {
+    return this;
+  }
+
+  unmerged(): Weight {
+    return this;
+  }
+
+  dispose(): void {
+    this.tensor.dispose();
+  }
+}
+
+/** A matrix with an adapter merged into it, beside the base that it was. */
+export class MergedWeight implements Weight {
+  readonly #sum: Weight;
+  readonly #base: Weight;
+
+  constructor(sum: Weight, base: Weight) {
+    this.#sum = sum;
+    this.#base = base;
+  }
+
+  get shape(): readonly [out: number, input: number] {
+    return this.#sum.shape;
+  }
+
+  get changed(): boolean {
+    return this.#base.changed;
+  }
+
+  get floatType(): FloatType {
+    return this.#sum.floatType;
+  }
+
+  get bytes(): number {
+    return this.#sum.bytes + this.#base.bytes;
+  }
+
+  multiply(x: tf.Tensor2D, bias: tf.Tensor1D | undefined, pass: Pass): tf.Tensor2D {
+    return this.#sum.multiply(x, bias, pass);
+  }
+
+  dense(): tf.Tensor2D {
+    return this.#sum.dense();
+  }
+
+  baseTensors(): NamedTensors {
+    return this.#base.baseTensors();
+  }
+
+  merged({ keepBase }: { keepBase: boolean }): Weight {
+    if (keepBase) return this;
+    this.#base.dispose();
+    return this.#sum;
+  }
+
+  unmerged(): Weight {
+    this.#sum.dispose();
+    return this.#base;
+  }
+
+  dispose(): void {
+    this.#sum.dispose();
+    this.#base.dispose();
+  }
+}
+
+/** Bytes of a tensor's elements in the type in which the backend keeps them. */
+export function bytesOf(tensor: tf.Tensor): number {
+  return tensor.size * (floatTypeOf(tensor) === 'float32' ? 4 : 2);
+}

@@ -1,0 +1,83 @@
+/** A fresh LoRA adapter. */
+import type { OptionTable } from './table.js';
+
+/** What draws the first values of an adapter. */
+export const loraInitializations = ['default', 'gaussian', 'pissa'] as const;
+
+const adapterSize = {
+  r: {
+    type: 'integer',
+    minimum: 1,
+    default: 32,
+    value: 'rank',
+    flag: 'loraR',
+    formerly: ['loraR'],
+    description: 'rank of a fresh adapter',
+  },
+  alpha: {
+    type: 'number',
+    exclusiveMinimum: 0,
+    default: 64,
+    value: 'alpha',
+    flag: 'loraAlpha',
+    formerly: ['loraAlpha'],
+    description: 'a fresh adapter is scaled by alpha / rank',
+  },
+} as const satisfies OptionTable;
+
+/** A fresh adapter, as a flow takes it that leaves the rest of it as it is. */
+export const adapterSizeOptions = {
+  lora: { type: 'object', parts: adapterSize, description: 'the size of a fresh LoRA adapter' },
+} as const satisfies OptionTable;
+
+export const adapterOptions = {
+  useLora: { type: 'boolean', default: true, description: 'train a LoRA adapter; otherwise all weights' },
+  lora: {
+    type: 'object',
+    description: 'a fresh LoRA adapter',
+    parts: {
+      ...adapterSize,
+      dropout: {
+        type: 'number',
+        minimum: 0,
+        exclusiveMaximum: 1,
+        default: 0,
+        value: 'p',
+        flag: 'loraDropout',
+        formerly: ['loraDropout'],
+        description: "dropout on the adapter's input",
+      },
+      targetModules: {
+        type: 'array',
+        items: { type: 'string' },
+        default: ['q_proj', 'k_proj', 'v_proj', 'o_proj'],
+        value: 'names',
+        flag: 'loraTargetModules',
+        formerly: ['loraTargetModules'],
+        description:
+          'projections that get a fresh adapter, by the end of their names; gate_proj, up_proj and down_proj are the others',
+      },
+      initWeights: {
+        type: 'string',
+        enum: loraInitializations,
+        default: 'default',
+        value: 'name',
+        flag: 'loraWeightInitialization',
+        formerly: ['loraWeightInitialization'],
+        description: 'how a fresh adapter starts',
+      },
+      useRslora: {
+        type: 'boolean',
+        default: false,
+        formerly: ['useRslora'],
+        description: 'scale the adapter by alpha / √rank',
+      },
+      useDora: {
+        type: 'boolean',
+        default: false,
+        formerly: ['useDora'],
+        description: 'train magnitude and direction apart (DoRA)',
+      },
+    },
+  },
+} as const satisfies OptionTable;

@@ -1,0 +1,64 @@
+/** The options of every flow, by the name of its command. */
+import { auditOptions } from './audit.js';
+import {
+  compareOptions,
+  evaluateOptions,
+  joinOptions,
+  pairedStudyOptions,
+  studyOptions,
+} from './evaluation.js';
+import {
+  generateInputsOptions,
+  inferOptions,
+  openModelOptions,
+  scoreOptions,
+  sessionGenerateInputsOptions,
+  sessionInferOptions,
+  sessionScoreOptions,
+  temperatureStudyOptions,
+} from './inference.js';
+import { initModelOptions, mergeLoraOptions, voteOptions } from './other.js';
+import { searchOptions, sessionSearchOptions } from './search.js';
+import { inferEvaluateSeedsOptions, startSeedsOptions } from './seeds.js';
+import { submitOptions } from './submit.js';
+import { generateTasksToFileOptions } from './tasks.js';
+import {
+  fineTuneOptions,
+  sessionFineTuneOnTaskOptions,
+  sessionFineTuneOptions,
+  testTimeFineTuneOptions,
+} from './training.js';
+
+export const flows = {
+  'fine-tune': fineTuneOptions,
+  'test-time-fine-tune': testTimeFineTuneOptions,
+  audit: auditOptions,
+  infer: inferOptions,
+  search: searchOptions,
+  'infer-evaluate': inferEvaluateSeedsOptions,
+  'generate-inputs': generateInputsOptions,
+  score: scoreOptions,
+  submit: submitOptions,
+  evaluate: evaluateOptions,
+  vote: voteOptions,
+  join: joinOptions,
+  compare: compareOptions,
+  'study paired': pairedStudyOptions,
+  'merge-lora': mergeLoraOptions,
+  'init-model': initModelOptions,
+  'generate-tasks': generateTasksToFileOptions,
+  start: startSeedsOptions,
+} as const;
+
+/** The options of flows that have no command, by the name of their function. */
+export const libraryFlows = {
+  studyPredictions: studyOptions,
+  temperatureStudy: temperatureStudyOptions,
+  openModel: openModelOptions,
+  'session.infer': sessionInferOptions,
+  'session.search': sessionSearchOptions,
+  'session.score': sessionScoreOptions,
+  'session.generateInputs': sessionGenerateInputsOptions,
+  'session.fineTune': sessionFineTuneOptions,
+  'session.fineTuneOnTask': sessionFineTuneOnTaskOptions,
+} as const;

@@ -1,0 +1,178 @@
+/** What is asked of a model. */
+import {
+  augmentationOptions,
+  decodingOptions,
+  nTasksOption,
+  predictionOptions,
+  promptVersionOption,
+} from './decoding.js';
+import { modelOptions, seedOption } from './model.js';
+import { seedsOption } from './seeds-option.js';
+import { changed, defineOptions, type OptionTable, without } from './table.js';
+
+const datasetPath = { type: 'string', required: true, value: 'file' } as const;
+const outputFilepath = { type: 'string', value: 'file' } as const;
+
+export const openModelOptions = /* @__PURE__ */ defineOptions(modelOptions);
+
+const attempts = {
+  ...outputFilepath,
+  description: 'where the attempts go; the detailed list goes to ..._task_results.json beside it',
+} as const;
+
+const predictTable = {
+  ...predictionOptions,
+  ...promptVersionOption,
+  ...decodingOptions,
+  ...augmentationOptions,
+} as const satisfies OptionTable;
+
+const inferTable = {
+  ...modelOptions,
+  datasetPath: { ...datasetPath, description: 'ARC tasks with test inputs; their outputs need not be known' },
+  outputFilepath: { ...attempts, required: true },
+  ...nTasksOption,
+  ...predictTable,
+} as const satisfies OptionTable;
+
+export const sessionInferOptions = /* @__PURE__ */ defineOptions({
+  outputFilepath: attempts,
+  ...predictTable,
+});
+
+export const inferOptions = /* @__PURE__ */ defineOptions(inferTable);
+
+export const inferEvaluateOptions = /* @__PURE__ */ defineOptions({
+  ...inferTable,
+  checkpoint: {
+    type: 'string',
+    required: true,
+    argument: true,
+    value: 'folder',
+    description: 'a checkpoint folder of fine-tune',
+  },
+  modelPath: {
+    type: 'string',
+    value: 'folder|id',
+    description: "a base model instead of the checkpoint's own",
+  },
+  gridEncoder: {
+    type: 'string',
+    value: 'expression',
+    description: "how grids become text, instead of the checkpoint's own",
+  },
+  pruneVocab: {
+    type: 'boolean',
+    description: `${modelOptions.pruneVocab.description}; default: as it was trained`,
+  },
+  promptVersion: {
+    type: 'string',
+    value: 'kind',
+    description: 'prompt kind; default: the one it was validated with, else trained on',
+  },
+  datasetPath: {
+    type: 'string',
+    value: 'file',
+    description: "ARC tasks with solutions; default: the checkpoint's validation set",
+  },
+  outputFilepath: {
+    ...outputFilepath,
+    description: 'predictions; default: a name in the checkpoint folder; used when it exists',
+  },
+});
+
+export const temperatureStudyOptions = /* @__PURE__ */ defineOptions({
+  ...without(inferTable, 'temperature', 'outputFilepath'),
+  temperatures: {
+    type: 'array',
+    items: { type: 'number', minimum: 0 },
+    minItems: 1,
+    required: true,
+    value: 't',
+    description: 'the temperatures that are compared',
+  },
+  outputDir: {
+    type: 'string',
+    required: true,
+    value: 'folder',
+    description: 'where the predictions of each temperature go, as inference_t0.7.json',
+  },
+  ...seedsOption,
+});
+
+const drawTable = {
+  outputFilepath: {
+    ...outputFilepath,
+    description: 'where the grids go, as JSON: task id to grids with log-probabilities',
+  },
+  htmlFilepath: {
+    ...outputFilepath,
+    description: 'a page with a picture of the grids of each task',
+  },
+  n: { type: 'integer', minimum: 1, default: 10, value: 'n', description: 'grids to draw for each task' },
+  ...changed(promptVersionOption, { promptVersion: { default: 'input-from-inputs-v0' } }),
+  ...changed(decodingOptions, { temperature: { default: 0.9 } }),
+} as const satisfies OptionTable;
+
+export const generateInputsOptions = /* @__PURE__ */ defineOptions({
+  ...modelOptions,
+  datasetPath: { ...datasetPath, description: 'ARC tasks whose inputs are shown to the model' },
+  ...nTasksOption,
+  ...drawTable,
+});
+
+export const sessionGenerateInputsOptions = /* @__PURE__ */ defineOptions(drawTable);
+
+const scoreTable = {
+  outputFilepath: {
+    ...outputFilepath,
+    description: 'where the scores, or the predictions with new log-probabilities, go',
+  },
+  promptVersion: {
+    type: 'array',
+    items: { type: 'string' },
+    single: true,
+    default: 'output-from-examples-v1',
+    value: 'kinds',
+    formerly: ['promptVersions'],
+    description: 'prompt kind, or several to compare',
+  },
+  augmentations: {
+    type: 'integer',
+    minimum: 1,
+    default: 1,
+    value: 'n',
+    description: 'score under this many augmentations and take the mean; the first changes nothing',
+  },
+  maxTokensPerBatch: {
+    type: 'integer',
+    minimum: 1,
+    default: 4096,
+    value: 'tokens',
+    description: 'tokens of one forward pass; the cache of keys and values has room for four times as many',
+  },
+  constrained: {
+    type: 'boolean',
+    default: false,
+    description:
+      'normalise over the tokens that the grid encoder can read next, as constrained decoding chooses; default: over all',
+  },
+  ...seedOption,
+  ...augmentationOptions,
+} as const satisfies OptionTable;
+
+export const scoreOptions = /* @__PURE__ */ defineOptions({
+  ...modelOptions,
+  datasetPath: {
+    ...datasetPath,
+    description: 'ARC tasks; their solutions are scored unless predictions are given',
+  },
+  inputFilepath: {
+    type: 'string',
+    value: 'file',
+    description: 'score the predictions of this ..._task_results.json instead',
+  },
+  ...scoreTable,
+});
+
+export const sessionScoreOptions = /* @__PURE__ */ defineOptions(scoreTable);

@@ -1,0 +1,137 @@
+/** The options of the flows around training and inference. */
+import { floatTypes } from '../tensors/precision.js';
+import { predictionOptions } from './decoding.js';
+import { backendOptions, modelOptions, seedOption } from './model.js';
+import { selectionRules } from './selection.js';
+import { changed, defineOptions, type OptionTable } from './table.js';
+
+const { backend } = backendOptions;
+const tasks = { type: 'integer', minimum: 1, value: 'n' } as const;
+
+export const startOptions = /* @__PURE__ */ defineOptions({
+  outputDir: {
+    type: 'string',
+    default: 'output/start',
+    value: 'folder',
+    description: 'where everything goes',
+  },
+  modelPath: {
+    type: 'string',
+    value: 'folder',
+    description: 'the model to fine-tune; default: the small one of this package',
+  },
+  backend: { ...backend, description: 'tensor backend; default: ARCLAB_BACKEND, else wasm' },
+  ...seedOption,
+  level: {
+    type: 'string',
+    enum: ['standard', 'hard'],
+    default: 'standard',
+    value: 'name',
+    description:
+      'standard = four rules of 4×4 grids; hard = eight rules of grids of up to 6×6, with more colours',
+  },
+  trainTasks: { ...tasks, default: 3200, description: 'tasks to learn from' },
+  valTasks: { ...tasks, default: 64, description: 'tasks to be measured on' },
+  maxSteps: {
+    type: 'integer',
+    minimum: 1,
+    value: 'n',
+    description: 'optimizer steps; default: as many as the level takes',
+  },
+  ...changed(predictionOptions, {
+    predictionsPerTask: { description: 'predictions for each test input' },
+  }),
+});
+
+export const voteOptions = /* @__PURE__ */ defineOptions({
+  inputFilepath: {
+    type: 'string',
+    required: true,
+    value: 'file',
+    description:
+      'predictions: inference_task_results.json, or inference.json or a submission without log-probabilities',
+  },
+  outputFilepath: {
+    type: 'string',
+    value: 'file',
+    description: 'the winners; default: inference_vote_<n>.json beside the input',
+  },
+  n: { type: 'integer', minimum: 1, default: 2, value: 'n', description: 'winners for each test input' },
+  method: {
+    type: 'string',
+    enum: selectionRules,
+    value: 'rule',
+    description:
+      'how candidates are ranked (docs/inference.md); default: sum-logprob where all are scored under common views, else count-logprob',
+  },
+  datasetPath: {
+    type: 'string',
+    value: 'file',
+    description: 'the predicted tasks: for metrics when they have solutions, and for a submission',
+  },
+  submissionFilepath: {
+    type: 'string',
+    value: 'file',
+    description: 'also write a submission: every test input of `datasetPath`, with two attempts',
+  },
+});
+
+const count = { type: 'integer', minimum: 1, value: 'n' } as const;
+
+export const initModelOptions = /* @__PURE__ */ defineOptions({
+  outputDir: {
+    type: 'string',
+    required: true,
+    value: 'folder',
+    description: 'a new folder for the model',
+  },
+  architecture: {
+    type: 'string',
+    default: 'qwen2',
+    value: 'name',
+    description: 'the family of the decoder, as `model_type` of config.json',
+  },
+  hiddenSize: { ...count, default: 128, description: 'width of the hidden states' },
+  numLayers: { ...count, default: 4, description: 'number of blocks' },
+  numHeads: { ...count, description: 'query heads; default: one for each 32 of the width' },
+  numKeyValueHeads: { ...count, description: 'key-value heads; default: half of the query heads' },
+  intermediateSize: {
+    ...count,
+    description: 'width of the feed-forward; default: 8/3 of the hidden size, in steps of 64',
+  },
+  vocabSize: { ...count, default: 512, description: 'tokens of the tokenizer, trained on our own prompts' },
+  maxPositionEmbeddings: { ...count, default: 8192, description: 'longest sequence, in tokens' },
+  ropeTheta: {
+    type: 'number',
+    minimum: 1,
+    default: 10000,
+    value: 'x',
+    description: 'base of the rotary frequencies',
+  },
+  tieWordEmbeddings: { type: 'boolean', default: true, description: 'use the embedding table as the head' },
+  seed: { type: 'integer', default: 0, value: 'n', description: 'random seed of the weights' },
+});
+
+const { modelPath, adapterPath } = modelOptions;
+
+export const mergeLoraOptions = /* @__PURE__ */ defineOptions({
+  modelPath: { ...modelPath, description: 'the base: a Hugging Face model folder or hub id' },
+  adapterPath: {
+    ...adapterPath,
+    required: true,
+    description: 'a PEFT adapter (LoRA, rsLoRA or DoRA) for that base',
+  },
+  outputDir: {
+    type: 'string',
+    required: true,
+    value: 'folder',
+    description: 'a new folder for the merged model',
+  },
+  dtype: {
+    type: 'string',
+    enum: floatTypes,
+    value: 'type',
+    description: 'how weights are saved; default: as in the base',
+  },
+  backend,
+} satisfies OptionTable);

@@ -1,0 +1,261 @@
+/** A submission within a time budget. */
+
+import { adapterSizeOptions } from './adapter.js';
+import { augmentationOptions, decodingOptions, predictionOptions, promptVersionOption } from './decoding.js';
+import { modelOptions } from './model.js';
+import { changed, defineOptions, type OptionSpec, type OptionTable, without } from './table.js';
+import { fineTuneOptions, stopOptions } from './training.js';
+
+/** How predictions are ranked. */
+export const votingMethods = ['count', 'count-logprob'] as const;
+
+export const methodOption = {
+  method: {
+    type: 'string',
+    enum: votingMethods,
+    default: 'count-logprob',
+    value: 'name',
+    description: 'how votes are ranked: count, then the mean log-probability or the first come',
+  },
+} as const satisfies OptionTable;
+
+/** What a submission does with each task: options by the name of the recipe that sets them. */
+export const recipes = {
+  /** Predictions of the model as it is, and votes. */
+  vote: {},
+  /** An adapter for each task, learnt from its train samples as the winners of ARC Prize do, then as many votes. */
+  tune: {
+    fineTunePerTask: true,
+    fineTuneSteps: 64,
+    fineTuneBatchSize: 1,
+    fineTuneLossOn: 'every-answer',
+    fineTuneLrSchedulerType: 'cosine',
+  },
+} as const;
+
+const recipeOption = {
+  recipe: {
+    type: 'string',
+    enum: ['vote', 'tune'],
+    default: 'vote',
+    value: 'name',
+    description:
+      'what is done with each task: vote on predictions, or tune, which sets options of fine-tuning for each task by itself, then vote; options that are given go before those of the recipe',
+  },
+} as const satisfies OptionTable;
+
+const trained = fineTuneOptions.table;
+
+const fineTuning = {
+  fineTuneSteps: {
+    type: 'integer',
+    minimum: 0,
+    default: 0,
+    value: 'n',
+    description:
+      'the most steps of test-time fine-tuning on the train samples of the challenges, or of each task with `fineTunePerTask`; 0 = none',
+  },
+  fineTunePerTask: {
+    type: 'boolean',
+    default: false,
+    description:
+      'fine-tune on each task by itself before it is predicted, from the given adapter or a fresh one, in the process that predicts it',
+  },
+  fineTuneShare: {
+    type: 'number',
+    exclusiveMinimum: 0,
+    exclusiveMaximum: 1,
+    // It is not known beforehand whether learning or voting pays more; with half of the time for each, neither can
+    // get less than half of what would have been best for it.
+    default: 0.5,
+    value: 'part',
+    free: true,
+    description:
+      'part of the time budget that fine-tuning may take; half for learning and half for voting cannot be far from the best',
+  },
+  fineTuneGroups: {
+    type: 'integer',
+    minimum: 1,
+    value: 'n',
+    description: 'groups of tasks with an adapter each; default: one for each device',
+  },
+  fineTuneCheckpoints: {
+    type: 'integer',
+    minimum: 1,
+    default: 10,
+    value: 'n',
+    free: true,
+    description: 'checkpoints that fine-tuning writes on its way: when its process ends, the newest is used',
+  },
+  fineTuneGrace: {
+    type: 'number',
+    form: 'seconds',
+    value: 'duration',
+    free: true,
+    description:
+      'fine-tuning that takes so much longer than its share is ended; default: a tenth of it, at least 10s',
+  },
+  fineTuneLearningRate: trained.learningRate,
+  fineTuneLrSchedulerType: trained.lrSchedulerType,
+  fineTuneBatchSize: trained.batchSize,
+  fineTuneLossOn: trained.lossOn,
+  fineTuneStopLoss: stopOptions.stopLoss,
+  fineTuneStopWhenSolved: stopOptions.stopWhenSolved,
+  fineTuneMaxSeqLen: {
+    ...trained.maxSeqLen,
+    minimum: 2,
+    description:
+      'longest prompt and answer together in fine-tuning; train samples are left out of longer ones',
+  },
+} as const satisfies OptionTable;
+
+/** What a child process of a submission needs to know. The adapter is not among it: that may change on the way. */
+export const workerTable = {
+  challengesPath: {
+    type: 'string',
+    required: true,
+    value: 'file',
+    flag: 'challenges',
+    surroundings: true,
+    description: 'the test challenges; with known outputs the submission is scored',
+  },
+  ...without(modelOptions, 'adapterPath'),
+  ...promptVersionOption,
+  // every answer is a grid, so that none is lost
+  ...changed(decodingOptions, { constrained: { default: true } }),
+  ...augmentationOptions,
+} as const satisfies OptionTable;
+
+/** How a child process checks its options. */
+export const workerOptions = /* @__PURE__ */ defineOptions(workerTable);
+
+/** When a submission gives up on something, and how often it writes: the options that the dispatch of work reads. */
+export const policyTable = {
+  writeInterval: {
+    type: 'number',
+    form: 'seconds',
+    default: 10,
+    value: 'duration',
+    free: true,
+    description: 'time between two writes of submission.json while predictions come in',
+  },
+  reservedTime: {
+    type: 'number',
+    form: 'seconds',
+    value: 'duration',
+    free: true,
+    description:
+      'end of `timeBudget` that is kept for ending the processes and writing the files; default: 2% of it, from 1s to 1m',
+  },
+  stallTimeout: {
+    type: 'number',
+    form: 'seconds',
+    value: 'duration',
+    free: true,
+    description:
+      'a process that gives no sign of life for so long is ended; default: a fifth of `timeBudget`, from 20s to 10m',
+  },
+  maxProcessFailures: {
+    type: 'integer',
+    minimum: 1,
+    // halving a request until the item that ends its process stands alone takes a few
+    default: 8,
+    value: 'n',
+    free: true,
+    description: 'a process that ends so often in a row without an answer is not started again',
+  },
+  maxTaskFailures: {
+    type: 'integer',
+    minimum: 1,
+    default: 2,
+    free: true,
+    value: 'n',
+    description:
+      'a task with so many failed predictions gets no more of them, so that the others have the time',
+  },
+  maxModelFailures: {
+    type: 'integer',
+    minimum: 1,
+    default: 3,
+    value: 'n',
+    free: true,
+    description:
+      'a model with so many failed predictions and no answer is replaced by the next, such as its base',
+  },
+  taskTimeLimit: {
+    type: 'number',
+    form: 'seconds',
+    value: 'duration',
+    free: true,
+    description:
+      'with `fineTunePerTask`: a task that has taken so long comes after all others, and its fine-tuning is shortened to it; default: eight times an equal share of `timeBudget`',
+  },
+} as const satisfies OptionTable;
+
+const submitTable = {
+  ...workerTable,
+  ...recipeOption,
+  adapterPath: {
+    ...modelOptions.adapterPath,
+    description: 'a PEFT adapter for it, which fine-tuning continues',
+  },
+  outputDir: {
+    type: 'string',
+    required: true,
+    value: 'folder',
+    surroundings: true,
+    description: 'where submission.json, failures.json and the fine-tuning go',
+  },
+  timeBudget: {
+    type: 'number',
+    form: 'seconds',
+    value: 'duration',
+    surroundings: true,
+    description: 'end within 11.5h, 90m or 3600s, with as many predictions as fit',
+  },
+  resume: {
+    type: 'boolean',
+    default: false,
+    surroundings: true,
+    description:
+      'continue the submission that was killed or stopped in `outputDir`; `timeBudget` counts the time that it has taken',
+  },
+  ...changed(predictionOptions, { predictionsPerTask: { default: 32 } }),
+  ...fineTuning,
+  ...adapterSizeOptions,
+  devices: {
+    type: 'array',
+    items: { type: 'string' },
+    minItems: 1,
+    value: 'names',
+    free: true,
+    description: 'such as cuda:0 cuda:1, a process for each; default: all GPUs when there are several',
+  },
+  processes: {
+    type: 'integer',
+    minimum: 1,
+    default: 1,
+    value: 'n',
+    free: true,
+    description: 'processes for each device',
+  },
+  // votes are counted at the end
+  ...changed(methodOption, { method: { free: true } }),
+  ...policyTable,
+  batchesPerRequest: {
+    type: 'integer',
+    minimum: 1,
+    // few enough to share work evenly, many enough to keep a batch full
+    default: 4,
+    value: 'n',
+    description:
+      'batches that a process is asked for at once at most; changes the last digits of log-probabilities',
+  },
+} as const satisfies OptionTable;
+
+export const submitOptions = /* @__PURE__ */ defineOptions(submitTable);
+
+/** The options that make an experiment: what the configuration of a Kaggle notebook may set. */
+export const experimentOptions = /* @__PURE__ */ defineOptions(
+  Object.fromEntries(Object.entries<OptionSpec>(submitTable).filter(([, { surroundings }]) => !surroundings)),
+);

@@ -1,0 +1,92 @@
+/** Which tasks are generated, and how difficult they are. */
+import { defineOptions, type OptionTable } from './table.js';
+
+/** No side of a grid of ARC is longer. */
+const LONGEST_SIDE = 30;
+
+export const knobOptions = {
+  minSize: {
+    type: 'integer',
+    minimum: 1,
+    maximum: LONGEST_SIDE,
+    default: 3,
+    value: 'n',
+    description:
+      'inputs have sides at least this long, in cells, where the rule and `maxSize` leave the choice',
+  },
+  maxSize: {
+    type: 'integer',
+    minimum: 3,
+    maximum: LONGEST_SIDE,
+    default: 10,
+    value: 'n',
+    description: 'no grid has a longer side, in cells',
+  },
+  trainSamples: {
+    type: 'integer',
+    form: 'range',
+    minimum: 1,
+    maximum: 50,
+    default: 3,
+    value: 'n',
+    description: 'train samples of each task: a number, or the least and the most, such as 2-5',
+  },
+  testSamples: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 20,
+    default: 1,
+    value: 'n',
+    description: 'test samples of each task',
+  },
+  colors: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 9,
+    default: 4,
+    value: 'n',
+    description: 'colours of a picture besides the background; rules that need more take more',
+  },
+  objects: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 100,
+    default: 4,
+    value: 'n',
+    description: 'objects, points or lines of a picture at most; rules that need more take more',
+  },
+} as const satisfies OptionTable;
+
+const names = { type: 'array', items: { type: 'string' }, separator: ',', value: 'names' } as const;
+
+const generateTasksTable = {
+  count: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 10_000_000,
+    default: 100,
+    value: 'n',
+    description: 'how many tasks',
+  },
+  seed: {
+    type: 'integer',
+    default: 0,
+    value: 'n',
+    description: 'random seed: the same seed gives the same tasks',
+  },
+  generators: { ...names, description: 'only these, in this order; default: all that fit' },
+  families: { ...names, description: 'only generators of these families' },
+  ...knobOptions,
+} as const satisfies OptionTable;
+
+export const generateTasksOptions = /* @__PURE__ */ defineOptions(generateTasksTable);
+
+export const generateTasksToFileOptions = /* @__PURE__ */ defineOptions({
+  outputFilepath: {
+    type: 'string',
+    required: true,
+    value: 'file',
+    description: 'where to write; …challenges.json gets …solutions.json beside it',
+  },
+  ...generateTasksTable,
+});

@@ -1,0 +1,162 @@
+/** @file Grids that are proposed for a test input, scored under the same views of its task. */
+import { augmentGrid, augmentTask } from '../arc/augmentation.js';
+import type { Grid, Task } from '../arc/types.js';
+import {
+  type AnswerScore,
+  type ScoringOptions,
+  type ScoringRequest,
+  scoreAnswers,
+} from '../generation/scoring.js';
+import type { Decoder } from '../models/decoder.js';
+import type { PromptBuilder } from '../prompts/index.js';
+import { type AugmentationToggles, TaskViews } from './views.js';
+
+/** The grids that are scored as answers to one test input: what its prompt asks for. */
+export interface CandidateSet {
+  readonly taskId: string;
+  readonly testIndex: number;
+  readonly task: Task;
+  readonly grids: readonly Grid[];
+}
+
+/** Under which views grids are scored. */
+export interface ViewOptions extends AugmentationToggles {
+  /** How many; the first changes nothing. A task may have fewer. */
+  readonly augmentations: number;
+  /** Names the views, as in inference: view i of a task is the same there. */
+  readonly seed: number;
+  /** The longest prompt and answer together, in tokens. */
+  readonly maxSeqLen: number;
+}
+
+/** The scores of the grids of one set. */
+export interface CandidateScores {
+  /**
+   * `scores[grid][view]`: log-probability of the whole answer with its end, in nats. Null where no prompt fits, or the
+   * model's numbers are not finite.
+   */
+  readonly scores: readonly (readonly (number | null)[])[];
+  /** `tokens[grid][view]`: how many tokens of the answer that is. */
+  readonly tokens: readonly (readonly number[])[];
+}
+
+/** What is asked of a model for some sets, and what it is asked for. */
+export interface ScorePlan {
+  readonly requests: readonly ScoringRequest[];
+  /** Whose score each answer of each request is. */
+  readonly owners: readonly (readonly Owner[])[];
+  /** How many views each set has. */
+  readonly views: readonly number[];
+  /** Answers under a view for which no prompt fits. */
+  readonly tooLong: number;
+  /** Views fewer than asked for, over all grids, because their tasks have no more that differ. */
+  readonly withoutView: number;
+}
+
+/** A grid of a set under a view. */
+interface Owner {
+  readonly set: number;
+  readonly grid: number;
+  readonly view: number;
+}
+
+/**
+ * The prompts of all sets under their views, each with the answers to it. A prompt that is too long with an answer
+ * loses train samples from the end, for that answer: so grids of very different sizes may be answers to different
+ * prompts of a view.
+ */
+export function planScores(
+  sets: readonly CandidateSet[],
+  builder: PromptBuilder,
+  { augmentations, seed, maxSeqLen, ...toggles }: ViewOptions,
+): ScorePlan {
+  const requests: { prompt: readonly number[]; answers: number[][] }[] = [];
+  const owners: Owner[][] = [];
+  const views: number[] = [];
+  let tooLong = 0;
+  let withoutView = 0;
+  for (const [set, { taskId, testIndex, task, grids }] of sets.entries()) {
+    const all = new TaskViews(seed, taskId, task, toggles);
+    const count = Math.min(augmentations, all.total);
+    views.push(count);
+    withoutView += (augmentations - count) * grids.length;
+    for (let view = 0; view < count; view++) {
+      const augmentation = all.at(view);
+      const promptFor = fitting(builder, augmentTask(task, augmentation), testIndex, maxSeqLen);
+      const places = new Map<readonly number[], number>();
+      for (const [grid, cells] of grids.entries()) {
+        const answer = builder.answer(augmentGrid(cells, augmentation));
+        const prompt = promptFor(answer.length);
+        if (prompt === null) {
+          tooLong += 1;
+          continue;
+        }
+        const place = places.get(prompt) ?? requests.length;
+        if (place === requests.length) {
+          places.set(prompt, place);
+          requests.push({ prompt, answers: [] });
+          owners.push([]);
+        }
+        requests[place]!.answers.push(answer);
+        owners[place]!.push({ set, grid, view });
+      }
+    }
+  }
+  return { requests, owners, views, tooLong, withoutView };
+}
+
+/** The longest prompt of a task that leaves room for so many tokens, the same for all answers where it does. */
+function fitting(
+  builder: PromptBuilder,
+  task: Task,
+  testIndex: number,
+  maxSeqLen: number,
+): (answerLength: number) => readonly number[] | null {
+  const prompts: (readonly number[])[] = [];
+  return (answerLength) => {
+    for (let removed = 0; removed < Math.max(1, task.train.length); removed++) {
+      prompts[removed] ??= builder.inference(
+        { ...task, train: task.train.slice(0, task.train.length - removed) },
+        testIndex,
+      ).tokens;
+      if (prompts[removed]!.length + answerLength <= maxSeqLen) return prompts[removed]!;
+    }
+    return null;
+  };
+}
+
+/** The scores of a plan's answers, by set. */
+export function scoresOfSets(
+  sets: readonly CandidateSet[],
+  { owners, views }: Pick<ScorePlan, 'owners' | 'views'>,
+  answers: readonly (readonly AnswerScore[])[],
+): CandidateScores[] {
+  const found = sets.map(({ grids }, i) => ({
+    scores: grids.map(() => new Array<number | null>(views[i]!).fill(null)),
+    tokens: grids.map(() => new Array<number>(views[i]!).fill(0)),
+  }));
+  for (const [i, own] of owners.entries()) {
+    for (const [j, { set, grid, view }] of own.entries()) {
+      const { logProb, tokens } = answers[i]![j]!;
+      if (!Number.isFinite(logProb)) continue;
+      found[set]!.scores[grid]![view] = logProb;
+      found[set]!.tokens[grid]![view] = tokens;
+    }
+  }
+  return found;
+}
+
+/**
+ * Scores grids under the views of their tasks. Each view's prompt is fed once, whatever the number of grids, and
+ * prompts of several views and test inputs share forward passes.
+ * @returns the scores of each set, in the order of the sets
+ */
+export async function scoreUnderViews(
+  decoder: Decoder,
+  builder: PromptBuilder,
+  sets: readonly CandidateSet[],
+  { views, ...scoring }: Omit<ScoringOptions, 'known' | 'onGroup'> & { readonly views: ViewOptions },
+): Promise<CandidateScores[]> {
+  const plan = planScores(sets, builder, views);
+  return scoresOfSets(sets, plan, await scoreAnswers(decoder, builder.tokenizer, plan.requests, scoring));
+}

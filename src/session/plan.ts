@@ -1,0 +1,53 @@
+/** @file The prompts of a flow that asks for outputs, and what a person has to know of them before the model is loaded. */
+import type { Task } from '../arc/types.js';
+import { UserError } from '../common/errors.js';
+import type { PromptBuilder } from '../prompts/index.js';
+import { type PlanAllOptions, type PredictionPlan, planPredictions } from './predictions.js';
+import { largestGrid, type PromptSession, promptKindFor } from './prompts.js';
+
+/** What {@link planWith} has to know. */
+export type PlanConfig = Omit<PlanAllOptions, 'maxSeqLen' | 'answerTokens'> & {
+  readonly promptVersion: string;
+  readonly maxNewTokens?: number | undefined;
+  readonly datasetPath?: string | undefined;
+};
+
+/**
+ * Makes the prompts of all views of all test inputs, and notes what does not fit.
+ * @throws {UserError} when no prompt fits
+ */
+export function planWith(
+  session: PromptSession,
+  tasks: ReadonlyMap<string, Task>,
+  o: PlanConfig,
+  onNote: (text: string) => void,
+): { plan: PredictionPlan; prompts: PromptBuilder; maxNewTokens: number } {
+  const kind = promptKindFor(o.promptVersion, ['output-from-examples'], 'inference');
+  for (const note of session.notes) onNote(note);
+  const prompts = session.builder(kind);
+  const maxNewTokens = o.maxNewTokens ?? session.mostGridTokens;
+  const plan = planPredictions(tasks, prompts, {
+    ...o,
+    maxSeqLen: session.maxSeqLen,
+    answerTokens: (task: Task) => Math.min(maxNewTokens, session.gridTokens(largestGrid(task))),
+  });
+  const count = plan.predictions.length;
+  if (plan.tooLong === count) {
+    throw new UserError(
+      `\`maxSeqLen: ${session.maxSeqLen}\`: none of the ${count} prompts of ${o.datasetPath ?? 'the tasks'} fits with ` +
+        'its answer, not even with a single train sample',
+    );
+  }
+  if (plan.shortened > 0) onNote(`${plan.shortened} of ${count} prompts lost train samples to fit`);
+  if (plan.tooLong > 0) onNote(`${plan.tooLong} of ${count} prompts are too long and stay unanswered`);
+  if (plan.withoutView > 0) onNote(withoutViewNote(plan.withoutView));
+  return { plan, prompts, maxNewTokens };
+}
+
+/** Says that there are fewer predictions than asked for. */
+export function withoutViewNote(count: number): string {
+  return (
+    `${count} predictions fewer than asked for: with \`temperature: 0\` each needs an augmentation of its own, and ` +
+    'these tasks have no more of them'
+  );
+}

@@ -1,0 +1,202 @@
+/**
+ * @file What is to be done: which predictions, in which order, which of them are asked for together, and which tasks
+ * share an adapter. A pure function of challenges, options and seed, so that a submission with two processes, or one
+ * that is continued, makes the same predictions.
+ */
+import type { Task } from '../arc/types.js';
+import { countPredictions } from '../session/predictions.js';
+import { TaskViews } from '../session/views.js';
+import { type Speeds, secondsAt, type Tokens } from './costs.js';
+import type { SubmitConfig } from './options.js';
+import type { Item } from './protocol.js';
+
+/** A prediction with what it is taken to cost: the tokens of the plain prompt about its test input. */
+export interface PlannedItem extends Item {
+  readonly cost: number;
+}
+
+/** Predictions that are asked for together: the last digit of a log-probability may depend on it. */
+export interface Chunk {
+  /** Index of the group of tasks that they are about. */
+  readonly group: number;
+  /** The task, where each is asked by itself. */
+  readonly taskId?: string;
+  /** Work of the lowest turn is done first: in the first, every test input gets an answer. */
+  readonly turn: number;
+  readonly items: readonly PlannedItem[];
+  /** What it feeds, with the fine-tuning on its task. */
+  readonly tokens: Tokens;
+}
+
+/** Tasks that share a model, and the adapters to try for them, best first; null is the base alone. */
+export interface TaskGroup {
+  readonly taskIds: readonly string[];
+  readonly adapters: readonly (string | null)[];
+}
+
+/** All the work of a submission. */
+export interface Plan {
+  readonly groups: readonly TaskGroup[];
+  /** In the order in which they are to be done. */
+  readonly chunks: readonly Chunk[];
+  readonly inputs: number;
+  readonly predictions: number;
+  /** Of one process, before anything was measured. */
+  readonly speeds: Speeds;
+  /** Predictions that are not made because there is no new view of their task. */
+  readonly withoutView: number;
+}
+
+/** What a plan depends on beside the options. */
+export interface PlanContext {
+  /** How many devices compute: the default for the number of groups. */
+  readonly devices: number;
+  /** The folder of the given adapter; null without one. */
+  readonly adapter: string | null;
+  /** The length of the plain prompt about a test input. */
+  readonly promptTokens: (task: Task, testIndex: number) => number;
+  /** About how long an answer is. */
+  readonly answerTokens: (task: Task) => number;
+  readonly speeds: Speeds;
+}
+
+type Tasks = ReadonlyMap<string, Task>;
+
+/** Plans a submission. */
+export function planSubmission(tasks: Tasks, config: SubmitConfig, context: PlanContext): Plan {
+  const groups = groupTasks(tasks, config, context);
+  const { speeds } = context;
+  const items = planItems(tasks, config, context.promptTokens);
+  const inputs = [...tasks.values()].reduce((sum, { test }) => sum + test.length, 0);
+  return {
+    groups,
+    chunks: config.fineTunePerTask
+      ? cutByTask(items, config, tokensOf(tasks, config, context), speeds)
+      : cut(items, groups, config),
+    inputs,
+    predictions: items.length,
+    speeds,
+    withoutView: config.predictionsPerTask * inputs - items.length,
+  };
+}
+
+/** Tasks by the adapter that they share: every n-th task in a group, so that all groups are about as hard. */
+function groupTasks(tasks: Tasks, config: SubmitConfig, { devices, adapter }: PlanContext): TaskGroup[] {
+  const ids = [...tasks.keys()];
+  const count =
+    config.fineTuneSteps === 0 || config.fineTunePerTask
+      ? 1
+      : Math.min(ids.length, config.fineTuneGroups ?? devices);
+  return Array.from({ length: count }, (_, group) => ({
+    taskIds: ids.filter((_, i) => i % count === group),
+    adapters: adapter === null ? [null] : [adapter, null],
+  }));
+}
+
+/** In rounds over all test inputs, within a round the shortest prompts first. */
+function planItems(
+  tasks: Tasks,
+  { seed, predictionsPerTask, temperature, ...toggles }: SubmitConfig,
+  promptTokens: PlanContext['promptTokens'],
+): PlannedItem[] {
+  const inputs = [...tasks].flatMap(([taskId, task]) => {
+    const count = countPredictions(
+      new TaskViews(seed, taskId, task, toggles),
+      predictionsPerTask,
+      temperature,
+    );
+    return task.test.map((_, testIndex) => ({
+      taskId,
+      testIndex,
+      count,
+      cost: promptTokens(task, testIndex),
+    }));
+  });
+  inputs.sort((a, b) => a.cost - b.cost);
+  const rounds = Math.max(0, ...inputs.map(({ count }) => count));
+  return Array.from({ length: rounds }, (_, i) =>
+    inputs
+      .filter(({ count }) => i < count)
+      .map(({ taskId, testIndex, cost }) => ({ taskId, testIndex, i, cost })),
+  ).flat();
+}
+
+/**
+ * Work is cut into at least so many pieces, as far as a piece fills a batch. It says who is asked together, so that
+ * another number would change log-probabilities of earlier versions; nothing is gained by choosing it.
+ */
+const PIECES = 16;
+
+/** Cuts the work into what is asked together: each piece about one group, in the order of its first item. */
+function cut(
+  items: readonly PlannedItem[],
+  groups: readonly TaskGroup[],
+  { batchSize, batchesPerRequest }: Pick<SubmitConfig, 'batchSize' | 'batchesPerRequest'>,
+): Chunk[] {
+  const size = Math.max(batchSize, Math.min(batchesPerRequest * batchSize, Math.ceil(items.length / PIECES)));
+  const groupOf = new Map(groups.flatMap(({ taskIds }, group) => taskIds.map((id) => [id, group] as const)));
+  const open = new Map<number, PlannedItem[]>();
+  const chunks: Chunk[] = [];
+  for (const item of items) {
+    const group = groupOf.get(item.taskId)!;
+    const last = open.get(group);
+    if (last && last.length < size) {
+      last.push(item);
+      continue;
+    }
+    const fresh = [item];
+    open.set(group, fresh);
+    chunks.push({ group, turn: item.i, items: fresh, tokens: NO_TOKENS });
+  }
+  return chunks;
+}
+
+/** The cost of chunks that several tasks share is not looked at: they are asked in rounds. */
+const NO_TOKENS: Tokens = { tune: 0, prompt: 0, answer: 0 };
+
+/** Tokens of a turn about a task: its items, and the fine-tuning that comes before them. */
+type TokensOf = (taskId: string, items: readonly PlannedItem[]) => Tokens;
+
+/**
+ * Cuts the work into turns of one task each, as many whole rounds over its test inputs as a batch holds. First turns come
+ * first, and among them the cheapest, so that as many test inputs as can be have an answer whenever time ends.
+ */
+function cutByTask(
+  items: readonly PlannedItem[],
+  { batchSize }: Pick<SubmitConfig, 'batchSize'>,
+  tokensOf: TokensOf,
+  speeds: Speeds,
+): Chunk[] {
+  const byTask = new Map<string, PlannedItem[]>();
+  for (const item of items) byTask.set(item.taskId, [...(byTask.get(item.taskId) ?? []), item]);
+  const chunks = [...byTask].flatMap(([taskId, list]) => {
+    list.sort((a, b) => a.i - b.i || a.testIndex - b.testIndex);
+    const inputs = list.filter(({ i }) => i === 0).length;
+    const size = Math.max(1, Math.floor(batchSize / inputs)) * inputs;
+    return Array.from({ length: Math.ceil(list.length / size) }, (_, turn): Chunk => {
+      const items = list.slice(turn * size, (turn + 1) * size);
+      return { group: 0, taskId, turn, items, tokens: tokensOf(taskId, items) };
+    });
+  });
+  const cost = new Map(
+    chunks.map((chunk) => {
+      const { tune, predict } = secondsAt(chunk.tokens, speeds);
+      return [chunk, tune + predict];
+    }),
+  );
+  return chunks.sort((a, b) => a.turn - b.turn || cost.get(a)! - cost.get(b)!);
+}
+
+/** A sample to learn from is taken to be as long as the prompts about its task and an answer. */
+function tokensOf(
+  tasks: Tasks,
+  { fineTuneSteps, fineTuneBatchSize }: SubmitConfig,
+  { answerTokens }: PlanContext,
+): TokensOf {
+  return (taskId, items) => {
+    const answer = answerTokens(tasks.get(taskId)!);
+    const prompt = items.reduce((sum, { cost }) => sum + cost, 0);
+    const sample = prompt / items.length + answer;
+    return { tune: fineTuneSteps * fineTuneBatchSize * sample, prompt, answer: items.length * answer };
+  };
+}

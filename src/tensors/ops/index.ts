@@ -1,0 +1,40 @@
+/**
+ * The named kernels: what a backend may implement in one piece because that is much faster. Each is a
+ * function that runs the backend's kernel when it has one, and plain tfjs operations otherwise; both are
+ * differentiable. A backend registers them with `tf.registerKernel`.
+ *
+ * | kernel | inputs → outputs | attributes |
+ * |---|---|---|
+ * | Linear | x [n, in], weight [out, in], bias? [out] → [n, out] | |
+ * | FrozenLinear | like Linear, with no gradient for the weight | mayPack |
+ * | RmsNorm | x [n, d], weight [d] → [n, d] | epsilon |
+ * | RmsNormGrad | dy, x, weight → dx | epsilon |
+ * | RotaryEmbedding | x [n, heads, headDim], cos, sin [n, headDim / 2] → like x | |
+ * | SwiGlu | gate, up [n, f] → [n, f] | |
+ * | SwiGluGrad | dy, gate, up → dgate, dup | |
+ * | PackedAttention | q [n, H, D], k, v [n, Hkv, D] → out [n, H, D], logSumExp [n, H] | segments, scale |
+ * | PackedAttentionGrad | dy, q, k, v, out, logSumExp → dq, dk, dv | segments, scale |
+ * | HeadLogProbs | hidden [r, d], head [V, d], labels int32 [r] → logProbs [r], jacobian [r, d] | |
+ * | AdamW | a list p, g, m, v, p, … of tensors, written in place → [0] | lr, beta1, beta2, epsilon, weightDecay, step |
+ * | KvCacheCopy | cache [slots, Hkv, maxLength, D] in place → [0] | from, to, start, end |
+ * | KvCacheWrite | cache [slots, Hkv, maxLength, D] in place, rows [n, Hkv, D], slots, positions int32 [n] → [0] | |
+ * | CachedAttention | q [n, H, D], keys, values (caches), slots, lengths int32 [n] → [n, H, D] | scale |
+ * | ScoreColumns | logits [r, V], columns int32 [r, k] → [r, k + 1], the last column the log-sum-exp of the row | |
+ * | Dropout | x → like x | rate, seed |
+ * | GlobalNorm | a list of tensors → [] | |
+ */
+export { type AdamWOptions, adamW } from './adamw/adamw.js';
+export { cachedAttention } from './cached-attention/cached-attention.js';
+export { dropout } from './dropout/dropout.js';
+export { embedding } from './embedding/embedding.js';
+export { globalNorm } from './global-norm/global-norm.js';
+export { headLogProbs } from './head-log-probs/head-log-probs.js';
+export { kvCacheCopy } from './kv-cache-copy/kv-cache-copy.js';
+export { kvCacheWrite } from './kv-cache-write/kv-cache-write.js';
+export { frozenLinear, linear, project } from './linear/linear.js';
+export { withPlainKernels } from './named.js';
+export { packedAttention } from './packed-attention/packed-attention.js';
+export { rmsNorm } from './rms-norm/rms-norm.js';
+export { rotaryEmbedding } from './rotary-embedding/rotary-embedding.js';
+export { scoreColumns } from './score-columns/score-columns.js';
+export { swiGlu } from './swiglu/swiglu.js';

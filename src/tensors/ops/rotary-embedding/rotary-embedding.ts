@@ -1,0 +1,28 @@
+import * as tf from '../../tf.js';
+import { hasKernel, runNamed } from '../named.js';
+
+/**
+ * Rotary position embedding (Su et al. 2021) in the half-split layout of Hugging Face's `rotate_half`:
+ * x [n, heads, headDim] with cos and sin [n, headDim / 2] → [n, heads, headDim].
+ */
+export function rotaryEmbedding(x: tf.Tensor3D, cos: tf.Tensor2D, sin: tf.Tensor2D): tf.Tensor3D {
+  if (hasKernel('RotaryEmbedding')) return runNamed('RotaryEmbedding', { x, cos, sin });
+  const half = x.shape[2] / 2;
+  const [a, b] = tf.split(x, 2, 2) as [tf.Tensor3D, tf.Tensor3D];
+  const c = tf.reshape(cos, [-1, 1, half]);
+  const s = tf.reshape(sin, [-1, 1, half]);
+  return tf.concat(
+    [tf.sub(tf.mul(a, c), tf.mul(b, s)), tf.add(tf.mul(b, c), tf.mul(a, s))],
+    2,
+  ) as tf.Tensor3D;
+}
+
+tf.registerGradient({
+  kernelName: 'RotaryEmbedding',
+  inputsToSave: ['cos', 'sin'],
+  gradFunc: (dy, saved) => {
+    const [cos, sin] = saved as [tf.Tensor2D, tf.Tensor2D];
+    // the inverse of a rotation is the rotation by the opposite angle
+    return { x: () => rotaryEmbedding(dy as tf.Tensor3D, cos, tf.neg(sin)) };
+  },
+});

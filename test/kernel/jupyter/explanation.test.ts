@@ -1,0 +1,73 @@
+/** What a cell that fails waits for: the explanation of its types, if it comes soon. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test, vi } from 'vitest';
+import type { CellOutcome } from '../../../kernel/contract.js';
+import type { EngineLink } from '../../../kernel/jupyter/engine-link.js';
+import { Executor } from '../../../kernel/jupyter/executor.js';
+import { History } from '../../../kernel/jupyter/history/history.js';
+import type { IoPub } from '../../../kernel/jupyter/iopub.js';
+import type { PendingWriter } from '../../../kernel/jupyter/pending.js';
+import type { Replies } from '../../../kernel/jupyter/replies.js';
+import type { Message } from '../../../kernel/jupyter/wire.js';
+import type { Language } from '../../../kernel/language/language.js';
+
+const failed: CellOutcome = { status: 'error', ename: 'TypeError', evalue: 'no', traceback: [] };
+
+/** What a client is sent for one cell that fails, in order; `explained` says when its types are known. */
+async function order(types: 'late' | 'wait', explained: (reply: Promise<void>) => Promise<void>) {
+  const sent: string[] = [];
+  let replied = (_: unknown) => {};
+  const reply = new Promise<void>((resolve) => {
+    replied = () => resolve();
+  });
+  const explain = async () => {
+    await explained(reply);
+    return ['Did you mean toFixed?'];
+  };
+  const executor = new Executor({
+    engine: { execute: async () => failed } as unknown as EngineLink,
+    iopub: {
+      status: () => {},
+      publish: (type: string) => void sent.push(type),
+      output: ({ type }: { type: string }) => void sent.push(type),
+    } as unknown as IoPub,
+    replies: { send: () => replied(sent.push('reply')) } as unknown as Replies,
+    history: new History(),
+    language: { note: () => {}, flush: () => {}, checkNow: explain } as unknown as Language,
+    pending: { queued: () => {}, running: () => {}, answered: () => {} } as unknown as PendingWriter,
+    types,
+  });
+  const header = {
+    msg_id: '1',
+    msg_type: 'execute_request',
+    session: '',
+    username: '',
+    date: '',
+    version: '',
+  };
+  executor.add({
+    header,
+    content: { code: 'x' },
+    identities: [],
+    metadata: {},
+    parentHeader: {},
+    buffers: [],
+  } as Message);
+  await vi.waitFor(() => expect(sent).toHaveLength(4), 10_000);
+  return sent;
+}
+
+const soonOrWaitedFor = ['execute_input', 'error', 'stream', 'reply'];
+
+test.each([
+  ['soon is in front of the reply', 'late', async () => {}, soonOrWaitedFor],
+  [
+    'late does not hold the reply back',
+    'late',
+    (reply: Promise<void>) => reply,
+    ['execute_input', 'error', 'reply', 'stream'],
+  ],
+  ['late is waited for where that was asked for', 'wait', () => sleep(500), soonOrWaitedFor],
+] as const)('an explanation that comes %s', async (_, types, explained, expected) => {
+  expect(await order(types, explained)).toEqual(expected);
+});
