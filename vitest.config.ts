@@ -70,6 +70,7 @@ export default defineConfig(({ mode }) => ({
       TF_NUM_INTEROP_THREADS: '1',
     },
     globalSetup: ['test/global-setup.ts'],
+    reporters: ['default', 'test/unstable-reporter.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',

@@ -32,6 +32,8 @@ enum Word {
   Ending,
   /** How many clients listen to the outputs. */
   Listeners,
+  /** 1 while output is being handed to the system: how much of it a client gets is not known if the process dies. */
+  Sending,
   /** Which of the two texts is valid, and their lengths. */
   Text,
   Length0,
@@ -108,6 +110,14 @@ export class KeptMemory {
   }
   set listeners(count: number) {
     this.#words[Word.Listeners] = count;
+  }
+
+  /** Whether clients may have got, when the process ended, some of what `unsent` gives. */
+  get isSending(): boolean {
+    return this.#words[Word.Sending] === 1;
+  }
+  set isSending(sending: boolean) {
+    this.#words[Word.Sending] = sending ? 1 : 0;
   }
 
   get text(): string {

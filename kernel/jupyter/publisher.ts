@@ -58,6 +58,8 @@ export interface PublisherHandlers {
   onClients?(count: number): void;
   /** Everything up to that position is with the system, for all clients that get it. */
   onSent?(position: number): void;
+  /** Whether a message is on its way to the system now, so that a client may have it before `onSent` says so. */
+  onSending?(isSending: boolean): void;
 }
 
 /** Sends messages to all who have subscribed, each at its own pace. */
@@ -69,6 +71,8 @@ export class Publisher {
   #look: NodeJS.Timeout | undefined;
   #position = 0;
   #sentPosition = 0;
+  /** Clients to whom a message is on its way to the system. */
+  #sending = 0;
 
   constructor(handlers: PublisherHandlers) {
     this.#handlers = handlers;
@@ -151,6 +155,10 @@ export class Publisher {
         this.#tellSent();
         if (this.#waiting.length > 0) this.#judge();
       },
+      onSending: (change) => {
+        this.#sending += change;
+        this.#handlers.onSending?.(this.#sending > 0);
+      },
       onSubscription: (topic) =>
         this.#handlers.onSubscription(topic, (frames) => client.send(encodeMessage(frames), false)),
       onClose: () => {
@@ -168,6 +176,8 @@ export class Publisher {
 }
 
 interface ClientHandlers {
+  /** A message goes to the system (1), or has left (-1). */
+  onSending(change: 1 | -1): void;
   onTaken(): void;
   onSubscription(topic: Buffer): void;
   onClose(): void;
@@ -306,15 +316,24 @@ class Client implements ClientState {
       this.#head = 0;
     }
     this.#isWriting = true;
-    this.#socket.write(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), () => this.#taken(bytes));
+    const isMessage = this.#unsent.length > 0 && this.#unsent[0]!.end <= this.#sentBytes + bytes;
+    if (isMessage) this.#handlers.onSending(1);
+    this.#socket.write(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), () => {
+      this.#taken(bytes);
+      if (isMessage) this.#handlers.onSending(-1);
+    });
+  }
+
+  /** How many bytes have left. */
+  get #sentBytes(): number {
+    return this.#queuedBytes - this.unsentBytes;
   }
 
   #taken(bytes: number): void {
     this.#isWriting = false;
     this.unsentBytes -= bytes;
     this.lastTaken = Date.now();
-    const sent = this.#queuedBytes - this.unsentBytes;
-    const count = this.#unsent.findIndex(({ end }) => end > sent);
+    const count = this.#unsent.findIndex(({ end }) => end > this.#sentBytes);
     const left = this.#unsent.splice(0, count < 0 ? this.#unsent.length : count);
     this.#sentPosition = left.at(-1)?.position ?? this.#sentPosition;
     if (this.isLosing && this.unsentBytes <= CAUGHT_UP_BYTES) {

@@ -81,6 +81,9 @@ export class JupyterServer {
           kept.listeners = count;
         },
         onSent: (number: number) => parts.engine.sent(number),
+        onSending: (isSending: boolean) => {
+          kept.isSending = isSending;
+        },
       }),
     });
     server.#iopub = new IoPub(server.#wire, server.#sockets.publisher, () => parts.engine.handed);

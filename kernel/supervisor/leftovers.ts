@@ -15,6 +15,8 @@ export interface Leftovers {
   pending: PendingCells | undefined;
   /** Output of cells that was not sent to any client, in order. */
   messages: FromEngine[];
+  /** Whether clients may have got some of the messages already. */
+  mayRepeat: boolean;
   /** Bytes of output that could not be kept, because a client took it too slowly. */
   lostBytes: number;
   /** What child processes and native code wrote last. */
@@ -24,7 +26,12 @@ export interface Leftovers {
 
 /** Reads all of it. */
 export function readLeftovers(): Leftovers {
-  const memory = readMemory(FDS.memory);
+  const { stdout, stderr, ...left } = leftoversIn(readMemory(FDS.memory));
+  return { ...left, stdout: stdout + readPipe(FDS.stdout), stderr: stderr + readPipe(FDS.stderr) };
+}
+
+/** What is in the memory. */
+export function leftoversIn(memory: KeptMemory): Leftovers {
   const pending = readPending(memory);
   const { records, lostBytes } = memory.unsent();
   // the end of what native code has said belongs to what it had not even handed over
@@ -33,13 +40,15 @@ export function readLeftovers(): Leftovers {
     Buffer.concat(
       records.slice(count).flatMap(({ kind, bytes }) => (kind === wanted ? [bytes] : [])),
     ).toString();
+  const messages = messagesOf(records.slice(0, count), pending?.last?.cell?.id ?? '');
   return {
     memory,
     pending,
-    messages: messagesOf(records.slice(0, count), pending?.last?.cell?.id ?? ''),
+    messages,
+    mayRepeat: memory.isSending && messages.some(({ type }) => type === 'output'),
     lostBytes,
-    stdout: textOf(RecordKind.NativeStdout) + readPipe(FDS.stdout),
-    stderr: textOf(RecordKind.NativeStderr) + readPipe(FDS.stderr),
+    stdout: textOf(RecordKind.NativeStdout),
+    stderr: textOf(RecordKind.NativeStderr),
   };
 }
 

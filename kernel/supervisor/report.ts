@@ -18,6 +18,9 @@ const PATIENCE_MS = 3000;
 const RETRY_MS = 20;
 /** How long what was sent may take to leave, in ms. */
 const LINGER_MS = 500;
+/** Which bytes of a write that was going on have reached a client, nobody can know. */
+const REPEAT_NOTE =
+  '[arclab kernel] What follows may repeat what is above: the kernel died while it sent its output\n';
 
 const log = (text: string) => void process.stderr.write(`[arclab kernel] ${text}\n`);
 
@@ -100,7 +103,7 @@ class Speaker {
 
   /** Sends what was not sent, and answers all requests. */
   async say(
-    { messages, stdout, stderr, lostBytes }: Leftovers,
+    { messages, mayRepeat, stdout, stderr, lostBytes }: Leftovers,
     { requests, last }: PendingCells,
     cause: string,
   ): Promise<void> {
@@ -110,6 +113,7 @@ class Speaker {
     const show = (name: 'stdout' | 'stderr', text: string) =>
       this.#iopub.output({ type: 'stream', name, text }, current?.header);
     if (lostBytes > 0) show('stderr', `[arclab kernel] ${lostBytes} bytes of output are lost here\n`);
+    if (mayRepeat) show('stderr', REPEAT_NOTE);
     for (const message of messages) {
       const request = ofCell(message.id);
       if (message.type === 'done') outcomes.set(message.id, message.outcome);

@@ -9,6 +9,7 @@ import {
   type ClientState,
   hasRoom,
   Publisher,
+  type PublisherHandlers,
   STALLED_MS,
   stalledClients,
   UNSENT_BYTES,
@@ -93,9 +94,12 @@ describe('who loses output', () => {
   });
 });
 
-async function publisher(): Promise<{ publisher: Publisher; port: number; log: string[] }> {
+async function publisher(
+  handlers: Partial<PublisherHandlers> = {},
+): Promise<{ publisher: Publisher; port: number; log: string[] }> {
   const log: string[] = [];
   const made = new Publisher({
+    ...handlers,
     onSubscription: (topic, welcome) => welcome([topic, Buffer.from('welcome')]),
     lossNote: (bytes) => [Buffer.from('note'), Buffer.from(String(bytes))],
     log: (text) => log.push(text),
@@ -185,6 +189,24 @@ async function silentSubscriber(port: number): Promise<Socket> {
   await sleep(200);
   return socket;
 }
+
+test('a message that is on its way is told, and when it has left', async () => {
+  const told: (number | boolean)[] = [];
+  const { publisher: made, port } = await publisher({
+    onSent: (position) => told.push(position),
+    onSending: (isSending) => told.push(isSending),
+  });
+  const silent = await silentSubscriber(port);
+  made.send([Buffer.from('t')], false, 1);
+  await vi.waitFor(() => expect(told).toEqual([true, 1, false]));
+  const count = 200;
+  for (let i = 0; i < count; i++) made.send([Buffer.from('t'), Buffer.alloc(100_000)], false, 2 + i);
+  // until the system's buffers are full
+  await sleep(500);
+  expect(told.at(-1)).toBe(true);
+  silent.resume();
+  await vi.waitFor(() => expect(told.slice(-2)).toEqual([1 + count, false]), 10_000);
+});
 
 test('a client that takes nothing has cells wait where it is alone, and loses output alone where others go on', async () => {
   const { publisher: made, port } = await publisher();
