@@ -301,9 +301,13 @@ class Client implements ClientState {
     });
   }
 
-  /** Hands over as much as one piece may hold, and more when that was taken. */
+  /** Hands over what the system takes at once, and goes on when it has taken more. */
   #write(): void {
-    if (this.#isWriting || this.#head === this.#queue.length) return;
+    while (!this.#isWriting && this.#head < this.#queue.length) this.#writePiece();
+  }
+
+  /** Hands over as much as one piece may hold. */
+  #writePiece(): void {
     let end = this.#head;
     let bytes = 0;
     while (end < this.#queue.length && bytes < PIECE_BYTES) bytes += this.#queue[end++]!.length;
@@ -318,10 +322,19 @@ class Client implements ClientState {
     this.#isWriting = true;
     const isMessage = this.#unsent.length > 0 && this.#unsent[0]!.end <= this.#sentBytes + bytes;
     if (isMessage) this.#handlers.onSending(1);
-    this.#socket.write(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), () => {
+    const taken = () => {
       this.#taken(bytes);
       if (isMessage) this.#handlers.onSending(-1);
+    };
+    let isAtOnce = false;
+    this.#socket.write(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), () => {
+      if (isAtOnce) return;
+      taken();
+      this.#write();
     });
+    // told now and not in the callback: the process may die in between
+    isAtOnce = this.#socket.writableLength === 0;
+    if (isAtOnce) taken();
   }
 
   /** How many bytes have left. */
@@ -341,7 +354,6 @@ class Client implements ClientState {
       if (this.#lostBytes > 0) this.#enqueue(this.#handlers.lossNote(this.#lostBytes));
       this.#lostBytes = 0;
     }
-    this.#write();
     this.#handlers.onTaken();
   }
 }
