@@ -191,7 +191,7 @@ export type {
   Submission,
   TaskSet,
 } from './evaluation/types.js';
-export { type VoteOptions, type VotingMethod, vote, voteMetrics } from './evaluation/voting.js';
+export { type VoteOptions, vote, voteMetrics } from './evaluation/voting.js';
 export {
   type AuditEvent,
   type AuditResult,

@@ -1,8 +1,9 @@
 import type { Grid, Task } from '../arc/types.js';
 import { scoreGrid } from '../evaluation/grids.js';
 import { taskOf } from '../evaluation/metrics.js';
+import type { SelectionRuleName } from '../evaluation/selection.js';
 import type { Prediction, TaskSet } from '../evaluation/types.js';
-import { groupPredictions, rankCandidates, type VotingMethod } from '../evaluation/voting.js';
+import { groupPredictions, rankCandidates } from '../evaluation/voting.js';
 import { cellSizeFor, describeGrid, FRAME_MARGIN, type GridOptions, gridSvg } from './grid-svg.js';
 import { escapeXml } from './picture.js';
 import { countVotes, judge, type PredictedInput } from './task-svg.js';
@@ -119,7 +120,7 @@ export function generatedCardHtml({ title, originals, generated, labels }: Gener
 export interface TaskCardOptions {
   /** At most so many cards (default 12). */
   limit?: number;
-  method?: VotingMethod;
+  method?: SelectionRuleName;
   /** What to call a task; its id by default. */
   title?: (taskId: string) => string;
 }

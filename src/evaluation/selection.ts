@@ -190,17 +190,25 @@ export function defaultRule(ballots: readonly Ballot[]): SelectionRuleName {
     : 'count-logprob';
 }
 
+/** The rule that ranks predictions for one test input: the wanted one where they have what it compares. */
+export function ruleFor(ballots: readonly Ballot[], wanted?: SelectionRuleName): SelectionRuleName {
+  const canRank = wanted !== undefined && (!rules[wanted].needsScores || lackingScores(ballots) === 0);
+  return canRank ? wanted : defaultRule(ballots);
+}
+
+const lackingScores = (ballots: readonly Ballot[]): number =>
+  ballots.filter(({ grid, scores }) => grid !== null && scores === undefined).length;
+
 /**
  * Makes sure that a rule can rank these predictions.
  * @throws {EvaluationError} when it needs scores and a grid has none
  */
 export function assertRuleFits(rule: SelectionRuleName, ballots: readonly Ballot[], source: string): void {
-  if (!rules[rule].needsScores) return;
-  const grids = ballots.filter(({ grid }) => grid !== null);
-  const lacking = grids.filter(({ scores }) => scores === undefined).length;
-  if (lacking === 0) return;
+  const lacking = lackingScores(ballots);
+  if (!rules[rule].needsScores || lacking === 0) return;
+  const grids = ballots.filter(({ grid }) => grid !== null).length;
   throw new EvaluationError(
-    `${source}: rule ${rule} compares scores under common views, which ${lacking} of ${grids.length} grids lack: ` +
+    `${source}: rule ${rule} compares scores under common views, which ${lacking} of ${grids} grids lack: ` +
       'make them with arclab score --input_filepath FILE --augmentations 16 --output_filepath FILE',
   );
 }

@@ -1,8 +1,14 @@
 import type { Grid } from '../arc/types.js';
-import { votingMethods } from '../options/submit.js';
 import { scoreGrid } from './grids.js';
 import { mean, solvedPerTask } from './metrics.js';
-import { type Ballot, defaultRule, evidenceOf, rankEvidence, type SelectionRuleName } from './selection.js';
+import {
+  type Ballot,
+  defaultRule,
+  evidenceOf,
+  rankEvidence,
+  ruleFor,
+  type SelectionRuleName,
+} from './selection.js';
 import type { Answers, Prediction, TaskSet } from './types.js';
 
 /** A grid that some predictions agree on. */
@@ -16,12 +22,6 @@ export interface Candidate {
 
 /** Candidates by task id, one ranked list (best first) for each test input. */
 export type Ranking = ReadonlyMap<string, readonly (readonly Candidate[])[]>;
-
-/** The rules of submissions: those that need no scores. */
-export const VOTING_METHODS = votingMethods;
-
-/** One of the voting methods. */
-export type VotingMethod = (typeof VOTING_METHODS)[number];
 
 /** Ranks the different grids among the predictions for one test input, best first; unparsable ones have no vote. */
 export function rankCandidates(
@@ -62,6 +62,16 @@ export function rankPredictions(predictions: readonly Prediction[], method?: Sel
   return mapInputs(groupPredictions(predictions), (ballots) => rankCandidates(ballots, rule));
 }
 
+/**
+ * Ranks the candidates of every test input by itself: where some of its grids have no scores (time was up before), a
+ * rule that needs them gives way to one that does not.
+ */
+export function rankEachInput(predictions: readonly Prediction[], method?: SelectionRuleName): Ranking {
+  return mapInputs(groupPredictions(predictions), (ballots) =>
+    rankCandidates(ballots, ruleFor(ballots, method)),
+  );
+}
+
 /** The grids of the n best candidates of every test input: fewer where there are fewer different grids. */
 export function winners(ranking: Ranking, n: number): Answers {
   return mapInputs(ranking, (candidates) => candidates.slice(0, n).map(({ grid }) => grid));
@@ -93,6 +103,15 @@ export function voteMetrics(
   dataset: TaskSet,
   { ns = [1, 2], method }: { ns?: readonly number[]; method?: SelectionRuleName } = {},
 ): Record<string, number> {
-  const answers = vote(predictions, { n: Math.max(...ns), method });
+  return rankingMetrics(rankPredictions(predictions, method), dataset, ns);
+}
+
+/** The same of candidates that are ranked. @throws as {@link voteMetrics} */
+export function rankingMetrics(
+  ranking: Ranking,
+  dataset: TaskSet,
+  ns: readonly number[] = [1, 2],
+): Record<string, number> {
+  const answers = winners(ranking, Math.max(...ns));
   return Object.fromEntries(ns.map((n) => [`vote_${n}`, mean(solvedPerTask(answers, dataset, n))]));
 }

@@ -35,6 +35,9 @@ const GROUP = 8;
 
 const DEFAULT_TOKENS = 4096;
 
+/** Tokens that the cache has room for where nothing else is said. */
+export const SCORING_CACHE = 4 * DEFAULT_TOKENS;
+
 /**
  * The log-probability of each answer after its prompt: what generation would report had it written these tokens.
  * Answers do not see each other. Which prompts share a pass depends on all requests and `maxTokensPerBatch` only; a

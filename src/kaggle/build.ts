@@ -29,7 +29,6 @@ import {
 const COMMENTS_GO = [
   'training',
   'evaluation',
-  'generation',
   'prompts',
   'arc',
   'kaggle',

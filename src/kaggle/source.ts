@@ -1,6 +1,6 @@
 /**
  * The readable half of the bundle: arclab's own modules from `arc/` up to `submit/`, of which esbuild keeps
- * what the notebook needs, as one ES module that is not minified. What lies below them (`common/`, `options/`, `tensors/`),
+ * what the notebook needs, as one ES module that is not minified. What lies below them (`common/`, `options/`, `tensors/`, `generation/`),
  * pictures (`display/`) and packages are imported from the packed half: `#common/rng`, `#tensors/tf`, `#vendor/acorn`.
  *
  * esbuild drops comments other than legal ones. So comments on lines of their own become legal ones for the time
@@ -37,7 +37,15 @@ export interface SourceBundle {
 }
 
 /** Folders that are packed: the machinery below the experiment, the tables of its options, and its pictures. */
-export const PACKED_FOLDERS = ['common', 'options', 'tensors', 'models', 'display', 'progress'] as const;
+export const PACKED_FOLDERS = [
+  'common',
+  'options',
+  'tensors',
+  'models',
+  'generation',
+  'display',
+  'progress',
+] as const;
 
 const PACKED = new RegExp(`^src/(${PACKED_FOLDERS.join('|')})/(.+)\\.ts$`);
 

@@ -3,44 +3,37 @@
 import { adapterSizeOptions } from './adapter.js';
 import { augmentationOptions, decodingOptions, predictionOptions, promptVersionOption } from './decoding.js';
 import { modelOptions } from './model.js';
+import { searchOptions } from './search.js';
+import { selectionRules } from './selection.js';
 import { changed, defineOptions, type OptionSpec, type OptionTable, without } from './table.js';
 import { fineTuneOptions, stopOptions } from './training.js';
 
-/** How predictions are ranked. */
-export const votingMethods = ['count', 'count-logprob'] as const;
-
-export const methodOption = {
-  method: {
-    type: 'string',
-    enum: votingMethods,
-    default: 'count-logprob',
-    value: 'name',
-    description: 'how votes are ranked: count, then the mean log-probability or the first come',
-  },
-} as const satisfies OptionTable;
+const tune = {
+  fineTunePerTask: true,
+  fineTuneSteps: 64,
+  fineTuneBatchSize: 1,
+  fineTuneLossOn: 'every-answer',
+  fineTuneLrSchedulerType: 'cosine',
+} as const;
 
 /** What a submission does with each task: options by the name of the recipe that sets them. */
 export const recipes = {
   /** Predictions of the model as it is, and votes. */
   vote: {},
   /** An adapter for each task, learnt from its train samples as the winners of ARC Prize do, then as many votes. */
-  tune: {
-    fineTunePerTask: true,
-    fineTuneSteps: 64,
-    fineTuneBatchSize: 1,
-    fineTuneLossOn: 'every-answer',
-    fineTuneLrSchedulerType: 'cosine',
-  },
+  tune,
+  /** The same adapter, one prediction so that there is an answer, then a search, with scores of all candidates. */
+  search: { ...tune, predictionsPerTask: 1, searchViews: 8 },
 } as const;
 
 const recipeOption = {
   recipe: {
     type: 'string',
-    enum: ['vote', 'tune'],
+    enum: ['vote', 'tune', 'search'],
     default: 'vote',
     value: 'name',
     description:
-      'what is done with each task: vote on predictions, or tune, which sets options of fine-tuning for each task by itself, then vote; options that are given go before those of the recipe',
+      'what is done with each task: vote on predictions; tune = fine-tune on each task by itself, then vote; search = tune, predict once, then search and score. It sets options: those that are given go before, and `fineTuneSteps: 0` takes the fine-tuning out',
   },
 } as const satisfies OptionTable;
 
@@ -109,6 +102,28 @@ const fineTuning = {
   },
 } as const satisfies OptionTable;
 
+const searched = searchOptions.table;
+
+/** The search for candidates, which follows the predictions for a test input. */
+const searching = {
+  searchViews: {
+    type: 'integer',
+    minimum: 0,
+    default: 0,
+    value: 'n',
+    description:
+      'after its predictions, search for all likely answers to each test input under so many views, and score all candidates under the same; 0 = no search',
+  },
+  searchThreshold: searched.threshold,
+  searchMaxCandidates: searched.maxCandidates,
+  searchMaxForwardTokens: searched.maxForwardTokens,
+  searchMaxSeconds: {
+    ...searched.maxSeconds,
+    description:
+      'end the search for a test input after this time; with `timeBudget` half of what is left, or of `taskTimeLimit`, ends it in any case',
+  },
+} as const satisfies OptionTable;
+
 /** What a child process of a submission needs to know. The adapter is not among it: that may change on the way. */
 export const workerTable = {
   challengesPath: {
@@ -124,6 +139,7 @@ export const workerTable = {
   // every answer is a grid, so that none is lost
   ...changed(decodingOptions, { constrained: { default: true } }),
   ...augmentationOptions,
+  ...searching,
 } as const satisfies OptionTable;
 
 /** How a child process checks its options. */
@@ -239,8 +255,15 @@ const submitTable = {
     free: true,
     description: 'processes for each device',
   },
-  // votes are counted at the end
-  ...changed(methodOption, { method: { free: true } }),
+  method: {
+    type: 'string',
+    enum: selectionRules,
+    value: 'rule',
+    // candidates are ranked at the end
+    free: true,
+    description:
+      'how candidates are ranked (docs/inference.md); default: sum-logprob where a search has scored them under common views, else count-logprob',
+  },
   ...policyTable,
   batchesPerRequest: {
     type: 'integer',

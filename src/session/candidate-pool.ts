@@ -28,12 +28,15 @@ export class CandidatePool {
   readonly #prompts: PromptBuilder;
   readonly #candidates = new Map<string, Candidate>();
 
-  constructor(prompts: PromptBuilder) {
+  /** @param known grids that were proposed before: they are tried first, and no view has found them yet */
+  constructor(prompts: PromptBuilder, known: readonly Grid[] = []) {
     this.#prompts = prompts;
+    for (const grid of known) this.#candidates.set(gridKey(grid), { grid, views: 0 });
   }
 
+  /** How many different grids views have found. */
   get size(): number {
-    return this.#candidates.size;
+    return [...this.#candidates.values()].filter(({ views }) => views > 0).length;
   }
 
   /** Takes in an answer of a view; what is no grid is no candidate. */

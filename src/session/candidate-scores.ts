@@ -1,6 +1,8 @@
 /** @file Grids that are proposed for a test input, scored under the same views of its task. */
 import { augmentGrid, augmentTask } from '../arc/augmentation.js';
 import type { Grid, Task } from '../arc/types.js';
+import { mean } from '../evaluation/metrics.js';
+import type { ScoredGrid } from '../evaluation/scores.js';
 import {
   type AnswerScore,
   type ScoringOptions,
@@ -144,6 +146,14 @@ export function scoresOfSets(
     }
   }
   return found;
+}
+
+/** The grids of a set with their scores. */
+export function scoredGrids({ grids }: CandidateSet, { scores, tokens }: CandidateScores): ScoredGrid[] {
+  return grids.map((grid, i) => {
+    const known = tokens[i]!.filter((_, view) => scores[i]![view] !== null);
+    return { grid, scores: scores[i]!, tokens: known.length > 0 ? mean(known) : 0 };
+  });
 }
 
 /**

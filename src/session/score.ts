@@ -9,6 +9,7 @@ import { type Hooks, type NoteEvent, notesTo, type ProgressEvent } from '../comm
 import { writeFileAtomic } from '../common/files.js';
 import { Journal, partialPath } from '../common/journal.js';
 import { mean } from '../evaluation/metrics.js';
+import { withScores } from '../evaluation/scores.js';
 import type { Prediction } from '../evaluation/types.js';
 import { groupPredictions } from '../evaluation/voting.js';
 import { digestOf } from '../generation/engine.js';
@@ -21,6 +22,7 @@ import {
   type CandidateSet,
   planScores,
   type ScorePlan,
+  scoredGrids,
   scoresOfSets,
 } from './candidate-scores.js';
 import { identityOf } from './identity.js';
@@ -263,8 +265,13 @@ function summarize(
   found: readonly CandidateScores[],
   plan: ScorePlan,
 ): KindScore {
-  const answers = sets.flatMap(({ taskId, testIndex, grids }, i) =>
-    grids.map((_, j) => ({ taskId, testIndex, ...meansOf(found[i]!, j) })),
+  const answers = sets.flatMap((set, i) =>
+    scoredGrids(set, found[i]!).map(({ scores, tokens }) => {
+      const known = scores.filter((score) => score !== null);
+      const logProb = known.length > 0 ? mean(known) : null;
+      const { taskId, testIndex } = set;
+      return { taskId, testIndex, logProb, scores, tokens, augmentations: known.length };
+    }),
   );
   const sum = (list: (answer: ScoredAnswer) => number) => answers.reduce((all, one) => all + list(one), 0);
   const total = sum(({ logProb, augmentations }) => (logProb ?? 0) * augmentations);
@@ -283,21 +290,6 @@ function summarize(
   };
 }
 
-/** What the views of one grid say of it. */
-function meansOf(
-  { scores, tokens }: CandidateScores,
-  grid: number,
-): Pick<ScoredAnswer, 'logProb' | 'scores' | 'tokens' | 'augmentations'> {
-  const own = scores[grid]!;
-  const known = own.filter((score) => score !== null);
-  return {
-    logProb: known.length > 0 ? mean(known) : null,
-    scores: own,
-    tokens: known.length > 0 ? mean(tokens[grid]!.filter((_, view) => own[view] !== null)) : 0,
-    augmentations: known.length,
-  };
-}
-
 /** Predictions with their new log-probabilities; those without a grid or a prompt that fits keep theirs. */
 function rescored(
   predictions: readonly Prediction[],
@@ -305,23 +297,14 @@ function rescored(
   found: readonly CandidateScores[],
 ): Prediction[] {
   const keyOf = (taskId: string, testIndex: number, grid: Grid) => `${taskId}/${testIndex}/${gridKey(grid)}`;
-  const means = new Map(
-    sets.flatMap(({ taskId, testIndex, grids }, i) =>
-      grids.map((grid, j) => [keyOf(taskId, testIndex, grid), meansOf(found[i]!, j)]),
+  const scored = new Map(
+    sets.flatMap((set, i) =>
+      scoredGrids(set, found[i]!).map((one) => [keyOf(set.taskId, set.testIndex, one.grid), one]),
     ),
   );
   return predictions.map((prediction) => {
     const { taskId, testIndex, grid } = prediction;
-    const own = grid && means.get(keyOf(taskId, testIndex, grid));
-    if (!own) return prediction;
-    const { logProb, tokens, scores } = own;
-    return logProb === null
-      ? { ...prediction, scores }
-      : { ...prediction, logProb, ...ownOf(prediction), tokens: Math.round(tokens), scores };
+    const own = grid && scored.get(keyOf(taskId, testIndex, grid));
+    return own ? withScores(prediction, own) : prediction;
   });
-}
-
-/** What generation said of a prediction, however often it is scored. An infinity, which is of no model, is left out. */
-function ownOf({ logProb, ownLogProb = logProb }: Prediction): { ownLogProb?: number } {
-  return Number.isFinite(ownLogProb) ? { ownLogProb } : {};
 }

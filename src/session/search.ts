@@ -1,6 +1,5 @@
 /** Every grid that a model finds likely enough, under several views of each test input: candidates to select from. */
 
-import { augmentGrid } from '../arc/augmentation.js';
 import type { Task } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
 import { type Hooks, type NoteEvent, notesTo, type ProgressEvent } from '../common/events.js';
@@ -8,11 +7,9 @@ import type { Journal } from '../common/journal.js';
 import { saveResults, taskResultsPath } from '../evaluation/files.js';
 import type { Prediction } from '../evaluation/types.js';
 import { digestOf, noProgress } from '../generation/engine.js';
-import { searchAnswers } from '../generation/search/search.js';
-import type { FoundAnswers, SearchProgress, SearchRequest } from '../generation/search/types.js';
+import type { FoundAnswers, SearchProgress } from '../generation/search/types.js';
 import type { sessionSearchOptions } from '../options/search.js';
 import type { ConfigOf } from '../options/table.js';
-import type { PromptBuilder } from '../prompts/index.js';
 import { CandidatePool, type FoundInView, toPool } from './candidate-pool.js';
 import { identityOf } from './identity.js';
 import { addProgress, computeKept, type KeptGroup, openAnswers } from './kept-answers.js';
@@ -20,6 +17,7 @@ import { noteNotFinite } from './not-finite.js';
 import { planWith } from './plan.js';
 import type { PlannedPrediction } from './predictions.js';
 import type { PromptSession } from './prompts.js';
+import { inputKey, searchPrompts } from './search-prompts.js';
 
 /** What happens in a search. */
 export type SearchEvent = NoteEvent | (ProgressEvent<'prompts'> & SearchProgress);
@@ -85,16 +83,13 @@ export async function searchCandidates(
   const compute = async (group: number, missing: number): Promise<FoundInView[]> => {
     const planned = groups[group]!;
     const soFar = { ...progress, total: missing };
-    const requests = planned.map((one) => requestOf(one, tasks, prompts, pools, o.constrained, before));
-    const results = await searchAnswers(decoder, session.tokenizer, requests, {
+    const results = await searchPrompts(decoder, prompts, planned, {
       ...{ threshold: o.threshold, batchSize: o.batchSize, maxNewTokens, maxSeqLen: session.maxSeqLen },
-      guess: o.guess,
+      ...{ guess: o.guess, constrained: o.constrained, maxCandidates: o.maxCandidates },
       limits: { seconds: o.maxSeconds, tokens: o.maxForwardTokens },
-      onAnswer(request, answer) {
-        const pool = pools.get(inputKey(planned[request]!))!;
-        pool.add(planned[request]!, answer);
-        return pool.size >= (o.maxCandidates ?? Infinity);
-      },
+      poolOf: (one) => pools.get(inputKey(one))!,
+      taskOf: ({ taskId }) => tasks.get(taskId)!,
+      foundBefore: ({ tokens }) => before?.found.get(digestOf(tokens!)),
       onProgress(now) {
         progress = addProgress(soFar, now);
         onEvent?.({ type: 'progress', unit: 'prompts', ...progress });
@@ -144,8 +139,6 @@ export async function searchCandidates(
   }
 }
 
-const inputKey = ({ taskId, testIndex }: PlannedPrediction) => JSON.stringify([taskId, testIndex]);
-
 /** The prompts that fit, in groups that are searched together: `batchSize` test inputs with all their views. */
 function groupsOf(planned: readonly PlannedPrediction[], batchSize: number): Group[] {
   const inputs = new Map<string, PlannedPrediction[]>();
@@ -165,29 +158,6 @@ function groupsOf(planned: readonly PlannedPrediction[], batchSize: number): Gro
     groups.push(Array.from({ length: most }, (_, view) => some.flatMap((views) => views[view] ?? [])).flat());
   }
   return groups;
-}
-
-/** A planned prompt as a request of the search. */
-function requestOf(
-  planned: PlannedPrediction,
-  tasks: ReadonlyMap<string, Task>,
-  prompts: PromptBuilder,
-  pools: ReadonlyMap<string, CandidatePool>,
-  constrained: boolean,
-  before: SearchState | undefined,
-): SearchRequest {
-  const { taskId, testIndex, augmentation } = planned;
-  const tokens = planned.tokens!;
-  const known = before?.found.get(digestOf(tokens));
-  const group = [...pools.keys()].indexOf(inputKey(planned));
-  const { input } = tasks.get(taskId)!.test[testIndex]!;
-  return {
-    ...{ tokens, group },
-    ...(constrained ? { grammar: prompts.answerGrammar } : {}),
-    likelyAnswers: () => pools.get(inputKey(planned))!.answersFor(planned),
-    input: prompts.answer(augmentGrid(input, augmentation)).slice(0, -1),
-    ...(known ? { before: known } : {}),
-  };
 }
 
 /** What a search depends on beside its prompts and its threshold. */

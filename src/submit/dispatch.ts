@@ -6,19 +6,20 @@
  *   beforehand (plan.ts);
  * - every answer is kept as soon as it is there. When a request fails, what is left of it is halved and asked again,
  *   until the item that cannot be done stands alone;
+ * - a search takes up what was predicted for its test input, and waits for that (searches.ts);
  * - a task with a failure is asked alone from then on, and dropped after `maxTaskFailures`;
  * - a process that ends, or gives no sign of life, is started again. One that ends again and again without an answer
  *   is given up, and the others do its work;
  * - a model that answers nothing at all makes way for the next of its group: the fine-tuned adapter, the given one,
  *   none.
  */
-import type { Prediction } from '../evaluation/types.js';
 import { adapt, adaptFailed, measureWork, worthFor } from './adapting.js';
 import type { Chunk } from './plan.js';
-import type { Reply, TuningReport } from './protocol.js';
+import type { Answer, Reply, TuningReport } from './protocol.js';
 import { takeChunk } from './queue.js';
 import { giveUpModel, putBack, retry } from './retry.js';
-import { withVote } from './schedule.js';
+import { withVotes } from './schedule.js';
+import { readiness } from './searches.js';
 import { type Action, type Event, limitOf, type Seat, type State, type Tuning } from './state.js';
 import { startTuning, tuned, tuningFailed } from './tuning.js';
 import {
@@ -94,8 +95,8 @@ function hear(turn: Turn, seat: number, reply: Reply): void {
     case 'step':
       if (job.type === 'tune') turn.actions.push({ type: 'step', group: job.tuning.group, reply });
       break;
-    case 'prediction':
-      answered(turn, seat, reply.index, reply.prediction);
+    case 'answer':
+      answered(turn, seat, reply.index, reply.answer);
       break;
     case 'done':
       finished(turn, seat, reply);
@@ -107,18 +108,18 @@ function hear(turn: Turn, seat: number, reply: Reply): void {
 }
 
 /** An answer is there, or the prompt is too long for one. */
-function answered(turn: Turn, seat: number, index: number, prediction: Prediction | null): void {
+function answered(turn: Turn, seat: number, index: number, answer: Answer | null): void {
   const { job, loaded } = processOf(turn, seat);
   const item = job.type === 'predict' ? job.chunk.items[index] : undefined;
   if (job.type !== 'predict' || item === undefined || !job.left.includes(item)) return;
   setProcess(turn, seat, { job: { ...job, left: job.left.filter((other) => other !== item) } });
   setSeat(turn, seat, { deaths: 0 });
-  turn.actions.push({ type: 'keep', item, prediction });
-  if (prediction !== null) {
+  turn.actions.push({ type: 'keep', item, answer });
+  if (answer !== null) {
     const { group } = job.chunk;
     const { adapters, answers } = turn.groups[group]!;
     if (loaded?.adapter === adapters[0]) setGroup(turn, group, { answers: answers + 1 });
-    if (job.chunk.taskId !== undefined) turn.votes = withVote(turn.votes, item, prediction);
+    if (job.chunk.taskId !== undefined) turn.votes = withVotes(turn.votes, item, answer);
     turn.unwritten = true;
   }
   count(turn, [item]);
@@ -262,6 +263,7 @@ function give(turn: Turn, seat: number): void {
     preferred: loaded?.group,
     strikes,
     most: turn.policy.maxTaskFailures,
+    isReady: readiness(turn),
     worthOf: worthFor(turn),
   });
   turn.queue = queue;
@@ -294,5 +296,7 @@ function predict(turn: Turn, seat: number, chunk: Chunk): void {
     job: { type: 'predict', chunk, left: chunk.items, since: turn.now },
     heard: turn.now,
   });
-  assign(turn, processOf(turn, seat).id, { type: 'predict', items: chunk.items });
+  const { deadline, taskTimeLimit } = turn.policy;
+  const seconds = Math.min(deadline - turn.now, taskTimeLimit);
+  assign(turn, processOf(turn, seat).id, { type: 'predict', items: chunk.items, seconds });
 }

@@ -3,6 +3,7 @@
  * answer in the time, and memory. No model runs; see machines.ts for where the speeds come from.
  */
 import { loadTasks } from '../arc/dataset.js';
+import { SCORING_CACHE } from '../generation/scoring.js';
 import { readConfig, resolveModel } from '../models/index.js';
 import { fitPrompt } from '../session/predictions.js';
 import { largestGrid, openPrompts, promptKindFor } from '../session/prompts.js';
@@ -26,6 +27,8 @@ export interface Forecast {
   readonly steps: number;
   /** Predictions for each test input, on average. */
   readonly predictions: number;
+  /** The part of the test inputs that are searched, where a search is asked for. */
+  readonly searched?: number;
   /** GiB of one device: there is, and what weights, a step and the cache take together at the most. */
   readonly memory: number;
   readonly needed: number;
@@ -59,13 +62,16 @@ export async function forecastSubmission(
           session.maxSeqLen,
       },
     );
-  const first = planFor(newMarket({ tune: 1, prompt: 1, answer: 1 }).speeds).chunks;
-  const lengths = first.map(({ items, tokens }) => (tokens.prompt + tokens.answer) / items.length);
+  const all = planFor(newMarket({ tune: 1, prompt: 1, answer: 1 }).speeds).chunks;
+  const lengths = all
+    .filter((chunk) => !isSearch(chunk))
+    .map(({ items, tokens }) => (tokens.prompt + tokens.answer) / items.length);
   const sample = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
+  const longest = Math.max(...lengths);
   const usage = {
-    batchSize: config.batchSize,
+    ...{ batchSize: config.batchSize, longest },
     stepTokens: config.fineTuneBatchSize * sample,
-    longest: Math.max(...lengths),
+    cached: Math.max(config.batchSize * longest, config.searchViews > 0 ? SCORING_CACHE : 0),
     rank: config.lora.r,
   };
   return parsed.map((machine) => {
@@ -82,6 +88,8 @@ export async function forecastSubmission(
     };
   });
 }
+
+const isSearch = ({ items }: Chunk) => items[0]!.views !== undefined;
 
 /** What fits into the time: a pure function of the plan. */
 export function forecast(
@@ -106,9 +114,10 @@ export function forecast(
   const { covered, steps, left } = firstTurns(plan, config, policy, processes);
   const later = plan.chunks.filter(({ turn }) => turn > 0);
   const laterSeconds = later.reduce((sum, chunk) => sum + predictedSeconds(market, chunk).predict, 0);
-  const laterItems = later.reduce((sum, { items }) => sum + items.length, 0);
-  const fitting = laterSeconds === 0 ? 0 : laterItems * Math.min(1, left / laterSeconds);
-  const predictions = (covered.items + fitting) / plan.inputs;
+  const part = laterSeconds === 0 ? 1 : Math.min(1, left / laterSeconds);
+  const searches = later.filter(isSearch).length;
+  const laterItems = later.reduce((sum, chunk) => sum + (isSearch(chunk) ? 0 : chunk.items.length), 0);
+  const predictions = (covered.items + part * laterItems) / plan.inputs;
   return {
     machine: name,
     measured: processor.measured !== undefined,
@@ -121,6 +130,7 @@ export function forecast(
     coverage: covered.tasks / Math.max(1, byTask.size),
     steps,
     predictions,
+    ...(searches > 0 ? { searched: (part * searches) / plan.inputs } : {}),
   };
 }
 
@@ -172,6 +182,7 @@ export function forecastRows(forecasts: readonly Forecast[]): {
     'tasks answered': percent(f.coverage),
     'steps that fit': percent(f.steps),
     'predictions each': f.predictions.toFixed(1),
+    ...(f.searched === undefined ? {} : { searched: percent(f.searched) }),
     'GiB of a device': `${f.needed.toFixed(1)} of ${f.memory}${f.checkpointed ? ', layers run twice' : ''}`,
     speeds: f.measured ? 'measured' : 'not measured',
   }));

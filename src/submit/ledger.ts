@@ -1,13 +1,16 @@
 import { join } from 'node:path';
+import { gridKey } from '../arc/grid.js';
 import type { Grid, Task } from '../arc/types.js';
 import { messageOf } from '../common/errors.js';
 import { writeFileAtomic } from '../common/files.js';
 import { fallbackAttempts } from '../evaluation/fallback.js';
 import { predictionLines } from '../evaluation/files.js';
+import { withScores } from '../evaluation/scores.js';
+import type { SelectionRuleName } from '../evaluation/selection.js';
 import { buildSubmission, submissionText } from '../evaluation/submission.js';
 import type { Answers, Prediction } from '../evaluation/types.js';
-import { type VotingMethod, vote } from '../evaluation/voting.js';
-import type { Item } from './protocol.js';
+import { type Ranking, rankEachInput, winners } from '../evaluation/voting.js';
+import type { Answer, Item } from './protocol.js';
 
 /** Something that went wrong on the way to a submission, and how often. */
 export interface SubmitFailure {
@@ -32,14 +35,14 @@ type Tasks = ReadonlyMap<string, Task>;
  */
 export class SubmitLedger {
   readonly failures: SubmitFailure[] = [];
-  readonly #predictions = new Map<string, Prediction>();
+  readonly #answers = new Map<string, Item & Answer>();
   readonly #fallbacks: Answers;
   readonly files: { readonly submission: string; readonly predictions: string; readonly failures: string };
 
   constructor(
     readonly tasks: Tasks,
     outputDir: string,
-    readonly method?: VotingMethod,
+    readonly method?: SelectionRuleName,
     readonly write: (path: string, text: string) => void = writeFileAtomic,
   ) {
     this.files = {
@@ -52,8 +55,8 @@ export class SubmitLedger {
     );
   }
 
-  add({ taskId, testIndex, i }: Item, prediction: Prediction): void {
-    this.#predictions.set(key(taskId, testIndex, i), prediction);
+  add({ taskId, testIndex, i }: Item, answer: Answer): void {
+    this.#answers.set(key(taskId, testIndex, i), { ...answer, taskId, testIndex, i });
   }
 
   fail(failure: Omit<SubmitFailure, 'count'>, count = 1): void {
@@ -67,38 +70,72 @@ export class SubmitLedger {
     else this.failures.push({ ...failure, count });
   }
 
-  /** How many predictions there are. */
+  /** How many items have an answer. */
   get count(): number {
-    return this.#predictions.size;
+    return this.#answers.size;
   }
 
-  /** All predictions: tasks in their order, test inputs in theirs, then the augmentations. */
+  /**
+   * All predictions: tasks in their order, test inputs in theirs, then the augmentations, and at last what a search has
+   * found; a grid that it finds in the view of a prediction is that prediction. Each has the scores of its grid, where a
+   * search has scored it.
+   */
   predictions(): Prediction[] {
-    return [...this.#predictions]
-      .map(([name, prediction]) => ({ i: Number(name.slice(name.lastIndexOf('/') + 1)), prediction }))
-      .sort(
-        (a, b) =>
-          this.#place(a.prediction) - this.#place(b.prediction) ||
-          a.prediction.testIndex - b.prediction.testIndex ||
-          a.i - b.i,
-      )
-      .map(({ prediction }) => prediction);
+    const answers = [...this.#answers.values()].sort(
+      (a, b) => this.#place(a) - this.#place(b) || a.testIndex - b.testIndex || a.i - b.i,
+    );
+    const scored = new Map(
+      answers.flatMap(({ taskId, testIndex, scored = [] }) =>
+        scored.map((one) => [`${key(taskId, testIndex)}/${gridKey(one.grid)}`, one] as const),
+      ),
+    );
+    const seen = new Set<string>();
+    const isNew = ({ taskId, testIndex, grid, augmentation }: Prediction, isFound: boolean): boolean => {
+      if (grid === null) return true;
+      const name = `${key(taskId, testIndex)}/${JSON.stringify(augmentation)}/${gridKey(grid)}`;
+      const isKnown = seen.has(name);
+      seen.add(name);
+      return !(isFound && isKnown);
+    };
+    return answers
+      .flatMap(({ predictions, scored }) => predictions.filter((one) => isNew(one, scored !== undefined)))
+      .map((prediction) => {
+        const { taskId, testIndex, grid } = prediction;
+        const own = grid && scored.get(`${key(taskId, testIndex)}/${gridKey(grid)}`);
+        return own ? withScores(prediction, own) : prediction;
+      });
+  }
+
+  /** The different grids that were predicted for a test input before an item, in their order. */
+  knownGrids({ taskId, testIndex, i }: Item): Grid[] {
+    const grids = new Map<string, Grid>();
+    for (let before = 0; before < i; before++) {
+      for (const { grid } of this.#answers.get(key(taskId, testIndex, before))?.predictions ?? []) {
+        if (grid !== null) grids.set(gridKey(grid), grid);
+      }
+    }
+    return [...grids.values()];
   }
 
   readonly #order = new Map<string, number>();
 
-  #place({ taskId }: Prediction): number {
+  #place({ taskId }: Item): number {
     if (this.#order.size === 0) for (const id of this.tasks.keys()) this.#order.set(id, this.#order.size);
     return this.#order.get(taskId)!;
   }
 
-  /** The winners of the vote; where there are too few, attempts that need no model follow. */
+  /** The candidates for each test input, best first. */
+  ranking(): Ranking {
+    return rankEachInput(this.predictions(), this.method);
+  }
+
+  /** The two best candidates; where there are fewer, attempts that need no model follow. */
   answers(): Answers {
-    const voted = vote(this.predictions(), { n: 2, ...(this.method ? { method: this.method } : {}) });
+    const best = winners(this.ranking(), 2);
     return new Map(
       [...this.#fallbacks].map(([id, inputs]) => [
         id,
-        inputs.map((attempts, i): (Grid | null)[] => [...(voted.get(id)?.[i] ?? []), ...attempts]),
+        inputs.map((attempts, i): (Grid | null)[] => [...(best.get(id)?.[i] ?? []), ...attempts]),
       ]),
     );
   }
@@ -106,14 +143,12 @@ export class SubmitLedger {
   /** The test inputs that no answer has been a grid for. */
   unanswered(): { taskId: string; testIndex: number }[] {
     const answered = new Set(
-      [...this.#predictions.values()].flatMap(({ grid, taskId, testIndex }) =>
-        grid === null ? [] : [key(taskId, testIndex, 0)],
+      [...this.#answers.values()].flatMap(({ predictions, taskId, testIndex }) =>
+        predictions.some(({ grid }) => grid !== null) ? [key(taskId, testIndex)] : [],
       ),
     );
     return [...this.tasks].flatMap(([taskId, { test }]) =>
-      test.flatMap((_, testIndex) =>
-        answered.has(key(taskId, testIndex, 0)) ? [] : [{ taskId, testIndex }],
-      ),
+      test.flatMap((_, testIndex) => (answered.has(key(taskId, testIndex)) ? [] : [{ taskId, testIndex }])),
     );
   }
 
@@ -148,4 +183,4 @@ export class SubmitLedger {
   }
 }
 
-const key = (taskId: string, testIndex: number, i: number) => `${taskId}/${testIndex}/${i}`;
+const key = (...names: readonly [taskId: string, testIndex: number, i?: number]) => names.join('/');

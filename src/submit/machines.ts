@@ -81,6 +81,8 @@ export interface Usage {
   /** Tokens of one step of fine-tuning, and of the longest of all samples. */
   readonly stepTokens: number;
   readonly longest: number;
+  /** Tokens that a cache has room for; where nothing is said, those of a batch of the longest. */
+  readonly cached?: number;
   /** Of the adapter. */
   readonly rank: number;
 }
@@ -106,11 +108,11 @@ export function speedsOn(
   };
 }
 
-/** GiB on one device: the weights, what a step of fine-tuning takes besides, and the cache of a batch. */
+/** GiB on one device: the weights, what a step of fine-tuning takes besides, and the cache. */
 export function memoryOn(
   { bytesPerNumber }: Processor,
   { config, parameters }: ModelSize,
-  { batchSize, longest, stepTokens, rank }: Usage,
+  { batchSize, longest, cached = batchSize * longest, stepTokens, rank }: Usage,
 ) {
   const { numHiddenLayers, numKeyValueHeads, headDim } = config;
   const model = { config, floatType: bytesPerNumber === 2 ? 'bfloat16' : 'float32' } as const;
@@ -122,6 +124,6 @@ export function memoryOn(
     weights: gibibytes(parameters * bytesPerNumber),
     step: gibibytes(step(false)),
     checkpointed: gibibytes(step(true)),
-    cache: gibibytes(2 * numHiddenLayers * numKeyValueHeads * headDim * bytesPerNumber * batchSize * longest),
+    cache: gibibytes(2 * numHiddenLayers * numKeyValueHeads * headDim * bytesPerNumber * cached),
   };
 }

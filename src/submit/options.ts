@@ -1,6 +1,7 @@
 /** @file The options of a submission: checked, and handed on to child processes and to fine-tuning. */
 import { UserError } from '../common/errors.js';
 import { OptionError } from '../common/option-names.js';
+import { rules } from '../evaluation/selection.js';
 import type { TestTimeFineTuneOptions } from '../experiments/test-time-fine-tune.js';
 import { adapterSizeOptions } from '../options/adapter.js';
 import { augmentationOptions, promptVersionOption } from '../options/decoding.js';
@@ -23,7 +24,9 @@ export type SubmitConfig = ConfigOf<typeof submitOptions.table>;
 /** Fills in the defaults and checks what needs no file. @throws {UserError} naming the option */
 export function submitConfig(options: SubmitOptions, onNote?: (text: string) => void): SubmitConfig {
   const given = submitOptions.given(options, onNote);
-  const o = submitOptions.check({ ...recipes[given.recipe ?? submitDefaults.recipe], ...given });
+  const recipe = recipes[given.recipe ?? submitDefaults.recipe];
+  const withoutTuning = given.fineTuneSteps === 0 ? { fineTunePerTask: false } : {};
+  const o = submitOptions.check({ ...recipe, ...withoutTuning, ...given });
   const { devices = o.device === undefined ? [] : [o.device], backend } = o;
   if (o.device !== undefined && o.devices !== undefined) {
     throw new UserError('`devices`: one of `device` and `devices` is enough');
@@ -43,7 +46,26 @@ export function submitConfig(options: SubmitOptions, onNote?: (text: string) => 
     if (devices.indexOf(device) !== i) throw new UserError(`\`devices\`: ${device} is named twice`);
   }
   checkTuning(o);
+  checkSearch(o);
   return o;
+}
+
+/** @throws {OptionError} for what only a search can use */
+function checkSearch(o: SubmitConfig): void {
+  if (o.searchViews > 0) return;
+  const alone = [
+    'searchThreshold',
+    'searchMaxCandidates',
+    'searchMaxForwardTokens',
+    'searchMaxSeconds',
+  ] as const;
+  const wrong = alone.find((name) => o[name] !== (submitDefaults as Partial<SubmitConfig>)[name]);
+  if (wrong) throw new OptionError(wrong, { hint: 'it needs `searchViews`, the views of the search' });
+  if (o.method === undefined || !rules[o.method].needsScores) return;
+  throw new OptionError('method', {
+    found: o.method,
+    hint: 'it compares scores under common views, which only a search makes: set `searchViews`',
+  });
 }
 
 /** @throws {OptionError} for options of fine-tuning that mean nothing beside the others */

@@ -16,13 +16,13 @@ import type { OptionSpec } from '../options/table.js';
 import type { SubmitFailure } from './ledger.js';
 import { backendOf, type SubmitConfig } from './options.js';
 import type { Plan, PlannedItem } from './plan.js';
-import type { Item } from './protocol.js';
+import type { Answer, Item } from './protocol.js';
 
 /** One line: what has happened, and how many seconds the submission had taken by then, all its parts together. */
 export type Entry = { readonly seconds: number } & (
   | { readonly type: 'start'; readonly date: number }
   /** An answer; null where the prompt is too long for one. */
-  | { readonly type: 'answer'; readonly item: Item; readonly prediction: StoredPrediction | null }
+  | { readonly type: 'answer'; readonly item: Item; readonly answer: StoredAnswer | null }
   /** The adapter that fine-tuning gave a group, by its place in the output folder; null where it gave none. */
   | { readonly type: 'tuned'; readonly group: number; readonly adapter: string | null }
   | { readonly type: 'failure'; readonly failure: Omit<SubmitFailure, 'count'> }
@@ -31,6 +31,7 @@ export type Entry = { readonly seconds: number } & (
 
 /** JSON has no infinity: it becomes null. */
 type StoredPrediction = Omit<Prediction, 'logProb'> & { readonly logProb: number | null };
+type StoredAnswer = Omit<Answer, 'predictions'> & { readonly predictions: readonly StoredPrediction[] };
 
 /** Where a submission is when it begins, or goes on. */
 export interface Progress {
@@ -38,8 +39,8 @@ export interface Progress {
   readonly seconds: number;
   /** When it first began, in ms since 1970. */
   readonly date: number;
-  readonly answers: readonly { readonly item: PlannedItem; readonly prediction: Prediction | null }[];
-  /** Whole chunks of the plan of which every prediction is there. */
+  readonly answers: readonly { readonly item: PlannedItem; readonly answer: Answer | null }[];
+  /** Whole chunks of the plan of which every answer is there. */
   readonly finished: ReadonlySet<Plan['chunks'][number]>;
   readonly tuned: ReadonlyMap<number, string | null>;
   readonly failures: readonly Omit<SubmitFailure, 'count'>[];
@@ -53,7 +54,7 @@ export function progressOf(entries: readonly Entry[], plan: Plan, date: number):
   for (const item of named.size === 0 ? [] : plan.chunks.flatMap(({ items }) => items)) {
     if (named.has(keyOf(item))) known.set(keyOf(item), item);
   }
-  const answers = new Map<PlannedItem, Prediction | null>();
+  const answers = new Map<PlannedItem, Answer | null>();
   const tuned = new Map<number, string | null>();
   const failures: Omit<SubmitFailure, 'count'>[] = [];
   for (const entry of entries) {
@@ -61,7 +62,7 @@ export function progressOf(entries: readonly Entry[], plan: Plan, date: number):
     if (entry.type === 'tuned') tuned.set(entry.group, entry.adapter);
     if (entry.type === 'failure') failures.push(entry.failure);
     const item = entry.type === 'answer' ? known.get(keyOf(entry.item)) : undefined;
-    if (entry.type === 'answer' && item) answers.set(item, restored(entry.prediction));
+    if (entry.type === 'answer' && item) answers.set(item, restored(entry.answer));
   }
   const finished = new Set(plan.chunks.filter(({ items }) => items.every((item) => answers.has(item))));
   const isFinal = new Set([...finished].flatMap(({ items }) => items));
@@ -69,8 +70,8 @@ export function progressOf(entries: readonly Entry[], plan: Plan, date: number):
     seconds: Math.max(0, ...entries.slice(-1).map(({ seconds }) => seconds)),
     date,
     // that a prompt is too long is found out again where its company is asked again
-    answers: [...answers].flatMap(([item, prediction]) =>
-      prediction !== null || isFinal.has(item) ? [{ item, prediction }] : [],
+    answers: [...answers].flatMap(([item, answer]) =>
+      answer !== null || isFinal.has(item) ? [{ item, answer }] : [],
     ),
     finished,
     tuned,
@@ -80,8 +81,14 @@ export function progressOf(entries: readonly Entry[], plan: Plan, date: number):
 
 const keyOf = ({ taskId, testIndex, i }: Item): string => `${taskId}/${testIndex}/${i}`;
 
-const restored = (stored: StoredPrediction | null): Prediction | null =>
-  stored && { ...stored, logProb: stored.logProb ?? Number.NEGATIVE_INFINITY };
+const restored = (stored: StoredAnswer | null): Answer | null =>
+  stored && {
+    ...stored,
+    predictions: stored.predictions.map((prediction) => ({
+      ...prediction,
+      logProb: prediction.logProb ?? Number.NEGATIVE_INFINITY,
+    })),
+  };
 
 /** What the answers of a submission depend on: they are taken over only where all of it is the same. */
 export function identityOf(
@@ -132,8 +139,8 @@ export class PartialSubmission {
     this.#onFailure = onFailure;
   }
 
-  answer({ taskId, testIndex, i }: Item, prediction: Prediction | null): void {
-    this.#append({ type: 'answer', item: { taskId, testIndex, i }, prediction });
+  answer({ taskId, testIndex, i }: Item, answer: Answer | null): void {
+    this.#append({ type: 'answer', item: { taskId, testIndex, i }, answer });
   }
 
   tuned(group: number, adapter: string | null): void {

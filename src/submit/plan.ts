@@ -10,12 +10,17 @@ import { type Speeds, secondsAt, type Tokens } from './costs.js';
 import type { SubmitConfig } from './options.js';
 import type { Item } from './protocol.js';
 
-/** A prediction with what it is taken to cost: the tokens of the plain prompt about its test input. */
+/** An item with what it is taken to cost: the tokens of its prompts, each as long as the plain one. */
 export interface PlannedItem extends Item {
   readonly cost: number;
+  /** Of a search: under how many views. */
+  readonly views?: number;
 }
 
-/** Predictions that are asked for together: the last digit of a log-probability may depend on it. */
+/**
+ * Predictions that are asked for together: the last digit of a log-probability may depend on it. A search is asked for
+ * by itself.
+ */
 export interface Chunk {
   /** Index of the group of tasks that they are about. */
   readonly group: number;
@@ -40,7 +45,8 @@ export interface Plan {
   /** In the order in which they are to be done. */
   readonly chunks: readonly Chunk[];
   readonly inputs: number;
-  readonly predictions: number;
+  /** All items. */
+  readonly items: number;
   /** Of one process, before anything was measured. */
   readonly speeds: Speeds;
   /** Predictions that are not made because there is no new view of their task. */
@@ -66,17 +72,18 @@ type Tasks = ReadonlyMap<string, Task>;
 export function planSubmission(tasks: Tasks, config: SubmitConfig, context: PlanContext): Plan {
   const groups = groupTasks(tasks, config, context);
   const { speeds } = context;
-  const items = planItems(tasks, config, context.promptTokens);
+  const predictions = planItems(tasks, config, context.promptTokens);
+  const searches = planSearches(tasks, config, predictions);
   const inputs = [...tasks.values()].reduce((sum, { test }) => sum + test.length, 0);
   return {
     groups,
     chunks: config.fineTunePerTask
-      ? cutByTask(items, config, tokensOf(tasks, config, context), speeds)
-      : cut(items, groups, config),
+      ? cutByTask(predictions, searches, config, tokensOf(tasks, config, context), speeds)
+      : cut(predictions, searches, groups, config),
     inputs,
-    predictions: items.length,
+    items: predictions.length + searches.length,
     speeds,
-    withoutView: config.predictionsPerTask * inputs - items.length,
+    withoutView: config.predictionsPerTask * inputs - predictions.length,
   };
 }
 
@@ -121,6 +128,25 @@ function planItems(
   ).flat();
 }
 
+/** A search for each test input, in the order of the first predictions, and after all of its predictions. */
+function planSearches(
+  tasks: Tasks,
+  { seed, searchViews, ...toggles }: SubmitConfig,
+  predictions: readonly PlannedItem[],
+): PlannedItem[] {
+  if (searchViews === 0) return [];
+  const counts = new Map<string, number>();
+  const keyOf = ({ taskId, testIndex }: Item) => `${taskId}/${testIndex}`;
+  for (const item of predictions) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1);
+  return predictions.flatMap(({ i, cost, ...input }) => {
+    if (i > 0) return [];
+    const { taskId } = input;
+    const views = Math.min(searchViews, new TaskViews(seed, taskId, tasks.get(taskId)!, toggles).total);
+    // each view has one prompt in the search, and one for the scores
+    return [{ ...input, i: counts.get(keyOf({ ...input, i }))!, cost: 2 * views * cost, views }];
+  });
+}
+
 /**
  * Work is cut into at least so many pieces, as far as a piece fills a batch. It says who is asked together, so that
  * another number would change log-probabilities of earlier versions; nothing is gained by choosing it.
@@ -130,8 +156,13 @@ const PIECES = 16;
 /** Cuts the work into what is asked together: each piece about one group, in the order of its first item. */
 function cut(
   items: readonly PlannedItem[],
+  searches: readonly PlannedItem[],
   groups: readonly TaskGroup[],
-  { batchSize, batchesPerRequest }: Pick<SubmitConfig, 'batchSize' | 'batchesPerRequest'>,
+  {
+    batchSize,
+    batchesPerRequest,
+    predictionsPerTask,
+  }: Pick<SubmitConfig, 'batchSize' | 'batchesPerRequest' | 'predictionsPerTask'>,
 ): Chunk[] {
   const size = Math.max(batchSize, Math.min(batchesPerRequest * batchSize, Math.ceil(items.length / PIECES)));
   const groupOf = new Map(groups.flatMap(({ taskIds }, group) => taskIds.map((id) => [id, group] as const)));
@@ -148,6 +179,10 @@ function cut(
     open.set(group, fresh);
     chunks.push({ group, turn: item.i, items: fresh, tokens: NO_TOKENS });
   }
+  const turn = predictionsPerTask;
+  for (const item of searches) {
+    chunks.push({ group: groupOf.get(item.taskId)!, turn, items: [item], tokens: NO_TOKENS });
+  }
   return chunks;
 }
 
@@ -163,6 +198,7 @@ type TokensOf = (taskId: string, items: readonly PlannedItem[]) => Tokens;
  */
 function cutByTask(
   items: readonly PlannedItem[],
+  searches: readonly PlannedItem[],
   { batchSize }: Pick<SubmitConfig, 'batchSize'>,
   tokensOf: TokensOf,
   speeds: Speeds,
@@ -173,10 +209,16 @@ function cutByTask(
     list.sort((a, b) => a.i - b.i || a.testIndex - b.testIndex);
     const inputs = list.filter(({ i }) => i === 0).length;
     const size = Math.max(1, Math.floor(batchSize / inputs)) * inputs;
-    return Array.from({ length: Math.ceil(list.length / size) }, (_, turn): Chunk => {
-      const items = list.slice(turn * size, (turn + 1) * size);
-      return { group: 0, taskId, turn, items, tokens: tokensOf(taskId, items) };
+    const turns = Math.ceil(list.length / size);
+    const chunkOf = (turn: number, items: readonly PlannedItem[]): Chunk => ({
+      ...{ group: 0, taskId, turn, items, tokens: tokensOf(taskId, items) },
     });
+    return [
+      ...Array.from({ length: turns }, (_, turn) =>
+        chunkOf(turn, list.slice(turn * size, (turn + 1) * size)),
+      ),
+      ...searches.filter((item) => item.taskId === taskId).map((item) => chunkOf(turns, [item])),
+    ];
   });
   const cost = new Map(
     chunks.map((chunk) => {
@@ -187,7 +229,13 @@ function cutByTask(
   return chunks.sort((a, b) => a.turn - b.turn || cost.get(a)! - cost.get(b)!);
 }
 
-/** A sample to learn from is taken to be as long as the prompts about its task and an answer. */
+/** About how many candidates for a test input are scored. */
+const CANDIDATES = 2;
+
+/**
+ * A sample to learn from is taken to be as long as the prompts about its task and an answer. A search is taken to follow
+ * one answer under each view, and to score {@link CANDIDATES} answers, whose tokens are fed together as those of prompts.
+ */
 function tokensOf(
   tasks: Tasks,
   { fineTuneSteps, fineTuneBatchSize }: SubmitConfig,
@@ -195,8 +243,12 @@ function tokensOf(
 ): TokensOf {
   return (taskId, items) => {
     const answer = answerTokens(tasks.get(taskId)!);
-    const prompt = items.reduce((sum, { cost }) => sum + cost, 0);
-    const sample = prompt / items.length + answer;
-    return { tune: fineTuneSteps * fineTuneBatchSize * sample, prompt, answer: items.length * answer };
+    const sum = (of: (item: PlannedItem) => number) => items.reduce((all, item) => all + of(item), 0);
+    const plain = sum(({ cost, views }) => (views === undefined ? cost : cost / (2 * views))) / items.length;
+    return {
+      tune: fineTuneSteps * fineTuneBatchSize * (plain + answer),
+      prompt: sum(({ cost, views = 0 }) => cost + views * CANDIDATES * answer),
+      answer: sum(({ views = 1 }) => views * answer),
+    };
   };
 }

@@ -2,15 +2,31 @@
  * @file What a submission's parent and its child processes say to each other: one request at a time, any number of
  * replies, of which the last is `done` or `failed`. A child that says nothing for long is ended.
  */
+import type { Grid } from '../arc/types.js';
+import type { ScoredGrid } from '../evaluation/scores.js';
 import type { Prediction } from '../evaluation/types.js';
 import type { TestTimeFineTuneOptions } from '../experiments/test-time-fine-tune.js';
 import type { TaskTuningOptions, WorkerConfig } from './options.js';
 
-/** A prediction to be made: the i-th (0 = of the plain task) for a test input. */
+/** The i-th that is asked about a test input: a prediction (0 = of the plain task), or at last a search. */
 export interface Item {
   readonly taskId: string;
   readonly testIndex: number;
   readonly i: number;
+}
+
+/** An item as a child is asked for it. */
+export interface Question extends Item {
+  /** Search for all likely answers, and score them with these grids, which were predicted before. */
+  readonly search?: { readonly known: readonly Grid[] };
+}
+
+/** What a child answers to an item. */
+export interface Answer {
+  /** One, or those of a search: one for each view and grid that it found. */
+  readonly predictions: readonly Prediction[];
+  /** Of a search: all different grids that there are for the test input, scored under common views. */
+  readonly scored?: readonly ScoredGrid[];
 }
 
 /** What a child is asked to do. Options are checked by their table where they arrive. */
@@ -30,7 +46,8 @@ export type Request =
       readonly folder: string;
       readonly keep: boolean;
     }
-  | { readonly type: 'predict'; readonly items: readonly Item[] };
+  /** Answer items; a search ends early enough to be scored within so many seconds (Infinity = when it is complete). */
+  | { readonly type: 'predict'; readonly items: readonly Question[]; readonly seconds: number };
 
 /** What a child answers. */
 export type Reply =
@@ -38,7 +55,7 @@ export type Reply =
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'step'; readonly step: number; readonly maxSteps: number; readonly loss: number }
   /** The answer to the item at this place of the request; null when its prompt does not fit. */
-  | { readonly type: 'prediction'; readonly index: number; readonly prediction: Prediction | null }
+  | { readonly type: 'answer'; readonly index: number; readonly answer: Answer | null }
   | { readonly type: 'done'; readonly checkpoint?: string; readonly tuning?: TuningReport }
   | { readonly type: 'failed'; readonly message: string };
 

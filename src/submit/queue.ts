@@ -12,14 +12,17 @@ export function takeChunk(
     readonly preferred?: number | undefined;
     readonly strikes: (group: number, taskId: string) => number;
     readonly most: number;
+    /** Whether a chunk can be begun; where nothing is said all can. */
+    readonly isReady?: ((chunk: Chunk, queue: readonly Chunk[]) => boolean) | undefined;
     /** What a chunk of a later turn is worth; where nothing is said, turns and their order decide. */
     readonly worthOf?: ((chunk: Chunk) => number) | undefined;
   },
 ): { chunk: Chunk | null; queue: readonly Chunk[] } {
-  const { preferred, strikes, most, worthOf } = options;
+  const { strikes, most } = options;
   let waiting = queue;
   while (waiting.length > 0) {
-    const place = nextPlace(waiting, preferred, worthOf);
+    const place = nextPlace(waiting, options);
+    if (place === null) break;
     const chosen = waiting[place]!;
     const { group, items } = chosen;
     const others = waiting.toSpliced(place, 1);
@@ -42,27 +45,39 @@ export function withItems(chunk: Chunk, items: readonly PlannedItem[]): Chunk {
   return { ...chunk, items, tokens: { tune, prompt: part * prompt, answer: part * answer } };
 }
 
-/** The first chunk of the lowest turn that needs no other model, or the first of that turn; later, the most valuable. */
+/**
+ * Of the chunks that can be begun, the first of the lowest turn that needs no other model, or the first of that turn;
+ * later, the most valuable. Null when all that wait have to wait longer.
+ */
 function nextPlace(
   queue: readonly Chunk[],
-  preferred: number | undefined,
-  worthOf?: (chunk: Chunk) => number,
-): number {
-  let best = 0;
+  { preferred, isReady = () => true, worthOf }: Omit<Parameters<typeof takeChunk>[1], 'strikes' | 'most'>,
+): number | null {
+  let best: number | null = null;
   for (const [place, chunk] of queue.entries()) {
-    const [turn, lowest] = [chunk.turn, queue[best]!.turn];
-    const isBetter = turn === lowest && chunk.group === preferred && queue[best]!.group !== preferred;
-    if (turn < lowest || isBetter) best = place;
+    const rival = best === null ? undefined : queue[best]!;
+    const isBetter =
+      rival === undefined ||
+      chunk.turn < rival.turn ||
+      (chunk.turn === rival.turn && chunk.group === preferred && rival.group !== preferred);
+    if (isBetter && isReady(chunk, queue)) best = place;
   }
-  return worthOf === undefined || queue[best]!.turn === 0 ? best : mostValuable(queue, worthOf);
+  return best === null || worthOf === undefined || queue[best]!.turn === 0
+    ? best
+    : mostValuable(queue, (chunk) => isReady(chunk, queue), worthOf);
 }
 
 /** Of equal ones the first; of one task always its earliest turn. */
-function mostValuable(queue: readonly Chunk[], worthOf: (chunk: Chunk) => number): number {
+function mostValuable(
+  queue: readonly Chunk[],
+  isReady: (chunk: Chunk) => boolean,
+  worthOf: (chunk: Chunk) => number,
+): number {
   const values = new Map<string | undefined, { place: number; turn: number }>();
-  for (const [place, { taskId, turn }] of queue.entries()) {
-    const known = values.get(taskId);
-    if (known === undefined || turn < known.turn) values.set(taskId, { place, turn });
+  for (const [place, chunk] of queue.entries()) {
+    const known = values.get(chunk.taskId);
+    if (known !== undefined && known.turn <= chunk.turn) continue;
+    if (isReady(chunk)) values.set(chunk.taskId, { place, turn: chunk.turn });
   }
   let best = { place: 0, value: Number.NEGATIVE_INFINITY };
   for (const { place } of values.values()) {

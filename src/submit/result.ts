@@ -2,7 +2,7 @@
 import { readJson } from '../common/files.js';
 import { computeMetrics } from '../evaluation/metrics.js';
 import { validateSubmission } from '../evaluation/submission.js';
-import { voteMetrics } from '../evaluation/voting.js';
+import { rankingMetrics } from '../evaluation/voting.js';
 import type { SubmitFailure, SubmitLedger } from './ledger.js';
 import type { SubmitConfig } from './options.js';
 
@@ -58,7 +58,7 @@ export function finish(
       ? {
           metrics: {
             ...computeMetrics(answers, tasks, config.challengesPath).overall,
-            ...voteMetrics(predictions, tasks, { ns: [1, 2], method: config.method }),
+            ...rankingMetrics(ledger.ranking(), tasks),
           },
         }
       : {}),

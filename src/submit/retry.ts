@@ -60,10 +60,11 @@ export function giveUpModel(turn: Turn, group: number, adapter: string | null, m
 
 /** Items that failed, those that may be asked together as one chunk again. */
 function joined(struck: readonly Struck[]): Chunk[] {
-  const chunks = new Map<string | undefined, Chunk>();
+  const chunks = new Map<string | PlannedItem | undefined, Chunk>();
   for (const { item, chunk } of struck) {
-    const known = chunks.get(chunk.taskId);
-    chunks.set(chunk.taskId, known ? { ...known, items: [...known.items, item] } : chunk);
+    const key = item.views === undefined ? chunk.taskId : item;
+    const known = chunks.get(key);
+    chunks.set(key, known ? { ...known, items: [...known.items, item] } : chunk);
   }
   return [...chunks.values()];
 }

@@ -8,19 +8,19 @@ import { validateSolutions } from '../arc/validate.js';
 import { readJson } from '../common/files.js';
 import type { TaskCard } from '../display/report-gallery.js';
 import { loadPredictions } from '../evaluation/files.js';
+import { ruleFor, rules, SELECTION_RULES, type SelectionRuleName } from '../evaluation/selection.js';
 import type { Prediction } from '../evaluation/types.js';
 import {
   groupPredictions,
   isAmongFirst,
   rankCandidates,
-  VOTING_METHODS,
-  type VotingMethod,
-  voteMetrics,
+  rankEachInput,
+  rankingMetrics,
 } from '../evaluation/voting.js';
 
 /** Fractions of test inputs, mean per task, then over tasks. */
 export interface RuleScore {
-  readonly rule: VotingMethod;
+  readonly rule: SelectionRuleName;
   /** Solved by the first attempt. */
   readonly vote_1: number;
   /** Solved by one of two attempts: what Kaggle scores. */
@@ -33,7 +33,7 @@ export interface SubmissionReview {
   readonly cards: readonly TaskCard[];
   /** How many tasks have known solutions. */
   readonly known: number;
-  /** The score of each selection rule on these; empty where there are none. */
+  /** The score on these of each selection rule that has what it compares; empty where there are none. */
   readonly scores: readonly RuleScore[];
   /** The part of these test inputs whose solution some prediction has found: no rule can do better. */
   readonly found: number;
@@ -71,7 +71,7 @@ export function withKnownSolutions(tasks: ReadonlyMap<string, Task>, folder: str
 export function reviewSubmission(options: {
   readonly challengesPath: string;
   readonly outputDir: string;
-  readonly method?: VotingMethod;
+  readonly method?: SelectionRuleName;
 }): SubmissionReview {
   const { challengesPath, outputDir, method } = options;
   const tasks = withKnownSolutions(loadTasks(challengesPath), dirname(challengesPath));
@@ -84,7 +84,7 @@ export function reviewSubmission(options: {
     const predicted = task.test.map(({ input, output }, i) => ({
       input,
       ...(output === undefined ? {} : { solution: output }),
-      candidates: rankCandidates(lists[i] ?? [], method),
+      candidates: rankCandidates(lists[i] ?? [], ruleFor(lists[i] ?? [], method)),
       unanswered: (lists[i] ?? []).filter(({ grid }) => grid === null).length,
     }));
     return [{ title: taskId, task, predicted }];
@@ -105,6 +105,9 @@ function score(
   if (known.size === 0) return { scores: [], found: 0 };
   const scored = predictions.filter(({ taskId }) => known.has(taskId));
   const groups = groupPredictions(scored);
+  // where time was up before everything was scored, some test inputs are ranked without
+  const hasScores = scored.some(({ scores }) => scores !== undefined);
+  const usable = SELECTION_RULES.filter((rule) => hasScores || !rules[rule].needsScores);
   const perTask = [...known].map(([taskId, { test }]) => {
     const hits = test.filter(({ output }, i) =>
       isAmongFirst(rankCandidates(groups.get(taskId)?.[i] ?? []), Number.POSITIVE_INFINITY, output!),
@@ -112,8 +115,8 @@ function score(
     return hits.length / test.length;
   });
   return {
-    scores: VOTING_METHODS.map((rule) => {
-      const { vote_1, vote_2 } = voteMetrics(scored, known, { method: rule });
+    scores: usable.map((rule) => {
+      const { vote_1, vote_2 } = rankingMetrics(rankEachInput(scored, rule), known);
       return { rule, vote_1: vote_1!, vote_2: vote_2! };
     }),
     found: perTask.reduce((sum, value) => sum + value, 0) / known.size,

@@ -3,10 +3,9 @@
  * each task is asked by itself. Costs are tokens times speeds, and what was measured so far corrects the speeds.
  */
 import { gridKey } from '../arc/grid.js';
-import type { Prediction } from '../evaluation/types.js';
 import { type Speeds, secondsAt } from './costs.js';
-import type { Chunk } from './plan.js';
-import type { Item } from './protocol.js';
+import type { Chunk, PlannedItem } from './plan.js';
+import type { Answer, Item } from './protocol.js';
 
 /** What was predicted and what it took, both in seconds, over all work of a kind. */
 export interface Measured {
@@ -14,11 +13,15 @@ export interface Measured {
   readonly seconds: number;
 }
 
-/** Votes for a test input: how many answers there are, and how many of them are each grid. */
+/** Votes for a test input: how many predictions there are, and how many of them are each grid. */
 export interface Votes {
-  readonly answers: number;
+  readonly predictions: number;
   readonly grids: Readonly<Record<string, number>>;
+  /** The log-probability of the likeliest grid. */
+  readonly likeliest: number;
 }
+
+const noVotes: Votes = { predictions: 0, grids: {}, likeliest: Number.NEGATIVE_INFINITY };
 
 /** The part of a submission's state that costs and values depend on. */
 export interface Market {
@@ -64,27 +67,40 @@ export function measure(
 }
 
 /** Takes note of an answer; what is no grid is one that nothing is voted for with. */
-export function withVote(votes: Market['votes'], item: Item, prediction: Prediction): Market['votes'] {
+export function withVotes(votes: Market['votes'], item: Item, { predictions }: Answer): Market['votes'] {
   const key = inputKey(item);
-  const { answers, grids } = votes[key] ?? { answers: 0, grids: {} };
-  const grid = prediction.grid ? gridKey(prediction.grid) : undefined;
-  const counted = grid === undefined ? grids : { ...grids, [grid]: (grids[grid] ?? 0) + 1 };
-  return { ...votes, [key]: { answers: answers + 1, grids: counted } };
+  const known = votes[key] ?? noVotes;
+  const grids = { ...known.grids };
+  let { likeliest } = known;
+  for (const { grid, logProb } of predictions) {
+    if (grid === null) continue;
+    grids[gridKey(grid)] = (grids[gridKey(grid)] ?? 0) + 1;
+    likeliest = Math.max(likeliest, logProb);
+  }
+  return { ...votes, [key]: { predictions: known.predictions + predictions.length, grids, likeliest } };
 }
 
 /** The part of the votes for a test input that its best candidate has; 0 without any. */
 export function bestShare(votes: Market['votes'], item: Item): number {
-  const { answers, grids } = votes[inputKey(item)] ?? { answers: 0, grids: {} };
-  return answers === 0 ? 0 : Math.max(0, ...Object.values(grids)) / answers;
+  const { predictions, grids } = votes[inputKey(item)] ?? noVotes;
+  return predictions === 0 ? 0 : Math.max(0, ...Object.values(grids)) / predictions;
+}
+
+/** How settled a test input is. One prediction has all of the votes, and only its probability says how sure it is. */
+function settled(votes: Market['votes'], item: PlannedItem): number {
+  if (item.views === undefined) return bestShare(votes, item);
+  const { likeliest } = votes[inputKey(item)] ?? noVotes;
+  return Math.min(bestShare(votes, item), Math.exp(likeliest));
 }
 
 /**
  * What a later turn of a task is worth for each second: the votes of its test inputs that are not for the best
- * candidate, less with every turn, because more of the same answers settle less.
+ * candidate, less with every turn, because more of the same answers settle less. What a search may find is the
+ * probability that the likeliest answer leaves.
  */
 export function worthOf(market: Market, chunk: Chunk): number {
   const inputs = new Map(chunk.items.map((item) => [inputKey(item), item]));
-  const open = [...inputs.values()].reduce((sum, item) => sum + 1 - bestShare(market.votes, item), 0);
+  const open = [...inputs.values()].reduce((sum, item) => sum + 1 - settled(market.votes, item), 0);
   return open / (chunk.turn * predictedSeconds(market, chunk).predict);
 }
 

@@ -1,10 +1,9 @@
 /** @file Everything that the next decision of a submission depends on, what can happen, and what can be done about it. */
-import type { Prediction } from '../evaluation/types.js';
 import type { SubmitFailure } from './ledger.js';
 import type { Chunk, Plan, PlannedItem } from './plan.js';
 import type { Policy } from './policy.js';
-import type { Item, Reply } from './protocol.js';
-import { type Market, newMarket, withVote } from './schedule.js';
+import type { Answer, Item, Reply } from './protocol.js';
+import { type Market, newMarket, withVotes } from './schedule.js';
 import type { Slot } from './slots.js';
 
 /** The fine-tuning of a group, and when its process is ended. */
@@ -89,7 +88,7 @@ export interface State extends Market {
   readonly seats: readonly Seat[];
   /** How many processes were started. */
   readonly started: number;
-  /** Predictions that are wanted, those that are done, with an answer or without, and what these have cost. */
+  /** Items that are wanted, those that are done, with an answer or without, and what these have cost. */
   readonly total: number;
   readonly done: number;
   readonly doneCost: number;
@@ -119,7 +118,7 @@ export type Work =
   | { readonly type: 'fine-tune'; readonly group: number; readonly seconds: number }
   | { readonly type: 'load'; readonly adapterPath: string | null }
   | { readonly type: 'adapt'; readonly taskId: string; readonly seconds: number; readonly keep: boolean }
-  | { readonly type: 'predict'; readonly items: readonly PlannedItem[] };
+  | { readonly type: 'predict'; readonly items: readonly PlannedItem[]; readonly seconds: number };
 
 /** What is to be done, one after the other. */
 export type Action =
@@ -129,13 +128,13 @@ export type Action =
   /** To be answered with an event `checkpoint`. */
   | { readonly type: 'find-checkpoint'; readonly group: number }
   /** An answer is there; null where the prompt is too long for one. */
-  | { readonly type: 'keep'; readonly item: PlannedItem; readonly prediction: Prediction | null }
+  | { readonly type: 'keep'; readonly item: PlannedItem; readonly answer: Answer | null }
   /** The adapter that fine-tuning gave a group; null where it gave none. */
   | { readonly type: 'tuned'; readonly group: number; readonly adapter: string | null }
   | { readonly type: 'fail'; readonly failure: Omit<SubmitFailure, 'count'> }
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'step'; readonly group: number; readonly reply: Extract<Reply, { type: 'step' }> }
-  /** One more prediction is done, with an answer or without. */
+  /** One more item is done, with an answer or without. */
   | { readonly type: 'progress' }
   /** To be done regularly; there may be new answers since the last time. */
   | { readonly type: 'write'; readonly hasAnswers: boolean }
@@ -146,7 +145,7 @@ export interface Before {
   readonly finished: ReadonlySet<Chunk>;
   /** Groups that have been fine-tuned, with their adapters; null where there is none. */
   readonly tuned: ReadonlyMap<number, string | null>;
-  readonly answers: readonly { readonly item: Item; readonly prediction: Prediction | null }[];
+  readonly answers: readonly { readonly item: Item; readonly answer: Answer | null }[];
 }
 
 const nothing: Before = { finished: new Set(), tuned: new Map(), answers: [] };
@@ -165,7 +164,7 @@ export function initialState(
   return {
     ...market,
     votes: kept.reduce(
-      (votes, { item, prediction }) => (prediction === null ? votes : withVote(votes, item, prediction)),
+      (votes, { item, answer }) => (answer === null ? votes : withVotes(votes, item, answer)),
       market.votes,
     ),
     phase: waiting > 0 ? 'tune' : 'predict',
@@ -181,7 +180,7 @@ export function initialState(
     }),
     queue: plan.chunks.filter((chunk) => !finished.has(chunk)),
     seats: slots.map((slot) => ({ slot, deaths: 0, process: null })),
-    total: plan.predictions,
+    total: plan.items,
     done: [...finished].reduce((sum, { items }) => sum + items.length, 0),
     tuningShare: policy.tuningSeconds / Math.max(1, Math.ceil(waiting / slots.length)),
     ...{ started: 0, doneCost: 0, predictingSince: now, unwritten: false, lastWrite: now },

@@ -1,6 +1,7 @@
 /**
  * @file A submission, top to bottom: check everything that can be known without the model, put a valid submission on
- * disk, plan, fine-tune on the test tasks if asked, predict in rounds until all is done or time is up, vote, write.
+ * disk, plan, fine-tune on the test tasks if asked, predict in rounds and search if asked until all is done or time is
+ * up, select, write.
  * This process never computes: models live in child processes that it can end (loop.ts).
  */
 import { join } from 'node:path';
@@ -12,7 +13,6 @@ import { UserError } from '../common/errors.js';
 import { type Hooks, type NoteEvent, notesTo } from '../common/events.js';
 import { assertWritableFolder, buildFile } from '../common/files.js';
 import { outputFolder, withLock } from '../common/lock.js';
-import type { Prediction } from '../evaluation/types.js';
 import { readAdapter, readConfig, resolveModel } from '../models/index.js';
 import { modelShapes } from '../models/weights.js';
 import type { PromptKind } from '../prompts/index.js';
@@ -34,7 +34,7 @@ import { identityOf, openPartial, PartialSubmission, type Progress, progressOf }
 import { type Plan, planSubmission } from './plan.js';
 import { checkTaskBudget, checkTimeBudget, policyOf } from './policy.js';
 import { forkChild } from './process.js';
-import type { Item } from './protocol.js';
+import type { Answer, Item } from './protocol.js';
 import { Requests } from './requests.js';
 import { finish, type SubmitResult } from './result.js';
 import { countDevices, makeSlots } from './slots.js';
@@ -57,14 +57,14 @@ export interface FineTuneProgress {
 
 /** Where a submission is, for a progress bar. */
 export interface SubmitProgress {
-  /** Predictions that are done, and those that are wanted. */
+  /** Predictions and searches that are done, and those that are wanted. */
   readonly done: number;
   readonly total: number;
-  /** About how many predictions for each test input there will be, at the speed so far. */
+  /** About how many of them there will be for each test input, at the speed so far. */
   readonly perInput: number;
   /** Seconds until the time budget ends; Infinity without one. */
   readonly secondsLeft: number;
-  /** Seconds until all predictions would be there, at the speed so far. */
+  /** Seconds until all would be done, at the speed so far. */
   readonly secondsNeeded: number;
   readonly failures: number;
 }
@@ -183,15 +183,18 @@ async function runSubmission(
     ledger.fail({ stage: 'write', message }),
   );
   partial.start(began.date);
-  for (const { item, prediction } of before.answers) keep(ledger, item, prediction);
+  for (const { item, answer } of before.answers) keep(ledger, item, answer);
   for (const failure of before.failures) ledger.fail(failure);
   if (config.resume) save();
   if (before.seconds > 0) {
-    const found = `${ledger.count} of ${plan.predictions} predictions`;
+    const found = `${ledger.count} of ${plan.items} answers`;
     onNote(`continuing with ${found} after ${formatDuration(before.seconds)}`);
   }
 
-  const requests = new Requests(config, plan, adapter, before.date);
+  const requests = new Requests(config, {
+    ...{ groups: plan.groups, adapter, began: before.date },
+    knownGrids: (item) => ledger.knownGrids(item),
+  });
   const policy = policyOf(config, start, clock.now(), { tasks: tasks.size, processes: slots.length });
   if (!config.resume) requests.removeTaskAdapters();
   const secondsLeft = () => (config.timeBudget ?? Number.POSITIVE_INFINITY) - seconds();
@@ -252,8 +255,8 @@ async function runSubmission(
 function record(ledger: SubmitLedger, partial: PartialSubmission, action: Action): void {
   switch (action.type) {
     case 'keep':
-      keep(ledger, action.item, action.prediction);
-      partial.answer(action.item, action.prediction);
+      keep(ledger, action.item, action.answer);
+      partial.answer(action.item, action.answer);
       break;
     case 'tuned':
       partial.tuned(action.group, action.adapter);
@@ -269,9 +272,9 @@ function record(ledger: SubmitLedger, partial: PartialSubmission, action: Action
   }
 }
 
-function keep(ledger: SubmitLedger, item: Item, prediction: Prediction | null): void {
-  if (prediction !== null) {
-    ledger.add(item, prediction);
+function keep(ledger: SubmitLedger, item: Item, answer: Answer | null): void {
+  if (answer !== null) {
+    ledger.add(item, answer);
     return;
   }
   const { taskId, testIndex } = item;
@@ -301,14 +304,15 @@ function tunedBefore(
 /** Says that more predictions would have fitted. */
 function noteTimeLeft(
   { reason }: State,
-  { timeBudget, predictionsPerTask }: SubmitConfig,
+  { timeBudget, predictionsPerTask, searchViews, searchThreshold }: SubmitConfig,
   used: number,
   onNote: (text: string) => void,
 ): void {
   const isOver = reason === 'deadline' || reason === 'stopped';
   if (timeBudget === undefined || isOver || used >= timeBudget / 2) return;
-  onNote(
-    `done in ${formatDuration(used)} of ${formatDuration(timeBudget)}: a larger \`predictionsPerTask\` ` +
-      `(${predictionsPerTask} now) would use the rest`,
-  );
+  const more =
+    searchViews === 0
+      ? `a larger \`predictionsPerTask\` (${predictionsPerTask} now)`
+      : `a lower \`searchThreshold\` (${searchThreshold} now) or more \`searchViews\` (${searchViews} now)`;
+  onNote(`done in ${formatDuration(used)} of ${formatDuration(timeBudget)}: ${more} would use the rest`);
 }

@@ -11,11 +11,15 @@ import { sessionFineTuneOnTaskOptions } from '../options/training.js';
 import type { PromptBuilder } from '../prompts/index.js';
 import { planPrediction, toPrediction } from '../session/predictions.js';
 import { largestGrid, openPrompts, type PromptSession, promptKindFor } from '../session/prompts.js';
+import { searchInput } from '../session/search-input.js';
 import { TaskViews } from '../session/views.js';
 import { notFiniteAdvice } from '../tensors/finite-advice.js';
 import type { WorkerConfig } from './options.js';
 import type { Handlers, Reply, Request } from './protocol.js';
 import { TaskModel } from './task-model.js';
+
+/** The part of its time that a search may take: what it finds has to be scored, with as many prompts. */
+const SEARCH_PART = 0.5;
 
 /** The requests' handlers, with a model of their own. */
 export function submitHandlers(): Handlers {
@@ -69,20 +73,39 @@ export function submitHandlers(): Handlers {
       return { tuning };
     },
 
-    async predict({ items }, reply) {
+    async predict({ items, seconds }, reply) {
       const { decoder } = model;
       const maxNewTokens = config.maxNewTokens ?? session.mostGridTokens;
-      const planned = items.map((item, index) => ({
-        index,
-        ...planPrediction({ ...item, task: tasks.get(item.taskId)! }, viewsOf(item.taskId), prompts, {
-          maxSeqLen: session.maxSeqLen,
-          answerTokens: (task) => Math.min(maxNewTokens, session.gridTokens(largestGrid(task))),
-        }),
-      }));
+      const planning = {
+        maxSeqLen: session.maxSeqLen,
+        answerTokens: (task: Task) => Math.min(maxNewTokens, session.gridTokens(largestGrid(task))),
+      };
+      for (const [index, { search, ...item }] of items.entries()) {
+        if (search === undefined) continue;
+        const input = { ...item, task: tasks.get(item.taskId)!, known: search.known };
+        const answer = await searchInput(decoder, prompts, input, {
+          ...{ ...config, ...planning, maxNewTokens },
+          ...{ views: config.searchViews, threshold: config.searchThreshold },
+          maxCandidates: config.searchMaxCandidates,
+          limits: {
+            seconds: Math.min(config.searchMaxSeconds ?? Number.POSITIVE_INFINITY, SEARCH_PART * seconds),
+            tokens: config.searchMaxForwardTokens,
+          },
+          onProgress: () => reply({ type: 'alive' }),
+        });
+        reply({ type: 'answer', index, answer });
+      }
+      const planned = items.flatMap(({ search, ...item }, index) => {
+        if (search !== undefined) return [];
+        const task = tasks.get(item.taskId)!;
+        const plan = planPrediction({ ...item, task }, viewsOf(item.taskId), prompts, planning);
+        return [{ ...plan, index }];
+      });
       for (const { index, tokens } of planned) {
-        if (tokens === null) reply({ type: 'prediction', index, prediction: null });
+        if (tokens === null) reply({ type: 'answer', index, answer: null });
       }
       const fitting = planned.filter(({ tokens }) => tokens !== null);
+      if (fitting.length === 0) return;
       const requests = fitting.map(({ tokens, stream }) => ({
         tokens: tokens!,
         samples: 1,
@@ -100,7 +123,8 @@ export function submitHandlers(): Handlers {
             failure = completion.reason;
             return;
           }
-          reply({ type: 'prediction', index, prediction: toPrediction(plan, completion, prompts) });
+          const answer = { predictions: [toPrediction(plan, completion, prompts)] };
+          reply({ type: 'answer', index, answer });
         },
         onProgress: () => reply({ type: 'alive' }),
       });

@@ -26,6 +26,21 @@ test('infer that is killed at random moments continues and ends with the same by
   await killUntilDone('infer', folder, reference, { kills: 2, seed: Date.now() });
 });
 
+test('search that is killed in the middle continues and ends with the same bytes', async () => {
+  const whole = await referenceOf('search', folder);
+  const out = join(folder, 'search-killed');
+  for (const groups of [3, 7]) {
+    const { signal } = await stopAfter(groups, 'SIGKILL', 'search', folder, out);
+    expect(signal).toBe('SIGKILL');
+    expect(groupsKept(out)).toBeGreaterThanOrEqual(groups);
+  }
+  const { code, stderr } = await startFlow('search', folder, out).ended;
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^continuing: \d+ of 128 prompts are there already$/m);
+  expect(resultsOf(out)).toEqual(whole.results);
+  expect(whole.results['result_task_results.json']).toContain('"taskId":"task15"');
+});
+
 test.each(Object.keys(flows))(
   '%s keeps its answers when SIGTERM stops it, says how to continue, and exits with 143',
   async (flow) => {

@@ -41,6 +41,8 @@ export const flows: Readonly<Record<string, string>> = {
   infer: `infer --prompt_version ${output} --predictions_per_task 6 --output_filepath OUT/result.json ${decoding}`,
   'generate-inputs': `generate-inputs --prompt_version ${input} --n 6 --output_filepath OUT/result.json --html_filepath OUT/page.html ${decoding}`,
   score: `score --prompt_version ${output} ${input} --augmentations 48 --max_tokens_per_batch 256 --output_filepath OUT/result.json`,
+  // a test input a group; most of what is likely enough is no grid
+  search: `search --prompt_version ${output} --views 8 --threshold 0.02 --output_filepath OUT/result.json --batch_size 1 --max_new_tokens 40`,
   'infer-evaluate': `infer-evaluate FOLDER/checkpoint --predictions_per_task 6 --output_filepath OUT/result.json ${decoding}`,
 };
 

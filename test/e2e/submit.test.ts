@@ -397,7 +397,7 @@ describe('arclab submit --resume', () => {
       const second = () => lines(parts) >= before + 12;
       expect(await interrupt(parts, [...options, '--resume'], signal, second)).not.toBe(0);
       const { code, output } = await start(flags(parts, ...common, ...options, '--resume')).ended;
-      expect(output).toMatch(/continuing with \d+ of 56 predictions after \d/);
+      expect(output).toMatch(/continuing with \d+ of 56 answers after \d/);
       expect(code).toBe(0);
       for (const name of names) expect(read(parts, name)).toBe(read(whole, name));
       expect(existsSync(partial(parts))).toBe(false);

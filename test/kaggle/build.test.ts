@@ -75,12 +75,12 @@ print(len(json.dumps(notebook)))`;
     for (const secret of [packageRoot(), homedir()]) expect(text).not.toContain(secret);
   });
 
-  it('holds readable source of every folder from arc to submit but for the model, with its comments', () => {
+  it('holds readable source of every folder from arc to submit but for the model and its decoding, with its comments', () => {
     const source = textOf('source');
     for (const file of [
       'arc/grid',
       'prompts/grid-encoder',
-      'generation/engine',
+      'session/search-input',
       'training/loss',
       'submit/dispatch',
     ])
@@ -191,13 +191,13 @@ describe('extract and diff', () => {
 
   it('tell what was edited in the notebook', async () => {
     const copy = edited('edited.ipynb', (source) => {
-      expect(source).toContain('LONGEST_FORCED_TEXT = 4096;');
-      return source.replace('LONGEST_FORCED_TEXT = 4096;', 'LONGEST_FORCED_TEXT = 17;');
+      expect(source).toContain('TRIED_FIRST = 4;');
+      return source.replace('TRIED_FIRST = 4;', 'TRIED_FIRST = 17;');
     });
     expect(await extractNotebook(copy)).toMatchObject({ edited: true, current: false });
     const { modules, lines } = await diffNotebook(copy);
-    expect(modules).toEqual(['src/generation/constraint.ts']);
-    expect(lines).toContain('-var LONGEST_FORCED_TEXT = 17;\n+var LONGEST_FORCED_TEXT = 4096;');
+    expect(modules).toEqual(['src/session/candidate-pool.ts']);
+    expect(lines).toContain('-var TRIED_FIRST = 17;\n+var TRIED_FIRST = 4;');
   });
 
   it('say that a notebook is cut off, or is another one', async () => {

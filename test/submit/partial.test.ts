@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Prediction } from '../../src/evaluation/types.js';
 import { type Entry, progressOf } from '../../src/submit/partial.js';
+import type { Answer } from '../../src/submit/protocol.js';
 import { key, planOf, play } from './world.js';
 
 const plan = planOf([...'abcde'], 4, 3);
@@ -8,7 +9,7 @@ const itemOf = new Map(plan.chunks.flatMap(({ items }) => items.map((item) => [k
 const answer = (name: string, seconds: number): Entry => {
   const { taskId, testIndex, i } = itemOf.get(name)!;
   const prediction = { taskId, testIndex, grid: [[1]], logProb: -1, tokens: 3 } as unknown as Prediction;
-  return { seconds, type: 'answer', item: { taskId, testIndex, i }, prediction };
+  return { seconds, type: 'answer', item: { taskId, testIndex, i }, answer: { predictions: [prediction] } };
 };
 
 describe('a submission that was killed after any answer', () => {
@@ -37,7 +38,7 @@ test('time, adapters and failures are taken over, and answers to what is no long
       seconds: 8,
       type: 'answer',
       item: { taskId: 'z', testIndex: 0, i: 0 },
-      prediction: null,
+      answer: null,
     },
     { seconds: 9, type: 'start', date: 9000 },
     { seconds: 12.5, type: 'time' },
@@ -50,16 +51,15 @@ test('time, adapters and failures are taken over, and answers to what is no long
 
 test('an infinite log-probability survives JSON, and a prompt that is too long counts with its company', () => {
   const infinite = answer('a/0', 1) as Extract<Entry, { type: 'answer' }>;
-  const lost = { ...infinite, prediction: { ...infinite.prediction!, logProb: Number.NEGATIVE_INFINITY } };
-  const tooLong = { ...(answer('b/0', 2) as typeof infinite), prediction: null };
+  const [prediction] = infinite.answer!.predictions;
+  const unlikely = { ...prediction!, logProb: Number.NEGATIVE_INFINITY };
+  const lost = { ...infinite, answer: { predictions: [unlikely] } };
+  const tooLong = { ...(answer('b/0', 2) as typeof infinite), answer: null };
+  const logProbOf = ({ answer }: { answer: Answer | null }) => answer?.predictions[0]?.logProb;
   const stored = JSON.parse(JSON.stringify([lost, tooLong])) as Entry[];
   const part = progressOf(stored, plan, 0);
-  expect(part.answers.map(({ prediction }) => prediction?.logProb)).toEqual([Number.NEGATIVE_INFINITY]);
+  expect(part.answers.map(logProbOf)).toEqual([Number.NEGATIVE_INFINITY]);
   const all = progressOf([...stored, answer('c/0', 3)], plan, 0);
   expect(all.finished.size).toBe(1);
-  expect(all.answers.map(({ prediction }) => prediction?.logProb)).toEqual([
-    Number.NEGATIVE_INFINITY,
-    undefined,
-    -1,
-  ]);
+  expect(all.answers.map(logProbOf)).toEqual([Number.NEGATIVE_INFINITY, undefined, -1]);
 });

@@ -9,7 +9,7 @@ import {
   newMarket,
   predictedSeconds,
   tuningLimit,
-  withVote,
+  withVotes,
   worthOf,
 } from '../../src/submit/schedule.js';
 import { key, play, type World } from './world.js';
@@ -98,7 +98,7 @@ function byGroup(tasks: readonly Played[]): Plan {
 }
 
 const planWith = (groups: Plan['groups'], chunks: Plan['chunks']): Plan => ({
-  ...{ groups, chunks, inputs: TASKS, predictions: TASKS * PREDICTIONS, withoutView: 0 },
+  ...{ groups, chunks, inputs: TASKS, items: TASKS * PREDICTIONS, withoutView: 0 },
   speeds: { tune: 1, prompt: 1, answer: 1 },
 });
 
@@ -177,12 +177,43 @@ test('a turn is worth the votes that are open, for each second, less from turn t
   let { votes } = newMarket({ tune: 1, prompt: 1, answer: 1 });
   const item = { taskId: 'a', testIndex: 0, i: 0 };
   expect(bestShare(votes, item)).toBe(0);
-  for (const color of [1, 1, 2, null]) votes = withVote(votes, item, answer(color) as never);
+  const add = (color: number | null, logProb = -1) => {
+    votes = withVotes(votes, item, { predictions: [{ ...answer(color), logProb } as never] });
+  };
+  for (const color of [1, 1, 2, null]) add(color);
   expect(bestShare(votes, item)).toBe(0.5);
   const market = { ...newMarket({ tune: 1, prompt: 1, answer: 1 }), votes };
   expect(worthOf(market, chunk('a', 1, 10))).toBeCloseTo(0.5 / 10);
   expect(worthOf(market, chunk('a', 2, 10))).toBeCloseTo(0.5 / 20);
   expect(worthOf(market, chunk('b', 1, 10))).toBeCloseTo(1 / 10);
+});
+
+test('a search is worth what the likeliest answer leaves open', () => {
+  const search = (taskId: string): Chunk => ({
+    ...{ group: 0, taskId, turn: 1, tokens: { tune: 0, prompt: 10, answer: 0 } },
+    items: [{ taskId, testIndex: 0, i: 1, cost: 1, views: 8 }],
+  });
+  const market = newMarket({ tune: 1, prompt: 1, answer: 1 });
+  const say = (votes: typeof market.votes, taskId: string, part: number, grid: number[][] | null) =>
+    withVotes(
+      votes,
+      { taskId, testIndex: 0, i: 0 },
+      {
+        predictions: [{ taskId, testIndex: 0, grid, logProb: Math.log(part) } as never],
+      },
+    );
+  let { votes } = market;
+  votes = say(votes, 'sure', 0.9, [[1]]);
+  votes = say(votes, 'unsure', 0.3, [[1]]);
+  votes = say(votes, 'nothing', 0.9, null);
+  const worth = (taskId: string) => worthOf({ ...market, votes }, search(taskId));
+  expect(worth('sure')).toBeCloseTo(0.1 / 10);
+  expect(worth('unsure')).toBeCloseTo(0.7 / 10);
+  expect(worth('nothing')).toBeCloseTo(1 / 10);
+  expect(worth('never asked')).toBeCloseTo(1 / 10);
+  // several predictions that do not agree settle less than the likeliest of them says
+  votes = say(say(votes, 'sure', 0.1, [[2]]), 'sure', 0.1, [[3]]);
+  expect(worth('sure')).toBeCloseTo(2 / 3 / 10);
 });
 
 test('a task learns for an equal share of the time of those that wait, up to its limit', () => {

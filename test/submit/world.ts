@@ -30,6 +30,8 @@ export interface World {
   readonly seconds?: (item?: Item) => number;
   /** The grid of an answer. @param part how much of its task was learnt, from 0 to 1 */
   readonly grid?: (item: Item, part: number) => Grid;
+  /** How likely an answer is, in nats. */
+  readonly logProb?: (item: Item) => number;
   /** How long the fine-tuning of a group would take. */
   readonly tuneSeconds?: (group: number) => number;
   readonly open?: (slot: string) => Fate;
@@ -81,7 +83,19 @@ export function planOf(
   });
   chunks.sort((a, b) => a.turn - b.turn);
   const inputs = taskIds.length;
-  return { groups, chunks, inputs, predictions: inputs * count, withoutView: 0, speeds: usualSpeeds };
+  return { groups, chunks, inputs, items: inputs * count, withoutView: 0, speeds: usualSpeeds };
+}
+
+/** The same with a search for each test input when its predictions are made. */
+export function withSearches(plan: Plan): Plan {
+  const last = new Map<string, { chunk: Chunk; item: PlannedItem }>();
+  for (const chunk of plan.chunks) for (const item of chunk.items) last.set(item.taskId, { chunk, item });
+  const turns = Math.max(...plan.chunks.map(({ turn }) => turn)) + 1;
+  const searches = [...last.values()].map(({ chunk, item }): Chunk => {
+    const turn = chunk.taskId === undefined ? turns : chunk.turn + 1;
+    return { ...chunk, turn, items: [{ ...item, i: item.i + 1, views: 4 }] };
+  });
+  return { ...plan, chunks: [...plan.chunks, ...searches], items: plan.items + searches.length };
 }
 
 /** Each task by itself, `size` predictions in a turn. */
@@ -177,11 +191,12 @@ export function play(world: World) {
         return;
       }
       const grid = world.grid?.(item, isByTask ? actor.part : (tuned.get(group) ?? 0)) ?? null;
-      const prediction = { taskId: item.taskId, testIndex: item.testIndex, grid } as Prediction;
+      const logProb = world.logProb?.(item) ?? -1;
+      const prediction = { taskId: item.taskId, testIndex: item.testIndex, grid, logProb } as Prediction;
       reply(at, process, {
-        type: 'prediction',
+        type: 'answer',
         index,
-        prediction: fate === 'done' ? prediction : null,
+        answer: fate === 'done' ? { predictions: [prediction] } : null,
       });
     }
     conclude(process, at, 'done');
@@ -200,6 +215,20 @@ export function play(world: World) {
       if (!wasLoading && chunk.turn > lowest) expect.unreachable('a second turn before a first');
       loading.add(chunk);
     }
+  }
+
+  /** A search builds on everything that was predicted for its test input. */
+  function checkSearches(taken: State): void {
+    const jobs = taken.seats.flatMap(({ process }) =>
+      process && 'chunk' in process.job ? [process.job] : [],
+    );
+    const running = jobs.flatMap((job) => (job.type === 'predict' ? job.left : job.chunk.items));
+    const searches = running.filter(({ views }) => views !== undefined);
+    if (searches.length === 0) return;
+    const waiting = taken.queue.flatMap(({ items }) => items);
+    const open = [...running, ...waiting].filter(({ views }) => views === undefined);
+    const isEarly = searches.some(({ taskId }) => open.some((item) => item.taskId === taskId));
+    if (isEarly) expect.unreachable('a search that comes too early');
   }
 
   function carryOut(action: Action): void {
@@ -269,7 +298,7 @@ export function play(world: World) {
         });
         break;
       case 'keep':
-        if (action.prediction === null) tooLong.push(key(action.item));
+        if (action.answer === null) tooLong.push(key(action.item));
         else kept.push(key(action.item));
         oldest = Math.min(oldest, now);
         break;
@@ -298,7 +327,7 @@ export function play(world: World) {
     // the same question has the same answer, and the state that was asked about is as it was (it is frozen)
     const isPure = () => isDeepStrictEqual(reduce(before, event, now), { state: after, actions });
     if (checksPurity && !isPure()) expect.unreachable('the same question has another answer');
-    if (isHeard && event.reply.type === 'prediction' && event.reply.prediction !== null) {
+    if (isHeard && event.reply.type === 'answer' && event.reply.answer !== null) {
       expect(
         actions.some(({ type }) => type === 'keep'),
         'every answer is kept',
@@ -306,6 +335,7 @@ export function play(world: World) {
     }
     state = checksPurity ? deepFreeze(after) : after;
     checkRounds(state);
+    checkSearches(state);
     for (const action of actions) carryOut(action);
     const { writeInterval } = state.policy;
     if (now - oldest > writeInterval + 1e-6) expect.unreachable('an answer that is not soon written');

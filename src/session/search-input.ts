@@ -1,0 +1,96 @@
+/** @file All candidates for one test input: those that a search finds under its views, and the scores of all of them. */
+import { gridKey } from '../arc/grid.js';
+import type { Grid, Task } from '../arc/types.js';
+import { UserError } from '../common/errors.js';
+import type { ScoredGrid } from '../evaluation/scores.js';
+import type { Prediction } from '../evaluation/types.js';
+import type { SearchLimits } from '../generation/search/types.js';
+import type { Decoder } from '../models/decoder.js';
+import type { PromptBuilder } from '../prompts/index.js';
+import { notFiniteAdvice } from '../tensors/finite-advice.js';
+import { CandidatePool, toPool } from './candidate-pool.js';
+import { scoredGrids, scoreUnderViews } from './candidate-scores.js';
+import { type PlanOptions, planPrediction } from './predictions.js';
+import { searchPrompts } from './search-prompts.js';
+import { type AugmentationToggles, TaskViews } from './views.js';
+
+/** The test input that is asked about. */
+export interface SearchedInput {
+  readonly taskId: string;
+  readonly task: Task;
+  readonly testIndex: number;
+  /** Grids that were proposed for it before: they are tried first, and are scored with those that are found. */
+  readonly known: readonly Grid[];
+}
+
+/** How it is searched and scored. */
+export interface SearchInputOptions extends PlanOptions, AugmentationToggles {
+  /** Under how many views at most: a task may have fewer. */
+  readonly views: number;
+  readonly seed: number;
+  readonly threshold: number;
+  readonly batchSize: number;
+  readonly maxNewTokens: number;
+  readonly constrained: boolean;
+  readonly maxCandidates?: number | undefined;
+  readonly limits: SearchLimits;
+  readonly onProgress: () => void;
+}
+
+/** See {@link searchInput}. */
+export interface Candidates {
+  /** One for each view and grid that it found, with its log-probability there. */
+  readonly predictions: readonly Prediction[];
+  /** The different grids among them and those that were known, scored under the same views. */
+  readonly scored: readonly ScoredGrid[];
+}
+
+/**
+ * Searches for all likely answers to a test input under its views, and scores all candidates under the same views, as
+ * constrained as they are searched for. It depends on no other test input.
+ * @returns null where no prompt fits
+ * @throws {UserError} when the model's numbers are not finite in any view
+ */
+export async function searchInput(
+  decoder: Decoder,
+  prompts: PromptBuilder,
+  { taskId, task, testIndex, known }: SearchedInput,
+  { views: wanted, seed, maxSeqLen, answerTokens, ...o }: SearchInputOptions,
+): Promise<Candidates | null> {
+  const { geometricAugmentation, colorAugmentation, orderAugmentation } = o;
+  const toggles = { geometricAugmentation, colorAugmentation, orderAugmentation };
+  const views = new TaskViews(seed, taskId, task, toggles);
+  const planned = Array.from({ length: Math.min(wanted, views.total) }, (_, i) =>
+    planPrediction({ taskId, task, testIndex, i }, views, prompts, { maxSeqLen, answerTokens }),
+  );
+  const fitting = planned.filter(({ tokens }) => tokens !== null);
+  if (fitting.length === 0) return null;
+  const pool = new CandidatePool(prompts, known);
+  const { threshold, batchSize, maxNewTokens, constrained, maxCandidates, limits, onProgress } = o;
+  const found = await searchPrompts(decoder, prompts, fitting, {
+    ...{ threshold, batchSize, maxNewTokens, maxSeqLen, constrained, maxCandidates, limits, onProgress },
+    poolOf: () => pool,
+    taskOf: () => task,
+  });
+  const reasons = found.flatMap(({ reason }) => reason ?? []);
+  if (reasons.length === found.length) {
+    throw new UserError(`${reasons[0]}; ${notFiniteAdvice(decoder.floatType)}`);
+  }
+  const results = new Map(fitting.map((one, i) => [one, found[i]!]));
+  const { predictions } = toPool(
+    planned,
+    planned.map((one) => results.get(one)),
+    prompts,
+    threshold,
+  );
+  const proposed = [...known, ...predictions.flatMap(({ grid }) => (grid ? [grid] : []))];
+  const grids = [...new Map(proposed.map((grid) => [gridKey(grid), grid])).values()];
+  if (grids.length === 0) return { predictions, scored: [] };
+  const set = { taskId, testIndex, task, grids };
+  const [scores] = await scoreUnderViews(decoder, prompts, [set], {
+    views: { ...toggles, seed, maxSeqLen, augmentations: wanted },
+    ...(constrained ? { grammar: prompts.answerGrammar } : {}),
+    onProgress,
+  });
+  return { predictions, scored: scoredGrids(set, scores!) };
+}
