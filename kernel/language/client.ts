@@ -85,7 +85,8 @@ export class LanguageClient implements Language {
   }
 
   async isComplete(code: string): Promise<Completeness> {
-    const answer = (await this.#ask({ type: 'completeness', code })) as Completeness | undefined;
+    // it is about this text alone: no check of earlier cells goes before it
+    const answer = (await this.#post({ type: 'completeness', code })) as Completeness | undefined;
     return answer ?? { status: 'unknown' };
   }
 
