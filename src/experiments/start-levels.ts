@@ -43,14 +43,14 @@ export const startLevels: Readonly<Record<'standard' | 'hard', StartLevel>> = {
   standard: {
     generators: startGenerators,
     knobs: startKnobs,
-    maxSteps: 600,
+    maxSteps: 1200,
     maxNewTokens: 24,
     answers: { views: 12, threshold: 0.05 },
   },
   hard: {
     generators: hardGenerators,
     knobs: hardKnobs,
-    maxSteps: 1500,
+    maxSteps: 3000,
     maxNewTokens: 48,
     answers: { views: 12, threshold: 0.05 },
   },

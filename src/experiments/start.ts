@@ -132,9 +132,9 @@ async function experiment(
     resumeFromCheckpoint: false,
     maxSeqLen: 512,
     maxTokensPerBatch: 4096,
-    batchSize: 8,
+    batchSize: 4,
     learningRate: 4e-3,
-    adamBeta2: 0.98,
+    adamBeta2: 0.99,
     onEvent,
     signal,
   });

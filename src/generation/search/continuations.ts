@@ -15,7 +15,7 @@ export interface Continuations {
 }
 
 /** What one row of logits is asked for. */
-export interface Question {
+export interface RowRequest {
   /** Ids of the tokens that may follow, ascending; all when absent. */
   readonly allowed?: Int32Array | undefined;
   /** Every token that is at least so likely, in nats, has to be found. */
@@ -47,17 +47,17 @@ export class ContinuationReader {
   }
 
   /**
-   * Answers a question for each of the given rows of hidden states [n, hiddenSize]; null where the model's numbers are
+   * Answers a request for each of the given rows of hidden states [n, hiddenSize]; null where the model's numbers are
    * not finite.
    */
   async read(
     hidden: tf.Tensor2D,
     rows: readonly number[],
-    questions: readonly Question[],
+    requests: readonly RowRequest[],
   ): Promise<(Continuations | null)[]> {
     const found: (Continuations | null)[] = [];
-    const bound = [...rows.keys()].filter((i) => questions[i]!.allowed !== undefined);
-    const free = [...rows.keys()].filter((i) => questions[i]!.allowed === undefined);
+    const bound = [...rows.keys()].filter((i) => requests[i]!.allowed !== undefined);
+    const free = [...rows.keys()].filter((i) => requests[i]!.allowed === undefined);
     const step = Math.max(1, Math.floor(CHUNK_ELEMENTS / this.#width));
     for (const [all, among] of [
       [bound, this.#amongAllowed],
@@ -68,7 +68,7 @@ export class ContinuationReader {
         const own = chunk.map((i) => rows[i]!);
         const logits = tf.tidy(() => this.#decoder.logits(rowsOf(hidden, own)));
         try {
-          const asked = chunk.map((i) => questions[i]!);
+          const asked = chunk.map((i) => requests[i]!);
           const answers = await among.call(this, logits, asked);
           for (const [at, i] of chunk.entries()) found[i] = answers[at]!;
         } finally {
@@ -81,9 +81,9 @@ export class ContinuationReader {
 
   async #amongAllowed(
     logits: tf.Tensor2D,
-    questions: readonly Question[],
+    requests: readonly RowRequest[],
   ): Promise<(Continuations | null)[]> {
-    const lists = questions.map(({ allowed }) => allowed!);
+    const lists = requests.map(({ allowed }) => allowed!);
     const scores = await this.#scores.ofTokens(logits, lists);
     return scores.map((row, i) => {
       const list = lists[i]!;
@@ -94,20 +94,20 @@ export class ContinuationReader {
     });
   }
 
-  async #amongAll(logits: tf.Tensor2D, questions: readonly Question[]): Promise<(Continuations | null)[]> {
+  async #amongAll(logits: tf.Tensor2D, requests: readonly RowRequest[]): Promise<(Continuations | null)[]> {
     const stops = this.#stopColumns.length;
     let k = Math.min(this.#width, FETCHED + stops);
     const found: (Continuations | null)[] = [];
-    let left = [...questions.keys()];
+    let left = [...requests.keys()];
     while (left.length > 0) {
-      const asked = left.length === questions.length ? tf.clone(logits) : rowsOf(logits, left);
+      const asked = left.length === requests.length ? tf.clone(logits) : rowsOf(logits, left);
       const rows = await largestOf(asked, k, this.#stopColumns).finally(() => asked.dispose());
       const flat: number[] = [];
       for (const [at, row] of rows.entries()) {
         const { columns, logits: best } = sorted(row.subarray(0, k), row.subarray(k, 2 * k));
         const logSumExp = row.at(-1)!;
         const rest = k === this.#width ? -Infinity : best[k - 1]!;
-        if (rest - logSumExp >= questions[left[at]!]!.least) flat.push(left[at]!);
+        if (rest - logSumExp >= requests[left[at]!]!.least) flat.push(left[at]!);
         const tokens = Array.from(columns, (column) => this.#scores.tokenOf(column));
         const ending = Array.from(row.subarray(2 * k, 2 * k + stops));
         found[left[at]!] = this.#continuations(tokens, best, ending, rest, logSumExp);

@@ -2,7 +2,7 @@
 import type { Node } from './answer-tree.js';
 
 /** A node whose continuations are to be read. */
-export interface Task {
+export interface OpenNode {
   readonly node: Node;
   /** Tokens after it that are known from a search before this one, as its end is; everything is new when absent. */
   readonly known?: readonly number[];
@@ -24,6 +24,6 @@ export interface Cut {
 /** Where a search goes on with a lower threshold. It lives in memory, and belongs to the model and prompt. */
 export interface Frontier {
   /** Nodes above the threshold that a limit has left unread. */
-  readonly open: readonly Task[];
+  readonly open: readonly OpenNode[];
   readonly cuts: readonly Cut[];
 }

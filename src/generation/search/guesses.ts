@@ -21,9 +21,9 @@ export interface Hints {
   readonly isRowEnd: (token: number) => boolean;
 }
 
-/** Tokens of the past by which sources of drafts are judged. */
+/** Tokens of the past by which rules of drafts are judged. */
 const MEMORY = 8;
-/** How many of them a source must have known. */
+/** How many of them a rule must have known. */
 const LEAST_HITS = 6;
 /** The steps of a draft: a wrong one costs rows of a forward pass, so that they double with each hit: 2, 4 or 8. */
 const draftSteps = (hits: number) => 2 ** (hits - LEAST_HITS + 1);
@@ -60,36 +60,36 @@ export function guessAfter(tree: AnswerTree, node: Node, hints: Hints): Guess | 
   }
   const likeliest = likeliestSource(tokens, hints);
   if (!likeliest) return null;
-  const { source, hits } = likeliest;
+  const { rule, hits } = likeliest;
   const path = new Rows(tokens, hints.isRowEnd);
-  const next = () => source(path, path.rows.length - 1, path.rows.at(-1)!.length);
+  const next = () => rule(path, path.rows.length - 1, path.rows.at(-1)!.length);
   const steps = stepsOf(tree, node, tokens.length, next, draftSteps(hits), (step) => path.push(step.tokens));
   return { steps, isAnswer: false };
 }
 
-/** The token that a source expects in a row and column of an answer that is written so far. */
-type Source = (path: Rows, row: number, column: number) => number | undefined;
+/** The token that a rule expects in a row and column of an answer that is written so far. */
+type GuessRule = (path: Rows, row: number, column: number) => number | undefined;
 
-/** The source that would have known the most of the last tokens: the row above, the last answer, the input. */
+/** The rule that would have known the most of the last tokens: the row above, the last answer, the input. */
 function likeliestSource(
   tokens: readonly number[],
   { last: answer, input, isRowEnd }: Hints,
-): { source: Source; hits: number } | null {
+): { rule: GuessRule; hits: number } | null {
   const aligned =
-    (rows: Rows): Source =>
+    (rows: Rows): GuessRule =>
     (_, row, column) =>
       rows.at(row, column);
-  const sources: Source[] = [(path, row, column) => path.at(row - 1, column)];
+  const rules: GuessRule[] = [(path, row, column) => path.at(row - 1, column)];
   for (const known of [answer, input]) {
-    if (known && known.length > 0) sources.push(aligned(new Rows(known, isRowEnd)));
+    if (known && known.length > 0) rules.push(aligned(new Rows(known, isRowEnd)));
   }
   const path = new Rows(tokens, isRowEnd);
   const places = path.rows.flatMap((row, i) => row.map((token, column) => ({ row: i, column, token })));
   const last = places.slice(-MEMORY);
-  let best: { source: Source; hits: number } | null = null;
-  for (const source of sources) {
-    const hits = last.filter(({ row, column, token }) => source(path, row, column) === token).length;
-    if (hits >= LEAST_HITS && hits > (best?.hits ?? 0)) best = { source, hits };
+  let best: { rule: GuessRule; hits: number } | null = null;
+  for (const rule of rules) {
+    const hits = last.filter(({ row, column, token }) => rule(path, row, column) === token).length;
+    if (hits >= LEAST_HITS && hits > (best?.hits ?? 0)) best = { rule, hits };
   }
   return best;
 }

@@ -2,7 +2,7 @@
 import type { Completion } from '../engine.js';
 import { type AnswerTree, type Node, tokensOf } from './answer-tree.js';
 import type { Continuations } from './continuations.js';
-import type { Cut, Frontier, Task } from './frontier.js';
+import type { Cut, Frontier, OpenNode } from './frontier.js';
 import type { FoundAnswers } from './types.js';
 
 /** Nats below the threshold at which single tokens are still kept; where the others begin, only their node is. */
@@ -29,7 +29,7 @@ export class PromptSearch {
   readonly #decode: SearchedPrompt['decode'];
   readonly #onAnswer: (answer: Completion) => void;
   readonly #before: Frontier | undefined;
-  readonly #open: Task[] = [];
+  readonly #open: OpenNode[] = [];
   readonly #cuts: Cut[] = [];
 
   constructor(
@@ -47,7 +47,7 @@ export class PromptSearch {
   }
 
   /** Where it begins, the last first: at the root, or where the search before it was cut off. */
-  begin(): Task[] {
+  begin(): OpenNode[] {
     if (this.#before === undefined) return this.#settle(this.tree.root());
     const tasks = [...this.#before.open];
     for (const cut of this.#before.cuts) tasks.push(...this.#follow(cut));
@@ -55,12 +55,12 @@ export class PromptSearch {
   }
 
   /** How likely a token after a node must be to be followed, in nats. */
-  least({ node }: Task): number {
+  least({ node }: OpenNode): number {
     return this.#floor - node.logProb;
   }
 
   /** Follows what is above the threshold, the likeliest first, and keeps the rest for later. */
-  expand({ node, known }: Task, { tokens, logProbs, end, rest }: Continuations): Task[] {
+  expand({ node, known }: OpenNode, { tokens, logProbs, end, rest }: Continuations): OpenNode[] {
     const children: [token: number, logProb: number][] = [];
     let others = rest;
     for (const [i, token] of tokens.entries()) {
@@ -78,9 +78,9 @@ export class PromptSearch {
     });
   }
 
-  /** Leaves a task for later. */
-  postpone(task: Task): void {
-    this.#open.push(task);
+  /** Leaves a node for later. */
+  postpone(open: OpenNode): void {
+    this.#open.push(open);
   }
 
   result(): FoundAnswers {
@@ -93,7 +93,7 @@ export class PromptSearch {
   }
 
   /** The tasks of a cut that are above the threshold; what is not stays cut. */
-  #follow({ node, children, end, known, rest }: Cut): Task[] {
+  #follow({ node, children, end, known, rest }: Cut): OpenNode[] {
     const isAbove = (logProb: number) => logProb >= this.#floor;
     const isEnd = end !== undefined && isAbove(end);
     if (isEnd) this.#found(tokensOf(node), end);
@@ -118,8 +118,8 @@ export class PromptSearch {
     return tasks;
   }
 
-  /** A node as a task, or as an answer where it is one. */
-  #settle(node: Node): Task[] {
+  /** A node to be read, or as an answer where it is one. */
+  #settle(node: Node): OpenNode[] {
     if (node.outcome === 'open') return [{ node }];
     if (node.outcome === 'complete') this.#found(tokensOf(node), node.logProb);
     return [];

@@ -8,7 +8,7 @@ import { commonPrefix } from '../slot.js';
 import type { GenerationTokenizer } from '../vocabulary.js';
 import { type Step, tokensOf } from './answer-tree.js';
 import { ContinuationReader, type Continuations } from './continuations.js';
-import type { Task } from './frontier.js';
+import type { OpenNode } from './frontier.js';
 import { guessAfter } from './guesses.js';
 import { type Group, type Item, makeItems } from './items.js';
 import type { PromptSearch } from './prompt-search.js';
@@ -109,7 +109,7 @@ class Search {
     while (this.#progress.finished < this.#progress.total) {
       this.#options.signal?.throwIfAborted();
       this.#checkLimits();
-      for (const slot of this.#slots) if (slot.task === null) this.#admit(slot);
+      for (const slot of this.#slots) if (slot.current === null) this.#admit(slot);
       await this.#step();
       this.#progress.seconds = (this.#now() - this.#started) / 1000;
       this.#options.onProgress?.({ ...this.#progress });
@@ -128,12 +128,12 @@ class Search {
     for (const slot of this.#slots) {
       if (slot.search === null || !isOver(this.#itemOf.get(slot.search)!.group)) continue;
       const left = slot.leave();
-      for (const task of left) slot.search.postpone(task);
+      for (const open of left) slot.search.postpone(open);
       slot.search.remaining -= left.length;
       this.#finishIfDone(slot.search);
     }
     for (const item of this.#queue.filter(({ group }) => isOver(group))) {
-      for (const task of item.search.begin()) item.search.postpone(task);
+      for (const open of item.search.begin()) item.search.postpone(open);
       this.#finishIfDone(item.search);
     }
     this.#queue = this.#queue.filter(({ isDone }) => !isDone);
@@ -148,12 +148,12 @@ class Search {
     }
     for (let item = this.#queue[0]; item && !this.#isWorthWaiting(item); item = this.#queue[0]) {
       this.#queue.shift();
-      const tasks = item.search.begin();
-      item.search.remaining = tasks.length;
+      const opened = item.search.begin();
+      item.search.remaining = opened.length;
       item.likely = this.#options.guess === false ? [] : (item.request.likelyAnswers?.() ?? []);
-      const first = tasks.pop();
+      const first = opened.pop();
       if (first) {
-        slot.open = tasks;
+        slot.open = opened;
         this.#begin(slot, item.search, first);
         return;
       }
@@ -174,25 +174,25 @@ class Search {
   }
 
   /** Lets a slot follow a branch; what another slot has of its beginning is copied. */
-  #begin(slot: SearchSlot, search: PromptSearch, task: Task, mayGuess = true): void {
-    const tokens = [...search.prompt, ...tokensOf(task.node)];
+  #begin(slot: SearchSlot, search: PromptSearch, open: OpenNode, mayGuess = true): void {
+    const tokens = [...search.prompt, ...tokensOf(open.node)];
     const most = tokens.length - 1; // the last token is fed in any case: its row is wanted
     const shared = ({ cached }: SearchSlot) => Math.min(most, commonPrefix(tokens, cached));
     const own = shared(slot);
     const source = own === most ? slot : best(this.#slots, shared);
     const reused = Math.max(own, shared(source));
     if (reused > own) this.#cache.copySlot(source.index, slot.index, reused, own);
-    slot.begin(search, task, reused);
-    if (task.node.parent === null && task.known === undefined) {
+    slot.begin(search, open, reused);
+    if (open.node.parent === null && open.known === undefined) {
       this.#progress.reusedTokens += Math.min(reused, search.prompt.length);
     }
     if (mayGuess) this.#guess(slot);
   }
 
   #guess(slot: SearchSlot): void {
-    if (this.#options.guess === false || slot.task === null) return;
+    if (this.#options.guess === false || slot.current === null) return;
     const { search, likely, request } = this.#itemOf.get(slot.search!)!;
-    const guess = guessAfter(search.tree, slot.task.node, {
+    const guess = guessAfter(search.tree, slot.current.node, {
       answers: likely,
       last: search.answers.at(-1)?.tokens ?? likely[0],
       input: request.input ?? [],
@@ -211,7 +211,7 @@ class Search {
     const reads: Read[] = [];
     // answers before prompts: a long prompt must not hold them up
     const active = this.#slots
-      .filter(({ task }) => task !== null)
+      .filter(({ current }) => current !== null)
       .sort((a, b) => a.pendingCount - b.pendingCount);
     for (const slot of active) {
       const position = slot.cached.length;
@@ -240,7 +240,7 @@ class Search {
       const questions = reads.map(({ slot, step }) => ({
         allowed: slot.search!.tree.allowed(step),
         // a guessed node is at most as likely as the one before it
-        least: slot.search!.least(slot.task!),
+        least: slot.search!.least(slot.current!),
       }));
       const found = await this.#reader.read(
         hidden,
@@ -270,7 +270,7 @@ class Search {
       isBroken = continuations === null;
       if (continuations === null) break;
       isGuessed = slot.advance(continuations);
-      if (isGuessed) this.#progress.acceptedTokens += slot.task!.node.tokens.length;
+      if (isGuessed) this.#progress.acceptedTokens += slot.current!.node.tokens.length;
     }
     if (found.includes(null)) {
       // what masks hide is multiplied by 0, and 0 · NaN is NaN: in this slot nothing is to be seen again
@@ -280,9 +280,9 @@ class Search {
       if (isBroken && !slot.isGuessing) {
         search.reason = notFiniteReason(this.#decoder.floatType);
         search.remaining -= 1;
-        slot.task = null;
+        slot.current = null;
       }
-      if (slot.task) this.#begin(slot, search, slot.task, !isBroken);
+      if (slot.current) this.#begin(slot, search, slot.current, !isBroken);
     } else if (!isGuessed) this.#guess(slot);
     this.#finishIfDone(search);
   }

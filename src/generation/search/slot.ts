@@ -1,6 +1,6 @@
 import { type Step, tokensOf } from './answer-tree.js';
 import type { Continuations } from './continuations.js';
-import type { Task } from './frontier.js';
+import type { OpenNode } from './frontier.js';
 import type { Guess } from './guesses.js';
 import type { PromptSearch } from './prompt-search.js';
 
@@ -17,9 +17,9 @@ export class SearchSlot {
   readonly cached: number[] = [];
   search: PromptSearch | null = null;
   /** The node that the last of its tokens are fed for; null when the branch has ended. */
-  task: Task | null = null;
+  current: OpenNode | null = null;
   /** Nodes of the same search that nobody follows yet, the last first: they branch off what is cached here. */
-  open: Task[] = [];
+  open: OpenNode[] = [];
   #pending: Pending[] = [];
   #guess: Guess | null = null;
   /** Steps of the guess that were found to be right. */
@@ -40,20 +40,20 @@ export class SearchSlot {
 
   /** Tokens of the prompt that wait. */
   get pendingPrompt(): number {
-    return this.search === null || this.task === null
+    return this.search === null || this.current === null
       ? 0
       : Math.max(0, this.search.prompt.length - this.cached.length);
   }
 
-  /** Takes a task of which the first `shared` tokens are in this slot of the cache already. */
-  begin(search: PromptSearch, task: Task, shared: number): void {
+  /** Takes a node of which the first `shared` tokens are in this slot of the cache already. */
+  begin(search: PromptSearch, current: OpenNode, shared: number): void {
     this.search = search;
-    this.task = task;
-    const tokens = [...search.prompt, ...tokensOf(task.node)];
+    this.current = current;
+    const tokens = [...search.prompt, ...tokensOf(current.node)];
     this.cached.splice(0, this.cached.length, ...tokens.slice(0, shared));
     this.#pending = [];
     this.#guess = null;
-    this.#add(tokens.slice(shared), task.node);
+    this.#add(tokens.slice(shared), current.node);
   }
 
   /** Appends guessed steps, to be verified by the same pass. */
@@ -76,20 +76,20 @@ export class SearchSlot {
    */
   advance(continuations: Continuations): boolean {
     const search = this.search!;
-    const { node } = this.task!;
-    const tasks = search.expand(this.task!, continuations);
+    const { node } = this.current!;
+    const opened = search.expand(this.current!, continuations);
     const guessed = this.#guess?.steps[this.#accepted]?.tokens[0];
-    const isNext = (task: Task | undefined) =>
+    const isNext = (current: OpenNode | undefined) =>
       guessed !== undefined &&
-      task?.known === undefined &&
-      task?.node.parent === node &&
-      task.node.tokens[0] === guessed;
-    const likeliest = tasks.findIndex(isNext);
-    const isRight = this.#guess?.isAnswer ? likeliest >= 0 : isNext(tasks[0]);
-    const [next] = tasks.splice(isRight ? likeliest : 0, 1);
-    this.open.push(...tasks.reverse());
-    search.remaining += tasks.length + (next ? 1 : 0) - 1;
-    this.task = next ?? null;
+      current?.known === undefined &&
+      current?.node.parent === node &&
+      current.node.tokens[0] === guessed;
+    const likeliest = opened.findIndex(isNext);
+    const isRight = this.#guess?.isAnswer ? likeliest >= 0 : isNext(opened[0]);
+    const [next] = opened.splice(isRight ? likeliest : 0, 1);
+    this.open.push(...opened.reverse());
+    search.remaining += opened.length + (next ? 1 : 0) - 1;
+    this.current = next ?? null;
     if (isRight) {
       this.#accepted += 1;
       return true;
@@ -102,12 +102,12 @@ export class SearchSlot {
     return false;
   }
 
-  /** Leaves everything; the cache's rows stay. @returns the tasks that are not done */
-  leave(): Task[] {
-    const left = this.task ? [...this.open, this.task] : this.open;
+  /** Leaves everything; the cache's rows stay. @returns the opened that are not done */
+  leave(): OpenNode[] {
+    const left = this.current ? [...this.open, this.current] : this.open;
     // tokens that wait for the current node are not in the cache
     this.open = [];
-    this.task = null;
+    this.current = null;
     this.#pending = [];
     this.#guess = null;
     return left;
