@@ -12,6 +12,7 @@ await build({
   outfile,
   bundle: true,
   platform: 'node',
+  target: 'node20.19',
   format: 'cjs',
   mainFields: ['module', 'main'],
   external: ['koffi', 'vega', 'vega-lite', 'esbuild', '7z-wasm', 'zeromq', 'amaro', 'typescript'],

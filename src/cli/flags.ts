@@ -207,7 +207,10 @@ function readJson(name: string, text: string): object {
 
 const known = new Map(
   Object.values(flows).flatMap(({ table }) =>
-    leavesOf(table).map((leaf) => [leaf.name, flagOf(leaf)] as const),
+    leavesOf(table).flatMap((leaf) => [
+      [leaf.name, flagOf(leaf)] as const,
+      ...formerFlags(leaf).map((former) => [former, former] as const),
+    ]),
   ),
 );
 

@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { UserError } from '../common/errors.js';
+import { messageOf, UserError } from '../common/errors.js';
 import { packageRoot, readJson } from '../common/files.js';
 import { pathBelow, writablePathBelow } from '../common/foreign-path.js';
+import { compileSchema } from '../common/schema.js';
 import { decompress, fromBase92 } from './archive.js';
 import { currentSource, MANIFEST, type Manifest, shortHash } from './build.js';
 import { KaggleError } from './errors.js';
@@ -36,6 +37,30 @@ function written(cells: readonly TemplateCell[], name: string, path: string): st
   return `${cell.source.slice(first.length).trimEnd()}\n`;
 }
 
+const checkManifest = compileSchema<Manifest>(
+  {
+    type: 'object',
+    required: ['config', 'commit', 'files'],
+    properties: {
+      config: { type: 'object' },
+      commit: { type: 'string' },
+      files: { type: 'object', additionalProperties: { type: 'string' } },
+    },
+  },
+  'what a notebook says it was made of',
+);
+
+/** A notebook of somebody else may say anything. @throws {UserError} */
+function readManifest(text: string, source: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new KaggleError(`${source}: not valid JSON: ${messageOf(error)}`);
+  }
+  return checkManifest(value, source);
+}
+
 /** Reads a notebook, also one that was edited on Kaggle. @throws {UserError} when it is damaged, or not ours */
 export async function extractNotebook(path: string, root = packageRoot()): Promise<Extracted> {
   const cells = notebookCells(readJson(path, 'a notebook'), path);
@@ -48,7 +73,7 @@ export async function extractNotebook(path: string, root = packageRoot()): Promi
   const files = await decompress(fromBase92(written(cells, 'arclab.b92', path).replace(/\s/g, '')));
   const text = files.get(MANIFEST);
   if (!text) throw new KaggleError(`${path}: no ${MANIFEST} among the packed files`);
-  const manifest = JSON.parse(Buffer.from(text).toString()) as Manifest;
+  const manifest = readManifest(Buffer.from(text).toString(), `${path}: ${MANIFEST}`);
   const now = await currentSource(root);
   return {
     source,

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,9 +11,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import { packageRoot } from '../../src/common/files.js';
+import { launch } from './launch.js';
 
 /** Ten commands, in the words of the Python scripts, that a small model can follow. */
 const writeup = `# Iteration 3. A small one
@@ -97,3 +100,46 @@ test('a write-up with ten commands is imported, runs, is exported, and its rerun
     stdout: expect.stringMatching(/correct_pixels: 99\.9%.*correct_pixels: /),
   });
 }, 180_000);
+
+test('SIGTERM ends a check as Ctrl-C does, and says what it had', async () => {
+  const begun = join(folder, 'begun');
+  const path = join(folder, 'long.ipynb');
+  const cells = [
+    "console.log('loss 0.5')",
+    `require('node:fs').writeFileSync(${JSON.stringify(begun)}, ''); await new Promise((done) => setTimeout(done, 600_000))`,
+  ].map((source, i) => ({
+    ...{ cell_type: 'code', id: `c${i}`, metadata: {}, source, execution_count: 1 },
+    outputs: i === 0 ? [{ output_type: 'stream', name: 'stdout', text: 'loss 0.5\n' }] : [],
+  }));
+  const metadata = { kernelspec: { name: 'tslab', display_name: 'TypeScript', language: 'typescript' } };
+  writeFileSync(path, JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata, cells }));
+  const { child, ended } = launch(['writeup', 'check', path]);
+  while (!existsSync(begun)) await sleep(20);
+  child.kill('SIGTERM');
+  const { code, stdout } = await ended;
+  expect(code).toBe(1);
+  expect(stdout).toContain('1 numbers compared');
+  expect(stdout).toMatch(/cell 2 failed: /);
+  expect(existsSync(path)).toBe(true);
+}, 60_000);
+
+test('the script that measures imports says what they accept, and what of that would fail', async () => {
+  const documents = join(folder, 'documents');
+  mkdirSync(documents);
+  const evaluation = 'python evaluation.py a.json';
+  const commands = ['ls', 'rm -r x', `${evaluation} --dataset_path b.json`, evaluation, `${evaluation} --no`];
+  writeFileSync(join(documents, 'a.md'), `# A\n\n\`\`\`bash\n${commands.join('\n')}\naccuracy: 5%\n\`\`\`\n`);
+  const script = join(packageRoot(), 'scripts/measure-writeups.mjs');
+  const { stdout } = await run(process.execPath, [script, documents]);
+  expect(stdout).toContain(
+    [
+      '1 documents, 1 of them given back by an export as they were',
+      '5 commands, 3 accepted (60.0 %)',
+      '3 calls of known scripts, 2 accepted (66.7 %)',
+      'without those that are marked below: 2 accepted (40.0 %)',
+      '1 pasted results kept as text, 0 lines lost',
+    ].join('\n'),
+  );
+  expect(stdout).toContain('1 because it deletes files\n');
+  expect(stdout).toContain('1 accepted commands are marked, because they name what is not there:\n');
+});

@@ -4,6 +4,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { packageRoot } from '../../src/common/files.js';
+import { base92, compress } from '../../src/kaggle/archive.js';
 import { type BuiltNotebook, buildNotebook, writeNotebook } from '../../src/kaggle/build.js';
 import { configDefaults } from '../../src/kaggle/config.js';
 import { diffNotebook, extractNotebook } from '../../src/kaggle/extract.js';
@@ -15,6 +16,7 @@ import {
   sourceText,
   splitSections,
 } from '../../src/kaggle/source.js';
+import { hostileKinds } from '../common/hostile-names.js';
 import { pythonWith } from '../prerequisites/index.js';
 
 /** Bytes for what a notebook holds today; above it a build works, and the next feature may not fit. */
@@ -169,7 +171,7 @@ describe('extract and diff', () => {
   it('writes nothing outside of its own folder where a heading in the source names a path', async () => {
     const copy = join(folder, 'hostile.ipynb');
     const target = join(folder, 'evil.txt');
-    for (const name of ['../'.repeat(20) + target.slice(1), '../../evil.txt', 'C:\\evil.txt']) {
+    for (const name of ['../'.repeat(20) + target.slice(1), ...hostileKinds.map((kind) => `a/${kind}`)]) {
       const notebook = JSON.parse(readFileSync(path, 'utf8'));
       const cell = notebook.cells.find(({ id }: { id: string }) => id === 'source');
       const [first = '', ...lines] = ([] as string[]).concat(cell.source).join('').split('\n');
@@ -180,6 +182,30 @@ describe('extract and diff', () => {
       );
       expect(existsSync(target)).toBe(false);
     }
+  });
+
+  it('reads nothing outside of the repository where the manifest names a path, and takes no other manifest', async () => {
+    const copy = join(folder, 'manifest.ipynb');
+    const diff = async (manifest: unknown) => {
+      const notebook = JSON.parse(readFileSync(path, 'utf8'));
+      const cell = notebook.cells.find(({ id }: { id: string }) => id === 'packed');
+      const text = typeof manifest === 'string' ? manifest : JSON.stringify(manifest);
+      cell.source = `%%writefile arclab.b92\n${base92(await compress(new Map([['manifest.json', Buffer.from(text)]])))}\n`;
+      writeFileSync(copy, JSON.stringify(notebook));
+      return diffNotebook(copy);
+    };
+    for (const name of hostileKinds) {
+      await expect(diff({ ...built.manifest, files: { [name]: 'abc' } })).rejects.toThrow(
+        'manifest.json: expected the name of a file inside a folder',
+      );
+    }
+    await expect(diff({ ...built.manifest, files: null })).rejects.toThrow(
+      /manifest\.json: not what a notebook says it was made of: at \/files: must be object/,
+    );
+    await expect(diff('{')).rejects.toThrow('manifest.json: not valid JSON');
+    expect((await diff({ ...built.manifest, files: { 'src/none.ts': 'abc' } })).packed).toEqual([
+      'src/none.ts',
+    ]);
   });
 
   it('give the source back', async () => {

@@ -159,6 +159,7 @@ describe('options in a message', () => {
     expect(spellFlags('`useLora: false` and `lora.useDora: true`, `lora.r: 8`')).toBe(
       '--no-use_lora and --use_dora, --lora_r 8',
     );
+    expect(spellFlags('`torchDtype` is now called `dtype`')).toBe('--torch_dtype is now called --dtype');
     expect(spellFlags('`challengesPath`: see `README` and `notAnOption`')).toBe(
       '--challenges: see `README` and `notAnOption`',
     );

@@ -30,14 +30,19 @@ async function rerun(path: string, { kernel, timeout }: Options) {
   // what is older is no result of this run: experiments neither reuse nor continue it
   process.env[RERUN_VARIABLE] = String(Date.now());
   const interrupt = () => run.interrupt();
-  process.on('SIGINT', interrupt);
+  // who sends these waits for no cell that catches the interrupt
+  const end = () => {
+    run.interrupt();
+    run.interrupt();
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', end).on('SIGHUP', end);
   try {
     const result = await run.run();
     progress.stop();
     return { notebook: readNotebookJson(result.path), failure: result.failures[0] };
   } finally {
     progress.stop();
-    process.off('SIGINT', interrupt);
+    process.off('SIGINT', interrupt).off('SIGTERM', end).off('SIGHUP', end);
     rmSync(folder, { recursive: true, force: true });
   }
 }
