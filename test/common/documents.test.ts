@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../src/common/files.js';
+import { readNotebookJson, sourceText } from '../../src/writeup/notebook-json.js';
 
 const root = packageRoot();
 const pages = [
@@ -34,4 +35,37 @@ test('every page of docs/ is linked from another page', () => {
 
 test('the README is a page: at most 120 lines', () => {
   expect(readFileSync(join(root, 'README.md'), 'utf8').split('\n').length).toBeLessThanOrEqual(121);
+});
+
+const notebooks = readdirSync(join(root, 'notebooks')).filter((name) => name.endsWith('.ipynb'));
+const cellsOf = (name: string) => readNotebookJson(join(root, 'notebooks', name)).cells;
+
+test.each(notebooks)('the code of %s fits the width of a page', (name) => {
+  const lines = cellsOf(name).flatMap((cell) =>
+    cell.cell_type === 'code' ? sourceText(cell.source).split('\n') : [],
+  );
+  // a longer one is cut off at the right edge, or has to be scrolled
+  expect(lines.filter((line) => line.length > 90)).toEqual([]);
+});
+
+test('iteration 22 shows drawn inputs that are a mix: of several rows, and not all alike', () => {
+  const shown = cellsOf('22-learning-the-inputs-distribution.ipynb').find((cell) =>
+    sourceText(cell.source).includes('showGenerated('),
+  )!;
+  const [output] = shown.cell_type === 'code' ? shown.outputs : [];
+  const text = output && 'data' in output ? sourceText(output.data['text/plain'] as string) : '';
+  // a title, then rows of grids that stand side by side, the drawn ones last
+  const drawn = text
+    .trim()
+    .split('\n\n')
+    .flatMap((block) => {
+      const rows = block
+        .split('\n')
+        .slice(1)
+        .map((row) => row.split(/ {2,}/));
+      return rows[0]!.map((_, i) => rows.map((row) => row[i]).join('\n')).slice(-4);
+    });
+  expect(drawn.length).toBeGreaterThanOrEqual(16);
+  expect(drawn.every((grid) => grid.trim().includes('\n'))).toBe(true);
+  expect(new Set(drawn).size).toBeGreaterThan(drawn.length / 2);
 });

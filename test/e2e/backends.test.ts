@@ -1,16 +1,19 @@
 /** The flows on an installed PyTorch or TensorFlow: the same losses and the same answers as on the embedded backend. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { generateTasksToFile } from '../../src/arc/generate-to-file.js';
+import { main } from '../../src/cli/main.js';
 import { fineTune } from '../../src/experiments/fine-tune.js';
 import { infer } from '../../src/experiments/infer.js';
 import { baseModelFolder, startKnobs } from '../../src/experiments/start.js';
 import { Decoder } from '../../src/models/decoder.js';
+import { readSafetensors, writeSafetensors } from '../../src/models/safetensors.js';
 import type { FloatType } from '../../src/tensors/precision.js';
 import { torchFailure } from '../../src/tensors/torch/errors.js';
 import { readCheckpoint } from '../../src/training/checkpoints.js';
+import { catchPrinted } from '../cli/printed.js';
 import { backendsUnderTest, nativeBackends } from '../prerequisites/index.js';
 
 const present = backendsUnderTest();
@@ -126,6 +129,44 @@ describe.each(nativeBackends)('%s and wasm', (native) => {
       const checkpoint = file('full/checkpoint-2');
       expect(readdirSync(checkpoint)).toEqual(readdirSync(file('torch/checkpoint-2')));
       expect(readCheckpoint(checkpoint).state.step).toBe(2);
+    },
+  );
+
+  it.runIf(native === 'torch' && present.includes('torch'))(
+    'answers that overflow in float16 alone end in one line that names the type and the flag, with exit code 2',
+    async () => {
+      const path = file('large');
+      cpSync(model.modelPath, path, { recursive: true });
+      const weights = readSafetensors(join(path, 'model.safetensors'));
+      const name = 'model.layers.0.mlp.up_proj.weight';
+      const { shape, values } = weights.get(name)!;
+      // each weight is still a number of float16, and what the layer makes of them is not
+      weights.set(name, { shape, values: Float32Array.from(values, (value) => 10_000 * value) });
+      writeSafetensors(join(path, 'model.safetensors'), weights);
+      const run = async (dtype: string, ...words: string[]) => {
+        const printed = catchPrinted();
+        const asked = ['--model_path', path, '--dataset_path', file('tasks.json'), '--n_tasks', '2'];
+        const how = ['--grid_encoder', 'MinimalGridEncoder()', '--backend', 'torch', '--dtype', dtype];
+        const code = await main([...words, ...asked.slice(0, words[0] === 'score' ? 4 : 6), ...how]);
+        vi.restoreAllMocks();
+        return { code, text: printed.text };
+      };
+      const kind = ['--prompt_version', 'output-from-examples-mini'];
+      const predict = (name: string) => [
+        'infer',
+        ...kind,
+        '--output_filepath',
+        file(name),
+        '--max_new_tokens',
+        '9',
+      ];
+      const message =
+        /^error: none of \d+ answers could be computed: the model's numbers are not finite in float16; float16 overflows at 65504: use --dtype bfloat16 or float32\n$/;
+      for (const words of [predict('overflow.json'), ['score', ...kind]]) {
+        expect(await run('float16', ...words)).toEqual({ code: 2, text: expect.stringMatching(message) });
+      }
+      expect(readdirSync(folder).filter((name) => name.startsWith('overflow'))).toEqual([]);
+      expect((await run('float32', ...predict('whole.json'))).code).toBe(0);
     },
   );
 

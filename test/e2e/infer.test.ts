@@ -102,6 +102,17 @@ describe('infer', () => {
     expect(texts('seed_task_results.json')).not.toEqual(texts('first_task_results.json'));
   });
 
+  it('makes no more greedy predictions than there are views, and says how many are missing', async () => {
+    const notes: string[] = [];
+    const few = { colorAugmentation: false, orderAugmentation: false, temperature: 0, maxNewTokens: 3 };
+    const asked = options('greedy.json', { ...few, predictionsPerTask: 10 });
+    const { predictions } = await infer({ ...asked, onEvent: keepNotes(notes) });
+    expect(predictions.length).toBeLessThanOrEqual(4 * 8);
+    expect(notes.filter((text) => text.includes('fewer than asked for'))).toEqual([
+      expect.stringMatching(new RegExp(`^${40 - predictions.length} predictions fewer than asked for: with`)),
+    ]);
+  });
+
   it('keeps unanswered predictions as null', async () => {
     const { unparsable, cutOff } = await infer(options('null.json'));
     expect(unparsable).toBe(8);

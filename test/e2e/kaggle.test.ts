@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Rng } from '../../src/common/rng.js';
 import { buildNotebook, writeNotebook } from '../../src/kaggle/build.js';
 import { configDefaults, type KaggleConfig } from '../../src/kaggle/config.js';
 import {
@@ -20,7 +21,10 @@ import {
   type VerifyResult,
   verifyNotebook,
 } from '../../src/kaggle/verify.js';
+import { loadDecoder, saveAdapter } from '../../src/models/index.js';
+import { initBackend } from '../../src/tensors/backend.js';
 import { backendsUnderTest, pythonWith } from '../prerequisites/index.js';
+import { writeTinyModel } from '../training/tiny.js';
 
 const config: KaggleConfig = {
   ...configDefaults,
@@ -315,6 +319,28 @@ except TypeScriptError as error:
       expect(cells.find(({ id }) => id === 'experiment-3')!.output).toContain('1 tasks have known solutions');
     });
 
+    it("takes one's own model and adapter", async () => {
+      await initBackend('wasm');
+      const model = writeTinyModel(join(folder, 'own-model'));
+      const adapter = join(folder, 'own-adapter');
+      const plain = {
+        rank: 2,
+        alpha: 4,
+        dropout: 0,
+        useRslora: false,
+        useDora: false,
+        init: 'gaussian',
+      } as const;
+      const decoder = await loadDecoder(model, { lora: plain, rng: Rng.of(1) });
+      await saveAdapter(decoder, adapter);
+      decoder.dispose();
+      const { cells, predictions } = await rehearse({ model, adapter });
+      expect(cells.map(({ error }) => error?.message)).toEqual(cells.map(() => undefined));
+      const told = cells.find(({ id }) => id === 'bootstrap')!.output;
+      expect(told).toMatch(/^adapter +\S+someone\/adapter$/m);
+      expect(predictions).toBeGreaterThan(0);
+    });
+
     it('takes a notebook whose cells have no names', async () => {
       const { cells, secondsToTypeScript, tasks } = await rehearse({
         prepare(stage) {
@@ -486,6 +512,19 @@ except TypeScriptError as error:
     });
   },
 );
+
+it('verify and push say which fields of the metadata they pass on without knowing them', () => {
+  const copy = mkdtempSync(join(tmpdir(), 'arclab-metadata-'));
+  cpSync(folder, copy, { recursive: true });
+  const path = join(copy, 'kernel-metadata.json');
+  expect(findNotebook(copy).notes).toEqual([]);
+  const metadata = JSON.parse(readFileSync(path, 'utf8'));
+  writeFileSync(path, JSON.stringify({ ...metadata, tomorrow: true }));
+  expect(findNotebook(copy).notes).toEqual([
+    `${path}: the field "tomorrow" is not known here and passed on to Kaggle as it is`,
+  ]);
+  rmSync(copy, { recursive: true });
+});
 
 it('verify says what a folder lacks', () => {
   expect(() => findNotebook(tmpdir())).toThrow('found no kernel-metadata.json');

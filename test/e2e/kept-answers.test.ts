@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import {
   expectRefusal,
@@ -12,6 +13,7 @@ import {
   startFlow,
   stopAfter,
 } from './kept-answers.js';
+import { launch } from './launch.js';
 
 // more kills, signals and flows are in kept-answers.slow.test.ts
 let folder = '';
@@ -58,6 +60,18 @@ test.each(Object.keys(flows))(
     if (flow === 'infer') expect(resultsOf(out)).toEqual(reference.results);
   },
 );
+
+test('start, too: what it has predicted is kept', async () => {
+  const out = join(folder, 'start');
+  const { child, ended } = launch(['start', '--output_dir', out]);
+  const partial = join(out, 'inference_before.json.partial');
+  while (!existsSync(partial) || readFileSync(partial, 'utf8').split('\n').length < 3) await sleep(20);
+  child.kill('SIGTERM');
+  const { code, stderr } = await ended;
+  expect(code).toBe(143);
+  expect(stderr).toMatch(/\nstopped: \d+ of 512 answers are kept, and the same command continues\n$/);
+  expect(readdirSync(out).sort()).toEqual(['inference_before.json.partial', 'train.json', 'val.json']);
+});
 
 test('a second infer into the same file is refused in one line', async () => {
   await expectRefusal('infer', folder);

@@ -118,6 +118,10 @@ it.each([
     '/dataset/slug: must NOT have fewer than 6 characters',
   ],
   [
+    { dataset: { slug: 'a'.repeat(51), title: 'My adapter', license: 'MIT' } },
+    '/dataset/slug: must NOT have more than 50 characters',
+  ],
+  [
     { title: 'Müller’s try' },
     'at /title: Kaggle makes other characters of ü ’ in the address: expected ASCII, found "Müller’s try"',
   ],

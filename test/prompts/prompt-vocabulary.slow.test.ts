@@ -30,13 +30,14 @@ const solved = fc.array(fc.record({ input: grids(8), output: grids(8) }), { minL
 // biome-ignore lint/suspicious/noExplicitAny: parts of a file that are changed at will
 type Json = Record<string, any>;
 
-function tokenizerOf(change: (json: Json, config: Json) => void): ChatTokenizer {
+function tokenizerOf(change: (json: Json, config: Json) => void, generation: Json = {}): ChatTokenizer {
   const folder = mkdtempSync(join(tmpdir(), 'arclab-tokenizer-'));
   temporary.push(folder);
   const { tokenizer, config } = structuredClone(trainTokenizer()) as { tokenizer: Json; config: Json };
   change(tokenizer, config);
   writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
   writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify(config));
+  writeFileSync(join(folder, 'generation_config.json'), JSON.stringify(generation));
   return loadTokenizer(folder);
 }
 
@@ -149,6 +150,18 @@ describe('prompt vocabulary', () => {
     expect(ids.length).toBeLessThan(qwen!.vocabSize);
     for (const absent of ['{', '}', '=', '\uFFFD']) expect(texts).not.toContain(absent);
     for (const present of ['0', '9', '\n', ' ', 'x', '`', '<|im_start|>']) expect(texts).toContain(present);
+  });
+
+  it('holds every token that ends an answer, also what no prompt has', () => {
+    const ids = (listed: readonly number[]) =>
+      promptVocabulary(
+        tokenizerOf(() => {}, { eos_token_id: listed }),
+        encoder,
+      );
+    const { own } = tokenizers;
+    const [end, other] = [own!.endOfTurnId, own!.encode('{')[0]!];
+    expect([...ids([end])]).not.toContain(other);
+    expect([...ids([end, other])]).toEqual(expect.arrayContaining([end, other]));
   });
 
   it('holds the tokens of prompts with many samples', () => {

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { RERUN_VARIABLE } from '../../src/common/rerun.js';
 import { type FineTuneEvent, type FineTuneOptions, fineTune } from '../../src/experiments/fine-tune.js';
 import { inferEvaluate } from '../../src/experiments/infer-evaluate.js';
 import { loadDecoder } from '../../src/models/index.js';
 import { readCheckpoint } from '../../src/training/checkpoints.js';
 import { temporaryFolder } from './temporary.js';
 import { recolourTasks, writeTasks, writeTinyModel } from './tiny.js';
+
+afterEach(() => vi.unstubAllEnvs());
 
 function options(folder: string): FineTuneOptions {
   return {
@@ -165,6 +168,22 @@ test('a run is not continued with data or a base that have changed, by content',
   await expect(more(3)).rejects.toThrow(/the model of `modelPath` has changed/);
   writeTinyModel(given.modelPath);
   expect(await more(3)).toMatchObject({ steps: 3 });
+});
+
+test('a rerun trains anew, and continues what it has trained itself', async () => {
+  const given = { ...options(temporaryFolder()), maxSteps: 2 };
+  const before = await fineTune(given);
+  const seen: number[] = [];
+  const onEvent = (event: FineTuneEvent) => {
+    if (event.type === 'step') seen.push(event.report.step);
+  };
+  vi.stubEnv(RERUN_VARIABLE, String(Date.now()));
+  const again = await fineTune({ ...given, onEvent });
+  expect(seen).toEqual([1, 2]);
+  expect(again.history.train.map(({ loss }) => loss)).toEqual(before.history.train.map(({ loss }) => loss));
+  expect(digests(again.checkpoint)).toEqual(digests(join(given.outputDir, 'previous-1', 'checkpoint-2')));
+  await fineTune({ ...given, maxSteps: 3, onEvent });
+  expect(seen).toEqual([1, 2, 3]);
 });
 
 test('validation tasks that are trained on are counted', async () => {

@@ -181,6 +181,16 @@ test('pictures attached to text become files, whatever their names are', async (
   ]);
 });
 
+test('lines that set variables one after the other are one cell, and line breaks inside a command stay', async () => {
+  const block = ['export A=1', 'export B=2', 'unset A', 'ls \\\n  -l', 'export C=3'].join('\n');
+  const { notebook } = await importWriteup(`\`\`\`bash\n${block}\n\`\`\`\n`);
+  expect(sources(notebook, 'code').slice(1)).toEqual([
+    'await sh`export A=1\nexport B=2\nunset A`;',
+    'await sh`ls \\\n  -l`;',
+    'await sh`export C=3`;',
+  ]);
+});
+
 test('a cell that the document says should fail may fail', async () => {
   const document = [
     '```bash\n# this should break because there is no v2\nnode a.js\nnode b.js # must fail\n# this should not fail\nnode c.js\n```',
