@@ -1,16 +1,10 @@
 /** Tables of data in the forms that libraries give them, known by their shape: no library is needed or loaded. */
 import type { MimeBundle } from '../contract.js';
 import { call, hasMethods, property } from './property.js';
-import { isTable, MAX_ROWS, type Row, tableHtml, tableText } from './table.js';
-
-/** The first rows of a table, and how many there are. */
-interface TableHead {
-  rows: Row[];
-  total: number;
-}
+import { isTable, MAX_ROWS, type Row, type TableHead, tableHtml, tableText } from './table.js';
 
 export function formatFrame(value: unknown): MimeBundle | undefined {
-  if (isTable(value)) return tableBundle({ rows: value, total: value.length });
+  if (isTable(value)) return tableBundle({ rows: value });
   if (value instanceof Map || value instanceof Set) return collectionBundle(value);
   const frame = [arquero, danfo, polars, duckdb, arrow].reduce<TableHead | undefined>(
     (found, read) => found ?? read(value),
@@ -19,8 +13,8 @@ export function formatFrame(value: unknown): MimeBundle | undefined {
   return frame && tableBundle(frame);
 }
 
-function tableBundle({ rows, total }: TableHead): MimeBundle {
-  return { 'text/html': tableHtml(rows, total), 'text/plain': tableText(rows, total) };
+function tableBundle(head: TableHead): MimeBundle {
+  return { 'text/html': tableHtml(head), 'text/plain': tableText(head) };
 }
 
 /** A map or a set as a table, where its values are rows; a map of plain values has two columns. */
@@ -70,7 +64,7 @@ function danfo(value: unknown): TableHead | undefined {
     const label = Array.isArray(index) ? [['', index[i]]] : [];
     return Object.fromEntries([...label, ...columns.map((name, j) => [String(name), cells[j]])]);
   });
-  return { rows, total: values.length };
+  return { rows, total: values.length, columns: ['', ...columns.map(String)] };
 }
 
 /** polars: `height`, `head(n)` and `toRecords()`. */
@@ -107,7 +101,8 @@ function arrow(value: unknown): TableHead | undefined {
 function frameOf(rows: unknown, total: unknown, columns: unknown): TableHead | undefined {
   if (!Array.isArray(rows)) return undefined;
   const count = typeof total === 'number' ? total : rows.length;
-  if (rows.length > 0) return { rows: rows.map((row) => ({ ...(row as Row) })), total: count };
   const names = Array.isArray(columns) ? columns.map(String) : [];
-  return { rows: [Object.fromEntries(names.map((name) => [name, '']))], total: 0 };
+  if (rows.length > 0)
+    return { rows: rows.map((row) => ({ ...(row as Row) })), total: count, columns: names };
+  return { rows: [Object.fromEntries(names.map((name) => [name, '']))], total: 0, columns: names };
 }

@@ -1,4 +1,5 @@
 import type { MimeBundle } from '../contract.js';
+import { formatFrame } from './frames.js';
 import { call, hasMethods, property } from './property.js';
 import { textOf } from './text.js';
 
@@ -8,7 +9,9 @@ export function formatMarkup(value: unknown): MimeBundle | undefined {
   if (markup !== undefined) return markup;
   if (!hasMethods(value, 'toHTML')) return undefined;
   const html = call(value, 'toHTML');
-  return typeof html === 'string' ? { 'text/html': html, 'text/plain': textOf(value) } : undefined;
+  if (typeof html !== 'string') return undefined;
+  // a data frame with HTML of its own is a table as text, too, and not its private fields
+  return { 'text/html': html, 'text/plain': formatFrame(value)?.['text/plain'] ?? textOf(value) };
 }
 
 const SVG_NAMESPACE = 'http://www.w3.org/2000/svg';

@@ -27,9 +27,20 @@ interface Layout {
   note: string | undefined;
 }
 
-function layOut(all: readonly Row[], total: number): Layout {
+/** The first rows of a table, and what they do not say themselves. */
+export interface TableHead {
+  rows: readonly Row[];
+  /** How many rows there are; default: these. */
+  total?: number | undefined;
+  /** In their order, which objects do not keep where names are numbers; others follow. */
+  columns?: readonly string[] | undefined;
+}
+
+function layOut({ rows: all, total = all.length, columns: order = [] }: TableHead): Layout {
   const shown = all.slice(0, MAX_ROWS);
-  const names = [...new Set(shown.flatMap((row) => Object.keys(row)))];
+  const found = [...new Set(shown.flatMap((row) => Object.keys(row)))];
+  const place = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
+  const names = found.sort((a, b) => place(a) - place(b));
   const columns = names.slice(0, MAX_COLUMNS);
   const missing = [
     total > shown.length ? `${total - shown.length} more rows` : '',
@@ -54,9 +65,9 @@ function cellText(value: unknown): string {
   return text.length > MAX_CELL ? `${text.slice(0, MAX_CELL - 1)}…` : text;
 }
 
-/** Rows as an HTML table. @param total how many there are, where only the first are given */
-export function tableHtml(all: readonly Row[], total = all.length): string {
-  const { columns, rows, numeric, note } = layOut(all, total);
+/** Rows as an HTML table. */
+export function tableHtml(head: TableHead): string {
+  const { columns, rows, numeric, note } = layOut(head);
   const align = (i: number) => (numeric[i] ? 'right' : 'left');
   const line = (tag: 'th' | 'td', texts: readonly string[]) =>
     `<tr>${texts.map((text, i) => `<${tag} style="text-align:${align(i)}">${escapeHtml(text)}</${tag}>`).join('')}</tr>`;
@@ -65,9 +76,9 @@ export function tableHtml(all: readonly Row[], total = all.length): string {
   return `<table>\n<thead>${line('th', columns)}</thead>\n<tbody>\n${body}\n</tbody>\n</table>${foot}`;
 }
 
-/** Rows as text in columns. @param total how many there are, where only the first are given */
-export function tableText(all: readonly Row[], total = all.length): string {
-  const { columns, rows, numeric, note } = layOut(all, total);
+/** Rows as text in columns. */
+export function tableText(head: TableHead): string {
+  const { columns, rows, numeric, note } = layOut(head);
   const flat = rows.map((row) => row.map((text) => text.replace(/\s+/g, ' ')));
   const widths = columns.map((name, i) => Math.max(name.length, ...flat.map((row) => row[i]!.length)));
   const line = (texts: readonly string[]) =>

@@ -90,7 +90,7 @@ function whoText(variables: NotebookVariable[]): string {
     const text = inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
     return { name, type: typeOf(value), value: text.length > 80 ? `${text.slice(0, 79)}…` : text };
   });
-  return tableText(rows);
+  return tableText({ rows });
 }
 
 function typeOf(value: unknown): string {

@@ -1,4 +1,8 @@
-/** Values that libraries make, by small objects of the same shape; the libraries themselves need not be there. */
+/**
+ * Values that libraries make, by small objects of the same shape; the libraries themselves need not be there. With those
+ * that npm has, scripts/check-values.mjs does the same.
+ */
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { statistics } from '../../../kernel/display/numbers.js';
 import { sleep, useKernel } from '../bridge/client.js';
@@ -125,6 +129,22 @@ describe('data frames', () => {
     expect(text).toBe('a  b\n─  ─\n1  x\n2  y');
   });
 
+  it('with HTML of their own, as arquero has, are a table as text', async () => {
+    const own = cases.arquero.replace('toHTML: undefined', "toHTML: () => '<table>own</table>'");
+    expect(await bundle(own)).toEqual({
+      'text/html': '<table>own</table>',
+      'text/plain': 'a  b\n─  ─\n1  x\n2  y',
+    });
+  });
+
+  it('have their columns in order where the names are numbers, too', async () => {
+    const series = "({ columns: ['0'], values: [7, 8], shape: [2, 1], index: ['x', 'y'], print() {} })";
+    expect((await bundle(series))['text/plain']).toBe('   0\n─  ─\nx  7\ny  8');
+    const years =
+      "({ columnNames: () => ['name', '2020'], getRowObjects: () => [{ name: 'a', 2020: 1, more: 2 }] })";
+    expect((await bundle(years))['text/plain']).toMatch(/^name {2}2020 {2}more\n/);
+  });
+
   it('tell how many rows are left out, and their columns where there are none', async () => {
     const large =
       "({ numRows: () => 5000, columnNames: () => ['a'], objects: ({ limit }) => Array.from({ length: limit }, (_, a) => ({ a })) })";
@@ -172,6 +192,17 @@ describe('numbers', () => {
         "({ shape: [9], dtype: 'int32', isDisposed: true, dataSync() { throw 1 }, toString() { throw 1 } })",
       ),
     ).toEqual({
+      'text/plain': 'Tensor int32 [9], disposed',
+    });
+  });
+
+  it('in tensors of tfjs are told as those of its shape are', async () => {
+    const modules = fileURLToPath(new URL('../../../node_modules/@tensorflow/', import.meta.url));
+    const load = `const tf = require('${modules}tfjs-core'); require('${modules}tfjs-backend-cpu');`;
+    expect(await bundle(`${load} tf.tensor2d([[1, 2], [3, 4]])`)).toEqual({
+      'text/plain': 'Tensor float32 [2, 2]  min 1, max 4, mean 2.5, std 1.118\n[[1, 2],\n [3, 4]]',
+    });
+    expect(await bundle('const gone = tf.zeros([9], "int32"); gone.dispose(); gone')).toEqual({
       'text/plain': 'Tensor int32 [9], disposed',
     });
   });
