@@ -45,12 +45,12 @@ function prefixesOnPath(env: NodeJS.ProcessEnv): string[] {
 }
 
 /** Jupyter's folder of the person, by its own rules. */
-export function userDataFolder(env: NodeJS.ProcessEnv = process.env): string {
+export function userDataFolder(env: NodeJS.ProcessEnv = process.env, platform = process.platform): string {
   const { JUPYTER_DATA_DIR, APPDATA, XDG_DATA_HOME } = env;
   const home = env.HOME ?? homedir();
   if (JUPYTER_DATA_DIR) return JUPYTER_DATA_DIR;
-  if (process.platform === 'darwin') return join(home, 'Library/Jupyter');
-  if (process.platform === 'win32' && APPDATA) return join(APPDATA, 'jupyter');
+  if (platform === 'darwin') return join(home, 'Library/Jupyter');
+  if (platform === 'win32' && APPDATA) return join(APPDATA, 'jupyter');
   return join(XDG_DATA_HOME || join(home, '.local/share'), 'jupyter');
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildFile } from '../../src/common/files.js';
-import { gpuFinding, kernelFinding, reproducibilityFindings } from '../../src/experiments/doctor.js';
+import { gpuFinding, kernelFinding, reproducibilityFindings, untried } from '../../src/experiments/doctor.js';
 import { knownBackends } from '../../src/tensors/backend.js';
 import { reproducibility } from '../../src/tensors/reproducibility.js';
 import { schemas } from '../../src/tensors/torch/schemas.js';
@@ -127,7 +127,13 @@ test('kernels: none, and one that is whole', () => {
     name: 'Jupyter kernel',
     status: 'ok',
     found: 'arclab (/kernels/arclab)',
+    advice: untried(process.platform),
   });
+  expect(['linux', 'darwin', 'win32'].map((system) => untried(system as NodeJS.Platform))).toEqual([
+    undefined,
+    expect.stringContaining('tried on Linux only'),
+    expect.stringContaining('tried on Linux only'),
+  ]);
 });
 
 test('every backend says which operations give the same digits again, and a GPU which do not', () => {

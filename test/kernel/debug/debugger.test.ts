@@ -289,6 +289,23 @@ describe('a stopped cell', () => {
   });
 });
 
+test('the variables are listed for a client that attaches nothing, and the debugger of V8 stays off', async () => {
+  await session.kernel.execute("const text: string = 'a'; let list = [1, 2]; class Kind {}");
+  const { variables } = await session.ask('inspectVariables', {});
+  expect(variables).toMatchObject([
+    { name: 'text', type: 'str', value: '"a"', variablesReference: 0, evaluateName: 'text' },
+    { name: 'list', type: 'Array(2)', value: 'Array(2) [1, 2]' },
+    { name: 'Kind' },
+  ]);
+  expect(await session.children(variables[1])).toMatchObject({ 0: { value: '1' }, 1: { value: '2' } });
+  expect(await session.ask('richInspectVariables', { variableName: 'list' })).toMatchObject({
+    data: { 'text/plain': '[ 1, 2 ]' },
+  });
+  // with it on, this would wait for a client
+  expect((await session.kernel.execute('debugger; 1')).reply.content.status).toBe('ok');
+  expect(await session.ask('debugInfo')).toMatchObject({ isStarted: false, hashMethod: 'Murmur2' });
+});
+
 describe('exceptions', () => {
   const code = `function fail(): never { throw new RangeError('too far'); }
 try { fail(); } catch {}

@@ -14,7 +14,7 @@ const { kernel, project } = useKernel({
   'node_modules/@scope/dep/index.js': 'exports.scoped = 2;\n',
   'lib/uses.ts': "import { named } from 'npm:dep@4'; export const used: number = named;\n",
   'loaded.ts': 'const loaded = 1;\n',
-  'dot.png': '',
+  'empty.png': '',
 });
 
 describe('npm: in imports', () => {
@@ -59,8 +59,13 @@ describe('Deno.jupyter', () => {
     ]);
     const shows = "class P { [Deno.jupyter.$display]() { return { 'text/plain': 'P!' } } }\nnew P()";
     expect(await kernel.value(shows)).toBe('P!');
-    expect((await kernel.failure("Deno.jupyter.image('dot.png')")).evalue).toContain(
-      'dot.png: expected an image',
+    const png = 'iVBORw0KGgoAAAANSUhEUg==';
+    const code = `require('fs').writeFileSync('dot.png', Buffer.from('${png}', 'base64')); Deno.jupyter.image`;
+    for (const source of ["'dot.png'", "require('fs').readFileSync('dot.png')"])
+      expect((await kernel.run(`${code}(${source})`)).data).toMatchObject({ 'image/png': png });
+    expect((await kernel.run('Deno.jupyter.svg`<svg/>`')).data).toMatchObject({ 'image/svg+xml': '<svg/>' });
+    expect((await kernel.failure("Deno.jupyter.image('empty.png')")).evalue).toContain(
+      'empty.png: expected an image',
     );
   });
 

@@ -1,7 +1,8 @@
-import { MessageChannel } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { Channel, Side } from '../../../kernel/host/channel.js';
 import { mayTerminate, nextStep } from '../../../kernel/host/interrupt.js';
+import { OutputWriter } from '../../../kernel/host/output.js';
 import { type HostRequest, RequestSender, receiveRequests } from '../../../kernel/host/requests.js';
 import { buildFile } from '../../../src/common/files.js';
 import { fuzzInterrupts } from './interrupt-fuzz.js';
@@ -56,6 +57,26 @@ describe('the guard', () => {
     expect(transport.beginTermination(() => true)).toBe(false);
     transport.endTermination();
     expect(main.critical(() => 'done')).toBe('done');
+  });
+});
+
+describe('output', () => {
+  it('is written, committed and announced to the reader in one step', () => {
+    const main = new Channel(Side.Main);
+    const transport = new Channel(Side.Transport, main.memory);
+    const steps: [string, boolean][] = [];
+    // whether a termination could begin now, and cut off what comes next
+    const note = (what: string) => void steps.push([what, transport.beginTermination(() => true)]);
+    const wake = { postMessage: () => note('woken') } as unknown as MessagePort;
+    const writer = new OutputWriter(main, wake, undefined);
+    expect(transport.sleep()).toBe(true);
+    const output = { type: 'stream', name: 'stdout', text: 'x' } as const;
+    writer.send({ type: 'output', id: '1', output }, () => note('committed'));
+    expect(steps).toEqual([
+      ['committed', false],
+      ['woken', false],
+    ]);
+    expect(transport.read()).toBeDefined();
   });
 });
 

@@ -13,9 +13,17 @@ import type { Language } from '../../../kernel/language/language.js';
 
 const failed: CellOutcome = { status: 'error', ename: 'TypeError', evalue: 'no', traceback: [] };
 
-/** What a client is sent for one cell that fails, in order; `explained` says when its types are known. */
-async function order(types: 'late' | 'wait', explained: (reply: Promise<void>) => Promise<void>) {
+/**
+ * What a client is sent for one cell that fails, in order, and how long it was busy after its error, in ms; `explained`
+ * says when its types are known.
+ */
+async function whatIsSent(types: 'late' | 'wait', explained: (reply: Promise<void>) => Promise<void>) {
   const sent: string[] = [];
+  const times: Record<string, number> = {};
+  const note = (type: string) => {
+    times[type] = performance.now();
+    sent.push(type);
+  };
   let replied = (_: unknown) => {};
   const reply = new Promise<void>((resolve) => {
     replied = () => resolve();
@@ -28,10 +36,10 @@ async function order(types: 'late' | 'wait', explained: (reply: Promise<void>) =
     engine: { execute: async () => failed } as unknown as EngineLink,
     iopub: {
       status: () => {},
-      publish: (type: string) => void sent.push(type),
-      output: ({ type }: { type: string }) => void sent.push(type),
+      publish: note,
+      output: ({ type }: { type: string }) => note(type),
     } as unknown as IoPub,
-    replies: { send: () => replied(sent.push('reply')) } as unknown as Replies,
+    replies: { send: () => replied(note('reply')) } as unknown as Replies,
     history: new History(),
     language: { note: () => {}, flush: () => {}, checkNow: explain } as unknown as Language,
     pending: { queued: () => {}, running: () => {}, answered: () => {} } as unknown as PendingWriter,
@@ -54,7 +62,7 @@ async function order(types: 'late' | 'wait', explained: (reply: Promise<void>) =
     buffers: [],
   } as Message);
   await vi.waitFor(() => expect(sent).toHaveLength(4), 10_000);
-  return sent;
+  return { sent, busyMs: times.reply! - times.error! };
 }
 
 const soonOrWaitedFor = ['execute_input', 'error', 'stream', 'reply'];
@@ -69,5 +77,12 @@ test.each([
   ],
   ['late is waited for where that was asked for', 'wait', () => sleep(500), soonOrWaitedFor],
 ] as const)('an explanation that comes %s', async (_, types, explained, expected) => {
-  expect(await order(types, explained)).toEqual(expected);
+  expect((await whatIsSent(types, explained)).sent).toEqual(expected);
+});
+
+test('a cell that fails is busy for a fifth of a second at most where its explanation takes longer', async () => {
+  const { busyMs } = await whatIsSent('late', (reply) => reply);
+  expect(busyMs).toBeGreaterThan(150);
+  // and what a busy machine adds
+  expect(busyMs).toBeLessThan(450);
 });

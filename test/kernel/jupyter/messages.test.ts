@@ -153,6 +153,8 @@ test('other questions are answered while a cell runs, which is then shown as bus
   await kernel.next(({ type, parent }) => type === 'execute_input' && parent === id);
   const { reply } = await kernel.ask('complete_request', { code: 'Math.hyp', cursor_pos: 8 });
   expect(reply.content.matches).toContain('hypot');
+  const inspected = await kernel.ask('inspect_request', { code: 'Math.hypot', cursor_pos: 10 });
+  expect(inspected.reply.content).toMatchObject({ status: 'ok', found: true });
   await kernel.next(({ type, parent }) => type === 'status' && parent === id); // busy, when it began
   const again = await kernel.next(({ type, parent }) => type === 'status' && parent === id);
   expect(again.content.execution_state).toBe('busy');

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, test, vi } from 'vitest';
 import { Subscriber } from 'zeromq';
+import { IoPub } from '../../../kernel/jupyter/iopub.js';
 import {
   type ClientState,
   hasRoom,
@@ -14,6 +15,7 @@ import {
   stalledClients,
   UNSENT_BYTES,
 } from '../../../kernel/jupyter/publisher.js';
+import { Wire } from '../../../kernel/jupyter/wire.js';
 import {
   encodeMessage,
   type Frames,
@@ -169,6 +171,24 @@ describe('with the subscribers of ZeroMQ', () => {
     for (let i = 0; i < 50; i++) expect((await socket.receive())[1]![0]).toBe(i);
   });
 
+  test('a program that only looks whether somebody listens, as VS Code does, disturbs nobody', async () => {
+    const { publisher: made, port, log } = await publisher();
+    for (let times = 0; times < 3; times++) {
+      const looking = connect(port, '127.0.0.1');
+      await new Promise((resolve) => looking.on('connect', resolve));
+      if (times === 0) looking.end();
+      else looking.resetAndDestroy();
+    }
+    const socket = new Subscriber();
+    closing.push(() => socket.close());
+    socket.connect(`tcp://127.0.0.1:${port}`);
+    socket.subscribe('');
+    await socket.receive();
+    made.send([Buffer.from('t'), Buffer.from('heard')]);
+    expect((await socket.receive()).map(String)).toEqual(['t', 'heard']);
+    expect(log).toEqual([]);
+  });
+
   test('another protocol is turned away, and the others go on', async () => {
     const { port, log } = await publisher();
     const stranger = connect(port, '127.0.0.1');
@@ -242,6 +262,24 @@ test('a client that takes nothing has cells wait where it is alone, and loses ou
   expect(text).toContain('state');
   expect(Number(/note.*?(\d{8})/s.exec(text)![1])).toBeGreaterThan(30_000_000);
 }, 60_000);
+
+test('a client that has lost output is told how much, below the cell that has shown something last', () => {
+  const wire = new Wire('', 'sha256');
+  const iopub = new IoPub(wire, { send: () => {} });
+  const [cell, other] = ['1', '2'].map((msg_id) => {
+    return { msg_id, msg_type: 'execute_request', session: '', username: '', date: '', version: '5.4' };
+  });
+  iopub.output({ type: 'stream', name: 'stdout', text: 'shown' }, cell);
+  iopub.status('idle', cell);
+  iopub.status('busy', other);
+  const { header, parentHeader, content } = wire.decode(iopub.lossNote(30_400_000));
+  expect(header.msg_type).toBe('stream');
+  expect(parentHeader.msg_id).toBe('1');
+  expect(content).toEqual({
+    name: 'stderr',
+    text: expect.stringMatching(/ 30 MB of output are missing here/),
+  });
+});
 
 const megabytes = (pid: number) =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;

@@ -13,7 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { temporaryWarning } from '../../../kernel/kernelspec/spec.js';
+import { userDataFolder } from '../../../kernel/kernelspec/folders.js';
+import { arclabSpec, kernelCommand, temporaryWarning } from '../../../kernel/kernelspec/spec.js';
 import { pythonWith } from '../../prerequisites/index.js';
 
 const cli = fileURLToPath(new URL('../../../dist/arclab.cjs', import.meta.url));
@@ -127,6 +128,34 @@ test.skipIf(python === undefined)('Jupyter finds it', () => {
     encoding: 'utf8',
   });
   expect(output.trim()).toBe('TypeScript (arclab) message');
+});
+
+// vscode-jupyter, src/kernels/raw/finder/jupyterPaths.node.ts, src/kernels/raw/launcher/kernelProcess.node.ts
+test('VS Code finds the kernel of a person where it looks itself, with what it needs', () => {
+  const env = { HOME: '/home/a', APPDATA: '/home/a/AppData/Roaming' };
+  expect((['linux', 'darwin', 'win32'] as const).map((platform) => userDataFolder(env, platform))).toEqual([
+    '/home/a/.local/share/jupyter',
+    '/home/a/Library/Jupyter',
+    '/home/a/AppData/Roaming/jupyter',
+  ]);
+  // it puts the file's name in the place of this, sends interrupts as messages, and opens cells as this language
+  const { argv, ...spec } = arclabSpec(fileURLToPath(new URL('../../../dist/kernel.cjs', import.meta.url)));
+  expect(argv).toContain('{connection_file}');
+  expect(spec).toMatchObject({
+    display_name: expect.any(String),
+    language: 'typescript',
+    interrupt_mode: 'message',
+  });
+});
+
+test('on Windows, which has no shell for it, the kernel has no supervisor', () => {
+  expect(kernelCommand('C:\\kernel.cjs', 'win32')).toEqual([process.execPath, 'C:\\kernel.cjs']);
+  expect(kernelCommand('/dist/kernel.cjs', 'darwin')).toEqual([
+    '/bin/sh',
+    '/dist/kernel.sh',
+    process.execPath,
+    '/dist/kernel.cjs',
+  ]);
 });
 
 test.each([
