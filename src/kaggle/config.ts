@@ -62,7 +62,7 @@ export const configDefaults: KaggleConfig = {
   datasets: [],
   draftTimeBudget: '30m',
   // what `arclab submit --plan T4x2 L4x4` predicts to fit for a model of 0.5B; not measured on these machines
-  submit: { recipe: 'tune' },
+  submit: { recipe: 'search' },
   leaveOut: [],
 };
 

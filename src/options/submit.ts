@@ -22,8 +22,8 @@ export const recipes = {
   vote: {},
   /** An adapter for each task, learnt from its train samples as the winners of ARC Prize do, then as many votes. */
   tune,
-  /** The same adapter, one prediction so that there is an answer, then a search, with scores of all candidates. */
-  search: { ...tune, predictionsPerTask: 1, searchViews: 8 },
+  /** The same adapter, the likeliest answer under each view, then all that are likely, and scores of all under all. */
+  search: { ...tune, predictionsPerTask: 16, searchViews: 16 },
 } as const;
 
 const recipeOption = {
@@ -33,7 +33,7 @@ const recipeOption = {
     default: 'vote',
     value: 'name',
     description:
-      'what is done with each task: vote on predictions; tune = fine-tune on each task by itself, then vote; search = tune, predict once, then search and score. It sets options: those that are given go before, and `fineTuneSteps: 0` takes the fine-tuning out',
+      'what is done with each task: vote on predictions; tune = fine-tune on each task by itself, then vote; search = tune, predict, then search and score. It sets options: those that are given go before, and `fineTuneSteps: 0` takes the fine-tuning out',
   },
 } as const satisfies OptionTable;
 

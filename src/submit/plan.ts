@@ -229,26 +229,32 @@ function cutByTask(
   return chunks.sort((a, b) => a.turn - b.turn || cost.get(a)! - cost.get(b)!);
 }
 
-/** About how many candidates for a test input are scored. */
-const CANDIDATES = 2;
+/**
+ * About how many answers a search follows under each view, and how many candidates are scored, times the threshold.
+ * With the small base and 8 views (docs/log.md) it followed 0.3 and scored 2 at a threshold of 0.1, 1.3 and 8 at 0.02.
+ */
+const FOLLOWED = 0.05;
+const CANDIDATES = 0.2;
 
 /**
- * A sample to learn from is taken to be as long as the prompts about its task and an answer. A search is taken to follow
- * one answer under each view, and to score {@link CANDIDATES} answers, whose tokens are fed together as those of prompts.
+ * A sample to learn from is taken to be as long as the prompts about its task and an answer. The tokens of scored
+ * answers are fed together, as those of prompts.
  */
 function tokensOf(
   tasks: Tasks,
-  { fineTuneSteps, fineTuneBatchSize }: SubmitConfig,
+  { fineTuneSteps, fineTuneBatchSize, searchThreshold }: SubmitConfig,
   { answerTokens }: PlanContext,
 ): TokensOf {
+  const followed = FOLLOWED / searchThreshold;
+  const candidates = Math.max(1, CANDIDATES / searchThreshold);
   return (taskId, items) => {
     const answer = answerTokens(tasks.get(taskId)!);
     const sum = (of: (item: PlannedItem) => number) => items.reduce((all, item) => all + of(item), 0);
     const plain = sum(({ cost, views }) => (views === undefined ? cost : cost / (2 * views))) / items.length;
     return {
       tune: fineTuneSteps * fineTuneBatchSize * (plain + answer),
-      prompt: sum(({ cost, views = 0 }) => cost + views * CANDIDATES * answer),
-      answer: sum(({ views = 1 }) => views * answer),
+      prompt: sum(({ cost, views = 0 }) => cost + views * candidates * answer),
+      answer: sum(({ views }) => (views === undefined ? 1 : views * followed) * answer),
     };
   };
 }

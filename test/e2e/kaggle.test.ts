@@ -34,6 +34,7 @@ const config: KaggleConfig = {
     promptVersion: 'output-from-examples-mini',
     gridEncoder: 'MinimalGridEncoder()',
     predictionsPerTask: 2,
+    searchViews: 2,
     fineTuneSteps: 2,
     fineTuneMaxSeqLen: 1024,
   },

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadTasks, saveDataset } from '../../src/arc/dataset.js';
 import { generateTasks } from '../../src/arc/generate.js';
 import { gridKey } from '../../src/arc/grid.js';
+import type { Grid } from '../../src/arc/types.js';
 import { loadPredictions } from '../../src/evaluation/files.js';
 import { SELECTION_RULES } from '../../src/evaluation/selection.js';
 import { validateSubmission } from '../../src/evaluation/submission.js';
@@ -13,8 +14,11 @@ import type { Prediction } from '../../src/evaluation/types.js';
 import { vote } from '../../src/evaluation/voting.js';
 import { baseModelFolder } from '../../src/experiments/start.js';
 import { openModel } from '../../src/session/index.js';
+import { submitConfig, workerConfig } from '../../src/submit/options.js';
+import type { Reply } from '../../src/submit/protocol.js';
 import { reviewSubmission } from '../../src/submit/review.js';
 import { type SubmitOptions, submit } from '../../src/submit/submit.js';
+import { submitHandlers } from '../../src/submit/worker.js';
 import { temporaryFolder } from '../training/temporary.js';
 import { launch } from './launch.js';
 
@@ -33,6 +37,7 @@ const base = { modelPath: baseModelFolder(), gridEncoder: 'MinimalGridEncoder()'
 const options = (more: Partial<SubmitOptions> = {}): SubmitOptions => ({
   ...{ ...base, promptVersion, challengesPath, outputDir: temporaryFolder(), recipe: 'search' },
   ...{ searchViews: 3, searchThreshold: 0.02, maxNewTokens: 40, batchSize: 4, fineTuneSteps: 0 },
+  predictionsPerTask: 1,
   ...more,
 });
 
@@ -102,7 +107,17 @@ test('ended by SIGKILL twice and continued: the same bytes as without', { timeou
     ...['submit', '--challenges', challengesPath, '--model_path', base.modelPath, '--output_dir', folder],
     ...['--prompt_version', promptVersion, '--grid_encoder', base.gridEncoder, '--backend', 'wasm'],
     ...['--recipe', 'search', '--search_views', '3', '--search_threshold', '0.02', '--max_new_tokens', '40'],
-    ...['--fine_tune_steps', '2', '--lora_r', '2', '--batch_size', '4', ...more],
+    ...[
+      '--fine_tune_steps',
+      '2',
+      '--lora_r',
+      '2',
+      '--batch_size',
+      '4',
+      '--predictions_per_task',
+      '1',
+      ...more,
+    ],
   ];
   const [whole, parts] = [temporaryFolder(), temporaryFolder()];
   expect((await launch(flags(whole)).ended).code).toBe(0);
@@ -135,6 +150,37 @@ test('a limit ends the search, and what was predicted before is kept', async () 
   const grids = pool(outputDir).filter(({ grid }) => grid !== null);
   expect(grids.length).toBeGreaterThanOrEqual(3);
   expect(grids.every(({ scores }) => scores?.length === 3)).toBe(true);
+});
+
+test('a process ends a search early enough to score what there is in its time', async () => {
+  const handlers = submitHandlers();
+  const replies: Reply[] = [];
+  const reply = (message: Reply) => replies.push(message);
+  const config = workerConfig(submitConfig(options()));
+  await handlers.open({ type: 'open', config }, reply);
+  await handlers.load({ type: 'load', adapterPath: null }, reply);
+  const known: Grid[] = [[[1, 2, 3]]];
+  const items = [...loadTasks(challengesPath).keys()].map((taskId) => ({
+    ...{ taskId, testIndex: 0, i: 1, search: { known } },
+  }));
+  const ask = async (seconds: number) => {
+    replies.length = 0;
+    await handlers.predict({ type: 'predict', items, seconds }, reply);
+    return replies.flatMap((message) => (message.type === 'answer' ? [message.answer!] : []));
+  };
+  const hasty = await ask(0);
+  expect(hasty.flatMap(({ predictions }) => predictions.map(({ reason }) => reason))).toEqual(
+    items.map(() => 'the search ended at a limit'),
+  );
+  expect(hasty.map(({ scored }) => scored!.map(({ grid }) => grid))).toEqual(items.map(() => known));
+  const patient = await ask(Number.POSITIVE_INFINITY);
+  expect(patient.flatMap(({ scored }) => scored!).length).toBeGreaterThan(2 * items.length);
+  // a score does not depend on the candidates beside it
+  const scoresOfKnown = (answers: typeof hasty) => answers.map(({ scored }) => scored![0]!.scores[0]!);
+  for (const [i, score] of scoresOfKnown(patient).entries()) {
+    expect(score).toBeCloseTo(scoresOfKnown(hasty)[i]!, 3);
+  }
+  expect(replies.some(({ type }) => type === 'alive')).toBe(true);
 });
 
 describe('mistakes are one line before anything is written', () => {

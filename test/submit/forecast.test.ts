@@ -89,7 +89,8 @@ test('without a time everything is answered; with less of it, fewer steps and pr
 test('a search is forecast, after the first predictions', async () => {
   const contest = (recipe: 'tune' | 'search', more: object = {}) => ({
     ...{ ...tinyContest(more), recipe },
-    ...{ fineTuneSteps: 0, predictionsPerTask: recipe === 'tune' ? 1 : undefined },
+    ...{ fineTuneSteps: 0, predictionsPerTask: 1 },
+    ...(recipe === 'search' ? { searchViews: 8 } : {}),
   });
   const [once] = await forecastSubmission(contest('tune'), ['CPU']);
   const [endless] = await forecastSubmission(contest('search'), ['CPU']);
@@ -97,15 +98,15 @@ test('a search is forecast, after the first predictions', async () => {
   expect(endless).toMatchObject({ coverage: 1, predictions: 1, searched: 1 });
   // 8 views in the search, and 8 in the scores
   const ratio = endless!.taskSeconds.median / once!.taskSeconds.median;
-  expect(ratio).toBeGreaterThan(8);
-  expect(ratio).toBeLessThan(20);
+  expect(ratio).toBeGreaterThan(4);
+  expect(ratio).toBeLessThan(16);
   const seconds = 3600 * endless!.hours;
   const [short] = await forecastSubmission(
     contest('search', { timeBudget: 0.5 * seconds, reservedTime: 0.001 }),
     ['CPU'],
   );
   expect(short).toMatchObject({ coverage: 1, predictions: 1 });
-  expect(short!.searched).toBeGreaterThan(0.3);
+  expect(short!.searched).toBeGreaterThan(0.2);
   expect(short!.searched).toBeLessThan(0.6);
   expect(forecastRows([short!]).rows[0]).toHaveProperty('searched', `${Math.round(100 * short!.searched!)}%`);
 });
@@ -118,7 +119,7 @@ test('a recipe sets options, and those that are given go before', () => {
     ...{ fineTunePerTask: true, fineTuneSteps: 8, fineTuneBatchSize: 1, fineTuneLossOn: 'every-answer' },
   });
   const searched = submitConfig({ ...base, recipe: 'search', method: 'views+mean' });
-  expect(searched).toMatchObject({ fineTuneSteps: 64, predictionsPerTask: 1, searchViews: 8 });
+  expect(searched).toMatchObject({ fineTuneSteps: 64, predictionsPerTask: 16, searchViews: 16 });
   const untuned = submitConfig({ ...base, recipe: 'search', fineTuneSteps: 0 });
-  expect(untuned).toMatchObject({ fineTunePerTask: false, fineTuneSteps: 0, searchViews: 8 });
+  expect(untuned).toMatchObject({ fineTunePerTask: false, fineTuneSteps: 0, searchViews: 16 });
 });
