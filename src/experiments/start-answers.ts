@@ -22,9 +22,9 @@ export interface AnswerOptions {
 /** What the model answers. */
 export interface ModelAnswers {
   readonly predictions: readonly Prediction[];
-  /** What the search found, with scores under common views. */
+  /** The predictions and what the search found, with scores under common views. */
   readonly pool: readonly Prediction[];
-  /** Two attempts for each test input: the best of the pool by `views+mean`. */
+  /** Two attempts for each test input: those of the pool that are most likely under all views together. */
   readonly answers: Answers;
   /** Ways to choose attempts, from greedy decoding to all steps together. */
   readonly parts: readonly Part[];
@@ -48,12 +48,13 @@ export async function answerTasks(
   // one call for both: a grid that both have is scored once
   const proposed = [...predictions, ...search.predictions];
   const hasGrids = proposed.some(({ grid }) => grid !== null);
-  const scored = hasGrids
+  const pool = hasGrids
     ? (await model.score(tasks, { ...common, predictions: proposed, augmentations: views })).predictions!
     : proposed;
-  const sampled = scored.slice(0, predictions.length);
-  const pool = scored.slice(predictions.length);
-  const answers = vote(pool, { method: 'views+mean' });
+  const sampled = pool.slice(0, predictions.length);
+  const found = pool.slice(predictions.length);
+  const best = (scored: readonly Prediction[]) => vote(scored, { method: 'sum-logprob' });
+  const answers = best(pool);
   return {
     predictions,
     pool,
@@ -61,9 +62,10 @@ export async function answerTasks(
     parts: [
       { name: 'greedy', answers: mapInputs(answersOf(predictions), (attempts) => attempts.slice(0, 1)) },
       { name: 'votes', answers: vote(predictions) },
-      { name: 'votes and scores', answers: vote(sampled, { method: 'views+mean' }), against: 'votes' },
+      { name: 'votes and scores', answers: best(sampled), against: 'votes' },
       { name: 'search', answers: vote(search.predictions), against: 'votes' },
-      { name: 'search and scores', answers, against: 'votes' },
+      { name: 'search and scores', answers: best(found), against: 'votes' },
+      { name: 'all together', answers, against: 'votes' },
     ],
   };
 }

@@ -43,7 +43,7 @@ export const startLevels: Readonly<Record<'standard' | 'hard', StartLevel>> = {
   standard: {
     generators: startGenerators,
     knobs: startKnobs,
-    maxSteps: 1200,
+    maxSteps: 1300,
     maxNewTokens: 24,
     answers: { views: 12, threshold: 0.05 },
   },
