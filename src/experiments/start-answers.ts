@@ -1,6 +1,7 @@
 /** The answers of the demonstration's model, and what each step on the way to them gives. */
 import type { Dataset } from '../arc/types.js';
 import type { Hooks } from '../common/events.js';
+import { newBallots } from '../evaluation/ballots.js';
 import type { Part } from '../evaluation/contributions.js';
 import { answersOf } from '../evaluation/files.js';
 import type { Answers, Prediction } from '../evaluation/types.js';
@@ -48,12 +49,17 @@ export async function answerTasks(
   // one call for both: a grid that both have is scored once
   const proposed = [...predictions, ...search.predictions];
   const hasGrids = proposed.some(({ grid }) => grid !== null);
-  const pool = hasGrids
+  const scored = hasGrids
     ? (await model.score(tasks, { ...common, predictions: proposed, augmentations: views })).predictions!
     : proposed;
-  const sampled = pool.slice(0, predictions.length);
-  const found = pool.slice(predictions.length);
-  const best = (scored: readonly Prediction[]) => vote(scored, { method: 'sum-logprob' });
+  const sampled = scored.slice(0, predictions.length);
+  const found = scored.slice(predictions.length);
+  const isNew = newBallots();
+  const pool = [
+    ...sampled.filter((attempt) => isNew(attempt, false)),
+    ...found.filter((attempt) => isNew(attempt, true)),
+  ];
+  const best = (attempts: readonly Prediction[]) => vote(attempts, { method: 'sum-logprob' });
   const answers = best(pool);
   return {
     predictions,

@@ -184,6 +184,11 @@ function failed(turn: Turn, seat: number, message: string): void {
       break;
     case 'adapt':
       setProcess(turn, seat, { job: { type: 'idle' } });
+      if (turn.groups[job.chunk.group]!.unadapted.includes(job.chunk.taskId!)) {
+        // not even the model as it was can be had: no other request would change that
+        retry(turn, job.chunk, loaded, job.chunk.items, message);
+        break;
+      }
       adaptFailed(turn, job.chunk, message);
       proceed(turn, seat, job.chunk);
       break;

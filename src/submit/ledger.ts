@@ -3,6 +3,7 @@ import { gridKey } from '../arc/grid.js';
 import type { Grid, Task } from '../arc/types.js';
 import { messageOf } from '../common/errors.js';
 import { writeFileAtomic } from '../common/files.js';
+import { newBallots } from '../evaluation/ballots.js';
 import { fallbackAttempts } from '../evaluation/fallback.js';
 import { predictionLines } from '../evaluation/files.js';
 import { withScores } from '../evaluation/scores.js';
@@ -89,14 +90,7 @@ export class SubmitLedger {
         scored.map((one) => [`${key(taskId, testIndex)}/${gridKey(one.grid)}`, one] as const),
       ),
     );
-    const seen = new Set<string>();
-    const isNew = ({ taskId, testIndex, grid, augmentation }: Prediction, isFound: boolean): boolean => {
-      if (grid === null) return true;
-      const name = `${key(taskId, testIndex)}/${JSON.stringify(augmentation)}/${gridKey(grid)}`;
-      const isKnown = seen.has(name);
-      seen.add(name);
-      return !(isFound && isKnown);
-    };
+    const isNew = newBallots();
     return answers
       .flatMap(({ predictions, scored }) => predictions.filter((one) => isNew(one, scored !== undefined)))
       .map((prediction) => {

@@ -27,7 +27,9 @@ export function retry(
     const isBusyWith = ({ process }: Seat) =>
       process !== null && 'chunk' in process.job && process.job.chunk.group === group;
     const isLast = !turn.queue.some((chunk) => chunk.group === group) && !turn.seats.some(isBusyWith);
-    if (answers === 0 && (isLast || struck.length + 1 >= turn.policy.maxModelFailures)) {
+    // a search that fails says nothing of a model that may have answered in an earlier part of the submission
+    const failures = turn.groups[group]!.struck.filter(({ item: { views } }) => views === undefined).length;
+    if (answers === 0 && failures > 0 && (isLast || failures >= turn.policy.maxModelFailures)) {
       giveUpModel(turn, group, loaded!.adapter, message);
     }
   }

@@ -2,7 +2,7 @@
  * @file The model of a child process: the base is loaded once, and its adapter comes and goes in memory, the given one
  * and those of tasks that are fine-tuned on.
  */
-import { existsSync, statfsSync } from 'node:fs';
+import { existsSync, rmSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Task } from '../arc/types.js';
 import { messageOf } from '../common/errors.js';
@@ -81,8 +81,13 @@ export class TaskModel {
     const { decoder } = this;
     const { seconds, folder, onNote } = options;
     if (existsSync(folder)) {
-      await attach(decoder, readAdapter(folder, decoder.projectionShapes()), onNote);
-      return { ...NO_STEPS, stopped: 'kept' };
+      try {
+        await attach(decoder, readAdapter(folder, decoder.projectionShapes()), onNote);
+        return { ...NO_STEPS, stopped: 'kept' };
+      } catch (error) {
+        onNote(`${folder}: this adapter cannot be used and is made anew: ${messageOf(error)}`);
+        rmSync(folder, { recursive: true, force: true });
+      }
     }
     if (seconds <= 0) {
       await attach(decoder, this.#start, onNote);

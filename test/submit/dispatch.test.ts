@@ -254,6 +254,19 @@ describe('each task is fine-tuned on by itself', () => {
     expect(secondsOf('c').every((seconds) => seconds === Number.POSITIVE_INFINITY)).toBe(true);
   });
 
+  test('a task for which not even the model as it was can be had is given up, and the others go on', () => {
+    const { kept, adapted, state } = play({
+      plan,
+      adapt: (taskId) => (taskId === 'b' ? 'failed' : 'done'),
+      reset: (taskId) => (taskId === 'b' ? 'failed' : 'done'),
+    });
+    expect(state.reason).toBe('done');
+    expect(kept.filter((name) => !name.startsWith('b'))).toHaveLength(12);
+    expect(kept).toHaveLength(12);
+    // once with time, and then once without for each request that was halved
+    expect(adapted.filter(({ taskId }) => taskId === 'b').length).toBeLessThan(20);
+  });
+
   test('an adapter that gives no answers makes way for the next, which every task is learnt from again', () => {
     const { kept, loads } = play({
       plan: taskPlanOf(['a', 'b', 'c'], 3, 2, ['nan', null]),

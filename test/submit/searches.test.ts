@@ -40,6 +40,26 @@ describe.each(Object.entries(plans))('%s', (_, plan) => {
     expect(failures.filter(({ stage }) => stage === 'predict')).toHaveLength(ids.length);
   });
 
+  test('searches that fail after a submission was continued leave the model to the others', () => {
+    const isSearch = ({ items }: (typeof plan.chunks)[number]) => items[0]!.views !== undefined;
+    const predictions = plan.chunks.filter((chunk) => !isSearch(chunk));
+    const before = {
+      finished: new Set(predictions),
+      tuned: new Map(),
+      answers: predictions.flatMap(({ items }) =>
+        items.map((item) => ({ item, answer: { predictions: [] } })),
+      ),
+    };
+    const failing = new Set(ids.slice(0, 3));
+    const { kept, failures } = play({
+      plan,
+      before,
+      answer: ({ taskId }) => (failing.has(taskId) ? 'failed' : 'done'),
+    });
+    expect(kept).toHaveLength(ids.length - failing.size);
+    expect(failures.map(({ stage }) => stage)).toEqual([...failing].map(() => 'predict'));
+  });
+
   test.each(Array.from({ length: 20 }, (_, seed) => [seed]))(
     'whatever goes wrong, it ends (seed %d)',
     (seed) => {

@@ -40,6 +40,8 @@ export interface World {
   readonly load?: (adapter: string | null) => Fate;
   /** The fine-tuning on a task; it takes `adaptSeconds`, or less where it gets less. */
   readonly adapt?: (taskId: string, adapter: string | null) => Fate;
+  /** The same where it gets no time: the model is put back as it was. */
+  readonly reset?: (taskId: string) => Fate;
   readonly adaptSeconds?: (taskId: string) => number;
   readonly answer?: (item: Item, adapter: string | null, slot: string) => Fate | 'too long';
   /** Also check that the reducer is pure, which takes longer than all else; true where nothing is said. */
@@ -261,7 +263,8 @@ export function play(world: World) {
           conclude(process, now + (world.loadSeconds ?? seconds()), fate);
         } else if (work.type === 'adapt') {
           const { taskId } = work;
-          const fate = work.seconds > 0 ? (world.adapt?.(taskId, actor.adapter) ?? 'done') : 'done';
+          const fate =
+            (work.seconds > 0 ? world.adapt?.(taskId, actor.adapter) : world.reset?.(taskId)) ?? 'done';
           // an adapter that was kept is read in no time
           const wanted = parts.has(taskId) ? 0.1 : (world.adaptSeconds?.(taskId) ?? seconds());
           const spent = Math.min(work.seconds, wanted);
