@@ -165,8 +165,42 @@ export async function scoreUnderViews(
   decoder: Decoder,
   builder: PromptBuilder,
   sets: readonly CandidateSet[],
-  { views, ...scoring }: Omit<ScoringOptions, 'known' | 'onGroup'> & { readonly views: ViewOptions },
+  { views, ...scoring }: SetScoring,
 ): Promise<CandidateScores[]> {
   const plan = planScores(sets, builder, views);
   return scoresOfSets(sets, plan, await scoreAnswers(decoder, builder.tokenizer, plan.requests, scoring));
+}
+
+/** How the grids of a set are scored. */
+type SetScoring = Omit<ScoringOptions, 'known' | 'onGroup'> & { readonly views: ViewOptions };
+
+/**
+ * Scores the grids of one set under its first view, and then under as many others as there is time for by what the
+ * first ones took: all grids under the same.
+ * @param secondsLeft until when; Infinity for all views
+ */
+export async function scoreInTime(
+  decoder: Decoder,
+  builder: PromptBuilder,
+  set: CandidateSet,
+  { views, ...scoring }: SetScoring,
+  secondsLeft: () => number,
+): Promise<CandidateScores> {
+  const { requests, owners, views: counts } = planScores([set], builder, views);
+  const total = counts[0]!;
+  const answers: AnswerScore[][] = [];
+  let done = 0;
+  for (let next = secondsLeft() === Number.POSITIVE_INFINITY ? total : 1; next >= 1 && done < total; ) {
+    const upTo = Math.min(total, done + next);
+    const begin = performance.now();
+    // requests are in the order of their views
+    const end = owners.filter(([first]) => first!.view < upTo).length;
+    answers.push(
+      ...(await scoreAnswers(decoder, builder.tokenizer, requests.slice(answers.length, end), scoring)),
+    );
+    const secondsPerView = (performance.now() - begin) / 1000 / (upTo - done);
+    done = upTo;
+    next = Math.floor(Math.max(0, secondsLeft()) / secondsPerView);
+  }
+  return scoresOfSets([set], { owners: owners.slice(0, answers.length), views: [done] }, answers)[0]!;
 }

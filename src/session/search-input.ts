@@ -9,7 +9,7 @@ import type { Decoder } from '../models/decoder.js';
 import type { PromptBuilder } from '../prompts/index.js';
 import { notFiniteAdvice } from '../tensors/finite-advice.js';
 import { CandidatePool, toPool } from './candidate-pool.js';
-import { scoredGrids, scoreUnderViews } from './candidate-scores.js';
+import { scoredGrids, scoreInTime } from './candidate-scores.js';
 import { type PlanOptions, planPrediction } from './predictions.js';
 import { searchPrompts } from './search-prompts.js';
 import { type AugmentationToggles, TaskViews } from './views.js';
@@ -34,6 +34,8 @@ export interface SearchInputOptions extends PlanOptions, AugmentationToggles {
   readonly constrained: boolean;
   readonly maxCandidates?: number | undefined;
   readonly limits: SearchLimits;
+  /** How long search and scores may take together: scores under the first view are made in any case. */
+  readonly seconds: number;
   readonly onProgress: () => void;
 }
 
@@ -55,8 +57,9 @@ export async function searchInput(
   decoder: Decoder,
   prompts: PromptBuilder,
   { taskId, task, testIndex, known }: SearchedInput,
-  { views: wanted, seed, maxSeqLen, answerTokens, ...o }: SearchInputOptions,
+  { views: wanted, seed, maxSeqLen, answerTokens, seconds, ...o }: SearchInputOptions,
 ): Promise<Candidates | null> {
+  const end = performance.now() / 1000 + seconds;
   const { geometricAugmentation, colorAugmentation, orderAugmentation } = o;
   const toggles = { geometricAugmentation, colorAugmentation, orderAugmentation };
   const views = new TaskViews(seed, taskId, task, toggles);
@@ -87,10 +90,12 @@ export async function searchInput(
   const grids = [...new Map(proposed.map((grid) => [gridKey(grid), grid])).values()];
   if (grids.length === 0) return { predictions, scored: [] };
   const set = { taskId, testIndex, task, grids };
-  const [scores] = await scoreUnderViews(decoder, prompts, [set], {
+  const scoring = {
     views: { ...toggles, seed, maxSeqLen, augmentations: wanted },
     ...(constrained ? { grammar: prompts.answerGrammar } : {}),
     onProgress,
-  });
-  return { predictions, scored: scoredGrids(set, scores!) };
+  };
+  const secondsLeft = () => end - performance.now() / 1000;
+  const scores = await scoreInTime(decoder, prompts, set, scoring, secondsLeft);
+  return { predictions, scored: scoredGrids(set, scores) };
 }

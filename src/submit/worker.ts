@@ -87,6 +87,7 @@ export function submitHandlers(): Handlers {
           ...{ ...config, ...planning, maxNewTokens },
           ...{ views: config.searchViews, threshold: config.searchThreshold },
           maxCandidates: config.searchMaxCandidates,
+          seconds,
           limits: {
             seconds: Math.min(config.searchMaxSeconds ?? Number.POSITIVE_INFINITY, SEARCH_PART * seconds),
             tokens: config.searchMaxForwardTokens,

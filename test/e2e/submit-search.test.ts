@@ -175,6 +175,10 @@ test('a process ends a search early enough to score what there is in its time', 
   expect(hasty.map(({ scored }) => scored!.map(({ grid }) => grid))).toEqual(items.map(() => known));
   const patient = await ask(Number.POSITIVE_INFINITY);
   expect(patient.flatMap(({ scored }) => scored!).length).toBeGreaterThan(2 * items.length);
+  // without time there is one view, the plain task; else all of them
+  const viewCounts = (answers: typeof hasty) => answers.map(({ scored }) => scored![0]!.scores.length);
+  expect(viewCounts(hasty)).toEqual(items.map(() => 1));
+  expect(Math.min(...viewCounts(patient))).toBeGreaterThan(1);
   // a score does not depend on the candidates beside it
   const scoresOfKnown = (answers: typeof hasty) => answers.map(({ scored }) => scored![0]!.scores[0]!);
   for (const [i, score] of scoresOfKnown(patient).entries()) {
