@@ -229,7 +229,12 @@ function died(turn: Turn, seat: number, message: string): void {
     if (times >= MOST_LOAD_DEATHS || turn.now >= job.until) adaptFailed(turn, job.chunk, message);
     putBack(turn, [job.chunk]);
   }
-  if (job.type === 'predict') retry(turn, job.chunk, loaded, job.left, message);
+  if (job.type === 'predict') {
+    // other requests are asked again in halves; a search stands alone, and an accident is not to cost it
+    const isSearch = job.left.length === 1 && job.left[0]!.views !== undefined;
+    if (isSearch && !job.chunk.isRepeated) putBack(turn, [{ ...job.chunk, isRepeated: true }]);
+    else retry(turn, job.chunk, loaded, job.left, message);
+  }
 }
 
 /** Ends processes that have been silent, or busy with one group, for too long. */

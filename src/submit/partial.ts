@@ -64,6 +64,14 @@ export function progressOf(entries: readonly Entry[], plan: Plan, date: number):
     const item = entry.type === 'answer' ? known.get(keyOf(entry.item)) : undefined;
     if (entry.type === 'answer' && item) answers.set(item, restored(entry.answer));
   }
+  // a search has not taken up what is predicted only now
+  const inputOf = ({ taskId, testIndex }: Item) => `${taskId}/${testIndex}`;
+  const planned = answers.size === 0 ? [] : plan.chunks.flatMap(({ items }) => items);
+  const isMissing = (item: PlannedItem) => item.views === undefined && !answers.has(item);
+  const incomplete = new Set(planned.filter(isMissing).map(inputOf));
+  for (const item of [...answers.keys()]) {
+    if (item.views !== undefined && incomplete.has(inputOf(item))) answers.delete(item);
+  }
   const finished = new Set(plan.chunks.filter(({ items }) => items.every((item) => answers.has(item))));
   const isFinal = new Set([...finished].flatMap(({ items }) => items));
   return {

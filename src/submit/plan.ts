@@ -31,6 +31,8 @@ export interface Chunk {
   readonly items: readonly PlannedItem[];
   /** What it feeds, with the fine-tuning on its task. */
   readonly tokens: Tokens;
+  /** A search whose process ended once: the next time counts as its own fault. */
+  readonly isRepeated?: true;
 }
 
 /** Tasks that share a model, and the adapters to try for them, best first; null is the base alone. */

@@ -45,6 +45,8 @@ export class TaskModel {
   readonly #tuning: TaskTuningConfig | undefined;
   #decoder: Decoder | undefined;
   #tuner: TaskTuner | undefined;
+  /** Whether tasks begin with an adapter that was given, and not with a fresh one. */
+  #isGiven = false;
   /** What tasks begin with; undefined before the first needs a fresh one. */
   #start: AdapterState | undefined;
 
@@ -69,6 +71,7 @@ export class TaskModel {
     const decoder = this.#decoder;
     detachAdapter(decoder);
     this.#start = undefined;
+    this.#isGiven = adapterPath !== null;
     if (adapterPath === null) return;
     const state = readAdapter(await resolveModel(adapterPath), decoder.projectionShapes());
     // an adapter that every task begins with cannot be part of the weights
@@ -79,7 +82,9 @@ export class TaskModel {
   /** Fine-tunes on a task from the adapter that was loaded, or a fresh one, and takes what it became. */
   async adapt(task: readonly [string, Task], options: AdaptOptions): Promise<TuningReport> {
     const { decoder } = this;
-    const { seconds, folder, onNote } = options;
+    const { seconds, onNote } = options;
+    // what was learnt from an adapter that was given up is not for the base
+    const folder = this.#isGiven ? options.folder : `${options.folder}-base`;
     if (existsSync(folder)) {
       try {
         await attach(decoder, readAdapter(folder, decoder.projectionShapes()), onNote);

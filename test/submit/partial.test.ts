@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Prediction } from '../../src/evaluation/types.js';
 import { type Entry, progressOf } from '../../src/submit/partial.js';
 import type { Answer } from '../../src/submit/protocol.js';
-import { key, planOf, play } from './world.js';
+import { key, planOf, play, withSearches } from './world.js';
 
 const plan = planOf([...'abcde'], 4, 3);
 const itemOf = new Map(plan.chunks.flatMap(({ items }) => items.map((item) => [key(item), item] as const)));
@@ -47,6 +47,17 @@ test('time, adapters and failures are taken over, and answers to what is no long
   expect(progress).toMatchObject({ seconds: 12.5, date: 5000, failures: [{ message: 'killed' }] });
   expect([...progress.tuned]).toEqual([[0, 'fine-tuning/checkpoint-4']]);
   expect(progress.answers.map(({ item }) => key(item))).toEqual(['a/0']);
+});
+
+test('a search is made again where a prediction for its test input was lost', () => {
+  const searched = withSearches(planOf(['a', 'b'], 2, 1));
+  const entries: Entry[] = ['a/0', 'a/1', 'b/0', 'a/2', 'b/2'].map((name, k) => {
+    const [taskId, i] = [name[0]!, Number(name[2])];
+    return { seconds: k, type: 'answer', item: { taskId, testIndex: 0, i }, answer: { predictions: [] } };
+  });
+  const before = progressOf(entries, searched, 0);
+  expect(before.answers.map(({ item }) => key(item))).toEqual(['a/0', 'a/1', 'b/0', 'a/2']);
+  expect(play({ plan: searched, before }).kept).toEqual(['b/1', 'b/2']);
 });
 
 test('an infinite log-probability survives JSON, and a prompt that is too long counts with its company', () => {

@@ -40,6 +40,18 @@ describe.each(Object.entries(plans))('%s', (_, plan) => {
     expect(failures.filter(({ stage }) => stage === 'predict')).toHaveLength(ids.length);
   });
 
+  test('a search whose process ends once is made again', () => {
+    const ended = new Set<string>();
+    const answer: World['answer'] = (item) => {
+      const isFirst = item.i >= plan.items / ids.length - 1 && !ended.has(key(item));
+      if (isFirst) ended.add(key(item));
+      return isFirst ? 'died' : 'done';
+    };
+    const { kept } = play({ plan, slots: 2, answer });
+    expect([...kept].sort()).toEqual(all);
+    expect(ended.size).toBe(ids.length);
+  });
+
   test('searches that fail after a submission was continued leave the model to the others', () => {
     const isSearch = ({ items }: (typeof plan.chunks)[number]) => items[0]!.views !== undefined;
     const predictions = plan.chunks.filter((chunk) => !isSearch(chunk));
