@@ -58,7 +58,7 @@ export interface PublisherHandlers {
   onClients?(count: number): void;
   /** Everything up to that position is with the system, for all clients that get it. */
   onSent?(position: number): void;
-  /** Whether a message is on its way to the system now, so that a client may have it before `onSent` says so. */
+  /** Whether a client may have a message of which `onSent` has not told: it is on its way, or others wait for it. */
   onSending?(isSending: boolean): void;
 }
 
@@ -73,6 +73,9 @@ export class Publisher {
   #sentPosition = 0;
   /** Clients to whom a message is on its way to the system. */
   #sending = 0;
+  /** Whether a client has what another one has not. */
+  #isAhead = false;
+  #isSending = false;
 
   constructor(handlers: PublisherHandlers) {
     this.#handlers = handlers;
@@ -112,10 +115,23 @@ export class Publisher {
 
   #tellSent(): void {
     let sent = this.#position;
-    for (const { sentPosition } of this.#clients) sent = Math.min(sent, sentPosition ?? sent);
+    let most = 0;
+    for (const { sentPosition = this.#position } of this.#clients) {
+      sent = Math.min(sent, sentPosition);
+      most = Math.max(most, sentPosition);
+    }
+    this.#isAhead = most > sent;
+    this.#tellSending();
     if (sent <= this.#sentPosition) return;
     this.#sentPosition = sent;
     this.#handlers.onSent?.(sent);
+  }
+
+  #tellSending(): void {
+    const isSending = this.#sending > 0 || this.#isAhead;
+    if (isSending === this.#isSending) return;
+    this.#isSending = isSending;
+    this.#handlers.onSending?.(isSending);
   }
 
   /** Undefined where cells may go on; else resolves when they may. */
@@ -157,7 +173,7 @@ export class Publisher {
       },
       onSending: (change) => {
         this.#sending += change;
-        this.#handlers.onSending?.(this.#sending > 0);
+        this.#tellSending();
       },
       onSubscription: (topic) =>
         this.#handlers.onSubscription(topic, (frames) => client.send(encodeMessage(frames), false)),
