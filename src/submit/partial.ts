@@ -16,7 +16,7 @@ import type { OptionSpec } from '../options/table.js';
 import type { SubmitFailure } from './ledger.js';
 import { backendOf, type SubmitConfig } from './options.js';
 import type { Plan, PlannedItem } from './plan.js';
-import type { Answer, Item } from './protocol.js';
+import { type Answer, type Item, inputKey } from './protocol.js';
 
 /** One line: what has happened, and how many seconds the submission had taken by then, all its parts together. */
 export type Entry = { readonly seconds: number } & (
@@ -65,12 +65,11 @@ export function progressOf(entries: readonly Entry[], plan: Plan, date: number):
     if (entry.type === 'answer' && item) answers.set(item, restored(entry.answer));
   }
   // a search has not taken up what is predicted only now
-  const inputOf = ({ taskId, testIndex }: Item) => `${taskId}/${testIndex}`;
   const planned = answers.size === 0 ? [] : plan.chunks.flatMap(({ items }) => items);
   const isMissing = (item: PlannedItem) => item.views === undefined && !answers.has(item);
-  const incomplete = new Set(planned.filter(isMissing).map(inputOf));
+  const incomplete = new Set(planned.filter(isMissing).map(inputKey));
   for (const item of [...answers.keys()]) {
-    if (item.views !== undefined && incomplete.has(inputOf(item))) answers.delete(item);
+    if (item.views !== undefined && incomplete.has(inputKey(item))) answers.delete(item);
   }
   const finished = new Set(plan.chunks.filter(({ items }) => items.every((item) => answers.has(item))));
   const isFinal = new Set([...finished].flatMap(({ items }) => items));

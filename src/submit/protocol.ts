@@ -15,6 +15,10 @@ export interface Item {
   readonly i: number;
 }
 
+/** The test input that an item is about, as a key. */
+export const inputKey = ({ taskId, testIndex }: Pick<Item, 'taskId' | 'testIndex'>): string =>
+  `${taskId}/${testIndex}`;
+
 /** An item as a child is asked for it. */
 export interface Question extends Item {
   /** Search for all likely answers, and score them with these grids, which were predicted before. */

@@ -5,7 +5,7 @@
 import { gridKey } from '../arc/grid.js';
 import { type Speeds, secondsAt } from './costs.js';
 import type { Chunk, PlannedItem } from './plan.js';
-import type { Answer, Item } from './protocol.js';
+import { type Answer, type Item, inputKey } from './protocol.js';
 
 /** What was predicted and what it took, both in seconds, over all work of a kind. */
 export interface Measured {
@@ -40,8 +40,6 @@ export const newMarket = (speeds: Speeds): Market => ({
   spent: {},
   votes: {},
 });
-
-const inputKey = ({ taskId, testIndex }: Pick<Item, 'taskId' | 'testIndex'>) => `${taskId}/${testIndex}`;
 
 /** By how much work takes longer than predicted. */
 const factor = ({ predicted, seconds }: Measured): number =>

@@ -1,9 +1,7 @@
 /** @file Searches: each takes up what was predicted for its test input, so that it waits for that. */
 import type { Chunk } from './plan.js';
-import type { Item } from './protocol.js';
+import { inputKey } from './protocol.js';
 import type { Turn } from './turn.js';
-
-const inputKey = ({ taskId, testIndex }: Item) => `${taskId}/${testIndex}`;
 
 /** Whether a chunk of a queue can be begun: a search only when nothing else about its test input is left to do. */
 export function readiness({ seats }: Turn): (chunk: Chunk, queue: readonly Chunk[]) => boolean {
