@@ -242,6 +242,7 @@ export {
   joinResults,
 } from './experiments/join.js';
 export { type PairedStudy, type PairedStudyOptions, pairedStudy } from './experiments/paired-study.js';
+export { type PruneModelOptions, type PruneModelResult, pruneModel } from './experiments/prune-model.js';
 export {
   type KindScore,
   type ScoredAnswer,

@@ -85,6 +85,10 @@ export const commands: CommandTable = {
     summary: 'fold an adapter into its base model',
     load: () => import('./commands/merge-lora.js'),
   },
+  'prune-model': {
+    summary: 'write a model with a part of its vocabulary',
+    load: () => import('./commands/prune-model.js'),
+  },
   'init-model': {
     summary: 'make a small random model with a tokenizer of its own',
     load: () => import('./commands/init-model.js'),

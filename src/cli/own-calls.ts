@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { messageOf, UserError } from '../common/errors.js';
 import type { DatasetPair } from '../options/table.js';
 import { flagName } from '../options/table.js';
-import { parseGridEncoder, promptKinds } from '../prompts/index.js';
+import { isTemplateFile, parseGridEncoder, promptKinds } from '../prompts/index.js';
 import type { CommandLine } from '../writeup/block-cells.js';
 import type { CommandFile } from './command.js';
 import { type CommandTable, commands } from './commands.js';
@@ -45,7 +45,7 @@ function lackOf(name: string, options: Record<string, unknown>): string | undefi
   );
   const asked = [options.promptVersion ?? []].flat() as string[];
   const unknown = [...pairs.map(([, kind]) => kind), ...asked].find(
-    (kind) => !promptKinds.has(kind) && !isUnknown(kind),
+    (kind) => !promptKinds.has(kind) && !isTemplateFile(kind) && !isUnknown(kind),
   );
   if (unknown !== undefined) return `arclab has no prompt kind "${unknown}"`;
   if (!name.startsWith('infer')) return undefined;

@@ -5,7 +5,7 @@
 
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { assertWritableFolder } from '../common/files.js';
+import { assertWritableFolder, readText } from '../common/files.js';
 import { fingerprintOf } from '../common/fingerprint.js';
 import { type Locking, outputFolder, withLock } from '../common/lock.js';
 import { isFromBeforeRerun } from '../common/rerun.js';
@@ -13,8 +13,9 @@ import { Rng } from '../common/rng.js';
 import { fingerprintModel } from '../models/fingerprint.js';
 import { type Decoder, downloadNotes, loadDecoder, resolveModel } from '../models/index.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
-import { promptVocabulary } from '../prompts/prompt-vocabulary.js';
-import { openTokenizer } from '../session/prompts.js';
+import { isTemplateFile } from '../prompts/prompt-kinds.js';
+import { kindsOfCut, promptVocabulary } from '../prompts/prompt-vocabulary.js';
+import { openTokenizer, plainTemplateNote } from '../session/prompts.js';
 import { initBackend } from '../tensors/backend.js';
 import { noteStream } from '../training/audit-run.js';
 import {
@@ -94,11 +95,13 @@ async function train(
       `\`maxSeqLen: ${config.maxSeqLen}\`: the model was made for ${modelConfig.maxPositionEmbeddings} tokens`,
     );
   }
-  const inputs = inputsOf(loaded, modelFolder, adapterFolder);
+  const kinds = [...config.trainDatasets, ...config.valDataset].map(([, kind]) => kind);
+  const inputs = inputsOf(loaded, kinds, modelFolder, adapterFolder);
   if (previous) assertSameInputs(previous, inputs);
   noteOverlap(config, loaded, note);
+  for (const text of plainTemplateNote(modelFolder, tokenizer)) note(text);
   const vocabulary = config.pruneVocab
-    ? promptVocabulary(tokenizer, parseGridEncoder(config.gridEncoder))
+    ? promptVocabulary(tokenizer, parseGridEncoder(config.gridEncoder), kindsOfCut(kinds))
     : undefined;
   if (vocabulary) note(`vocabulary: ${vocabulary.length} of ${modelConfig.vocabSize} tokens`);
   const validation = openValidation(config, tokenizer, loaded, note);
@@ -164,11 +167,15 @@ function findCheckpoint(config: FineTuneConfig, note: (text: string) => void): P
 /** What the run is made from, by what a person calls it. */
 function inputsOf(
   loaded: LoadedDatasets,
+  kinds: readonly string[],
   modelFolder: string,
   adapterFolder: string | undefined,
 ): Record<string, string> {
   return {
     ...Object.fromEntries([...loaded].map(([path, dataset]) => [path, fingerprintOf(dataset)])),
+    ...Object.fromEntries(
+      kinds.filter(isTemplateFile).map((path) => [path, fingerprintOf(readText(path, 'a prompt template'))]),
+    ),
     'the model of `modelPath`': fingerprintModel(modelFolder),
     ...(adapterFolder === undefined
       ? {}

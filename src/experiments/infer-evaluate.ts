@@ -23,7 +23,7 @@ import { vote, voteMetrics } from '../evaluation/voting.js';
 import { fingerprintModel } from '../models/fingerprint.js';
 import { inferEvaluateOptions, inferOptions as inferenceOptions } from '../options/inference.js';
 import type { OptionSpec, OptionsOf } from '../options/table.js';
-import { promptKinds } from '../prompts/index.js';
+import { findPromptKind } from '../prompts/index.js';
 import { effectiveOptions } from '../session/identity.js';
 import { promptKindFor } from '../session/prompts.js';
 import { type GenerationHooks, type InferFileOptions, infer } from './infer.js';
@@ -231,7 +231,7 @@ export function checkpointInferOptions(
 function checkpointPromptKind(config: CheckpointConfig, path: string, given?: string): string {
   if (given !== undefined) return given;
   const names = [...(config.valDataset ?? []), ...(config.trainDatasets ?? [])].map(([, kind]) => kind);
-  const name = names.find((candidate) => promptKinds.get(candidate)?.task === 'output-from-examples');
+  const name = names.find((candidate) => findPromptKind(candidate)?.task === 'output-from-examples');
   if (name === undefined) {
     throw new UserError(
       `${path}: was trained on no prompt kind that asks for an output (${[...new Set(names)].join(', ')}); ` +

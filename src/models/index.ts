@@ -20,5 +20,12 @@ export { type LoadOptions, loadDecoder } from './load.js';
 export { defaultTargetModules, type LoraInit, type LoraOptions } from './lora.js';
 export { type PackedTokens, packSequences } from './packed-tokens.js';
 export { type HostTensor, readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.js';
-export { assertNewFolder, saveAdapter, saveAdapterWhole, saveModel, writeAdapter } from './save.js';
+export {
+  assertNewFolder,
+  saveAdapter,
+  saveAdapterWhole,
+  saveModel,
+  savePrunedModel,
+  writeAdapter,
+} from './save.js';
 export { VocabularyCut } from './vocabulary-cut.js';

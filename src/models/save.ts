@@ -125,19 +125,73 @@ export async function saveModel(
   folder: string,
   { dtype = decoder.storedType }: { dtype?: FloatType } = {},
 ): Promise<void> {
+  await writeModel(decoder, folder, dtype, {
+    prepare: (target) => copyCompanions(decoder.source, target, companions),
+    settings: {},
+    table: (name, rows, width) => (decoder.cut ? withCutRows(decoder, name, rows, width) : rows),
+    rows: decoder.config.vocabSize,
+  });
+}
+
+/** What goes into the folder of a model whose vocabulary stays cut. */
+export interface PrunedFiles {
+  dtype?: FloatType;
+  /** Changes what config.json says. */
+  settings(config: Record<string, unknown>): Record<string, unknown>;
+  /** Contents of JSON files, by name: those of the tokenizer. */
+  files: ReadonlyMap<string, unknown>;
+  /** Whether a chat_template.jinja of the base goes with them. */
+  keepsTemplate: boolean;
+}
+
+/** As {@link saveModel}, with the rows of a cut vocabulary alone, which get new ids. */
+export async function savePrunedModel(
+  decoder: Decoder,
+  folder: string,
+  { dtype = decoder.storedType, settings, files, keepsTemplate }: PrunedFiles,
+): Promise<void> {
+  const rows = decoder.cut?.kept.length ?? decoder.config.vocabSize;
+  await writeModel(decoder, folder, dtype, {
+    prepare(target) {
+      copyCompanions(decoder.source, target, keepsTemplate ? /^(LICENSE.*|.*\.jinja)$/ : /^LICENSE/);
+      for (const [name, content] of files)
+        writeFileAtomic(join(target, name), JSON.stringify(content, null, 2) + '\n');
+    },
+    settings: { ...settings(readConfigFile(decoder)), vocab_size: rows },
+    table: (_, values) => values,
+    rows,
+  });
+}
+
+const readConfigFile = (decoder: Decoder) =>
+  readJson(join(decoder.source, 'config.json')) as Record<string, unknown>;
+
+/** Writes weights and config.json. @param table makes what is written of the kept rows of embeddings or head */
+async function writeModel(
+  decoder: Decoder,
+  folder: string,
+  dtype: FloatType,
+  parts: {
+    prepare(target: string): void;
+    settings: Record<string, unknown>;
+    table(name: string, rows: Float32Array, width: number): Float32Array;
+    rows: number;
+  },
+): Promise<void> {
   const dense = new Map(decoder.projections().map((p) => [`${p.name}.weight`, () => p.weight.dense()]));
   const tables = Object.values(vocabularyWeights(decoder.config));
   const made = startFolder(folder);
   try {
     const { target } = made;
-    copyCompanions(decoder.source, target);
-    const config = readJson(join(decoder.source, 'config.json')) as Record<string, unknown>;
+    parts.prepare(target);
+    const config = readConfigFile(decoder);
     // transformers 5 writes dtype, before it was torch_dtype
     const key = 'dtype' in config ? 'dtype' : 'torch_dtype';
     // the head may have been found to be another than the embeddings
     const tied = decoder.config.tieWordEmbeddings;
     const saved = {
       ...config,
+      ...parts.settings,
       [key]: dtype,
       ...('tie_word_embeddings' in config ? { tie_word_embeddings: tied } : {}),
     };
@@ -147,11 +201,10 @@ export async function saveModel(
       decoder.weights(),
       ([name, tensor]): [string, TensorToWrite<Promise<Float32Array>>] => {
         const values = async () => (await toHost(dense.get(name) ?? tensor)).values;
-        if (!decoder.cut || !tables.includes(name))
-          return [name, { shape: tensor.shape, dtype: format, values }];
+        if (!tables.includes(name)) return [name, { shape: tensor.shape, dtype: format, values }];
         const width = tensor.shape[1]!;
-        const whole = async () => withCutRows(decoder, name, await values(), width);
-        return [name, { shape: [decoder.config.vocabSize, width], dtype: format, values: whole }];
+        const whole = async () => parts.table(name, await values(), width);
+        return [name, { shape: [parts.rows, width], dtype: format, values: whole }];
       },
     );
     await saveSafetensors(join(target, 'model.safetensors'), tensors);
@@ -203,8 +256,8 @@ export function startFolder(folder: string): { target: string; keep(): void; clo
 const companions =
   /^(generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|chat_template|vocab)\.json$|^(merges\.txt|tokenizer\.model|LICENSE.*|.*\.jinja)$/;
 
-function copyCompanions(source: string, target: string): void {
+function copyCompanions(source: string, target: string, wanted: RegExp): void {
   for (const name of readdirSync(source)) {
-    if (companions.test(name)) copyFileSync(join(source, name), join(target, name));
+    if (wanted.test(name)) copyFileSync(join(source, name), join(target, name));
   }
 }

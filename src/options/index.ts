@@ -17,7 +17,7 @@ import {
   sessionScoreOptions,
   temperatureStudyOptions,
 } from './inference.js';
-import { initModelOptions, mergeLoraOptions, voteOptions } from './other.js';
+import { initModelOptions, mergeLoraOptions, pruneModelOptions, voteOptions } from './other.js';
 import { searchOptions, sessionSearchOptions } from './search.js';
 import { inferEvaluateSeedsOptions, startSeedsOptions } from './seeds.js';
 import { submitOptions } from './submit.js';
@@ -45,6 +45,7 @@ export const flows = {
   compare: compareOptions,
   'study paired': pairedStudyOptions,
   'merge-lora': mergeLoraOptions,
+  'prune-model': pruneModelOptions,
   'init-model': initModelOptions,
   'generate-tasks': generateTasksToFileOptions,
   start: startSeedsOptions,

@@ -135,3 +135,26 @@ export const mergeLoraOptions = /* @__PURE__ */ defineOptions({
   },
   backend,
 } satisfies OptionTable);
+
+const { gridEncoder } = modelOptions;
+
+export const pruneModelOptions = /* @__PURE__ */ defineOptions({
+  modelPath: { ...modelPath, description: 'the model to cut: a Hugging Face model folder or hub id' },
+  outputDir: {
+    type: 'string',
+    required: true,
+    value: 'folder',
+    description: 'a new folder for the cut model',
+  },
+  promptVersion: {
+    type: 'array',
+    items: { type: 'string' },
+    default: [],
+    value: 'kind',
+    description:
+      'the prompt kinds whose tokens are kept; output-from-examples-bare keeps hardly more than digits; default: all kinds',
+  },
+  gridEncoder,
+  dtype: mergeLoraOptions.table.dtype,
+  backend,
+} satisfies OptionTable);

@@ -4,6 +4,7 @@ import type { PromptKind } from './prompt-kind.js';
 export const bareKind: PromptKind = {
   name: 'output-from-examples-bare',
   task: 'output-from-examples',
+  plainTurns: true,
   turns: ({ train = [], test = '', answer }) =>
     [...train, { input: test, output: answer }].flatMap(({ input, output }) => [
       { role: 'user', content: input },

@@ -58,16 +58,28 @@ function formatFixedDay(format: string): string {
 const fixDay = "{% set strftime_now = format_fixed_day %}{{ '' }}";
 
 /**
- * Loads the chat template of a model folder, from chat_template.jinja or tokenizer_config.json.
- * @throws {TokenizerError} when there is none, it cannot be parsed, or (on use) it refuses the messages.
+ * How turns are written for a base model, which brings no template: the role in a line of its own, and the end of text
+ * after the assistant's words.
  */
-export function loadChatTemplate(folder: string, config: Record<string, unknown>): ChatRenderer {
-  const source = templateSource(folder, config);
-  if (source === undefined) {
-    throw new TokenizerError(
-      `${folder}: no chat template: expected "chat_template" in tokenizer_config.json or a chat_template.jinja; use an instruction-tuned model or add its template`,
-    );
-  }
+export const plainTemplate = (beginsWithBos: boolean): string =>
+  (beginsWithBos ? '{{ bos_token }}' : '') +
+  "{% for message in messages %}{{ message['role'] + ':\n' + message['content'] }}" +
+  "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n\n' }}{% endfor %}" +
+  "{% if add_generation_prompt %}{{ 'assistant:\n' }}{% endif %}";
+
+/**
+ * Loads the chat template of a model folder, from chat_template.jinja or tokenizer_config.json; without one, the plain
+ * one of ours.
+ * @param addsBos whether the tokenizer begins a text with its own token
+ * @throws {TokenizerError} when it cannot be parsed, or (on use) it refuses the messages.
+ */
+export function loadChatTemplate(
+  folder: string,
+  config: Record<string, unknown>,
+  addsBos: boolean,
+): { render: ChatRenderer; isPlain: boolean } {
+  const found = templateSource(folder, config);
+  const source = found ?? plainTemplate(addsBos);
   let template: Template;
   try {
     template = new Template(fixDay + source);
@@ -85,7 +97,7 @@ export function loadChatTemplate(folder: string, config: Record<string, unknown>
     const value = tokenField(config[name]);
     if (value !== undefined) variables[name] = value;
   }
-  return (messages, { addGenerationPrompt }) => {
+  const render: ChatRenderer = (messages, { addGenerationPrompt }) => {
     try {
       return template.render({ ...variables, messages, add_generation_prompt: addGenerationPrompt });
     } catch (error) {
@@ -95,4 +107,5 @@ export function loadChatTemplate(folder: string, config: Record<string, unknown>
       );
     }
   };
+  return { render, isPlain: found === undefined };
 }

@@ -14,13 +14,15 @@ export {
 export {
   type ChatMessage,
   definePromptKind,
+  findPromptKind,
   getPromptKind,
+  isTemplateFile,
   type PromptGrids,
   type PromptKind,
   type PromptTask,
   promptKinds,
   type TemplateKind,
 } from './prompt-kinds.js';
-export { promptVocabulary } from './prompt-vocabulary.js';
+export { kindsOfCut, promptVocabulary } from './prompt-vocabulary.js';
 export { type ChatTokenizer, loadTokenizer } from './tokenizer.js';
 export { trainTokenizer, writeTokenizer } from './train-tokenizer.js';

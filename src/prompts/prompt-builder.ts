@@ -3,7 +3,14 @@ import { spansOfAnswers, type TokenSpan } from './answer-spans.js';
 import { AnswerSpanError, PromptKindError, PromptTaskError } from './errors.js';
 import type { TextGrammar } from './grammar.js';
 import type { GridEncoder } from './grid-encoder.js';
-import { type FrameRun, fillMarks, type PromptFrame, promptFrame, stretchesOf } from './prompt-frame.js';
+import {
+  type FrameRun,
+  fillMarks,
+  type PromptFrame,
+  promptFrame,
+  rendererFor,
+  stretchesOf,
+} from './prompt-frame.js';
 import type { ChatMessage, PromptKind, PromptTask } from './prompt-kinds.js';
 import type { ChatTokenizer } from './tokenizer.js';
 
@@ -205,7 +212,8 @@ export class PromptBuilder {
   /** @throws {PromptKindError} when the chat template writes other words around grids than around their marks */
   #assertPlain({ messages, leadIn, text }: PromptFrame, grids: readonly string[]): void {
     const filled = messages.map(({ role, content }) => ({ role, content: fillMarks(content, grids) }));
-    const whole = this.tokenizer.renderChat(filled, { addGenerationPrompt: true }) + fillMarks(leadIn, grids);
+    const render = rendererFor(this.kind, this.tokenizer);
+    const whole = render(filled, { addGenerationPrompt: true }) + fillMarks(leadIn, grids);
     if (whole === fillMarks(text, grids)) return;
     throw new PromptKindError(
       `Prompt kind "${this.kind.name}": the chat template changes grids that are written by ` +

@@ -1,3 +1,4 @@
+import type { ChatRenderer } from './chat-template.js';
 import { PromptKindError } from './errors.js';
 import type { ChatMessage, PromptGrids, PromptKind, PromptTask } from './prompt-kinds.js';
 import type { ChatTokenizer } from './tokenizer.js';
@@ -72,6 +73,14 @@ export function piecesOf(marked: string): PromptPiece[] {
   return marked.split(marks).map((piece, i) => (i % 2 === 1 ? Number(piece) : piece));
 }
 
+/** What writes the conversations of a kind. */
+export function rendererFor(
+  { plainTurns = false }: PromptKind,
+  tokenizer: Pick<ChatTokenizer, 'renderChat' | 'renderTurns'>,
+): ChatRenderer {
+  return plainTurns ? tokenizer.renderTurns : tokenizer.renderChat;
+}
+
 /**
  * The frame of all prompts of a kind that show so many samples. The chat template sees marks instead of grids, which
  * says where each grid stands without looking for it in the text.
@@ -80,7 +89,7 @@ export function piecesOf(marked: string): PromptPiece[] {
 export function promptFrame(
   kind: PromptKind,
   samples: number,
-  tokenizer: Pick<ChatTokenizer, 'renderChat'>,
+  tokenizer: Pick<ChatTokenizer, 'renderChat' | 'renderTurns'>,
 ): PromptFrame {
   const turns = kind.turns(markedGrids(kind.task, samples));
   const messages = turns.slice(0, -1);
@@ -91,7 +100,7 @@ export function promptFrame(
       `Prompt kind "${kind.name}": expected turns of which the last is the assistant's and ends with the answer`,
     );
   }
-  const text = tokenizer.renderChat(messages, { addGenerationPrompt: true }) + leadIn;
+  const text = rendererFor(kind, tokenizer)(messages, { addGenerationPrompt: true }) + leadIn;
   const pieces = piecesOf(text);
   const said = messages.flatMap(({ content }) => piecesOf(content));
   const grids = (list: readonly PromptPiece[]) => list.filter((piece) => typeof piece === 'number').join();

@@ -30,6 +30,11 @@ export interface PromptGrids {
 export interface PromptKind {
   readonly name: string;
   readonly task: PromptTask;
+  /**
+   * Turns of user and assistant alone, written with the chat template's markers of turns and nothing else of it: no
+   * system message, date or block of thoughts. A vocabulary that is cut for such kinds has hardly more than digits.
+   */
+  readonly plainTurns?: boolean;
   /** The turns around grids. The last is the assistant's and ends with the answer. */
   turns(grids: PromptGrids): readonly ChatMessage[];
 }

@@ -1,4 +1,3 @@
-import { Template } from '@huggingface/jinja';
 import inputFromInputsMini from '../../templates/prompts/input-from-inputs-mini.njk';
 import inputFromInputsV0 from '../../templates/prompts/input-from-inputs-v0.njk';
 import outputFromExamplesMini from '../../templates/prompts/output-from-examples-mini.njk';
@@ -6,51 +5,14 @@ import outputFromExamplesV0 from '../../templates/prompts/output-from-examples-v
 import outputFromExamplesV1 from '../../templates/prompts/output-from-examples-v1.njk';
 import outputFromOutputsMini from '../../templates/prompts/output-from-outputs-mini.njk';
 import outputFromOutputsV0 from '../../templates/prompts/output-from-outputs-v0.njk';
-import { messageOf } from '../common/errors.js';
 import { bareKind } from './bare-kind.js';
 import { PromptKindError } from './errors.js';
 import { evenKind } from './even-kind.js';
-import type { PromptKind, PromptTask } from './prompt-kind.js';
-import { blocksOf } from './strict-template.js';
+import type { PromptKind } from './prompt-kind.js';
+import { definePromptKind, isTemplateFile, kindOfFile, type TemplateKind } from './template-kind.js';
 
 export type { ChatMessage, PromptGrids, PromptKind, PromptTask } from './prompt-kind.js';
-
-/** A prompt kind whose turns a template writes. */
-export interface TemplateKind extends PromptKind {
-  /** The source of its template (Jinja, as chat templates are written), which sets `system` (optional), `user` and `assistant`. */
-  readonly template: string;
-}
-
-/** Makes a prompt kind of a template. @throws {PromptKindError} when filled in it lacks a part. */
-export function definePromptKind(name: string, task: PromptTask, template: string): TemplateKind {
-  let parsed: Template | undefined;
-  return {
-    name,
-    task,
-    template,
-    turns(grids) {
-      let parts: Map<string, string>;
-      try {
-        parsed ??= new Template(template);
-        parts = blocksOf(parsed, grids);
-      } catch (error) {
-        throw new PromptKindError(`Template of prompt kind "${name}": ${messageOf(error)}`);
-      }
-      const part = (key: string) => parts.get(key)?.trim();
-      const [system, user, assistant] = ['system', 'user', 'assistant'].map(part);
-      if (user === undefined || !assistant?.endsWith(grids.answer)) {
-        throw new PromptKindError(
-          `Template of prompt kind "${name}": expected it to set "user" and an "assistant" that ends with {{ answer }}`,
-        );
-      }
-      return [
-        ...(system === undefined ? [] : [{ role: 'system', content: system } as const]),
-        { role: 'user', content: user },
-        { role: 'assistant', content: assistant },
-      ];
-    },
-  };
-}
+export { definePromptKind, isTemplateFile, type TemplateKind } from './template-kind.js';
 
 /** The kinds that have words: a template and a line here make a new one. */
 export const templateKinds: readonly TemplateKind[] = [
@@ -68,12 +30,20 @@ export const promptKinds: ReadonlyMap<string, PromptKind> = new Map(
   [...templateKinds, bareKind, evenKind].map((kind) => [kind.name, kind]),
 );
 
-/** The prompt kind of a name. @throws {PromptKindError} listing the known ones. */
+/**
+ * The prompt kind of a name, or of a template file that it names (`.jinja`, `.j2` or `.njk`).
+ * @throws {PromptKindError} listing the known ones, or saying what is wrong with the file
+ */
 export function getPromptKind(name: string): PromptKind {
-  const kind = promptKinds.get(name);
-  if (!kind) {
-    const known = [...promptKinds.keys()].join(', ');
-    throw new PromptKindError(`Unknown prompt kind "${name}". Known kinds: ${known}`);
-  }
-  return kind;
+  const kind = findPromptKind(name);
+  if (kind) return kind;
+  const known = [...promptKinds.keys()].join(', ');
+  throw new PromptKindError(
+    `Unknown prompt kind "${name}". Known kinds: ${known}; or a template file that ends with .jinja`,
+  );
+}
+
+/** As {@link getPromptKind}; undefined where a name is neither. @throws {PromptKindError} when a file is wrong */
+export function findPromptKind(name: string): PromptKind | undefined {
+  return promptKinds.get(name) ?? (isTemplateFile(name) ? kindOfFile(name) : undefined);
 }

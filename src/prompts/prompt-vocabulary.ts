@@ -1,7 +1,7 @@
 import { PromptVocabularyError } from './errors.js';
 import type { GridEncoder } from './grid-encoder.js';
 import { piecesOf, promptFrame } from './prompt-frame.js';
-import { type PromptKind, promptKinds } from './prompt-kinds.js';
+import { getPromptKind, type PromptKind, promptKinds } from './prompt-kinds.js';
 import { TextNetwork } from './text-network.js';
 import type { ChatTokenizer } from './tokenizer.js';
 
@@ -18,7 +18,7 @@ export const mostSamples = 100;
  * writes some texts that are no prompt, such as rows in any order; that adds a few tokens and takes none away.
  *
  * By default the prompt kinds are all that there are, so that training, inference and scoring with a model share
- * one vocabulary, whichever of them they use.
+ * one vocabulary, whichever of them they use. Kinds of plain turns (`output-from-examples-bare`) have one of their own.
  * @throws {PromptVocabularyError} for a tokenizer that is not byte-level, or a text that it would normalize
  */
 export function promptVocabulary(
@@ -34,15 +34,70 @@ export function promptVocabulary(
     );
   }
   assertComposed(encoder);
+  const kindsInUse = [...kinds];
+  if (kindsInUse.every(({ plainTurns }) => plainTurns))
+    return turnVocabulary(tokenizer, vocabulary, encoder, kindsInUse);
   const network = new TextNetwork();
   const [before, after] = [network.node(), network.node()];
   encoder.trace(network, before, after);
-  for (const kind of kinds) addPrompts(network, before, after, kind, tokenizer);
+  for (const kind of kindsInUse) addPrompts(network, before, after, kind, tokenizer);
   const ids = new Set(tokenizer.stopIds);
   for (const [id, bytes] of vocabulary) {
     if (bytes.length > 0 && network.contains(bytes)) ids.add(id);
   }
   return Int32Array.from(ids).sort();
+}
+
+/** What a kind writes before, between and after so many samples' grids. */
+function textsAround(kind: PromptKind, count: number, tokenizer: ChatTokenizer): string[] {
+  return piecesOf(promptFrame(kind, count, tokenizer).text).filter((piece) => typeof piece === 'string');
+}
+
+/** A tokenizer may compose characters or leave them as they are. */
+const formsOf = (text: string): Set<string> => new Set([text, text.normalize('NFC')]);
+
+/**
+ * The same for kinds whose words are markers of turns alone. Those are always cut into the same tokens, so that the
+ * pieces of their words (`us` of `user`) need no rows: what is left are the tokens of grids, those that the markers are
+ * cut into, and any that a border between the two may be within.
+ */
+function turnVocabulary(
+  tokenizer: ChatTokenizer,
+  vocabulary: ReadonlyMap<number, Uint8Array>,
+  encoder: GridEncoder,
+  kinds: readonly PromptKind[],
+): Int32Array {
+  const grids = new TextNetwork();
+  encoder.trace(grids, grids.node(), grids.node());
+  const all = new TextNetwork();
+  const [before, after] = [all.node(), all.node()];
+  encoder.trace(all, before, after);
+  const words = new TextNetwork();
+  const ids = new Set(tokenizer.stopIds);
+  const cells = Array.from({ length: 10 }, (_, color) => encoder.encode([[color]]));
+  for (const kind of kinds) {
+    addPrompts(all, before, after, kind, tokenizer);
+    const texts = new Set(
+      Array.from({ length: mostSamples }, (_, i) => textsAround(kind, i + 1, tokenizer)).flat(),
+    );
+    for (const text of texts) {
+      for (const form of formsOf(text)) words.edge(words.node(), words.node(), form);
+      for (const grid of ['', ...cells])
+        for (const next of ['', ...cells]) for (const id of tokenizer.encode(grid + text + next)) ids.add(id);
+    }
+  }
+  for (const [id, bytes] of vocabulary) {
+    if (bytes.length === 0) continue;
+    if (grids.contains(bytes) || (all.contains(bytes) && !words.contains(bytes))) ids.add(id);
+  }
+  return Int32Array.from(ids).sort();
+}
+
+/** The kinds for which a vocabulary is cut, where only some are used: theirs alone if they have no words but turns. */
+export function kindsOfCut(names: readonly string[]): Iterable<PromptKind> {
+  const used = [...new Set(names)].map(getPromptKind);
+  const plain = used.length > 0 && used.every(({ plainTurns }) => plainTurns);
+  return plain ? used : new Set([...promptKinds.values(), ...used]);
 }
 
 /** Adds what a kind writes before, between and after grids, as edges from the end of a grid to the next. */
@@ -55,12 +110,9 @@ function addPrompts(
 ): void {
   const [start, end] = [network.node(), network.node()];
   for (let count = 1; count <= mostSamples; count++) {
-    const texts = piecesOf(promptFrame(kind, count, tokenizer).text).filter(
-      (piece) => typeof piece === 'string',
-    );
+    const texts = textsAround(kind, count, tokenizer);
     for (const [i, text] of texts.entries()) {
-      // a tokenizer may compose characters or leave them as they are
-      for (const form of new Set([text, text.normalize('NFC')])) {
+      for (const form of formsOf(text)) {
         network.edge(i === 0 ? start : afterGrid, i === texts.length - 1 ? end : beforeGrid, form);
       }
     }

@@ -34,19 +34,26 @@ function nameOf(statement: Statement): string {
   return String(value);
 }
 
+/** A template that was filled in: what it writes, and the texts that it sets at its top level. */
+export interface FilledIn {
+  readonly text: string;
+  readonly blocks: ReadonlyMap<string, string>;
+}
+
 /**
- * Fills in a Jinja template, in the dialect of models' chat templates. @returns the texts that it sets at its top level
+ * Fills in a Jinja template, in the dialect of models' chat templates.
  * @throws {Error} when it is no template, or shows a variable that is not set
  */
-export function blocksOf(template: Template, variables: object): Map<string, string> {
+export function fillIn(template: Template, variables: object): FilledIn {
   const environment = new Environment();
   for (const [name, value] of Object.entries(variables)) environment.set(name, value);
   // before the run, so that what is set in it can be told
   const given = new Set(environment.variables.keys());
-  new StrictInterpreter(environment).run(template.parsed);
-  return new Map(
+  const { value: text } = new StrictInterpreter(environment).run(template.parsed);
+  const blocks = new Map(
     [...environment.variables]
       .filter(([name, { type }]) => !given.has(name) && type === 'StringValue')
       .map(([name, { value }]) => [name, String(value)]),
   );
+  return { text: String(text), blocks };
 }

@@ -5,6 +5,8 @@ import {
   type Tokenizer,
 } from '@huggingface/tokenizers';
 
+import { TokenizerError } from './errors.js';
+
 /**
  * Text to token ids, quickly. The library spends most of its time on turning every pre-token into byte letters
  * anew (24 ms for a prompt of 6,000 tokens, this way 1.5 ms); grid text has few different pre-tokens, so their ids
@@ -27,7 +29,11 @@ interface PartConfig {
 
 /** The parts of tokenizer.json that decide whether the quick way is exact. */
 export interface TokenizerJson {
-  readonly model: { readonly type?: string };
+  readonly model: {
+    readonly type?: string;
+    readonly continuing_subword_prefix?: string | null;
+    readonly end_of_word_suffix?: string | null;
+  };
   readonly normalizer: PartConfig | null;
   readonly pre_tokenizer: PartConfig | null;
   readonly post_processor: PartConfig | null;
@@ -110,14 +116,22 @@ export function textEncoder(
     config.do_lowercase_and_remove_accent !== true;
   if (!exact) return plain;
 
+  const isWhole =
+    !model.unk_token && json.model.continuing_subword_prefix == null && json.model.end_of_word_suffix == null;
   const remembered = new Map<string, readonly number[]>();
   const pieceIds = (piece: string): readonly number[] => {
     const known = remembered.get(piece);
     if (known) return known;
     const words = split.rest.reduce<string[]>((texts, part) => part.pre_tokenize(texts), [piece]);
-    const ids = model
-      .encode(words)
-      .map((token) => (tokenizer.token_to_id(token) ?? model.unk_token_id) as number);
+    const tokens = model.encode(words);
+    // where there is no token for the unknown, the library leaves it out
+    if (isWhole && tokens.join('') !== words.join('')) {
+      throw new TokenizerError(
+        `the tokenizer cannot write ${JSON.stringify(piece)}; a pruned model takes the prompt kinds and the grid ` +
+          'encoder that it was pruned for',
+      );
+    }
+    const ids = tokens.map((token) => (tokenizer.token_to_id(token) ?? model.unk_token_id) as number);
     if (piece.length <= longestPiece) {
       if (remembered.size >= mostPieces) remembered.clear();
       remembered.set(piece, ids);

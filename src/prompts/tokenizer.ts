@@ -10,6 +10,7 @@ import { TokenizerError } from './errors.js';
 import type { ChatMessage } from './prompt-kinds.js';
 import { readStopTokens } from './stop-tokens.js';
 import { type TokenizerJson, textEncoder } from './text-encoder.js';
+import { type TurnMarkers, turnMarkers, turnRenderer } from './turn-markers.js';
 
 /** A model folder's tokenizer and chat template. */
 export interface ChatTokenizer {
@@ -28,7 +29,16 @@ export interface ChatTokenizer {
   /** Every token that ends an answer: {@link endOfTurnId}, then the others that the model's files list. */
   readonly stopIds: readonly number[];
   /** The text of a conversation; `addGenerationPrompt` adds the beginning of the assistant's turn. */
-  renderChat(messages: readonly ChatMessage[], options: { addGenerationPrompt: boolean }): string;
+  readonly renderChat: ChatRenderer;
+  /**
+   * What the chat template writes around turns.
+   * @throws {TokenizerError} when that cannot be told
+   */
+  turnMarkers(): TurnMarkers;
+  /** The text of turns of user and assistant with {@link turnMarkers} and nothing else of the template. */
+  readonly renderTurns: ChatRenderer;
+  /** The folder has no chat template, and turns are written in a plain one of ours. */
+  readonly hasPlainTemplate: boolean;
 }
 
 const checkTokenizer = compileSchema<TokenizerJson & ByteLevelJson>(
@@ -84,6 +94,13 @@ function readPart<T>(folder: string, name: string, check: (value: unknown, sourc
   }
 }
 
+/** Whether the tokenizer puts its first token before a text that has none. */
+function addsBos({ post_processor: processor }: TokenizerJson, config: Record<string, unknown>): boolean {
+  const bos = tokenField(config.bos_token);
+  if (bos === undefined || config.add_bos_token === false) return false;
+  return config.add_bos_token === true || JSON.stringify(processor ?? null).includes(JSON.stringify(bos));
+}
+
 /** What stands for the assistant's words when the end of its turn is looked for. */
 const probe = 'arclab';
 
@@ -134,7 +151,8 @@ export function loadTokenizer(folder: string): ChatTokenizer {
       `${join(folder, 'tokenizer.json')}: not a tokenizer that can be loaded: ${messageOf(error)}`,
     );
   }
-  const renderChat = loadChatTemplate(folder, config);
+  const template = loadChatTemplate(folder, config, addsBos(json, config));
+  const renderChat = template.render;
   const vocabulary = tokenizer.get_vocab();
   const vocabSize = 1 + [...vocabulary.values()].reduce((largest, id) => Math.max(largest, id), -1);
   const added = new Map(json.added_tokens.map(({ content, id }) => [content, id]));
@@ -142,6 +160,8 @@ export function loadTokenizer(folder: string): ChatTokenizer {
   let bytes: ReadonlyMap<number, Uint8Array> | undefined;
   const endOfTurnId = findEndOfTurn(folder, renderChat, added, config);
 
+  const markers = () =>
+    turnMarkers(renderChat, { bos: tokenField(config.bos_token), endOfTurn: decode([endOfTurnId]) });
   const decode = (ids: readonly number[]) => {
     const known = ids.filter((id) => tokenizer.id_to_token(id) !== undefined);
     return known.length > 0 ? tokenizer.decode(known, { clean_up_tokenization_spaces: false }) : '';
@@ -161,5 +181,8 @@ export function loadTokenizer(folder: string): ChatTokenizer {
     endOfTurnId,
     stopIds: [...new Set([endOfTurnId, ...readStopTokens(folder)])],
     renderChat,
+    turnMarkers: markers,
+    renderTurns: turnRenderer(markers),
+    hasPlainTemplate: template.isPlain,
   };
 }

@@ -11,6 +11,7 @@ import {
   type ChatTokenizer,
   type GridEncoder,
   getPromptKind,
+  kindsOfCut,
   loadTokenizer,
   PromptBuilder,
   type PromptKind,
@@ -21,7 +22,10 @@ import {
 import { initBackend } from '../tensors/backend.js';
 
 /** Which model, and how tasks are written for it. */
-export type ModelOptions = OptionsOf<typeof modelOptions>;
+export type ModelOptions = OptionsOf<typeof modelOptions> & {
+  /** The prompt kinds that it is used with, where that is known when it is opened. */
+  promptVersion?: string | readonly string[] | undefined;
+};
 
 /** The largest grid that there is. */
 const LARGEST_GRID: Grid = Array.from({ length: 30 }, () => new Array<number>(30).fill(0));
@@ -74,6 +78,16 @@ export function prunedNote(folder: string | null | undefined): string[] {
   ];
 }
 
+/** A note that a model brings no chat template. */
+export function plainTemplateNote(folder: string, tokenizer: ChatTokenizer): string[] {
+  if (!tokenizer.hasPlainTemplate) return [];
+  const end = JSON.stringify(tokenizer.tokenText(tokenizer.endOfTurnId));
+  return [
+    `${folder} has no chat template, as base models: turns are written plainly, each after its role, and answers end ` +
+      `with ${end}, which fine-tuning has to teach`,
+  ];
+}
+
 /** Finds the model's files and opens its tokenizer; downloads what is missing, loads no weights. */
 export async function openPrompts(options: ModelOptions): Promise<PromptSession> {
   const encoder: GridEncoder = parseGridEncoder(options.gridEncoder ?? modelOptions.gridEncoder.default);
@@ -81,12 +95,16 @@ export async function openPrompts(options: ModelOptions): Promise<PromptSession>
   const adapterFolder =
     options.adapterPath === undefined ? undefined : await resolveModel(options.adapterPath);
   const { tokenizer, modelConfig } = openTokenizer(folder);
-  const vocabulary = options.pruneVocab ? promptVocabulary(tokenizer, encoder) : undefined;
+  const kinds = kindsOfCut([options.promptVersion ?? []].flat());
+  const vocabulary = options.pruneVocab ? promptVocabulary(tokenizer, encoder, kinds) : undefined;
   return {
     folder,
     ...(adapterFolder === undefined ? {} : { adapterFolder }),
     tokenizer,
-    notes: options.pruneVocab ? [] : [adapterFolder, folder].flatMap(prunedNote),
+    notes: [
+      ...plainTemplateNote(folder, tokenizer),
+      ...(options.pruneVocab ? [] : [adapterFolder, folder].flatMap(prunedNote)),
+    ],
     maxSeqLen: Math.min(
       options.maxSeqLen ?? modelOptions.maxSeqLen.default,
       modelConfig.maxPositionEmbeddings,

@@ -4,6 +4,7 @@ import type { TaskAugmentationWeights } from '../arc/task-augmentation.js';
 import { OptionError, option } from '../common/option-names.js';
 import { type ConfigOf, type DatasetPair, leavesOf, type OptionsOf } from '../options/table.js';
 import { fineTuneOptions } from '../options/training.js';
+import { isTemplateFile } from '../prompts/prompt-kinds.js';
 
 /** Options of a fine-tuning run. */
 export type FineTuneFileOptions = OptionsOf<typeof fineTuneOptions.table>;
@@ -36,9 +37,10 @@ function absolute(path: string): string {
 }
 
 const absolutePairs = (pairs: readonly DatasetPair[]): DatasetPair[] =>
-  pairs.map(([path, kind, weight]) =>
-    weight === undefined ? [absolute(path), kind] : [absolute(path), kind, weight],
-  );
+  pairs.map(([path, name, weight]) => {
+    const kind = isTemplateFile(name) ? absolute(name) : name;
+    return weight === undefined ? [absolute(path), kind] : [absolute(path), kind, weight];
+  });
 
 /** What part of the steps the learning rate rises in, where nothing is said. */
 const WARMUP_RATIO = 0.05;

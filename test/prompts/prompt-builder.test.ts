@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -96,7 +96,8 @@ describe.each([...promptKinds.keys()])('prompt kind %s', (name) => {
         outputs: task.train.map(({ output }) => encoder.encode(output)),
         answer,
       });
-      const whole = tokenizer.renderChat(turns, { addGenerationPrompt: false });
+      const render = kind.plainTurns ? tokenizer.renderTurns : tokenizer.renderChat;
+      const whole = render(turns, { addGenerationPrompt: false });
       expect(`${tokenizer.decode(tokens)}\n`).toBe(whole);
     }
   });
@@ -164,6 +165,63 @@ it('v1 says the same as v0 in about 200 fewer tokens', () => {
 it('every template is registered', () => {
   const files = readdirSync(new URL('../../templates/prompts', import.meta.url));
   expect(templateKinds.map(({ name }) => `${name}.njk`).sort()).toEqual(files.sort());
+});
+
+describe('a template file', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'arclab-kinds-'));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+  const write = (name: string, text: string) => {
+    writeFileSync(join(scratch, name), text);
+    return join(scratch, name);
+  };
+
+  it('says what is asked by what it shows, in parts or in turns', () => {
+    const parts = write(
+      'parts.jinja',
+      '{% set user %}{% for s in train %}{{ s.input }} becomes {{ s.output }}\n{% endfor %}{{ test }}?{% endset %}' +
+        '{% set assistant %}It is {{ answer }}{% endset %}',
+    );
+    const kind = getPromptKind(parts);
+    expect([kind.name, kind.task]).toEqual([parts, 'output-from-examples']);
+    const prompts = new PromptBuilder({ tokenizer: own, encoder: encoders[0]!, kind });
+    const [{ input, output }] = task.train as [(typeof task.train)[0]];
+    const text = (grid: Grid) => encoders[0]!.encode(grid);
+    expect(prompts.text({ ...task, train: [task.train[0]!] }, 0)).toBe(
+      `<|im_start|>user\n${text(input)} becomes ${text(output)}\n${text(task.test[0]!.input)}?<|im_end|>\n` +
+        '<|im_start|>assistant\nIt is ',
+    );
+    const inputs =
+      '{% set user %}{{ inputs | join(" ") }}{% endset %}{% set assistant %}{{ answer }}{% endset %}';
+    expect(getPromptKind(write('inputs.njk', inputs)).task).toBe('input-from-inputs');
+    const turns = write(
+      'turns.jinja',
+      '[system]\nA rule.\n{% for s in train %}[user]\n{{ s.input }}\n[assistant]\n{{ s.output }}\n{% endfor %}' +
+        '[user]\n{{ test }}\n[assistant]\n{{ answer }}\n',
+    );
+    const train = [{ input: 'a', output: 'b' }];
+    expect(getPromptKind(turns).turns({ train, test: 'c', answer: 'd' })).toEqual([
+      { role: 'system', content: 'A rule.' },
+      { role: 'user', content: 'a' },
+      { role: 'assistant', content: 'b' },
+      { role: 'user', content: 'c' },
+      { role: 'assistant', content: 'd' },
+    ]);
+  });
+
+  it('is refused in one line where it is missing, or is none', () => {
+    const refused = (path: string, message: RegExp) => {
+      expect(() => getPromptKind(path)).toThrow(message);
+      expect(() => getPromptKind(path)).toThrow(/^[^\n]+$/);
+    };
+    refused(join(scratch, 'missing.jinja'), /missing\.jinja: .*prompt template/);
+    refused(write('none.jinja', 'words'), /none\.jinja": expected it to set "user"/);
+    refused(write('broken.jinja', '{% set user %}'), /broken\.jinja": /);
+    refused(
+      write('early.jinja', 'x\n[user]\n{{ test }}\n[assistant]\n{{ answer }}'),
+      /writes "x\\n" before its first/,
+    );
+    refused(write('unset.jinja', '[user]\n{{ tests }}\n[assistant]\n{{ answer }}'), /tests is not set/);
+  });
 });
 
 it('the kind that CONTRIBUTING.md shows is one that there is', () => {
@@ -258,7 +316,7 @@ describe('fitting into a length', () => {
 describe('bad input', () => {
   it('an unknown kind lists the known ones', () => {
     expect(() => getPromptKind('predict-output-v2')).toThrow(
-      'Unknown prompt kind "predict-output-v2". Known kinds: output-from-examples-v0, output-from-examples-v1, output-from-examples-mini, input-from-inputs-v0, input-from-inputs-mini, output-from-outputs-v0, output-from-outputs-mini, output-from-examples-bare, output-from-examples-even',
+      'Unknown prompt kind "predict-output-v2". Known kinds: output-from-examples-v0, output-from-examples-v1, output-from-examples-mini, input-from-inputs-v0, input-from-inputs-mini, output-from-outputs-v0, output-from-outputs-mini, output-from-examples-bare, output-from-examples-even; or a template file that ends with .jinja',
     );
   });
 

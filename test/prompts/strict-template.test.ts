@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import nunjucks from 'nunjucks';
 import { describe, expect, it } from 'vitest';
 import { templateKinds } from '../../src/prompts/prompt-kinds.js';
-import { blocksOf } from '../../src/prompts/strict-template.js';
+import { fillIn } from '../../src/prompts/strict-template.js';
 
 const reference = new nunjucks.Environment(null, {
   autoescape: false,
@@ -42,7 +42,7 @@ const grids = fc.record({
 it.each(templateKinds)('fills in $name as nunjucks does', ({ template }) => {
   fc.assert(
     fc.property(grids, (variables) => {
-      expect(Object.fromEntries(blocksOf(new Template(template), variables))).toEqual(
+      expect(Object.fromEntries(fillIn(new Template(template), variables).blocks)).toEqual(
         byNunjucks(template, variables),
       );
     }),
@@ -51,7 +51,7 @@ it.each(templateKinds)('fills in $name as nunjucks does', ({ template }) => {
 });
 
 describe('a variable that nobody has set', () => {
-  const fill = (text: string) => blocksOf(new Template(`{% set user %}${text}{% endset %}`), { sample: {} });
+  const fill = (text: string) => fillIn(new Template(`{% set user %}${text}{% endset %}`), { sample: {} });
 
   it.each([
     ['{{ inptus }}', 'inptus is not set'],
@@ -63,6 +63,6 @@ describe('a variable that nobody has set', () => {
 
   it('can be asked for', () => {
     const text = '{% if sample.output is defined %}known{% else %}unknown{% endif %}';
-    expect(fill(text).get('user')).toBe('unknown');
+    expect(fill(text).blocks.get('user')).toBe('unknown');
   });
 });

@@ -184,12 +184,13 @@ describe('a broken model folder', () => {
     ],
     ['config', 'tokenizer_config.json', () => undefined, 'tokenizer_config.json: cannot read'],
     [
-      'chatless',
+      'endless',
       'tokenizer_config.json',
       edit((json) => {
         delete json.chat_template;
+        delete json.eos_token;
       }),
-      'chatless: no chat template',
+      'endless: cannot tell which token ends the assistant',
     ],
     [
       'jinja',
