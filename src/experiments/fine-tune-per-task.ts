@@ -38,7 +38,7 @@ export async function fineTunePerTask(
     const start =
       adapterPath === undefined
         ? await freshAdapter(decoder, config)
-        : readAdapter(await resolveModel(adapterPath), decoder.projectionShapes());
+        : readAdapter(await resolveModel(adapterPath), decoder.adapterBase());
     const tuner = new TaskTuner(decoder, session.builder(kind), config);
     let steps = 0;
     const learn = async (taskId: string, task: Task, before: number): Promise<void> => {

@@ -266,6 +266,7 @@ class BatchEngine {
       if (rows.length === 0) return hidden;
       return this.#decoder.logits(
         rows.length === tokens.length ? hidden : tf.gather(hidden, tf.tensor1d(rows, 'int32')),
+        this.#cache,
       );
     };
     const output = withinMemory(this.#decoder, this.#cache, () => tf.tidy(pass));

@@ -204,7 +204,7 @@ export class Scoring {
     for (const { node, ids } of asked)
       if (ids.length === 0) this.#settle(node, ids, new Float32Array(0), Number.NaN);
     const known = asked.filter(({ ids }) => ids.length > 0);
-    const step = Math.max(1, Math.floor(LOGITS / this.#decoder.head.shape[0]));
+    const step = Math.max(1, Math.floor(LOGITS / this.#decoder.head.weight.shape[0]));
     for (let start = 0; start < known.length; start += step) {
       const some = known.slice(start, start + step);
       const rows = some.map(({ row }) => row);

@@ -3,13 +3,22 @@ import { join } from 'node:path';
 import type { FromSchema } from 'json-schema-to-ts';
 import { readJson } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
-import { adapterConfigName, adapterWeightsName, pissaRankKey } from './adapter-names.js';
-import type { AdapterModule, AdapterState } from './adapter-state.js';
-import { fromPattern, targetedProjections } from './adapter-targets.js';
+import {
+  type AdapterBase,
+  type AdapterTargets,
+  adapterConfigName,
+  adapterTensorNames,
+  adapterWeightsName,
+  pissaRankKey,
+} from './adapter-names.js';
+import type { AdapterModule, AdapterState, FloatsOnHost } from './adapter-state.js';
+import { fromPattern, targetedMatrices } from './adapter-targets.js';
+import { isOfBase } from './base-tables.js';
 import { AdapterError } from './errors.js';
 import { type LoraOptions, loraScaling } from './lora.js';
 import { isFloatingPoint } from './number-formats.js';
 import { SafetensorsFile } from './safetensors.js';
+import { transposed } from './transposed.js';
 
 const namesOrPattern = { type: ['array', 'string', 'null'], items: { type: 'string' } } as const;
 
@@ -30,6 +39,7 @@ const schema = {
     init_lora_weights: { type: ['boolean', 'string', 'null'] },
     rank_pattern: { type: ['object', 'null'], additionalProperties: { type: 'number' } },
     alpha_pattern: { type: ['object', 'null'], additionalProperties: { type: 'number' } },
+    ensure_weight_tying: { type: 'boolean' },
     base_model_name_or_path: { type: ['string', 'null'] },
   },
 } as const;
@@ -57,19 +67,22 @@ const harmless: Record<string, unknown[]> = {
   megatron_config: [null],
 };
 
-const keyPattern = /^base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)$/;
+/** A tensor's module and its name in it. */
+const keyPattern = /^base_model\.model\.(.+)\.(lora_\w+(?:\.weight)?)$/;
+
+/** A table of the base that PEFT writes beside an adapter on it. */
+const basePattern = /^base_model\.model\.(.+)\.base_layer\.weight$/;
 
 /** Makes the error of a tensor that the base has no place for. */
 type Misfit = (what: string) => AdapterError;
 
-/** The matrices [out, in] of a base's projections, by name. */
-type ProjectionShapes = ReadonlyMap<string, readonly [out: number, input: number]>;
-
 /**
- * Reads an adapter folder in PEFT's format and checks that it fits a base with the given projections.
+ * Reads an adapter folder in PEFT's format and checks that it fits a base.
+ * @param base such as `decoder.adapterBase()`
  * @throws {AdapterError} naming the file and the first thing that does not fit
  */
-export function readAdapter(folder: string, shapes: ProjectionShapes): AdapterState {
+export function readAdapter(folder: string, base: AdapterBase): AdapterState {
+  const { targets } = base;
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     throw new AdapterError(`${folder}: no such folder. Expected a PEFT adapter folder`);
   }
@@ -83,18 +96,22 @@ export function readAdapter(folder: string, shapes: ProjectionShapes): AdapterSt
   const file = new SafetensorsFile(weightsPath);
   try {
     const pissaRank = Number(file.metadata[pissaRankKey] ?? 0);
-    const parts = readModules(file, shapes, doesNotFit);
+    const parts = readModules(file, base, doesNotFit);
     if (parts.size === 0) throw new AdapterError(`${weightsPath}: it holds no LoRA tensors`);
     const modules = new Map<string, AdapterModule>();
     for (const [name, part] of parts) {
       const module = completeModule(name, part, config, weightsPath, doesNotFit);
-      modules.set(name, pissaRank > 0 ? { ...module, initialRank: pissaRank } : module);
+      const isConverted = pissaRank > 0 && targets.get(name)?.use !== 'embedding';
+      modules.set(name, isConverted ? { ...module, initialRank: module.a.shape[0]! / 2 } : module);
     }
-    assertComplete(config, modules, [...shapes.keys()], weightsPath, doesNotFit);
+    assertComplete(config, modules, targets, weightsPath, doesNotFit);
+    const isTied =
+      config.ensure_weight_tying && [...targets].some(([name, { tiedTo }]) => tiedTo && modules.has(name));
     return {
       options: loraOptionsOf(config, pissaRank, modules),
       modules,
       pissaBase: config.init_lora_weights === 'pissa',
+      ...(isTied ? { areTablesTied: true } : {}),
     };
   } finally {
     file.close();
@@ -154,40 +171,45 @@ function assertKnownInit(init: AdapterConfig['init_lora_weights'], path: string)
 /** The tensors of a file by projection. @throws {AdapterError} for one that the base has no place for */
 function readModules(
   file: SafetensorsFile,
-  shapes: ProjectionShapes,
+  base: AdapterBase,
   doesNotFit: Misfit,
 ): Map<string, Partial<AdapterModule>> {
+  const { targets } = base;
   const modules = new Map<string, Partial<AdapterModule>>();
   for (const [key, entry] of file.tensors) {
-    const [, name, part] = keyPattern.exec(key) ?? [];
-    const shape = name ? shapes.get(name) : undefined;
-    if (!name || !part || !shape) {
-      throw doesNotFit(`there is no projection for its tensor ${key}`);
+    const table = basePattern.exec(key)?.[1];
+    if (table !== undefined) {
+      if (isOfBase(file, key, table, base)) continue;
+      throw doesNotFit(`${key} is not the base's ${table}`);
     }
+    const [, name = '', end] = keyPattern.exec(key) ?? [];
+    const target = targets.get(name);
+    const names = Object.entries(adapterTensorNames(target?.use ?? 'projection'));
+    const part = names.find(([, known]) => known === end)?.[0] as keyof AdapterTensors | undefined;
+    if (!target || !part) throw doesNotFit(`there is no projection for its tensor ${key}`);
     if (!isFloatingPoint(entry.dtype))
       throw doesNotFit(`${key} has integers (${entry.dtype}), expected numbers`);
-    const [out, input] = shape;
-    if (entry.shape.length !== (part === 'lora_magnitude_vector' ? 1 : 2)) {
-      throw doesNotFit(`${key} has shape [${entry.shape}]`);
+    const isTable = target.use === 'embedding';
+    const [out, input] = target.shape;
+    const expected = { a: ['rank', input], b: [out, 'rank'], magnitude: [isTable ? input : out] }[part];
+    if (isTable) expected.reverse();
+    const isExpected = (size: number | string | undefined, i: number) =>
+      size === 'rank' || size === entry.shape[i];
+    if (entry.shape.length !== expected.length || !expected.every(isExpected)) {
+      throw doesNotFit(`${key} has shape [${entry.shape}], expected [${expected.join(', ')}]`);
     }
-    const rank = part === 'lora_A.weight' ? entry.shape[0]! : entry.shape[1]!;
-    const expected =
-      part === 'lora_A.weight' ? [rank, input] : part === 'lora_B.weight' ? [out, rank] : [out];
-    if (entry.shape.join() !== expected.join()) {
-      const words = part === 'lora_A.weight' ? `[rank, ${input}]` : `[${expected}]`;
-      throw doesNotFit(`${key} has shape [${entry.shape}], expected ${words}`);
-    }
-    const tensor = file.read(key) as AdapterModule['a'];
+    const tensor = file.read(key) as FloatsOnHost;
     const module = modules.get(name) ?? {};
     modules.set(name, module);
-    if (part === 'lora_A.weight') module.a = tensor;
-    else if (part === 'lora_B.weight') module.b = tensor;
-    else module.magnitude = tensor;
+    module[part] = isTable && part !== 'magnitude' ? transposed(tensor) : tensor;
   }
   return modules;
 }
 
-/** A projection's part with its scaling. @throws {AdapterError} when it lacks a tensor, or is not what is configured */
+/** The tensors of a module. */
+type AdapterTensors = Pick<Required<AdapterModule>, 'a' | 'b' | 'magnitude'>;
+
+/** A matrix' part with its scaling. @throws {AdapterError} when it lacks a tensor, or is not what is configured */
 function completeModule(
   name: string,
   { a, b, magnitude }: Partial<AdapterModule>,
@@ -239,11 +261,11 @@ function loraOptionsOf(
 function assertComplete(
   config: AdapterConfig,
   modules: ReadonlyMap<string, unknown>,
-  names: readonly string[],
+  targets: AdapterTargets,
   weightsPath: string,
   doesNotFit: Misfit,
 ): void {
-  const targeted = targetedProjections(config, names);
+  const targeted = targetedMatrices(config, targets);
   const missing = [...targeted].filter((name) => !modules.has(name));
   if (missing.length > 0) throw doesNotFit(`it has nothing for ${someOf(missing)}`);
   const others = [...modules.keys()].filter((name) => !targeted.has(name));

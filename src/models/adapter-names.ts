@@ -1,3 +1,5 @@
+import type { DecoderConfig } from './decoder-config.js';
+
 /** PEFT's names of the two files of an adapter folder. */
 export const adapterConfigName = 'adapter_config.json';
 export const adapterWeightsName = 'adapter_model.safetensors';
@@ -7,3 +9,36 @@ export const adapterWeightsName = 'adapter_model.safetensors';
  * sees a plain LoRA of twice the rank, and training can be continued from the first half.
  */
 export const pissaRankKey = 'arclab_pissa_rank';
+
+/** What a matrix of a model is used as, by which PEFT has rules of its own for adapters on it. */
+export type MatrixUse = 'projection' | 'embedding' | 'head';
+
+/** A matrix that an adapter may lie on. */
+export interface AdapterTarget {
+  readonly use: MatrixUse;
+  /** Those of embeddings and head are of the whole vocabulary. */
+  readonly shape: readonly [out: number, input: number];
+  /** Of a head that is the embedding table, the table's name. */
+  readonly tiedTo?: string;
+}
+
+/** The matrices that an adapter may lie on, by the name that PEFT has for each. */
+export type AdapterTargets = ReadonlyMap<string, AdapterTarget>;
+
+/** The base that an adapter is read for. */
+export interface AdapterBase {
+  readonly targets: AdapterTargets;
+  /** The folder of its files. */
+  readonly source: string;
+  readonly config: DecoderConfig;
+}
+
+const ordinaryNames = { a: 'lora_A.weight', b: 'lora_B.weight', magnitude: 'lora_magnitude_vector' } as const;
+
+/** The change of a table is s · (B · A)ᵀ with A [rank, V] and B [d, rank]: what are b and a here, transposed. */
+const tableNames = { ...ordinaryNames, a: 'lora_embedding_B', b: 'lora_embedding_A' } as const;
+
+/** What PEFT calls the tensors of an adapter, behind the name of the module. */
+export function adapterTensorNames(use: MatrixUse): Record<'a' | 'b' | 'magnitude', string> {
+  return use === 'embedding' ? tableNames : ordinaryNames;
+}

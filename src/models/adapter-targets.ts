@@ -1,8 +1,8 @@
 /**
- * Which projections an adapter has, by its adapter_config.json: the rules of PEFT (`check_target_module_exists` and
+ * Which matrices an adapter lies on, by its adapter_config.json: the rules of PEFT (`check_target_module_exists` and
  * `get_pattern_key`), whose patterns are Python's.
  */
-import { adapterConfigName } from './adapter-names.js';
+import { type AdapterTargets, adapterConfigName } from './adapter-names.js';
 import { AdapterError } from './errors.js';
 
 /** The settings that choose projections. */
@@ -15,23 +15,35 @@ export interface TargetSettings {
   layers_to_transform?: readonly number[] | number | null | undefined;
   /** What the number of a layer follows; the first number in a name when absent. */
   layers_pattern?: readonly string[] | string | null | undefined;
+  /** Whether a head that is the embedding table has the adapter that the table has. */
+  ensure_weight_tying?: boolean | undefined;
 }
 
 /** What PEFT adapts in Qwen2 and Llama when nothing is named. */
 const peftDefaults = ['q_proj', 'v_proj'];
 
-/** The names among those of a model's projections that an adapter is for. @throws {AdapterError} for a broken pattern */
-export function targetedProjections(settings: TargetSettings, names: readonly string[]): Set<string> {
+/** The names among those of a model's matrices that an adapter is for. @throws {AdapterError} for a broken pattern */
+export function targetedMatrices(settings: TargetSettings, matrices: AdapterTargets): Set<string> {
   const { target_modules: targets, exclude_modules: excluded } = settings;
-  const isTarget = nameTest(targets ?? peftDefaults);
+  const isAllLinear = typeof targets === 'string' && targets.toLowerCase() === 'all-linear';
+  const isTarget = isAllLinear
+    ? (name: string) => matrices.get(name)?.use === 'projection'
+    : nameTest(targets ?? peftDefaults);
   // a list may have whole names, which mean themselves in any layer
   const isNamed = (name: string) => Array.isArray(targets) && targets.includes(name);
   const isExcluded = excluded && excluded.length > 0 ? nameTest(excluded) : () => false;
   // PEFT refuses both together
   const inLayers = typeof targets === 'string' ? () => true : layerTest(settings);
-  return new Set(
-    names.filter((name) => !isExcluded(name) && (isNamed(name) || (isTarget(name) && inLayers(name)))),
+  const found = new Set(
+    [...matrices.keys()].filter(
+      (name) => !isExcluded(name) && (isNamed(name) || (isTarget(name) && inLayers(name))),
+    ),
   );
+  for (const [name, { tiedTo }] of matrices) {
+    if (!settings.ensure_weight_tying || tiedTo === undefined) continue;
+    if (found.has(name) || found.has(tiedTo)) found.add(name).add(tiedTo);
+  }
+  return found;
 }
 
 /** A value that PEFT sets for modules whose name ends in, or matches, a pattern; of several patterns the first. */
@@ -48,7 +60,6 @@ export function fromPattern(
 function nameTest(wanted: readonly string[] | string): (name: string) => boolean {
   if (typeof wanted !== 'string')
     return (name) => wanted.some((target) => name === target || name.endsWith(`.${target}`));
-  if (wanted.toLowerCase() === 'all-linear') return () => true;
   const pattern = pythonPattern(`^(?:${wanted})$`, wanted);
   return (name) => pattern.test(name);
 }

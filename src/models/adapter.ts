@@ -1,22 +1,25 @@
 /** A fresh adapter, to be trained. */
 import type { Rng } from '../common/rng.js';
 import * as tf from '../tensors/tf.js';
+import type { AdapterTargets } from './adapter-names.js';
 import { allOrNothing } from './all-or-nothing.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError } from './errors.js';
 import { defaultTargetModules, type LoraAdapter, type LoraOptions, loraScaling } from './lora.js';
 import { LoraWeight, variable } from './lora-weight.js';
+import type { MatrixPart } from './parts.js';
 import { principalPart, withoutPart } from './pissa.js';
-import type { Weight } from './weight.js';
 
 /**
- * Checks the options of a fresh adapter against the shapes [out, in] of the projections by name: all that can
- * be wrong is known before a weight is read.
+ * Checks the options of a fresh adapter against what it may lie on: all that can be wrong is known before a weight is
+ * read.
+ * @param isCut whether embeddings and head have rows for some tokens only
  * @throws {AdapterError} when the options cannot be met
  */
 export function assertLoraFits(
   { rank, alpha, dropout, useDora, init, targetModules }: LoraOptions,
-  shapes: ReadonlyMap<string, readonly number[]>,
+  matrices: AdapterTargets,
+  isCut: boolean,
 ): void {
   if (!Number.isInteger(rank) || rank < 1) {
     throw new AdapterError(`LoRA rank ${rank} found, expected an integer of at least 1`);
@@ -35,27 +38,34 @@ export function assertLoraFits(
       'pissa changes the base weights, which DoRA cannot undo when it is saved: use one of the two',
     );
   }
-  const targets = matchTargets([...shapes.keys()], targetModules ?? defaultTargetModules);
-  for (const [name, shape] of shapes) {
-    if (init === 'pissa' && targets.has(name) && rank > Math.min(...shape)) {
+  for (const name of matchTargets(matrices, targetModules ?? defaultTargetModules)) {
+    const { use, shape } = matrices.get(name)!;
+    if (init === 'pissa' && use !== 'embedding' && rank > Math.min(...shape)) {
       throw new AdapterError(`pissa rank ${rank} is above the rank of ${name} [${shape.join(', ')}]`);
     }
+    if (useDora && isCut && use === 'embedding') throw doraOnCutTable(name);
   }
 }
+
+/** DoRA's norms of a table are over all of its rows. */
+export const doraOnCutTable = (name: string): AdapterError =>
+  new AdapterError(
+    `DoRA on ${name} needs the rows of all tokens: leave out \`pruneVocab\`, DoRA, or ${name} as a target`,
+  );
 
 /** Makes a fresh trainable adapter. @throws {AdapterError} when the options cannot be met. */
 export async function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rng): Promise<void> {
   const { rank, alpha, useRslora, init } = options;
-  const shapes = decoder.projectionShapes();
-  assertLoraFits(options, shapes);
+  const targets = decoder.adapterTargets();
+  assertLoraFits(options, targets, decoder.cut !== undefined);
   const names = options.targetModules ?? defaultTargetModules;
-  const targets = matchTargets([...shapes.keys()], names);
+  const targeted = matchTargets(targets, names);
   const scaling = loraScaling(alpha, rank, useRslora);
-  for (const projection of decoder.projections()) {
-    if (!targets.has(projection.name)) continue;
+  for (const matrix of decoder.matrices()) {
+    if (!targeted.has(matrix.name)) continue;
     const stream = rng.fork();
-    const { name, weight } = projection;
-    if (init === 'pissa') {
+    const { use, weight } = matrix;
+    if (init === 'pissa' && use !== 'embedding') {
       const initial = await principalPart(weight, rank, scaling);
       const { rest, adapter } = allOrNothing((own) => {
         own(initial.a);
@@ -65,21 +75,25 @@ export async function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rn
         return { rest: withoutPart(weight, initial, scaling), adapter };
       });
       weight.dispose();
-      projection.weight = new LoraWeight(name, rest, adapter);
+      matrix.weight = new LoraWeight(matrix, rest, adapter);
       continue;
     }
-    projection.weight = new LoraWeight(name, weight, plainStart(weight, options, stream));
+    matrix.weight = new LoraWeight(matrix, weight, plainStart(matrix, options, stream));
   }
   decoder.lora = { ...options, targetModules: names };
 }
 
 /** A random A and a B of zeros: the adapter changes nothing at first. */
-function plainStart(weight: Weight, options: LoraOptions, rng: Rng): LoraAdapter {
+function plainStart({ weight, use }: MatrixPart, options: LoraOptions, rng: Rng): LoraAdapter {
   const { rank, alpha, useRslora, useDora, init, dropout } = options;
   const [out, input] = weight.shape;
-  // nn.Linear's own initialisation (Kaiming with a = √5) is uniform within 1 / √in
+  // nn.Embedding's own initialisation is normal, nn.Linear's (Kaiming with a = √5) uniform within 1 / √in
   const draw =
-    init === 'gaussian' ? () => rng.normal(0, 1 / rank) : () => (2 * rng.uniform() - 1) / Math.sqrt(input);
+    use === 'embedding'
+      ? () => rng.normal()
+      : init === 'gaussian'
+        ? () => rng.normal(0, 1 / rank)
+        : () => (2 * rng.uniform() - 1) / Math.sqrt(input);
   return allOrNothing((own) => {
     const adapter: LoraAdapter = {
       a: own(variable(Float32Array.from({ length: rank * input }, draw), [rank, input], true)),
@@ -88,23 +102,29 @@ function plainStart(weight: Weight, options: LoraOptions, rng: Rng): LoraAdapter
       dropout,
     };
     if (!useDora) return adapter;
-    // B is zero, so the magnitudes start as the norms of the base's own rows
-    const norms = tf.tidy(() => tf.sqrt(tf.sum(tf.square(weight.dense()), 1)));
+    // B is zero, so the magnitudes start as the norms of the base's own rows or columns
+    const axis = use === 'embedding' ? 0 : 1;
+    const norms = tf.tidy(() => tf.sqrt(tf.sum(tf.square(weight.dense()), axis)));
     const magnitude = own(tf.variable(norms));
     norms.dispose();
     return { ...adapter, magnitude };
   });
 }
 
-/** The projections that target names mean: the last part of a projection's name, or all of it. */
-function matchTargets(projections: readonly string[], targets: readonly string[]): Set<string> {
-  const matches = (name: string, target: string) => name === target || name.endsWith(`.${target}`);
-  if (targets.includes('all-linear')) return new Set(projections);
+/**
+ * The matrices that target names mean: the last part of a name, all of it, or `all-linear` for the projections of all
+ * blocks.
+ */
+function matchTargets(matrices: AdapterTargets, targets: readonly string[]): Set<string> {
+  const names = [...matrices.keys()];
+  const matches = (name: string, target: string) =>
+    target === 'all-linear'
+      ? matrices.get(name)!.use === 'projection'
+      : name === target || name.endsWith(`.${target}`);
   for (const target of targets) {
-    if (!projections.some((name) => matches(name, target))) {
-      const known = [...new Set(projections.map((name) => name.split('.').at(-1)))];
-      throw new AdapterError(`unknown target module "${target}". Known: ${known.join(', ')}, all-linear`);
-    }
+    if (names.some((name) => matches(name, target))) continue;
+    const known = [...new Set(names.map((name) => name.split('.').at(-1)))];
+    throw new AdapterError(`unknown target module "${target}". Known: ${known.join(', ')}, all-linear`);
   }
-  return new Set(projections.filter((name) => targets.some((target) => matches(name, target))));
+  return new Set(names.filter((name) => targets.some((target) => matches(name, target))));
 }

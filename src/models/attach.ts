@@ -1,7 +1,7 @@
 /**
  * Adapters that come and go on a base that stays in memory.
  *
- *     const adapter = readAdapter(folder, decoder.projectionShapes()); // or `await adapterState(trainedDecoder)`
+ *     const adapter = readAdapter(folder, decoder.adapterBase()); // or `await adapterState(trainedDecoder)`
  *     await attachAdapter(decoder, adapter, { merge: 'copy' });        // takes the place of one that is attached
  *     detachAdapter(decoder);                                          // all weights are those of a fresh load again
  *
@@ -11,7 +11,8 @@
  *   them all together. As fast as a model without an adapter; detached by forgetting the copies.
  * - `never`: the adapter is multiplied for itself. No memory but its own; a little slower.
  * - `replace`: the matrices are overwritten by merged ones. As fast as a model without an adapter, and no memory at
- *   all; they are read from the model's files again when it is detached.
+ *   all; they are read from the model's files again when it is detached. (Embeddings and head that are one matrix
+ *   become two.)
  *
  * Detached is bit for bit: what is kept is not touched, and what was overwritten is read again as it was loaded (so it
  * is with `never` for what is `changed`: a PiSSA adapter as PEFT saves it takes its start out of the base). A KvCache
@@ -19,16 +20,17 @@
  * for instance, the decoder is detached and the error goes on.
  */
 import * as tf from '../tensors/tf.js';
-import type { AdapterModule, AdapterState } from './adapter-state.js';
+import { doraOnCutTable } from './adapter.js';
+import type { AdapterModule, AdapterState, FloatsOnHost } from './adapter-state.js';
 import { allOrNothing } from './all-or-nothing.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError } from './errors.js';
 import type { LoraAdapter } from './lora.js';
 import { LoraWeight, variable } from './lora-weight.js';
-import type { Projection } from './parts.js';
+import type { MatrixPart } from './parts.js';
 import { type PrincipalPart, principalPart, withoutPart } from './pissa.js';
 import { toHost } from './to-host.js';
-import { DenseWeight, MergedWeight, type Weight } from './weight.js';
+import { DenseWeight, MergedWeight, SharedWeight, type Weight } from './weight.js';
 import { ModelWeights } from './weights.js';
 
 /** Where the sum of base and adapter is kept while an adapter is attached. */
@@ -44,14 +46,15 @@ export interface AttachOptions {
 /** Bytes that attaching an adapter takes. */
 export function bytesToAttach(decoder: Decoder, adapter: AdapterState, { merge }: AttachOptions): number {
   let bytes = 0;
-  for (const { name, weight } of decoder.projections()) {
-    const module = adapter.modules.get(name);
+  for (const matrix of decoder.matrices()) {
+    const module = adapter.modules.get(matrix.name);
     if (!module) continue;
-    const { a, b, magnitude } = module;
-    const [out, input] = weight.shape;
+    const { a, b, magnitude } = ownRows(decoder, matrix, module);
+    const { shape, floatType } = matrix.weight;
     const own = a.values.length + b.values.length + (magnitude?.values.length ?? 0);
+    const copied = merge === 'copy' || (merge === 'replace' && isShared(decoder, matrix));
     if (merge === 'never') bytes += 4 * own;
-    else if (merge === 'copy') bytes += out * input * (weight.floatType === 'float32' ? 4 : 2);
+    else if (copied) bytes += shape[0] * shape[1] * (floatType === 'float32' ? 4 : 2);
   }
   return bytes;
 }
@@ -67,12 +70,12 @@ export async function attachAdapter(
 ): Promise<void> {
   const { merge, trainable = false } = options;
   if (trainable && merge !== 'never') throw new AdapterError('an adapter that is trained cannot be merged');
-  assertFits(decoder, adapter);
+  assertFits(decoder, adapter, trainable);
   detachAdapter(decoder);
   try {
-    for (const projection of decoder.projections()) {
-      const module = adapter.modules.get(projection.name);
-      if (module) await attachTo(projection, module, adapter, { merge, trainable });
+    for (const matrix of decoder.matrices()) {
+      const module = adapter.modules.get(matrix.name);
+      if (module) await attachTo(matrix, ownRows(decoder, matrix, module), adapter, { merge, trainable });
     }
   } catch (error) {
     detachAdapter(decoder);
@@ -86,18 +89,83 @@ export async function attachAdapter(
  * @throws {UserError} when weights have to be read again and the model's files are gone
  */
 export function detachAdapter(decoder: Decoder): void {
-  for (const projection of decoder.projections()) projection.weight = projection.weight.unmerged();
+  for (const matrix of decoder.matrices()) matrix.weight = matrix.weight.unmerged();
   decoder.lora = undefined;
-  const changed = decoder.projections().filter(({ weight }) => weight.changed);
+  const changed = decoder.matrices().filter(({ weight }) => weight.changed);
   if (changed.length === 0) return;
   const files = new ModelWeights(decoder.source, decoder.config);
   try {
-    for (const projection of changed) {
-      const { name, weight } = projection;
-      const tensor = files.tensor(`${name}.weight`, { floatType: weight.floatType }) as tf.Tensor2D;
-      weight.dispose();
-      projection.weight = new DenseWeight(tensor);
+    for (const matrix of changed) {
+      const former = matrix.weight;
+      matrix.weight = readAgain(decoder, matrix, files);
+      former.dispose();
     }
+  } finally {
+    files.close();
+  }
+}
+
+/** A matrix of the base as it was loaded. */
+function readAgain(decoder: Decoder, matrix: MatrixPart, files: ModelWeights): Weight {
+  const { embedTokens, head, cut } = decoder;
+  const isTied = decoder.config.tieWordEmbeddings && matrix.use !== 'projection';
+  const other = matrix === head ? embedTokens : head;
+  if (isTied && other.weight instanceof SharedWeight) return other.weight.share();
+  const name = isTied ? embedTokens.name : matrix.name;
+  const tensor = files.tensor(`${name}.weight`, { cut, floatType: matrix.weight.floatType });
+  const dense = new DenseWeight(tensor as tf.Tensor2D);
+  return isTied ? new SharedWeight(dense) : dense;
+}
+
+/** Whether another part keeps the base of a matrix when this one no longer needs it. */
+function isShared({ embedTokens, head, config }: Decoder, matrix: MatrixPart): boolean {
+  return config.tieWordEmbeddings && (matrix === embedTokens || matrix === head);
+}
+
+/** A module for the rows that a decoder has: those of the kept tokens, where its vocabulary is cut. */
+function ownRows({ cut }: Decoder, { use }: MatrixPart, module: AdapterModule): AdapterModule {
+  if (!cut || use === 'projection') return module;
+  const kept = (tensor: FloatsOnHost): FloatsOnHost => {
+    const [, width = 1] = tensor.shape;
+    const shape = [cut.kept.length, ...tensor.shape.slice(1)];
+    return { ...tensor, shape, values: cut.cut(tensor.values, width) };
+  };
+  const { b, magnitude } = module;
+  return { ...module, b: kept(b), ...(magnitude ? { magnitude: kept(magnitude) } : {}) };
+}
+
+/**
+ * A module for the rows of the whole vocabulary: for a token that is not kept the adapter changes nothing.
+ * @param module of the rows that the decoder has
+ */
+function allRows(decoder: Decoder, { use, name }: MatrixPart, module: AdapterModule): AdapterModule {
+  const { cut, config } = decoder;
+  if (!cut || use === 'projection') return module;
+  const { b, magnitude } = module;
+  const all = (tensor: FloatsOnHost, values: Float32Array): FloatsOnHost => {
+    const [, width = 1] = tensor.shape;
+    cut.restore(tensor.values, values, width);
+    return { ...tensor, shape: [config.vocabSize, ...tensor.shape.slice(1)], values };
+  };
+  const zeros = new Float32Array(config.vocabSize * b.shape[1]!);
+  return {
+    ...module,
+    b: all(b, zeros),
+    ...(magnitude ? { magnitude: all(magnitude, rowNorms(decoder, name)) } : {}),
+  };
+}
+
+/** ‖row‖ of a table in the model's files: what DoRA's magnitudes are where nothing is changed. */
+function rowNorms({ source, config, embedTokens }: Decoder, name: string): Float32Array {
+  const files = new ModelWeights(source, config);
+  try {
+    const { shape, values } = files.values(`${config.tieWordEmbeddings ? embedTokens.name : name}.weight`);
+    const [rows, width] = shape as [number, number];
+    return Float32Array.from({ length: rows }, (_, row) => {
+      let squares = 0;
+      for (let i = row * width; i < (row + 1) * width; i++) squares += values[i]! ** 2;
+      return Math.sqrt(squares);
+    });
   } finally {
     files.close();
   }
@@ -107,34 +175,35 @@ export function detachAdapter(decoder: Decoder): void {
 export async function adapterState(decoder: Decoder): Promise<AdapterState> {
   if (!decoder.lora) throw new AdapterError('the model has no adapter');
   const modules = new Map<string, AdapterModule>();
-  for (const { name, adapter } of decoder.projections()) {
-    if (!adapter) continue;
-    const { a, b, magnitude, initial, scaling } = adapter;
-    modules.set(name, {
+  for (const matrix of decoder.matrices()) {
+    if (!matrix.adapter) continue;
+    const { a, b, magnitude, initial, scaling } = matrix.adapter;
+    const module = {
       // what PiSSA took out of the base is put back by the second half
       a: await toHost(initial ? () => tf.concat([a, initial.a], 0) : () => a.clone()),
       b: await toHost(initial ? () => tf.concat([b, tf.neg(initial.b)], 1) : () => b.clone()),
       ...(magnitude ? { magnitude: await toHost(() => magnitude.clone()) } : {}),
       scaling,
       ...(initial ? { initialRank: a.shape[0]! } : {}),
-    });
+    };
+    modules.set(matrix.name, allRows(decoder, matrix, module));
   }
   return { options: decoder.lora, modules, pissaBase: false };
 }
 
-/** Replaces the weight of a projection by one with an adapter. */
+/** Replaces the weight of a matrix by one with an adapter. */
 async function attachTo(
-  projection: Projection,
+  matrix: MatrixPart,
   module: AdapterModule,
   state: AdapterState,
   { merge, trainable }: Required<AttachOptions>,
 ): Promise<void> {
-  const base = projection.weight;
-  const { below, adapter } = await startOf(base, module, state, trainable);
-  const lora = new LoraWeight(projection.name, below, adapter);
+  const base = matrix.weight;
+  const { below, adapter } = await startOf(matrix, module, state, trainable);
+  const lora = new LoraWeight(matrix, below, adapter);
   if (below !== base && merge === 'copy') {
     try {
-      projection.weight = new MergedWeight(lora.merged({ keepBase: false }), base);
+      matrix.weight = new MergedWeight(lora.merged({ keepBase: false }), base);
     } catch (error) {
       lora.dispose();
       throw error;
@@ -142,13 +211,13 @@ async function attachTo(
     return;
   }
   if (below !== base) base.dispose();
-  projection.weight = lora;
-  if (merge !== 'never') projection.weight = lora.merged({ keepBase: merge === 'copy' });
+  matrix.weight = lora;
+  if (merge !== 'never') matrix.weight = lora.merged({ keepBase: merge === 'copy' });
 }
 
 /** The tensors of an adapter and what it lies on: the base, or for PiSSA a base without its principal part. */
 async function startOf(
-  base: Weight,
+  { weight: base, use }: MatrixPart,
   { a, b, magnitude, scaling, initialRank }: AdapterModule,
   { options: { dropout }, pissaBase }: AdapterState,
   trainable: boolean,
@@ -156,7 +225,8 @@ async function startOf(
   const [rank, input] = a.shape as [number, number];
   const [out] = b.shape as [number];
   // as PEFT does: the principal part depends on the base alone, so it is found again
-  const principal = pissaBase && !initialRank ? await principalPart(base, rank, scaling) : undefined;
+  const hasPrincipal = pissaBase && !initialRank && use !== 'embedding';
+  const principal = hasPrincipal ? await principalPart(base, rank, scaling) : undefined;
   return allOrNothing((own) => {
     if (principal) for (const part of [principal.a, principal.b]) own(part);
     const withInitial = (adapter: LoraAdapter, initial: PrincipalPart) => ({
@@ -177,7 +247,7 @@ async function startOf(
       b: own(variable(b.values, [out, rank], trainable)),
       scaling,
       dropout,
-      ...(magnitude ? { magnitude: own(variable(magnitude.values, [out], trainable)) } : {}),
+      ...(magnitude ? { magnitude: own(variable(magnitude.values, magnitude.shape, trainable)) } : {}),
     };
     return principal ? withInitial(adapter, principal) : { below: base, adapter };
   });
@@ -195,15 +265,37 @@ function halves(
   return [own(first), own(second)];
 }
 
-function assertFits(decoder: Decoder, { modules }: AdapterState): void {
-  const shapes = decoder.projectionShapes();
-  for (const [name, { a, b }] of modules) {
-    const shape = shapes.get(name);
-    if (!shape) throw new AdapterError(`the adapter does not fit the model: there is no projection ${name}`);
+function assertFits(
+  decoder: Decoder,
+  { modules, pissaBase, areTablesTied }: AdapterState,
+  trainable: boolean,
+): void {
+  const targets = decoder.adapterTargets();
+  for (const [name, { a, b, magnitude }] of modules) {
+    const target = targets.get(name);
+    if (!target) throw new AdapterError(`the adapter does not fit the model: there is no projection ${name}`);
+    const { use, shape, tiedTo } = target;
     const found = [b.shape[0], a.shape[1]];
-    if (found.join() === shape.join()) continue;
+    if (found.join() !== shape.join()) {
+      throw new AdapterError(
+        `the adapter does not fit the model: ${name} is [${shape}], the adapter's is [${found}]`,
+      );
+    }
+    if (magnitude && decoder.cut && use === 'embedding') throw doraOnCutTable(name);
+    if (!pissaBase || use !== 'head') continue;
+    const other = tiedTo ? `, which is ${tiedTo}, too` : decoder.cut ? ' of all tokens' : undefined;
+    if (other) throw unconvertedHead(name, other);
+  }
+  if (areTablesTied && trainable) {
     throw new AdapterError(
-      `the adapter does not fit the model: ${name} is [${shape}], the adapter's is [${found}]`,
+      "the adapter has ensure_weight_tying, which trains one adapter for embeddings and head: that is PEFT's alone; " +
+        'merge it, or train without',
     );
   }
 }
+
+const unconvertedHead = (name: string, other: string): AdapterError =>
+  new AdapterError(
+    `the adapter was saved with init_lora_weights "pissa", which changes ${name}${other}: convert it with PEFT, ` +
+      'save_pretrained(folder, path_initial_model_for_weight_conversion=initial_folder)',
+  );

@@ -4,14 +4,13 @@ import { checkpoint, isRecording } from '../tensors/gradients.js';
 import {
   cachedAttention,
   embedding,
-  headLogProbs,
   kvCacheWrite,
   packedAttention,
-  project,
   rotaryEmbedding,
   swiGlu,
 } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
+import type { AdapterBase, AdapterTargets } from './adapter-names.js';
 import type { DecoderConfig } from './decoder-config.js';
 import type { KvCache } from './kv-cache.js';
 import {
@@ -24,11 +23,11 @@ import {
 } from './layer.js';
 import type { LoraOptions } from './lora.js';
 import type { PackedTokens } from './packed-tokens.js';
-import type { ModelPart, Norm, Projection } from './parts.js';
+import { Embedding, Head, type MatrixPart, type ModelPart, type Norm, type Projection } from './parts.js';
 import { RotaryTable } from './rotary-table.js';
 import type { VocabularyCut } from './vocabulary-cut.js';
-import { bytesOf, type NamedTensors, type Pass } from './weight.js';
-import { commonNames, vocabularyWeights } from './weight-names.js';
+import { DenseWeight, type NamedTensors, type Pass, SharedWeight } from './weight.js';
+import { commonNames } from './weight-names.js';
 
 /** How a layer's queries meet keys and values: q [n, H, D], k and v [n, Hkv, D] → [n, H, D]. */
 type Attend = (layer: number, q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => tf.Tensor3D;
@@ -50,13 +49,13 @@ export class Decoder {
   gradientCheckpointing = false;
   /** The type of the weights in the files that they came from: the one to save them in. */
   storedType: FloatType = 'float32';
-  readonly embedTokens: tf.Tensor2D;
+  readonly embedTokens: Embedding;
   readonly layers: readonly DecoderLayer[];
   readonly norm: Norm;
   /** The tokens that embeddings and head have rows for, when it is not all of the configuration's. */
   readonly cut: VocabularyCut | undefined;
-  /** [V, d]; the same tensor as `embedTokens` when they are tied. */
-  readonly head: tf.Tensor2D;
+  /** [V, d]; the same matrix as that of `embedTokens` when they are tied. */
+  readonly head: Head;
   readonly #rotary: RotaryTable;
 
   constructor(
@@ -68,17 +67,21 @@ export class Decoder {
     this.cut = cut;
     this.floatType = floatType;
     const names = config.names ?? commonNames;
-    const tables = vocabularyWeights(config);
     const { hiddenSize: d } = config;
     const vocabSize = cut?.kept.length ?? config.vocabSize;
-    this.embedTokens = weights(tables.embeddings, [vocabSize, d]) as tf.Tensor2D;
+    const table = (name: string) => new DenseWeight(weights(`${name}.weight`, [vocabSize, d]) as tf.Tensor2D);
+    const embeddings = config.tieWordEmbeddings
+      ? new SharedWeight(table(names.embeddings))
+      : table(names.embeddings);
+    this.embedTokens = new Embedding(names.embeddings, embeddings);
     this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) =>
       makeLayer(config, weights, (part) => `${names.layers}.${i}.${names.block[part]}`),
     );
     this.norm = makeNorm(config, weights, names.norm, d);
-    this.head = config.tieWordEmbeddings
-      ? this.embedTokens
-      : (weights(tables.head, [vocabSize, d]) as tf.Tensor2D);
+    this.head = new Head(
+      names.head,
+      embeddings instanceof SharedWeight ? embeddings.share() : table(names.head),
+    );
     this.#rotary = new RotaryTable(config);
   }
 
@@ -154,7 +157,7 @@ export class Decoder {
       tf.Tensor2D,
     ];
     const rows = tf.tensor1d(this.cut?.rows(tokens) ?? tokens, 'int32');
-    let hidden = toFloatType(embedding(this.embedTokens, rows), this.floatType);
+    let hidden = toFloatType(this.embedTokens.forward(rows, pass), this.floatType);
     this.layers.forEach((layer, i) => {
       // a layer that runs a second time draws the same dropout again
       const state = pass.rng?.state();
@@ -204,18 +207,25 @@ export class Decoder {
     return tf.add(attended, layer.down.forward(gated, pass));
   }
 
-  /** Scores of every token of the vocabulary, of those it was cut to: hidden [r, d] → [r, V]. */
-  logits(hidden: tf.Tensor2D): tf.Tensor2D {
-    return project(hidden, this.head);
+  /**
+   * Scores of every token of the vocabulary, of those it was cut to: hidden [r, d] → [r, V].
+   * @param cache that the hidden states were made with, which keeps what depends on the weights alone
+   */
+  logits(hidden: tf.Tensor2D, cache?: KvCache): tf.Tensor2D {
+    return this.head.forward(hidden, { training: false, derived: cache?.derived });
   }
 
   /**
    * Log-probability of one label per row, without keeping the logits: hidden [r, d], labels [r] → [r]. Where the
-   * vocabulary is cut, probabilities are normalised over the kept tokens.
+   * vocabulary is cut, probabilities are normalised over the kept tokens. `rng` draws the dropout.
    */
-  labelLogProbs(hidden: tf.Tensor2D, labels: Int32Array): tf.Tensor1D {
+  labelLogProbs(
+    hidden: tf.Tensor2D,
+    labels: Int32Array,
+    { training = false, rng }: { training?: boolean; rng?: Rng } = {},
+  ): tf.Tensor1D {
     const rows = this.cut?.rows(labels) ?? labels;
-    return tf.tidy(() => headLogProbs(hidden, this.head, tf.tensor1d(rows, 'int32')));
+    return tf.tidy(() => this.head.labelLogProbs(hidden, rows, { training, rng }));
   }
 
   /** Every projection, in the order of the model. */
@@ -223,42 +233,62 @@ export class Decoder {
     return this.layers.flatMap(projectionsOf);
   }
 
-  /** The matrices [out, in] of the projections, by name. */
-  projectionShapes(): Map<string, readonly [out: number, input: number]> {
-    return new Map(this.projections().map(({ name, weight }) => [name, weight.shape]));
+  /** Every matrix that an adapter may lie on, in the order of the model. */
+  matrices(): MatrixPart[] {
+    return [this.embedTokens, ...this.projections(), this.head];
   }
 
-  /** Norms and projections, in the order in which training and files list them. */
+  /** What an adapter may lie on, for the whole vocabulary. */
+  adapterTargets(): AdapterTargets {
+    const { tieWordEmbeddings, vocabSize } = this.config;
+    return new Map(
+      this.matrices().map(({ name, use, weight }) => {
+        const [out, input] = weight.shape;
+        const shape = [use === 'projection' ? out : vocabSize, input] as const;
+        const tiedTo = use === 'head' && tieWordEmbeddings ? { tiedTo: this.embedTokens.name } : {};
+        return [name, { use, shape, ...tiedTo }];
+      }),
+    );
+  }
+
+  /** What an adapter has to fit. */
+  adapterBase(): AdapterBase {
+    return { targets: this.adapterTargets(), source: this.source, config: this.config };
+  }
+
+  /** Whether head and embeddings are one matrix now, with all that lies on them. */
+  get isHeadTied(): boolean {
+    const { weight } = this.head;
+    return weight instanceof SharedWeight && weight.isSharedWith(this.embedTokens.weight);
+  }
+
+  /** Embeddings, norms, projections and head, in the order in which training and files list them. */
   #parts(): ModelPart[] {
-    return [...this.layers.flatMap(normsOf), ...this.projections(), this.norm];
+    return [this.embedTokens, ...this.layers.flatMap(normsOf), ...this.projections(), this.norm, this.head];
   }
 
   /** All weights of the base by their names in files; a tied head is not listed a second time. */
   weights(): Map<string, tf.Tensor> {
-    const { embeddings, head } = vocabularyWeights(this.config);
-    const all = new Map<string, tf.Tensor>([[embeddings, this.embedTokens]]);
-    for (const part of this.#parts()) for (const [name, tensor] of part.baseTensors()) all.set(name, tensor);
-    if (this.head !== this.embedTokens) all.set(head, this.head);
+    const all = new Map(this.#parts().flatMap((part) => part.baseTensors()));
+    const [name, table] = this.head.baseTensors()[0]!;
+    if (table === this.embedTokens.baseTensors()[0]![1]) all.delete(name);
     return all;
   }
 
   /** Variables that training changes: PEFT's names for an adapter, Hugging Face's for the base. */
   trainableVariables(): Map<string, tf.Variable> {
-    const adapters = this.projections().flatMap((projection) => projection.adapterTensors());
+    const adapters = this.matrices().flatMap((matrix) => matrix.adapterTensors());
     return trainable([...this.weights(), ...adapters]);
   }
 
   /** Bytes of all weights, and of the adapter where there is one. */
   get bytes(): number {
-    const tables = new Set([this.embedTokens, this.head]);
-    const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
-    return sum([...tables].map(bytesOf)) + sum(this.#parts().map((part) => part.bytes));
+    return this.#parts().reduce((sum, part) => sum + part.bytes, 0);
   }
 
   /** Gives back all memory of the weights and the adapter. */
   dispose(): void {
     for (const part of this.#parts()) part.dispose();
-    tf.dispose([this.embedTokens, this.head]);
     this.#rotary.dispose();
   }
 }

@@ -8,10 +8,10 @@ import { attachAdapter } from './attach.js';
 import { readConfig } from './config.js';
 import { Decoder } from './decoder.js';
 import type { LoraOptions } from './lora.js';
-import type { Projection } from './parts.js';
+import type { MatrixPart } from './parts.js';
 import { VocabularyCut } from './vocabulary-cut.js';
 import { DenseWeight } from './weight.js';
-import { assertModelFolder, ModelWeights, modelShapes } from './weights.js';
+import { adapterBase, assertModelFolder, ModelWeights } from './weights.js';
 
 /** What to load besides the base, and what training may change. */
 export interface LoadOptions {
@@ -50,9 +50,9 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   assertFloatType(floatType);
   assertModelFolder(folder);
   const given = readConfig(folder);
-  const { projections } = modelShapes(given);
-  const adapter = adapterPath ? readAdapter(adapterPath, projections) : undefined;
-  if (lora) assertLoraFits(lora, projections);
+  const base = adapterBase(folder, given);
+  const adapter = adapterPath ? readAdapter(adapterPath, base) : undefined;
+  if (lora) assertLoraFits(lora, base.targets, options.vocabulary !== undefined);
   const files = new ModelWeights(folder, given);
   const cut = options.vocabulary && new VocabularyCut(options.vocabulary, given.vocabSize);
   const made: tf.Tensor[] = [];
@@ -74,7 +74,7 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
         merge: merge ? 'replace' : 'never',
         trainable: trainable === 'adapter',
       });
-      if (trainable === 'all') trainWeightsOf(decoder.projections());
+      if (trainable === 'all') trainWeightsOf(decoder.matrices());
     }
     if (lora) await addAdapter(decoder, lora, rng!);
     return decoder;
@@ -89,12 +89,12 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
 }
 
 /** Makes variables of weights that a merge has made anew. */
-function trainWeightsOf(projections: readonly Projection[]): void {
-  for (const projection of projections) {
-    const { weight } = projection;
+function trainWeightsOf(matrices: readonly MatrixPart[]): void {
+  for (const matrix of matrices) {
+    const { weight } = matrix;
     if (!weight.changed) continue;
     const dense = weight.dense();
-    projection.weight = new DenseWeight(tf.variable(dense, true), { changed: true });
+    matrix.weight = new DenseWeight(tf.variable(dense, true), { changed: true });
     dense.dispose();
     weight.dispose();
   }

@@ -1,20 +1,29 @@
 import { type FloatType, floatTypeOf, toFloatType } from '../tensors/float-type.js';
-import { dropout, linear } from '../tensors/ops/index.js';
+import { dropout, embedding, linear } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
+import type { MatrixUse } from './adapter-names.js';
+import { labelLogProbsInParts } from './label-log-probs.js';
 import type { LoraAdapter } from './lora.js';
 import { bytesOf, DenseWeight, MergedWeight, type NamedTensors, type Pass, type Weight } from './weight.js';
 
-/** A weight with a low-rank adapter on top: W + s · B · A, or DoRA's m ∘ (W + s · B · A) / ‖W + s · B · A‖. */
+/**
+ * A weight with a low-rank adapter on top: W + s · B · A, or DoRA's m ∘ (W + s · B · A) / ‖W + s · B · A‖. For PEFT a
+ * table of embeddings is [in, out]: DoRA's norms are of its columns, and what it is given cannot be dropped.
+ */
 export class LoraWeight implements Weight {
   readonly #name: string;
   readonly #base: Weight;
+  readonly #isTable: boolean;
   readonly adapter: LoraAdapter;
   #squares: tf.Tensor1D | undefined;
+  /** The norms of an adapter that nothing changes. */
+  #norm: tf.Tensor1D | undefined;
 
-  /** @param name of the projection, under which a pass keeps the norms of its rows */
-  constructor(name: string, base: Weight, adapter: LoraAdapter) {
+  /** @param part whose weight it is; a pass keeps norms under its name */
+  constructor({ name, use }: { name: string; use: MatrixUse }, base: Weight, adapter: LoraAdapter) {
     this.#name = name;
     this.#base = base;
+    this.#isTable = use === 'embedding';
     this.adapter = adapter;
   }
 
@@ -61,14 +70,32 @@ export class LoraWeight implements Weight {
     return bias ? tf.add(result, toFloatType(bias, type)) : result;
   }
 
+  rows(ids: tf.Tensor1D, pass: Pass): tf.Tensor2D {
+    const { a, b, magnitude, scaling } = this.adapter;
+    const plain = this.#base.rows(ids, pass);
+    const low: tf.Tensor2D = tf.mul(embedding(b as tf.Tensor2D, ids), scaling);
+    // in float32 whatever the base is in, as PEFT: a row is a sum of few terms
+    let sum: tf.Tensor2D = tf.add(toFloatType(plain, 'float32'), tf.matMul(low, a as tf.Tensor2D));
+    if (magnitude) sum = tf.mul(sum, tf.div(magnitude, this.#directionNorm(pass)));
+    return toFloatType(sum, floatTypeOf(plain));
+  }
+
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D {
+    const { a, b, magnitude } = this.adapter;
+    const trained = [a, b, magnitude].filter((v) => v?.trainable) as tf.Variable[];
+    return labelLogProbsInParts({ width: this.shape[0], trained }, x, labels, pass, (rows, own) =>
+      this.multiply(rows, undefined, own),
+    );
+  }
+
   dense(): tf.Tensor2D {
     const { adapter } = this;
     return tf.tidy(() => {
       const low = tf.matMul(adapter.b as tf.Tensor2D, adapter.a as tf.Tensor2D);
       const merged: tf.Tensor2D = tf.add(this.#base.dense(), tf.mul(low, adapter.scaling));
       if (!adapter.magnitude) return merged;
-      const norm = tf.sqrt(tf.sum(tf.square(merged), 1));
-      return tf.mul(merged, tf.expandDims(tf.div(adapter.magnitude, norm), 1));
+      const norm = tf.sqrt(tf.sum(tf.square(merged), this.#normAxis));
+      return tf.mul(merged, tf.expandDims(tf.div(adapter.magnitude, norm), this.#normAxis));
     });
   }
 
@@ -100,28 +127,41 @@ export class LoraWeight implements Weight {
   /** The tensors beside those of the base. */
   #owned(): tf.Tensor[] {
     const { a, b, magnitude, initial } = this.adapter;
-    return [a, b, magnitude, initial?.a, initial?.b, this.#squares].filter((t) => t !== undefined);
+    return [a, b, magnitude, initial?.a, initial?.b, this.#squares, this.#norm].filter(
+      (t) => t !== undefined,
+    );
+  }
+
+  /** The axis that DoRA's norms are over. */
+  get #normAxis(): 0 | 1 {
+    return this.#isTable ? 0 : 1;
   }
 
   /**
-   * ‖W + s·B·A‖ of each row [out], a constant for the gradient (DoRA, section 4.3). It is expanded, so that no
-   * [out, in] matrix is made: ‖W‖² + 2s·Σ B∘(W·Aᵀ) + s²·Σ B∘(B·A·Aᵀ).
+   * ‖W + s·B·A‖ of each row [out], of a table of each column [in], a constant for the gradient (DoRA, section 4.3). It
+   * is expanded, so that no [out, in] matrix is made: of rows ‖W‖² + 2s·Σ B∘(W·Aᵀ) + s²·Σ B∘(B·A·Aᵀ), of columns
+   * ‖W‖² + 2s·Σ A∘(Bᵀ·W) + s²·Σ A∘(Bᵀ·B·A).
    */
   #directionNorm(pass: Pass): tf.Tensor1D {
-    const known = pass.derived?.get(this.#name);
-    if (known) return known as tf.Tensor1D;
+    const known = this.#norm ?? (pass.derived?.get(this.#name) as tf.Tensor1D | undefined);
+    if (known) return known;
+    const axis = this.#normAxis;
     const whole = () => this.#base.dense();
-    this.#squares ??= tf.keep(constant(() => tf.sum(tf.square(whole()), 1))) as tf.Tensor1D;
+    this.#squares ??= tf.keep(constant(() => tf.sum(tf.square(whole()), axis))) as tf.Tensor1D;
     const squares = this.#squares;
     const norm = constant(() => {
       const { scaling } = this.adapter;
       const a = this.adapter.a as tf.Tensor2D;
       const b = this.adapter.b as tf.Tensor2D;
-      const cross = tf.sum(tf.mul(b, linear(whole(), a)), 1);
-      const own = tf.sum(tf.mul(b, linear(b, linear(a, a))), 1);
+      const factor = this.#isTable ? a : b;
+      const base = this.#isTable ? tf.matMul(b, whole(), true, false) : linear(whole(), a);
+      const change = this.#isTable ? tf.matMul(tf.matMul(b, b, true, false), a) : linear(b, linear(a, a));
+      const cross = tf.sum(tf.mul(factor, base), axis);
+      const own = tf.sum(tf.mul(factor, change), axis);
       return tf.sqrt(tf.add(tf.add(squares, tf.mul(cross, 2 * scaling)), tf.mul(own, scaling * scaling)));
     }) as tf.Tensor1D;
-    pass.derived?.set(this.#name, tf.keep(norm.clone()));
+    if (!this.adapter.a.trainable) this.#norm = tf.keep(norm.clone());
+    else pass.derived?.set(this.#name, tf.keep(norm.clone()));
     return norm;
   }
 }

@@ -26,10 +26,11 @@ export function loraScaling(alpha: number, rank: number, useRslora: boolean): nu
   return alpha / (useRslora ? Math.sqrt(rank) : rank);
 }
 
-/** The adapter of one projection: A [rank, in], B [out, rank] and, for DoRA, the magnitudes [out]. */
+/** The adapter of one matrix: A [rank, in], B [out, rank] and, for DoRA, the magnitudes. */
 export interface LoraAdapter {
   a: tf.Variable;
   b: tf.Variable;
+  /** Of each row [out]; of a table of embeddings of each column [in]. */
   magnitude?: tf.Variable;
   scaling: number;
   dropout: number;

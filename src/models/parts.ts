@@ -1,6 +1,7 @@
 /** The parts of a model that have weights. What they are called in files is theirs to know, so nothing asks what a part is. */
 import { rmsNorm } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
+import { adapterTensorNames, type MatrixUse } from './adapter-names.js';
 import type { LoraAdapter } from './lora.js';
 import { bytesOf, type NamedTensors, type Pass, type Weight } from './weight.js';
 
@@ -53,22 +54,19 @@ export class Norm implements ModelPart {
   }
 }
 
-/** x · weightᵀ + bias: x [n, in] → [n, out], of a weight that adapters may lie on. */
-export class Projection implements ModelPart {
+/** A part that is a matrix, on which an adapter may lie. */
+export abstract class MatrixPart implements ModelPart {
   /** PEFT's and Hugging Face's name, such as `model.layers.0.self_attn.q_proj`. */
   readonly name: string;
   readonly bias: tf.Tensor1D | undefined;
   weight: Weight;
+  /** What it is used as. */
+  abstract readonly use: MatrixUse;
 
   constructor(name: string, weight: Weight, bias?: tf.Tensor1D) {
     this.name = name;
     this.weight = weight;
     this.bias = bias;
-  }
-
-  /** [n, in] → [n, out]. */
-  forward(x: tf.Tensor2D, pass: Pass): tf.Tensor2D {
-    return this.weight.multiply(x, this.bias, pass);
   }
 
   /** The adapter on it, where there is one that is not merged. */
@@ -85,11 +83,12 @@ export class Projection implements ModelPart {
   adapterTensors(): NamedTensors {
     if (!this.adapter) return [];
     const { a, b, magnitude } = this.adapter;
+    const names = adapterTensorNames(this.use);
     const tensors: NamedTensors = [
-      ['lora_A.weight', a],
-      ['lora_B.weight', b],
+      [names.a, a],
+      [names.b, b],
     ];
-    if (magnitude) tensors.push(['lora_magnitude_vector', magnitude]);
+    if (magnitude) tensors.push([names.magnitude, magnitude]);
     return tensors.map(([end, tensor]) => [`base_model.model.${this.name}.${end}`, tensor]);
   }
 
@@ -100,5 +99,35 @@ export class Projection implements ModelPart {
   dispose(): void {
     this.weight.dispose();
     this.bias?.dispose();
+  }
+}
+
+/** x · weightᵀ + bias: x [n, in] → [n, out]. */
+export class Projection extends MatrixPart {
+  readonly use: MatrixUse = 'projection';
+
+  /** [n, in] → [n, out]. */
+  forward(x: tf.Tensor2D, pass: Pass): tf.Tensor2D {
+    return this.weight.multiply(x, this.bias, pass);
+  }
+}
+
+/** A row for each token. */
+export class Embedding extends MatrixPart {
+  readonly use = 'embedding';
+
+  /** The rows of tokens: int32 [n] → [n, d]. */
+  forward(rows: tf.Tensor1D, pass: Pass): tf.Tensor2D {
+    return this.weight.rows(rows, pass);
+  }
+}
+
+/** The scores of all tokens. */
+export class Head extends Projection {
+  override readonly use = 'head';
+
+  /** log softmax(x · weightᵀ)[label] of rows, without keeping the scores: x [n, d], labels [n] → [n]. */
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D {
+    return this.weight.labelLogProbs(x, labels, pass);
   }
 }

@@ -2,14 +2,15 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } 
 import { join } from 'node:path';
 import { assertWritableFolder, readJson, temporaryName, writeFileAtomic } from '../common/files.js';
 import type { FloatType } from '../tensors/precision.js';
-import { adapterConfigName, adapterWeightsName, pissaRankKey } from './adapter-names.js';
-import type { AdapterState } from './adapter-state.js';
+import { adapterConfigName, adapterTensorNames, adapterWeightsName, pissaRankKey } from './adapter-names.js';
+import type { AdapterState, FloatsOnHost } from './adapter-state.js';
 import { adapterState } from './attach.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError, ModelFileError } from './errors.js';
 import { type LoraOptions, loraScaling } from './lora.js';
 import { type HostTensor, saveSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.js';
 import { toHost } from './to-host.js';
+import { transposed } from './transposed.js';
 import { vocabularyWeights } from './weight-names.js';
 import { ModelWeights } from './weights.js';
 
@@ -19,7 +20,7 @@ import { ModelWeights } from './weights.js';
  * @throws {AdapterError} when the decoder has no adapter
  */
 export async function saveAdapter(decoder: Decoder, folder: string): Promise<void> {
-  if (!decoder.lora || decoder.projections().every(({ adapter }) => !adapter))
+  if (!decoder.lora || decoder.matrices().every(({ adapter }) => !adapter))
     throw new AdapterError(`${folder}: the model has no adapter to save`);
   writeAdapter(folder, await adapterState(decoder), decoder);
 }
@@ -27,7 +28,7 @@ export async function saveAdapter(decoder: Decoder, folder: string): Promise<voi
 /**
  * Writes an adapter that is on the host in PEFT's format, as {@link saveAdapter}; one of PEFT's own PiSSA is written
  * as it was read.
- * @param decoder the base, for its name and those of its projections
+ * @param decoder the base, for its name and those of its matrices
  */
 export function writeAdapter(
   folder: string,
@@ -35,36 +36,36 @@ export function writeAdapter(
   decoder: Decoder,
 ): void {
   const converted = [...modules.values()].some(({ initialRank }) => initialRank !== undefined);
+  const targets = decoder.adapterTargets();
   const tensors = [...modules].flatMap(([name, { a, b, magnitude }]): [string, HostTensor][] => {
-    const prefix = `base_model.model.${name}`;
-    return [
-      [`${prefix}.lora_A.weight`, a],
-      [`${prefix}.lora_B.weight`, b],
-      ...(magnitude
-        ? ([[`${prefix}.lora_magnitude_vector`, magnitude]] satisfies [string, HostTensor][])
-        : []),
+    const use = targets.get(name)?.use ?? 'projection';
+    const names = adapterTensorNames(use);
+    const own = (tensor: FloatsOnHost) => (use === 'embedding' ? transposed(tensor) : tensor);
+    const all: [string, HostTensor][] = [
+      [names.a, own(a)],
+      [names.b, own(b)],
     ];
+    if (magnitude) all.push([names.magnitude, magnitude]);
+    return all.map(([end, tensor]) => [`base_model.model.${name}.${end}`, tensor]);
   });
   const factor = converted ? 2 : 1;
+  const configAlpha = lora.alpha * (lora.useRslora ? Math.sqrt(factor) : factor);
   const config = {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
     base_model_name_or_path: decoder.source || null,
     inference_mode: true,
     r: lora.rank * factor,
-    lora_alpha: lora.alpha * (lora.useRslora ? Math.sqrt(factor) : factor),
+    lora_alpha: configAlpha,
     lora_dropout: lora.dropout,
-    target_modules: targetsOf(
-      decoder.projections().map(({ name }) => name),
-      modules,
-    ),
+    target_modules: targetsOf([...targets.keys()], modules),
     use_rslora: lora.useRslora,
     use_dora: lora.useDora,
     init_lora_weights: pissaBase ? 'pissa' : lora.init === 'gaussian' ? 'gaussian' : true,
     bias: 'none',
     fan_in_fan_out: false,
     modules_to_save: null,
-    ...patternsOf(modules, lora, factor),
+    ...patternsOf(modules, lora, { factor, configAlpha }),
   };
   mkdirSync(folder, { recursive: true });
   writeSafetensors(join(folder, adapterWeightsName), tensors, {
@@ -85,32 +86,32 @@ export async function saveAdapterWhole(decoder: Decoder, folder: string): Promis
   }
 }
 
-/** The projections with an adapter as PEFT names them: by the last part of the name where that means no other. */
-function targetsOf(projections: readonly string[], adapted: AdapterState['modules']): string[] {
+/** The matrices with an adapter as PEFT names them: by the last part of the name where that means no other. */
+function targetsOf(matrices: readonly string[], adapted: AdapterState['modules']): string[] {
   const lastPart = (name: string) => name.split('.').at(-1)!;
-  const without = projections.filter((name) => !adapted.has(name)).map(lastPart);
-  const names = projections
+  const without = matrices.filter((name) => !adapted.has(name)).map(lastPart);
+  const names = matrices
     .filter((name) => adapted.has(name))
     .map((name) => (without.includes(lastPart(name)) ? name : lastPart(name)));
   return [...new Set(names)];
 }
 
-/** The ranks and alphas that differ from the adapter's own, by the projection's name. */
+/** The ranks and alphas that differ from the adapter's own, by the matrix' name. */
 function patternsOf(
   modules: AdapterState['modules'],
-  { rank, alpha, useRslora }: LoraOptions,
-  factor: number,
+  { rank, useRslora }: LoraOptions,
+  { factor, configAlpha }: { factor: number; configAlpha: number },
 ): { rank_pattern: Record<string, number>; alpha_pattern: Record<string, number> } {
   const patterns = {
     rank_pattern: {} as Record<string, number>,
     alpha_pattern: {} as Record<string, number>,
   };
-  for (const [name, { a, initialRank, scaling }] of modules) {
-    const own = initialRank ?? a.shape[0]!;
-    if (own !== rank) patterns.rank_pattern[name] = own * factor;
-    if (scaling === loraScaling(alpha, own, useRslora)) continue;
-    const ownAlpha = scaling / loraScaling(1, own * factor, useRslora);
-    patterns.alpha_pattern[name] = Number(ownAlpha.toPrecision(12)); // without what rounding has added
+  for (const [name, { a, scaling }] of modules) {
+    const own = a.shape[0]!;
+    if (own !== rank * factor) patterns.rank_pattern[name] = own;
+    // without what rounding has added
+    const ownAlpha = Number((scaling / loraScaling(1, own, useRslora)).toPrecision(12));
+    if (ownAlpha !== Number(configAlpha.toPrecision(12))) patterns.alpha_pattern[name] = ownAlpha;
   }
   return patterns;
 }
@@ -178,8 +179,14 @@ async function writeModel(
     rows: number;
   },
 ): Promise<void> {
-  const dense = new Map(decoder.projections().map((p) => [`${p.name}.weight`, () => p.weight.dense()]));
-  const tables = Object.values(vocabularyWeights(decoder.config));
+  const dense = new Map(
+    decoder.matrices().map(({ name, weight }) => [`${name}.weight`, () => weight.dense()]),
+  );
+  const { embeddings, head } = vocabularyWeights(decoder.config);
+  const all = decoder.weights();
+  // an adapter on one of two tied tables makes them two
+  const tied = decoder.isHeadTied;
+  if (!tied && !all.has(head)) all.set(head, all.get(embeddings)!);
   const made = startFolder(folder);
   try {
     const { target } = made;
@@ -187,26 +194,23 @@ async function writeModel(
     const config = readConfigFile(decoder);
     // transformers 5 writes dtype, before it was torch_dtype
     const key = 'dtype' in config ? 'dtype' : 'torch_dtype';
-    // the head may have been found to be another than the embeddings
-    const tied = decoder.config.tieWordEmbeddings;
+    const isSaid = 'tie_word_embeddings' in config || tied !== decoder.config.tieWordEmbeddings;
     const saved = {
       ...config,
       ...parts.settings,
       [key]: dtype,
-      ...('tie_word_embeddings' in config ? { tie_word_embeddings: tied } : {}),
+      // the head may have been found to be another than the embeddings
+      ...(isSaid ? { tie_word_embeddings: tied } : {}),
     };
     writeFileAtomic(join(target, 'config.json'), JSON.stringify(saved, null, 2) + '\n');
     const format = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' }[dtype];
-    const tensors = Array.from(
-      decoder.weights(),
-      ([name, tensor]): [string, TensorToWrite<Promise<Float32Array>>] => {
-        const values = async () => (await toHost(dense.get(name) ?? tensor)).values;
-        if (!tables.includes(name)) return [name, { shape: tensor.shape, dtype: format, values }];
-        const width = tensor.shape[1]!;
-        const whole = async () => parts.table(name, await values(), width);
-        return [name, { shape: [parts.rows, width], dtype: format, values: whole }];
-      },
-    );
+    const tensors = Array.from(all, ([name, tensor]): [string, TensorToWrite<Promise<Float32Array>>] => {
+      const values = async () => (await toHost(dense.get(name) ?? tensor)).values;
+      if (name !== embeddings && name !== head) return [name, { shape: tensor.shape, dtype: format, values }];
+      const width = tensor.shape[1]!;
+      const whole = async () => parts.table(name, await values(), width);
+      return [name, { shape: [parts.rows, width], dtype: format, values: whole }];
+    });
     await saveSafetensors(join(target, 'model.safetensors'), tensors);
     made.keep();
   } finally {
@@ -223,7 +227,8 @@ function withCutRows(
 ): Float32Array {
   const files = new ModelWeights(source, config);
   try {
-    const { values } = files.values(name);
+    const { embeddings } = vocabularyWeights(config);
+    const { values } = files.values(config.tieWordEmbeddings ? embeddings : name);
     cut?.restore(rows, values, width);
     return values;
   } finally {

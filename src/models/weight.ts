@@ -1,6 +1,6 @@
 import type { Rng } from '../common/rng.js';
 import { type FloatType, floatTypeOf, toFloatType } from '../tensors/float-type.js';
-import { project } from '../tensors/ops/index.js';
+import { embedding, headLogProbs, project } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import type { LoraAdapter } from './lora.js';
 
@@ -16,8 +16,9 @@ export interface Pass {
 export type NamedTensors = [name: string, tensor: tf.Tensor][];
 
 /**
- * The matrix [out, in] of a projection, whatever it is kept as: dense, dense with a low-rank adapter on top, or the
- * two merged. What else a matrix may be kept as (quantised, in parts on several devices) is one more class like these.
+ * The matrix [out, in] of a projection or of the tokens, whatever it is kept as: dense, dense with a low-rank adapter on
+ * top, or the two merged. What else a matrix may be kept as (quantised, in parts on several devices) is one more class
+ * like these.
  * A weight owns its tensors and is replaced as a whole: `merged` and `unmerged` give the weight that takes its place.
  */
 export interface Weight {
@@ -33,6 +34,10 @@ export interface Weight {
   readonly bytes: number;
   /** x · weightᵀ + bias: x [n, in], bias [out] → [n, out], in x's type. */
   multiply(x: tf.Tensor2D, bias: tf.Tensor1D | undefined, pass: Pass): tf.Tensor2D;
+  /** Rows of it, as a table of embeddings: ids int32 [n] → [n, in]. */
+  rows(ids: tf.Tensor1D, pass: Pass): tf.Tensor2D;
+  /** log softmax(x · weightᵀ)[label], without keeping the scores: x [n, in], labels [n] → float32 [n]. */
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D;
   /** The whole matrix in float32, adapter included, as a new tensor [out, in]. */
   dense(): tf.Tensor2D;
   /** What it keeps of the base, by the ends of names in a model's files. */
@@ -68,6 +73,14 @@ export class DenseWeight implements Weight {
 
   multiply(x: tf.Tensor2D, bias: tf.Tensor1D | undefined): tf.Tensor2D {
     return project(x, this.tensor, bias);
+  }
+
+  rows(ids: tf.Tensor1D): tf.Tensor2D {
+    return embedding(this.tensor, ids);
+  }
+
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array): tf.Tensor1D {
+    return headLogProbs(x, this.tensor, tf.tensor1d(labels, 'int32'));
   }
 
   dense(): tf.Tensor2D {
@@ -122,6 +135,14 @@ export class MergedWeight implements Weight {
     return this.#sum.multiply(x, bias, pass);
   }
 
+  rows(ids: tf.Tensor1D, pass: Pass): tf.Tensor2D {
+    return this.#sum.rows(ids, pass);
+  }
+
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D {
+    return this.#sum.labelLogProbs(x, labels, pass);
+  }
+
   dense(): tf.Tensor2D {
     return this.#sum.dense();
   }
@@ -144,6 +165,82 @@ export class MergedWeight implements Weight {
   dispose(): void {
     this.#sum.dispose();
     this.#base.dispose();
+  }
+}
+
+/** A weight that several parts of a model have, and those of them that still have it. */
+interface Shared {
+  readonly weight: Weight;
+  readonly holders: Set<SharedWeight>;
+}
+
+/** A matrix that is that of another part, too, as tied embeddings and head: it goes with the last that has it. */
+export class SharedWeight implements Weight {
+  readonly #shared: Shared;
+
+  constructor(weight: Weight, shared: Shared = { weight, holders: new Set() }) {
+    this.#shared = shared;
+    shared.holders.add(this);
+  }
+
+  /** The same matrix for one more part. */
+  share(): SharedWeight {
+    return new SharedWeight(this.#shared.weight, this.#shared);
+  }
+
+  /** Whether another weight is this matrix. */
+  isSharedWith(other: Weight): boolean {
+    return other instanceof SharedWeight && other.#shared === this.#shared;
+  }
+
+  get shape(): readonly [out: number, input: number] {
+    return this.#shared.weight.shape;
+  }
+
+  get floatType(): FloatType {
+    return this.#shared.weight.floatType;
+  }
+
+  get changed(): boolean {
+    return this.#shared.weight.changed;
+  }
+
+  /** Its part of the bytes, so that those of all parts add up to what there is. */
+  get bytes(): number {
+    return this.#shared.weight.bytes / this.#shared.holders.size;
+  }
+
+  multiply(x: tf.Tensor2D, bias: tf.Tensor1D | undefined, pass: Pass): tf.Tensor2D {
+    return this.#shared.weight.multiply(x, bias, pass);
+  }
+
+  rows(ids: tf.Tensor1D, pass: Pass): tf.Tensor2D {
+    return this.#shared.weight.rows(ids, pass);
+  }
+
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D {
+    return this.#shared.weight.labelLogProbs(x, labels, pass);
+  }
+
+  dense(): tf.Tensor2D {
+    return this.#shared.weight.dense();
+  }
+
+  baseTensors(): NamedTensors {
+    return this.#shared.weight.baseTensors();
+  }
+
+  merged(): Weight {
+    return this;
+  }
+
+  unmerged(): Weight {
+    return this;
+  }
+
+  dispose(): void {
+    const { holders, weight } = this.#shared;
+    if (holders.delete(this) && holders.size === 0) weight.dispose();
   }
 }
 

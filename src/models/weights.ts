@@ -5,6 +5,7 @@ import { pathBelow } from '../common/foreign-path.js';
 import { compileSchema } from '../common/schema.js';
 import { type FloatType, toFloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
+import type { AdapterBase, AdapterTargets } from './adapter-names.js';
 import { Decoder } from './decoder.js';
 import type { DecoderConfig } from './decoder-config.js';
 import { ModelFileError } from './errors.js';
@@ -18,8 +19,10 @@ import { vocabularyWeights } from './weight-names.js';
 export interface ModelShapes {
   /** Every weight. */
   weights: Map<string, readonly number[]>;
-  /** The matrices [out, in] that adapters may lie on, by the projection's name. */
+  /** The matrices [out, in] of the projections of blocks, by name. */
   projections: Map<string, readonly [out: number, input: number]>;
+  /** What adapters may lie on. */
+  targets: AdapterTargets;
 }
 
 /** The names and shapes of all that a decoder of this configuration asks for. */
@@ -30,7 +33,13 @@ export function modelShapes(config: DecoderConfig): ModelShapes {
     weights.set(name, shape);
     return { shape } as tf.Tensor;
   });
-  return { weights, projections: dry.projectionShapes() };
+  const projections = new Map(dry.projections().map(({ name, weight }) => [name, weight.shape] as const));
+  return { weights, projections, targets: dry.adapterTargets() };
+}
+
+/** What an adapter for the model in a folder has to fit. */
+export function adapterBase(source: string, config: DecoderConfig): AdapterBase {
+  return { targets: modelShapes(config).targets, source, config };
 }
 
 /** The names and shapes of all weights that a decoder of this configuration asks for. */

@@ -55,7 +55,7 @@ export const adapterOptions = {
         flag: 'loraTargetModules',
         formerly: ['loraTargetModules'],
         description:
-          'projections that get a fresh adapter, by the end of their names; gate_proj, up_proj and down_proj are the others',
+          'what gets a fresh adapter, by the end of its name; gate_proj, up_proj, down_proj, embed_tokens and lm_head are the others, all-linear means the projections of all blocks',
       },
       initWeights: {
         type: 'string',

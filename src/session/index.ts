@@ -299,7 +299,7 @@ export class ModelSession {
   }
 
   async #read(path: string): Promise<AdapterState> {
-    return readAdapter(await resolveModel(path), this.decoder.projectionShapes());
+    return readAdapter(await resolveModel(path), this.decoder.adapterBase());
   }
 
   /** Attaches an adapter, merged where the memory suffices for it, and keeps the former one when that fails. */

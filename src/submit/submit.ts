@@ -14,7 +14,7 @@ import { type Hooks, type NoteEvent, notesTo } from '../common/events.js';
 import { assertWritableFolder, buildFile } from '../common/files.js';
 import { outputFolder, withLock } from '../common/lock.js';
 import { readAdapter, readConfig, resolveModel } from '../models/index.js';
-import { modelShapes } from '../models/weights.js';
+import { adapterBase } from '../models/weights.js';
 import type { PromptKind } from '../prompts/index.js';
 import { withoutViewNote } from '../session/predict.js';
 import { fitPrompt } from '../session/predictions.js';
@@ -111,7 +111,7 @@ export async function submit(
   const adapter = config.adapterPath === undefined ? null : await resolveModel(config.adapterPath);
   if (config.fineTunePerTask && adapter !== null) {
     // another model may take the place of one that cannot be used, but not of one that every task begins with
-    readAdapter(adapter, modelShapes(readConfig(session.folder)).projections);
+    readAdapter(adapter, adapterBase(session.folder, readConfig(session.folder)));
   }
   checkTimeBudget(config, session.folder);
   for (const text of [...session.notes, ...(config.pruneVocab ? [] : prunedNote(adapter))]) onNote(text);

@@ -73,7 +73,7 @@ export class TaskModel {
     this.#start = undefined;
     this.#isGiven = adapterPath !== null;
     if (adapterPath === null) return;
-    const state = readAdapter(await resolveModel(adapterPath), decoder.projectionShapes());
+    const state = readAdapter(await resolveModel(adapterPath), decoder.adapterBase());
     // an adapter that every task begins with cannot be part of the weights
     if (this.#tuning === undefined) await attachAdapter(decoder, state, { merge: 'replace' });
     else this.#start = state;
@@ -87,7 +87,7 @@ export class TaskModel {
     const folder = this.#isGiven ? options.folder : `${options.folder}-base`;
     if (existsSync(folder)) {
       try {
-        await attach(decoder, readAdapter(folder, decoder.projectionShapes()), onNote);
+        await attach(decoder, readAdapter(folder, decoder.adapterBase()), onNote);
         return { ...NO_STEPS, stopped: 'kept' };
       } catch (error) {
         onNote(`${folder}: this adapter cannot be used and is made anew: ${messageOf(error)}`);

@@ -31,7 +31,7 @@ function labelLogProbs(
   { packed, rows, labels }: LabelledBatch,
   options: { training: boolean; rng?: Rng },
 ): tf.Tensor1D {
-  return decoder.labelLogProbs(decoder.forward(packed, { ...options, rows }), labels);
+  return decoder.labelLogProbs(decoder.forward(packed, { ...options, rows }), labels, options);
 }
 
 /** What one micro-batch adds to a global batch. */

@@ -13,7 +13,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/common/errors.js';
 import { Rng } from '../../src/common/rng.js';
 import { readAdapter } from '../../src/models/adapter-files.js';
-import { fromPattern, type TargetSettings, targetedProjections } from '../../src/models/adapter-targets.js';
+import type { AdapterTarget } from '../../src/models/adapter-names.js';
+import { fromPattern, type TargetSettings, targetedMatrices } from '../../src/models/adapter-targets.js';
 import {
   type Decoder,
   type LoraOptions,
@@ -136,12 +137,12 @@ it.each(['lora', 'dora', 'pissa', 'pissa-converted'])(
   'a %s adapter on the host is written as it was read',
   async (kind) => {
     const decoder = await loadDecoder(fixture('llama'));
-    const shapes = decoder.projectionShapes();
-    const state = readAdapter(fixture('llama', kind), shapes);
+    const base = decoder.adapterBase();
+    const state = readAdapter(fixture('llama', kind), base);
     const folder = fresh();
     writeAdapter(folder, state, decoder);
     decoder.dispose();
-    expect(readAdapter(folder, shapes)).toEqual(state);
+    expect(readAdapter(folder, base)).toEqual(state);
   },
 );
 
@@ -328,7 +329,15 @@ describe('the projections of an adapter', () => {
   it.each(targets.cases.map((item) => [JSON.stringify(item.config), item] as const))(
     'are those of PEFT: %s',
     (_, { config, modules = {} }) => {
-      const found = targetedProjections(config, targets.names);
+      const matrices = new Map(
+        targets.names.map((name): [string, AdapterTarget] => {
+          const use =
+            name === 'lm_head' ? 'head' : name === 'model.embed_tokens' ? 'embedding' : 'projection';
+          const tied = use === 'head' && config.ensure_weight_tying ? { tiedTo: 'model.embed_tokens' } : {};
+          return [name, { use, shape: [1, 1], ...tied }];
+        }),
+      );
+      const found = targetedMatrices(config, matrices);
       expect([...found].sort()).toEqual(Object.keys(modules).sort());
       for (const [name, { rank, scaling }] of Object.entries(modules)) {
         expect(fromPattern(config.rank_pattern, name) ?? 4).toBe(rank);
@@ -444,7 +453,10 @@ describe('an adapter that cannot be used is refused in one line', () => {
       /pissa rank 33 is above the rank of .*q_proj \[32, 32\]/,
     );
     await refused(make({ dropout: 1 }), /dropout 1/);
-    await refused(make({ targetModules: ['qproj'] }), /unknown target module "qproj". Known: q_proj, k_proj/);
+    await refused(
+      make({ targetModules: ['qproj'] }),
+      /unknown target module "qproj". Known: embed_tokens, q_proj, k_proj/,
+    );
     await refused(make({ init: 'pissa', useDora: true }), /pissa.*DoRA/);
     await refused(make({ init: 'loftq' as 'pissa' }), /Known: default, gaussian, pissa/);
   });

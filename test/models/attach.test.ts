@@ -13,7 +13,7 @@ import {
 import { readConfig } from '../../src/models/config.js';
 import type { Decoder } from '../../src/models/decoder.js';
 import { loadDecoder } from '../../src/models/load.js';
-import { modelShapes } from '../../src/models/weights.js';
+import { adapterBase } from '../../src/models/weights.js';
 import type { FloatType } from '../../src/tensors/precision.js';
 import * as tf from '../../src/tensors/tf.js';
 import { backends, expectedOf, fixture, packed, relativeError, useBackend } from '../parity/fixtures.js';
@@ -26,7 +26,7 @@ const weightsOf = (decoder: Decoder): [string, Float32Array][] =>
   Array.from(decoder.weights(), ([name, tensor]) => [name, tensor.dataSync<'float32'>().slice()]);
 
 const adapterOf = (family: string, kind: string): AdapterState =>
-  readAdapter(fixture(family, kind), modelShapes(readConfig(fixture(family))).projections);
+  readAdapter(fixture(family, kind), adapterBase(fixture(family), readConfig(fixture(family))));
 
 const adapters = [
   ['qwen2', 'lora'],

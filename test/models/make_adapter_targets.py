@@ -1,4 +1,4 @@
-"""Writes fixtures/adapter-targets.json: which projections PEFT adapts, with which rank and factor, by configuration.
+"""Writes fixtures/adapter-targets.json: which matrices PEFT adapts, with which rank and factor, by configuration.
 
     pip install torch transformers peft
     python test/models/make_adapter_targets.py
@@ -39,6 +39,15 @@ CONFIGS = [
     dict(target_modules=["q_proj"], layers_to_transform=[1], layers_pattern=[]),
     dict(target_modules=["model.layers.0.self_attn.q_proj", "v_proj"], layers_to_transform=[1]),
     dict(target_modules=["q_proj", "v_proj"], exclude_modules=["1.self_attn.q_proj"]),
+    dict(target_modules=["embed_tokens"]),
+    dict(target_modules=["lm_head", "q_proj"]),
+    dict(target_modules=["model.embed_tokens", "head"]),
+    dict(target_modules=r".*(embed_tokens|head)"),
+    dict(target_modules="all-linear", exclude_modules=["lm_head"]),
+    dict(target_modules=["embed_tokens", "lm_head"], layers_to_transform=[1]),
+    dict(target_modules=["embed_tokens", "k_proj"], ensure_weight_tying=True),
+    dict(target_modules=["lm_head"], ensure_weight_tying=True),
+    dict(target_modules=["k_proj"], ensure_weight_tying=True),
     dict(target_modules=["q_proj", "v_proj"], rank_pattern={"q_proj": 2}),
     dict(target_modules=["q_proj", "v_proj"], rank_pattern={"layers.1.self_attn.q_proj": 2, "q_proj": 3}),
     dict(target_modules=["q_proj", "v_proj"], rank_pattern={r"1\.self_attn\.q_proj": 2}),
@@ -56,9 +65,10 @@ def shape_of(config):
             num_hidden_layers=12,
             num_attention_heads=2,
             num_key_value_heads=1,
+            tie_word_embeddings=config.get("ensure_weight_tying", False),
         )
     )
-    names = [name for name, _ in model.named_modules() if name.endswith("_proj")]
+    names = [name for name, _ in model.named_modules() if name.endswith(("_proj", "embed_tokens", "lm_head"))]
     try:
         adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=5, **config))
     except Exception as error:

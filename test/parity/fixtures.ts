@@ -70,6 +70,11 @@ export function lossAndGradients(
   return { loss, gradients: new Map(Array.from(variables, ([name, v]) => [name, unscaled(grads[v.name]!)])) };
 }
 
+/** A variable or its gradient as PEFT has it: an adapter of embeddings is kept as its transposes. */
+export function asInFiles(name: string, tensor: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => (name.includes('lora_embedding') ? tf.transpose(tensor) : tensor.clone()));
+}
+
 export type Values = ArrayLike<number>;
 
 /** The largest difference, relative to the largest expected value. */

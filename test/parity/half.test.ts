@@ -11,6 +11,7 @@ import type { FloatType } from '../../src/tensors/precision.js';
 import * as tf from '../../src/tensors/tf.js';
 import {
   answerLogProbs,
+  asInFiles,
   backends,
   expectedOf,
   families,
@@ -34,9 +35,14 @@ describe.runIf(backends.includes('torch'))('torch', () => {
   beforeAll(() => useBackend('torch'));
 
   describe.each<FloatType>(['bfloat16', 'float16'])('%s', (floatType) => {
-    test.each(
-      families.flatMap((family) => ['full', 'lora', 'rslora', 'dora'].map((kind) => [family, kind] as const)),
-    )(
+    test.each([
+      ...families.flatMap((family) =>
+        ['full', 'lora', 'rslora', 'dora'].map((kind) => [family, kind] as const),
+      ),
+      ...['qwen2', 'llama'].flatMap((family) =>
+        ['tables-lora', 'tables-dora'].map((kind) => [family, kind] as const),
+      ),
+    ])(
       '%s %s: logits, losses and gradients are as near to float32 as those of transformers',
       async (family, kind) => {
         const path = kind === 'full' ? [family] : [family, kind];
@@ -68,7 +74,10 @@ describe.runIf(backends.includes('torch'))('torch', () => {
         const sums = [0, 0];
         for (const [name, gradient] of gradients) {
           expect(floatTypeOf(gradient), name).toBe('float32');
-          const pair = errors(`gradient.${name}`, gradient.dataSync());
+          const pair = errors(
+            `gradient.${name}`,
+            tf.tidy(() => asInFiles(name, gradient).dataSync()),
+          );
           const size = distance(truth.get(`gradient.${name}`)!.values, new Float32Array(gradient.size));
           for (const [side, error] of pair.entries()) sums[side]! += (error / size) ** 2;
         }

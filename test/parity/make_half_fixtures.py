@@ -1,5 +1,5 @@
-"""Writes what transformers and PEFT compute in bfloat16 and float16 with the fixtures of make_fixtures.py, beside
-what they compute in float32.
+"""Writes what transformers and PEFT compute in bfloat16 and float16 with the fixtures of make_fixtures.py and
+make_adapter_fixtures.py, beside what they compute in float32.
 
     python test/parity/make_half_fixtures.py [family...]
 """
@@ -33,7 +33,8 @@ def adapter_name(name):
 
 
 for family in sys.argv[1:] or sorted(path.parent.name for path in root.glob("*/config.json")):
-    for kind in ["full", "lora", "rslora", "dora"]:
+    tables = [kind for kind in ["tables-lora", "tables-dora"] if (root / family / kind).exists()]
+    for kind in ["full", "lora", "rslora", "dora", *tables]:
         for name, dtype in [("bfloat16", torch.bfloat16), ("float16", torch.float16)]:
             model = AutoModelForCausalLM.from_pretrained(root / family, dtype=dtype).eval()
             folder = root / family
