@@ -261,6 +261,7 @@ class BatchEngine {
         Int32Array.from(slots),
         Int32Array.from(positions),
         this.#cache,
+        rows,
       );
       // in the middle of long prompts there is nothing to choose yet
       if (rows.length === 0) return hidden;

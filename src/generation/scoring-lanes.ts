@@ -178,6 +178,7 @@ export class Scoring {
         Int32Array.from(slots),
         Int32Array.from(positions),
         cache,
+        told.map(({ row }) => row),
       ),
     );
     try {

@@ -5,7 +5,7 @@ import type { AdapterTargets } from './adapter-names.js';
 import { allOrNothing } from './all-or-nothing.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError } from './errors.js';
-import { defaultTargetModules, type LoraAdapter, type LoraOptions, loraScaling } from './lora.js';
+import { defaultTargetModules, fusedParts, type LoraAdapter, type LoraOptions, loraScaling } from './lora.js';
 import { LoraWeight, variable } from './lora-weight.js';
 import type { MatrixPart } from './parts.js';
 import { principalPart, withoutPart } from './pissa.js';
@@ -58,7 +58,7 @@ export async function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rn
   const { rank, alpha, useRslora, init } = options;
   const targets = decoder.adapterTargets();
   assertLoraFits(options, targets, decoder.cut !== undefined);
-  const names = options.targetModules ?? defaultTargetModules;
+  const names = withFused([...targets.keys()], options.targetModules ?? defaultTargetModules);
   const targeted = matchTargets(targets, names);
   const scaling = loraScaling(alpha, rank, useRslora);
   for (const matrix of decoder.matrices()) {
@@ -111,16 +111,28 @@ function plainStart({ weight, use }: MatrixPart, options: LoraOptions, rng: Rng)
   });
 }
 
+const isNamed = (name: string, target: string): boolean => name === target || name.endsWith(`.${target}`);
+
+/** Target names with that of a fused projection in the place of all its parts, where a model has it fused. */
+function withFused(names: readonly string[], targets: readonly string[]): string[] {
+  let all = [...targets];
+  for (const [fused, parts] of Object.entries(fusedParts)) {
+    const isFused = names.some((name) => isNamed(name, fused));
+    if (!isFused || !parts.every((part) => all.includes(part))) continue;
+    all = [...new Set(all.map((name) => (parts.includes(name) ? fused : name)))];
+  }
+  return all;
+}
+
 /**
  * The matrices that target names mean: the last part of a name, all of it, or `all-linear` for the projections of all
  * blocks.
  */
-function matchTargets(matrices: AdapterTargets, targets: readonly string[]): Set<string> {
+function matchTargets(matrices: AdapterTargets, given: readonly string[]): Set<string> {
   const names = [...matrices.keys()];
+  const targets = withFused(names, given);
   const matches = (name: string, target: string) =>
-    target === 'all-linear'
-      ? matrices.get(name)!.use === 'projection'
-      : name === target || name.endsWith(`.${target}`);
+    target === 'all-linear' ? matrices.get(name)!.use === 'projection' : isNamed(name, target);
   for (const target of targets) {
     if (names.some((name) => matches(name, target))) continue;
     const known = [...new Set(names.map((name) => name.split('.').at(-1)))];

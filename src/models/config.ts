@@ -72,8 +72,27 @@ export function parseConfig(value: unknown, source: string): DecoderConfig {
   } = given.rope_parameters ?? given.rope_scaling ?? {};
   const ropeTheta = theta ?? given.rope_theta ?? 10000;
   const rotated = partial ?? given.partial_rotary_factor ?? 1;
-  if (rotated !== 1) refuse(`partial_rotary_factor ${rotated} is not supported, expected 1`);
-  const ropeScaling = readRopeScaling(rope, { maxPositionEmbeddings, ropeTheta }, source);
+  if (rotated !== 1 && !family.partialRotary) {
+    refuse(`partial_rotary_factor ${rotated} is not supported in ${modelType}, expected 1`);
+  }
+  const rotaryDim = Math.trunc(headDim * rotated);
+  if (rotaryDim < 2 || rotaryDim > headDim || rotaryDim % 2 !== 0) {
+    refuse(
+      `partial_rotary_factor ${rotated} of head size ${headDim} gives a rotary width of ${rotaryDim}, expected an ` +
+        `even integer from 2 to ${headDim}`,
+    );
+  }
+  const ropeScaling = readRopeScaling(
+    rope,
+    {
+      maxPositionEmbeddings,
+      ropeTheta,
+      rotaryDim,
+      originalMaxPositionEmbeddings: given.original_max_position_embeddings ?? undefined,
+      ropeTypes: family.ropeTypes,
+    },
+    source,
+  );
   return {
     modelType,
     vocabSize: given.vocab_size,
@@ -86,6 +105,7 @@ export function parseConfig(value: unknown, source: string): DecoderConfig {
     rmsNormEpsilon: given.rms_norm_eps ?? 1e-6,
     ropeTheta,
     ...(ropeScaling ? { ropeScaling } : {}),
+    ...(rotaryDim === headDim ? {} : { rotaryDim }),
     maxPositionEmbeddings,
     tieWordEmbeddings: given.tie_word_embeddings ?? false,
     ...family.features(given),

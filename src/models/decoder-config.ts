@@ -18,6 +18,21 @@ export type RopeScaling =
       betaSlow: number;
       truncate: boolean;
       attentionFactor: number;
+    }
+  | {
+      /** NTK-aware scaling by the length of the sequence, where it is above `maxPositionEmbeddings`. */
+      type: 'dynamic';
+      factor: number;
+    }
+  | {
+      /** LongRoPE (https://arxiv.org/abs/2402.13753): divisors of the frequencies [rotaryDim / 2] by length. */
+      type: 'longrope';
+      /** Up to `originalMaxPositionEmbeddings` tokens. */
+      shortFactors: readonly number[];
+      /** Above that. */
+      longFactors: readonly number[];
+      originalMaxPositionEmbeddings: number;
+      attentionFactor: number;
     };
 
 /** The shape of a decoder and the features of its blocks, read from a Hugging Face config.json by its family. */
@@ -35,6 +50,10 @@ export interface DecoderConfig {
   rmsNormEpsilon: number;
   ropeTheta: number;
   ropeScaling?: RopeScaling;
+  /** How many of a head's columns, the first ones, have rotary positions; all of them when absent. */
+  rotaryDim?: number;
+  /** Which layers have rotary positions; all of them when absent. */
+  rotaryLayers?: readonly boolean[];
   maxPositionEmbeddings: number;
   /** Whether the head is the embedding table. */
   tieWordEmbeddings: boolean;
@@ -46,6 +65,8 @@ export interface DecoderConfig {
   mlpBias: boolean;
   /** Whether each head's queries and keys pass an RMSNorm of width headDim before the rotary positions. */
   queryKeyNorm?: boolean;
+  /** Whether queries, keys and values come from one matrix with the rows of all, and gate and up from another. */
+  fusedProjections?: boolean;
   /** What the files call the weights, where it is not the common way. */
   names?: WeightNames;
 }

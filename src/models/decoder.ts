@@ -24,18 +24,24 @@ import {
 import type { LoraOptions } from './lora.js';
 import type { PackedTokens } from './packed-tokens.js';
 import { Embedding, Head, type MatrixPart, type ModelPart, type Norm, type Projection } from './parts.js';
-import { RotaryTable } from './rotary-table.js';
+import { type RotaryRows, RotaryTable } from './rotary-table.js';
+import type { CachedFeed } from './slot-history.js';
 import type { VocabularyCut } from './vocabulary-cut.js';
 import { DenseWeight, type NamedTensors, type Pass, SharedWeight } from './weight.js';
 import { commonNames } from './weight-names.js';
+
+type Three<T> = [T, T, T];
 
 /** How a layer's queries meet keys and values: q [n, H, D], k and v [n, Hkv, D] → [n, H, D]. */
 type Attend = (layer: number, q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => tf.Tensor3D;
 
 /**
  * A decoder-only transformer as Llama is: rotary positions, grouped key-value heads, RMSNorm before each half of a
- * block, SwiGLU; what a family has beside that is a feature in its configuration. Tokens of several samples lie in one row [n], nothing is padded, and a layer
- * gives back everything but its output, so that a forward pass holds one layer at a time.
+ * block, SwiGLU; what a family has beside that is a feature in its configuration. Tokens of several samples lie in one
+ * row [n], nothing is padded, and a layer gives back everything but its output, so that a forward pass holds one layer
+ * at a time.
+ *
+ * Where rotary frequencies depend on the length of a sequence, each sample of a packed pass has those of its own length.
  */
 export class Decoder {
   readonly config: DecoderConfig;
@@ -75,7 +81,7 @@ export class Decoder {
       : table(names.embeddings);
     this.embedTokens = new Embedding(names.embeddings, embeddings);
     this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) =>
-      makeLayer(config, weights, (part) => `${names.layers}.${i}.${names.block[part]}`),
+      makeLayer(config, i, weights, (part) => `${names.layers}.${i}.${names.block[part]}`),
     );
     this.norm = makeNorm(config, weights, names.norm, d);
     this.head = new Head(
@@ -99,36 +105,59 @@ export class Decoder {
     const { training = false, rng, rows } = options;
     return tf.tidy(() => {
       const positions = tf.tensor1d(batch.positions, 'int32');
-      return this.#run(
-        batch.tokens,
-        positions,
-        largest(batch.positions) + 1,
-        attend,
-        { training, rng },
-        rows,
-      );
+      const rotary = this.#rotary.rows(positions, batch.positions, lengthsOf(segments));
+      return this.#run(batch.tokens, rotary, attend, { training, rng }, rows);
     });
   }
 
   /**
    * Appends tokens [n] to sequences in a cache and returns their hidden states after the final norm
    * [n, hiddenSize]. Token i goes to `positions[i]` of `slots[i]` and sees positions 0..positions[i] of that
-   * slot; several tokens of one slot may be given at once.
+   * slot; several tokens of one slot may be given at once, in ascending order.
+   *
+   * Where rotary frequencies depend on the length of a sequence (dynamic and longrope scaling), a hidden state is that
+   * of the last token of a packed pass over positions 0..positions[i]: what a sequence of that length gives. A sequence
+   * that grows into other frequencies is fed again from its start. So a text that is decoded token by token has other
+   * log-probabilities than one pass over all of it, when its answer crosses such a length: there is no such difference
+   * between two answers of decoding, nor between two packed passes.
+   * @param asked rows whose hidden states are looked at; all when absent. Only where frequencies depend on the length do
+   * the others then come from a longer sequence, which saves time.
    * @throws {RangeError} when a slot or a position lies outside of the cache
    */
-  forwardCached(tokens: Int32Array, slots: Int32Array, positions: Int32Array, cache: KvCache): tf.Tensor2D {
-    const length = largest(positions) + 1;
-    if (length > cache.maxLength || largest(slots) >= cache.slots) {
+  forwardCached(
+    tokens: Int32Array,
+    slots: Int32Array,
+    positions: Int32Array,
+    cache: KvCache,
+    asked?: readonly number[],
+  ): tf.Tensor2D {
+    const last = largest(positions);
+    if (last >= cache.maxLength || largest(slots) >= cache.slots) {
       throw new RangeError(
-        `position ${length - 1} of slot ${largest(slots)} lies outside of a cache of ` +
+        `position ${last} of slot ${largest(slots)} lies outside of a cache of ` +
           `${cache.slots} slots of ${cache.maxLength} positions`,
       );
     }
+    const feed = { tokens, slots, positions };
+    if (!cache.history) return this.#runCached(feed, cache);
+    const parts = cache.history.plan(feed, asked);
+    return tf.tidy(() => {
+      const hidden = parts.map((part) => this.#runCached(part, cache, part.lengths));
+      if (hidden.length === 1) return hidden[0]!;
+      const places = new Int32Array(tokens.length);
+      const rows = parts.flatMap((part) => [...part.rows]);
+      for (const [place, row] of rows.entries()) if (row >= 0) places[row] = place;
+      return tf.gather(tf.concat(hidden, 0), tf.tensor1d(places, 'int32'));
+    });
+  }
+
+  /** One pass over a cache. @param lengths of the sequence of each token, where frequencies depend on it */
+  #runCached({ tokens, slots, positions }: CachedFeed, cache: KvCache, lengths?: Int32Array): tf.Tensor2D {
     const scale = this.config.headDim ** -0.5;
     return tf.tidy(() => {
       const slotIds = tf.tensor1d(slots, 'int32');
       const positionIds = tf.tensor1d(positions, 'int32');
-      const lengths = tf.tensor1d(
+      const seen = tf.tensor1d(
         positions.map((position) => position + 1),
         'int32',
       );
@@ -137,21 +166,20 @@ export class Decoder {
         const values = cache.values[layer]!;
         kvCacheWrite(keys, k, slotIds, positionIds);
         kvCacheWrite(values, v, slotIds, positionIds);
-        return cachedAttention(q, keys as tf.Tensor4D, values as tf.Tensor4D, slotIds, lengths, scale);
+        return cachedAttention(q, keys as tf.Tensor4D, values as tf.Tensor4D, slotIds, seen, scale);
       };
-      return this.#run(tokens, positionIds, length, attend, { training: false, derived: cache.derived });
+      const rotary = this.#rotary.rows(positionIds, positions, lengths);
+      return this.#run(tokens, rotary, attend, { training: false, derived: cache.derived });
     });
   }
 
   #run(
     tokens: Int32Array,
-    positions: tf.Tensor1D,
-    length: number,
+    rotary: RotaryRows,
     attend: Attend,
     pass: Pass,
     wanted?: tf.Tensor1D,
   ): tf.Tensor2D {
-    const rotary = this.#rotary.rows(positions, length);
     const [cos, sin] = [rotary.cos, rotary.sin].map((table) => toFloatType(table, this.floatType)) as [
       tf.Tensor2D,
       tf.Tensor2D,
@@ -192,18 +220,19 @@ export class Decoder {
     const heads = (x: tf.Tensor2D) => tf.reshape(x, [x.shape[0], -1, headDim]) as tf.Tensor3D;
 
     const x = layer.inputNorm.forward(hidden);
-    const turned = (projection: Projection, norm: Norm | undefined) => {
-      const y = heads(projection.forward(x, pass));
-      return rotaryEmbedding(norm ? norm.forward(y) : y, cos, sin);
+    const turned = (y: tf.Tensor3D, norm: Norm | undefined) => {
+      const normed = norm ? norm.forward(y) : y;
+      return layer.isRotary ? rotaryEmbedding(normed, cos, sin) : normed;
     };
-    const q = turned(layer.query, layer.queryNorm);
-    const k = turned(layer.key, layer.keyNorm);
-    const v = heads(layer.value.forward(x, pass));
+    const [query, key, v] = layer.attentionInput.forward(x, pass).map(heads) as Three<tf.Tensor3D>;
+    const q = turned(query, layer.queryNorm);
+    const k = turned(key, layer.keyNorm);
     const mixed = wanted(tf.reshape(attend(q, k, v), [hidden.shape[0], -1]) as tf.Tensor2D);
     const attended: tf.Tensor2D = tf.add(wanted(hidden), layer.output.forward(mixed, pass));
 
     const y = layer.postAttentionNorm.forward(attended);
-    const gated = swiGlu(layer.gate.forward(y, pass), layer.up.forward(y, pass));
+    const [gate, up] = layer.gateUp.forward(y, pass) as [tf.Tensor2D, tf.Tensor2D];
+    const gated = swiGlu(gate, up);
     return tf.add(attended, layer.down.forward(gated, pass));
   }
 
@@ -307,6 +336,15 @@ function trainable(tensors: NamedTensors): Map<string, tf.Variable> {
 function trainedIn(layer: DecoderLayer): tf.Variable[] {
   const parts: ModelPart[] = [...normsOf(layer), ...projectionsOf(layer)];
   return [...trainable(parts.flatMap((part) => [...part.baseTensors(), ...part.adapterTensors()])).values()];
+}
+
+/** The length of each token's own sequence [n]. */
+function lengthsOf(segments: Int32Array): Int32Array {
+  const lengths = new Int32Array(segments.at(-1) ?? 0);
+  for (let i = 0; i + 1 < segments.length; i++) {
+    lengths.fill(segments[i + 1]! - segments[i]!, segments[i]!, segments[i + 1]!);
+  }
+  return lengths;
 }
 
 function largest(values: Int32Array): number {

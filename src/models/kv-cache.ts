@@ -2,6 +2,8 @@ import { type FloatType, toFloatType } from '../tensors/float-type.js';
 import { kvCacheCopy, kvCacheWrite } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import type { DecoderConfig } from './decoder-config.js';
+import { dependsOnLength, sharedLength } from './rotary-table.js';
+import { SlotHistory } from './slot-history.js';
 
 /**
  * Keys and values of every layer for a fixed number of slots (sequences): [slots, Hkv, maxLength, headDim]
@@ -14,6 +16,8 @@ export class KvCache {
   readonly values: tf.Variable[] = [];
   /** Other tensors that depend on the weights alone and are worth computing once, by name. */
   readonly derived = new Map<string, tf.Tensor>();
+  /** What was fed, where keys depend on the length of a sequence. */
+  readonly history: SlotHistory | undefined;
 
   readonly #floatType: FloatType;
 
@@ -28,6 +32,9 @@ export class KvCache {
     this.#floatType = floatType;
     this.slots = slots;
     this.maxLength = maxLength;
+    if (dependsOnLength(config)) {
+      this.history = new SlotHistory(slots, maxLength, (length) => sharedLength(config, length));
+    }
     const shape = [slots, config.numKeyValueHeads, maxLength, config.headDim];
     const make = () => {
       const zeros = tf.tidy(() => toFloatType(tf.zeros(shape), floatType));
@@ -52,7 +59,9 @@ export class KvCache {
    * feeding at an earlier position: what lies behind the position of a token is not seen by it.
    */
   copySlot(from: number, to: number, length: number, start = 0): void {
-    for (const cache of [...this.keys, ...this.values]) kvCacheCopy(cache, { from, to, start, end: length });
+    const first = this.history?.copy(from, to, length, start) ?? start;
+    const range = { from, to, start: first, end: length };
+    for (const cache of [...this.keys, ...this.values]) kvCacheCopy(cache, range);
   }
 
   /** Fills positions 0..length − 1 of a slot with zeros. */

@@ -1,22 +1,23 @@
 import type * as tf from '../tensors/tf.js';
 import type { DecoderConfig } from './decoder-config.js';
-import { Norm, Projection } from './parts.js';
+import { FusedProjections, Norm, Projection, type Projections, SeparateProjections } from './parts.js';
 import { DenseWeight } from './weight.js';
 import type { BlockPart } from './weight-names.js';
 
 /** One block: attention and a gated feed-forward, each after a norm and added to its input. */
 export interface DecoderLayer {
   inputNorm: Norm;
-  query: Projection;
-  key: Projection;
-  value: Projection;
+  /** Whether its queries and keys are rotated by their positions. */
+  isRotary: boolean;
+  /** Queries, keys and values. */
+  attentionInput: Projections;
   /** Of each head's queries and keys, where the family has them. */
   queryNorm: Norm | undefined;
   keyNorm: Norm | undefined;
   output: Projection;
   postAttentionNorm: Norm;
-  gate: Projection;
-  up: Projection;
+  /** Gate and up. */
+  gateUp: Projections;
   down: Projection;
 }
 
@@ -28,14 +29,25 @@ export function makeNorm(config: DecoderConfig, weights: WeightSource, name: str
   return new Norm(name, weights(`${name}.weight`, [width]) as tf.Tensor1D, config.rmsNormEpsilon);
 }
 
-/** A block with the features that a configuration says. @param nameOf what files call its parts */
+/**
+ * A block with the features that a configuration says.
+ * @param index its number among the blocks
+ * @param nameOf what files call its parts
+ */
 export function makeLayer(
   config: DecoderConfig,
+  index: number,
   weights: WeightSource,
   nameOf: (part: BlockPart) => string,
 ): DecoderLayer {
   const { hiddenSize: d, intermediateSize: f, headDim } = config;
-  const { attentionInputBias, attentionOutputBias, mlpBias, queryKeyNorm = false } = config;
+  const {
+    attentionInputBias,
+    attentionOutputBias,
+    mlpBias,
+    queryKeyNorm = false,
+    fusedProjections = false,
+  } = config;
   const queries = config.numAttentionHeads * headDim;
   const keys = config.numKeyValueHeads * headDim;
   const norm = (part: BlockPart, width: number) => makeNorm(config, weights, nameOf(part), width);
@@ -44,29 +56,40 @@ export function makeLayer(
     const weight = new DenseWeight(weights(`${name}.weight`, [out, input]) as tf.Tensor2D);
     return new Projection(name, weight, bias ? (weights(`${name}.bias`, [out]) as tf.Tensor1D) : undefined);
   };
+  const joined = (fused: BlockPart, parts: [part: BlockPart, out: number][], bias: boolean): Projections => {
+    const widths = parts.map(([, out]) => out);
+    const total = widths.reduce((sum, width) => sum + width, 0);
+    return fusedProjections
+      ? new FusedProjections(projection(fused, total, d, bias), widths)
+      : new SeparateProjections(parts.map(([part, out]) => projection(part, out, d, bias)));
+  };
+  const attentionInput: [BlockPart, number][] = [
+    ['query', queries],
+    ['key', keys],
+    ['value', keys],
+  ];
+  const gateUp: [BlockPart, number][] = [
+    ['gate', f],
+    ['up', f],
+  ];
   return {
+    isRotary: config.rotaryLayers?.[index] ?? true,
     inputNorm: norm('inputNorm', d),
-    query: projection('query', queries, d, attentionInputBias),
-    key: projection('key', keys, d, attentionInputBias),
-    value: projection('value', keys, d, attentionInputBias),
+    attentionInput: joined('queryKeyValue', attentionInput, attentionInputBias),
     queryNorm: queryKeyNorm ? norm('queryNorm', headDim) : undefined,
     keyNorm: queryKeyNorm ? norm('keyNorm', headDim) : undefined,
     output: projection('output', d, queries, attentionOutputBias),
     postAttentionNorm: norm('postAttentionNorm', d),
-    gate: projection('gate', f, d, mlpBias),
-    up: projection('up', f, d, mlpBias),
+    gateUp: joined('gateUp', gateUp, mlpBias),
     down: projection('down', d, f, mlpBias),
   };
 }
 
 /** The projections of a block, in the order of the model. */
 export const projectionsOf = (l: DecoderLayer): Projection[] => [
-  l.query,
-  l.key,
-  l.value,
+  ...l.attentionInput.all,
   l.output,
-  l.gate,
-  l.up,
+  ...l.gateUp.all,
   l.down,
 ];
 

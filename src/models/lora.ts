@@ -21,6 +21,12 @@ export interface LoraOptions {
 /** The projections that get an adapter when none are named. */
 export const defaultTargetModules = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
 
+/** Projections that some models have in one matrix, by the end of its name: who names all of them means that one. */
+export const fusedParts: Readonly<Record<string, readonly string[]>> = {
+  qkv_proj: ['q_proj', 'k_proj', 'v_proj'],
+  gate_up_proj: ['gate_proj', 'up_proj'],
+};
+
 /** The factor on B · A. */
 export function loraScaling(alpha: number, rank: number, useRslora: boolean): number {
   return alpha / (useRslora ? Math.sqrt(rank) : rank);

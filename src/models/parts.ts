@@ -131,3 +131,44 @@ export class Head extends Projection {
     return this.weight.labelLogProbs(x, labels, pass);
   }
 }
+
+/** Several projections of the same input. */
+export interface Projections {
+  /** Those with a matrix of their own, in the order of files. */
+  readonly all: readonly Projection[];
+  /** The results [n, out] of each for x [n, in]. */
+  forward(x: tf.Tensor2D, pass: Pass): tf.Tensor2D[];
+}
+
+/** Projections that are a matrix each. */
+export class SeparateProjections implements Projections {
+  readonly all: readonly Projection[];
+
+  constructor(all: readonly Projection[]) {
+    this.all = all;
+  }
+
+  forward(x: tf.Tensor2D, pass: Pass): tf.Tensor2D[] {
+    return this.all.map((projection) => projection.forward(x, pass));
+  }
+}
+
+/** Projections whose matrices are the rows of one, which an adapter changes as a whole. */
+export class FusedProjections implements Projections {
+  readonly #whole: Projection;
+  readonly #widths: number[];
+
+  /** @param widths of the results, which add up to that of the whole */
+  constructor(whole: Projection, widths: number[]) {
+    this.#whole = whole;
+    this.#widths = widths;
+  }
+
+  get all(): readonly Projection[] {
+    return [this.#whole];
+  }
+
+  forward(x: tf.Tensor2D, pass: Pass): tf.Tensor2D[] {
+    return tf.split(this.#whole.forward(x, pass), this.#widths, 1);
+  }
+}

@@ -4,12 +4,14 @@ export type BlockPart =
   | 'query'
   | 'key'
   | 'value'
+  | 'queryKeyValue'
   | 'queryNorm'
   | 'keyNorm'
   | 'output'
   | 'postAttentionNorm'
   | 'gate'
   | 'up'
+  | 'gateUp'
   | 'down';
 
 /** What a model's files call its parts; `.weight` and `.bias` follow. */
@@ -35,12 +37,14 @@ export const commonNames: WeightNames = {
     query: 'self_attn.q_proj',
     key: 'self_attn.k_proj',
     value: 'self_attn.v_proj',
+    queryKeyValue: 'self_attn.qkv_proj',
     queryNorm: 'self_attn.q_norm',
     keyNorm: 'self_attn.k_norm',
     output: 'self_attn.o_proj',
     postAttentionNorm: 'post_attention_layernorm',
     gate: 'mlp.gate_proj',
     up: 'mlp.up_proj',
+    gateUp: 'mlp.gate_up_proj',
     down: 'mlp.down_proj',
   },
 };

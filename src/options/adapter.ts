@@ -55,7 +55,7 @@ export const adapterOptions = {
         flag: 'loraTargetModules',
         formerly: ['loraTargetModules'],
         description:
-          'what gets a fresh adapter, by the end of its name; gate_proj, up_proj, down_proj, embed_tokens and lm_head are the others, all-linear means the projections of all blocks',
+          'what gets a fresh adapter, by the end of its name; gate_proj, up_proj, down_proj, embed_tokens and lm_head are the others, all-linear means the projections of all blocks; all parts of a fused projection mean that one',
       },
       initWeights: {
         type: 'string',

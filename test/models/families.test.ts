@@ -16,7 +16,11 @@ const parse = (settings: Settings, change: Settings = {}) => parseConfig({ ...se
 const loadable: Record<string, Settings> = { mistral: { sliding_window: null } };
 
 it('every family has a fixture', () => {
-  expect([...withFixtures].sort()).toEqual(families.map(({ modelType }) => modelType).sort());
+  const typeOf = (name: string) => JSON.parse(readFileSync(fixture(name, 'config.json'), 'utf8')).model_type;
+  const named = withFixtures.filter((name) => typeOf(name) === name);
+  expect([...named].sort()).toEqual(families.map(({ modelType }) => modelType).sort());
+  // the others are of a family with other settings
+  for (const name of withFixtures) expect(families.map(({ modelType }) => modelType)).toContain(typeOf(name));
 });
 
 describe.each(families.map(({ modelType }) => modelType))('%s', (family) => {
@@ -73,5 +77,48 @@ describe('mistral', () => {
       expect(parse(all, change)).toMatchObject({ headDim: 8, numKeyValueHeads: 8 });
       expect(parse(all, { ...change, head_dim: 10 })).toMatchObject({ headDim: 10 });
     }
+  });
+});
+
+describe('phi3', () => {
+  const settings = JSON.parse(readFileSync(fixture('phi3', 'config.json'), 'utf8')) as Settings;
+  const rope = settings.rope_parameters as Settings;
+
+  it('reads long rope and partial rotary positions as old and new files write them', () => {
+    const expected = parse(settings);
+    expect(expected).toMatchObject({
+      rotaryDim: 6,
+      ropeScaling: { type: 'longrope', longFactors: [1.5, 3.1, 7] },
+    });
+    const { rope_theta, rope_type, partial_rotary_factor, ...rest } = rope;
+    for (const type of ['su', 'yarn', 'longrope']) {
+      const old = { rope_theta, partial_rotary_factor, rope_scaling: { type, ...rest } };
+      expect(parse({ ...settings, rope_parameters: null }, old)).toEqual(expected);
+    }
+  });
+
+  it('is refused where its window slides or its rotary width is no even number', () => {
+    expect(() => parse(settings, { sliding_window: 127 })).toThrow(
+      'sliding_window 127 is below max_position_embeddings 128',
+    );
+    expect(parse(settings, { sliding_window: 128 })).toEqual(parse(settings));
+    expect(() => parse(settings, { rope_parameters: { ...rope, partial_rotary_factor: 0.4 } })).toThrow(
+      'partial_rotary_factor 0.4 of head size 8 gives a rotary width of 3, expected an even integer from 2 to 8',
+    );
+  });
+});
+
+describe('smollm3', () => {
+  const { least } = defaults.smollm3!;
+  const rotary = (change: Settings) =>
+    parse(least, { model_type: 'smollm3', num_hidden_layers: 5, ...change }).rotaryLayers;
+
+  it('has no rotary positions in every fourth layer, or where it is told', () => {
+    expect(rotary({})).toEqual([true, true, true, false, true]);
+    expect(rotary({ no_rope_layer_interval: 2 })).toEqual([true, false, true, false, true]);
+    expect(rotary({ no_rope_layers: [0, 1, 1, 0, 0] })).toEqual([false, true, true, false, false]);
+    expect(() => rotary({ no_rope_layers: [0, 1] })).toThrow(
+      'no_rope_layers has 2 entries, expected one for each of the 5 layers',
+    );
   });
 });

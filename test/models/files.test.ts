@@ -270,8 +270,8 @@ describe('a model folder that cannot be used is refused in one line', () => {
     [{ num_key_value_heads: 3 }, /not a multiple/],
     [{ num_attention_heads: 32, num_key_value_heads: 32 }, /even integer/],
     [
-      { rope_parameters: { rope_type: 'longrope' } },
-      /unknown rope type "longrope". Known types: default, linear/,
+      { rope_parameters: { rope_type: 'proportional' } },
+      /unknown rope type "proportional". Known types: default, linear, dynamic/,
     ],
     [{ rope_parameters: { rope_type: 'llama3', factor: 2 } }, /needs a number low_freq_factor/],
     [{ quantization_config: { bits: 4 } }, /quantized/],
@@ -308,7 +308,24 @@ describe('a model folder that cannot be used is refused in one line', () => {
       },
       /needs low_freq_factor below high_freq_factor, found 4 and 4/,
     ],
-    [{ partial_rotary_factor: 0.5 }, /partial_rotary_factor 0.5 is not supported/],
+    [{ partial_rotary_factor: 0.5 }, /partial_rotary_factor 0.5 is not supported in qwen2, expected 1/],
+    [{ rope_parameters: { rope_type: 'dynamic' } }, /rope type "dynamic" needs a number factor, found none/],
+    [
+      { rope_parameters: { rope_type: 'dynamic', factor: 2 }, head_dim: 2 },
+      /needs a rotary width of each head above 2/,
+    ],
+    [
+      { rope_parameters: { rope_type: 'longrope', short_factor: [1, 1], long_factor: [1, 1, 1, 1] } },
+      /needs 4 numbers in short_factor, half of a head's rotary width, found 2/,
+    ],
+    [
+      { rope_parameters: { rope_type: 'longrope', short_factor: [1, 1, 1, 1] } },
+      /needs 4 numbers in long_factor/,
+    ],
+    [
+      { rope_parameters: { rope_type: 'longrope', short_factor: [1, 1, 1, 0] } },
+      /short_factor\/3: must be > 0/,
+    ],
     [{ rope_parameters: { partial_rotary_factor: '1' } }, /partial_rotary_factor: must be number or null/],
   ])('for %j in its configuration', async (change, message) => {
     await refused(loadDecoder(editConfig(copy(), (config) => Object.assign(config, change))), message);

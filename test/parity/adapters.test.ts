@@ -322,7 +322,7 @@ describe('a fresh adapter on the tables', () => {
   it("dropout acts on the head's input, on no embedding", async () => {
     const decoder = await loadDecoder(fixture('llama'), { adapterPath: fixture('llama', 'tables-lora') });
     for (const { adapter } of decoder.matrices()) if (adapter) adapter.dropout = 0.5;
-    const q = decoder.layers.flatMap(({ query }) => query.adapter ?? []);
+    const q = decoder.layers.flatMap(({ attentionInput }) => attentionInput.all[0]!.adapter ?? []);
     for (const adapter of q) adapter.dropout = 0;
     const hidden = tf.tidy(() => decoder.forward(packed, { training: true, rng: Rng.of(1) }));
     const plain = tf.tidy(() => decoder.forward(packed));

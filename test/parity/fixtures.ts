@@ -77,12 +77,23 @@ export function asInFiles(name: string, tensor: tf.Tensor): tf.Tensor {
 
 export type Values = ArrayLike<number>;
 
-/** The largest difference, relative to the largest expected value. */
-export function relativeError(actual: tf.Tensor | Values, expected: HostTensor | Values): number {
+/** The largest absolute value. */
+export function largestOf(values: Values): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]!));
+  return largest;
+}
+
+/**
+ * The largest difference, relative to the largest expected value.
+ * @param least what differences are relative to at least: where values are 0 by symmetry, as the gradients of keys'
+ * biases without rotary positions, only the rounding is left
+ */
+export function relativeError(actual: tf.Tensor | Values, expected: HostTensor | Values, least = 0): number {
   const a = actual instanceof tf.Tensor ? actual.dataSync() : actual;
   const e: Values = 'shape' in expected ? expected.values : expected;
   if (a.length !== e.length) throw new Error(`${a.length} values, expected ${e.length}`);
-  let largest = 0;
+  let largest = least;
   let difference = 0;
   for (let i = 0; i < a.length; i++) {
     largest = Math.max(largest, Math.abs(e[i]!));

@@ -105,17 +105,15 @@ def perturb(model, seed):
                 parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
 
 
-def family(name, model):
+def family(name, model, *, attention=("q_proj", "k_proj", "v_proj", "o_proj"), mlp=("gate_proj", "up_proj", "down_proj"), some=("q_proj", "v_proj")):
     folder = root / name
     model.save_pretrained(folder)
     base = lambda: model.__class__.from_pretrained(folder, dtype=torch.float32).eval()
     save_tensors(step(base(), lambda n: n), folder / "expected.safetensors")
-    attention = ["q_proj", "k_proj", "v_proj", "o_proj"]
-    mlp = ["gate_proj", "up_proj", "down_proj"]
     adapters = {
-        "lora": LoraConfig(r=4, lora_alpha=6, target_modules=attention + mlp),
-        "rslora": LoraConfig(r=4, lora_alpha=3, target_modules=["q_proj", "v_proj"], use_rslora=True),
-        "dora": LoraConfig(r=3, lora_alpha=5, target_modules=attention + mlp, use_dora=True),
+        "lora": LoraConfig(r=4, lora_alpha=6, target_modules=[*attention, *mlp]),
+        "rslora": LoraConfig(r=4, lora_alpha=3, target_modules=list(some), use_rslora=True),
+        "dora": LoraConfig(r=3, lora_alpha=5, target_modules=[*attention, *mlp], use_dora=True),
     }
     for kind, config in adapters.items():
         torch.manual_seed(7)
@@ -170,15 +168,31 @@ def rope():
             "original_max_position_embeddings": 64,
         },
         "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
+        # of a sequence as long as max_position_embeddings, and of a longer one
+        "dynamic": {"rope_type": "dynamic", "factor": 4.0},
+        "longrope": {
+            "rope_type": "longrope",
+            "short_factor": [1.0 + 0.1 * i for i in range(8)],
+            "long_factor": [2.0 + 0.5 * i for i in range(8)],
+            "original_max_position_embeddings": 64,
+        },
+        "longrope-factor": {
+            "rope_type": "longrope",
+            "factor": 16.0,
+            "short_factor": [1.5] * 8,
+            "long_factor": [4.5] * 8,
+            "original_max_position_embeddings": 64,
+        },
     }
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
     tensors, configs = {}, {}
-    positions = torch.tensor([[0, 1, 2, 17, 100, 1000]])
     for name, values in parameters.items():
         config = LlamaConfig(**{**SHAPE, "head_dim": 16}, rope_parameters={"rope_theta": 500.0, **values})
-        cos, sin = LlamaRotaryEmbedding(config)(torch.zeros(1, 6, 16), positions)
-        tensors[f"{name}.cos"], tensors[f"{name}.sin"] = cos[0, :, :8], sin[0, :, :8]
+        # the longest position of a pass says how long its sequence is
+        for length, positions in [("", [0, 1, 2, 17, 100, 1000]), (".short", [0, 1, 2, 17, 40, 63])]:
+            cos, sin = LlamaRotaryEmbedding(config)(torch.zeros(1, 6, 16), torch.tensor([positions]))
+            tensors[f"{name}{length}.cos"], tensors[f"{name}{length}.sin"] = cos[0, :, :8], sin[0, :, :8]
         configs[name] = config.to_dict()
     save_tensors(tensors, root / "rope.safetensors")
     (root / "rope.json").write_text(json.dumps(configs, default=str))
@@ -218,15 +232,63 @@ def mistral():
     family("mistral", randomize(transformers.MistralForCausalLM(config), 4))
 
 
-FAMILIES = {"qwen2": qwen2, "llama": llama, "qwen3": qwen3, "mistral": mistral}
+def llama_dynamic():
+    # the first sequence is longer than max_position_embeddings, the others are not
+    rope = {"rope_type": "dynamic", "rope_theta": 400.0, "factor": 3.0}
+    config = LlamaConfig(**{**SHAPE, "max_position_embeddings": 8}, tie_word_embeddings=False, rope_parameters=rope)
+    family("llama-dynamic", randomize(LlamaForCausalLM(config), 13))
+
+
+def phi3():
+    # the first sequence is longer than original_max_position_embeddings; 6 of 8 columns of each head are rotated
+    rope = {
+        "rope_type": "longrope",
+        "rope_theta": 300.0,
+        "partial_rotary_factor": 0.75,
+        "short_factor": [1.0, 1.3, 1.7],
+        "long_factor": [1.5, 3.1, 7.0],
+    }
+    config = transformers.Phi3Config(
+        **SHAPE, tie_word_embeddings=True, pad_token_id=None, original_max_position_embeddings=8, rope_parameters=rope
+    )
+    fused = dict(attention=["qkv_proj", "o_proj"], mlp=["gate_up_proj", "down_proj"], some=["qkv_proj"])
+    family("phi3", randomize(transformers.Phi3ForCausalLM(config), 9), **fused)
+
+
+def smollm3():
+    rope = {"rope_type": "default", "rope_theta": 300.0}
+    config = transformers.SmolLM3Config(
+        **{**SHAPE, "num_hidden_layers": 3},
+        attention_bias=True,
+        mlp_bias=True,
+        no_rope_layer_interval=2,
+        tie_word_embeddings=False,
+        pad_token_id=None,
+        rope_parameters=rope,
+    )
+    family("smollm3", randomize(transformers.SmolLM3ForCausalLM(config), 10))
+
+
+FAMILIES = {
+    "qwen2": qwen2,
+    "llama": llama,
+    "qwen3": qwen3,
+    "mistral": mistral,
+    "phi3": phi3,
+    "smollm3": smollm3,
+}
+# other settings of families that are there
+VARIANTS = {"llama-dynamic": llama_dynamic}
 names = sys.argv[1:]
 if not names:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
+if not names or "rope" in names:
     rope()
-for name in names or FAMILIES:
+MADE = {**FAMILIES, **VARIANTS}
+for name in [name for name in names if name != "rope"] or ([] if names else MADE):
     shutil.rmtree(root / name, ignore_errors=True)
-    FAMILIES[name]()
+    MADE[name]()
 # what transformers makes of a config.json that says as little as ours may; so many heads that all defaults fit
 least = {name: SHAPE[name] for name in ["vocab_size", "intermediate_size", "num_hidden_layers"]}
 least |= {"hidden_size": 256, "num_attention_heads": 32}

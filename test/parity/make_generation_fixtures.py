@@ -37,6 +37,9 @@ def answers(model, eos):
             torch.tensor([sequence]),
             max_new_tokens=24,
             do_sample=False,
+            # where rotary frequencies depend on the length, keys in a cache are of another length: every token is that
+            # of a pass over all before it
+            use_cache=model.config.rope_parameters.get("rope_type") not in ["dynamic", "longrope"],
             pad_token_id=0,
             output_logits=True,
             return_dict_in_generate=True,

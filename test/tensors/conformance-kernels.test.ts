@@ -96,14 +96,17 @@ describe.each(backends)('%s', (backend) => {
 
   test('rotaryEmbedding', async () => {
     const rng = Rng.of(3, 'rotary');
-    for (const [n, heads, headDim] of [
-      [1, 1, 2],
-      [7, 3, 6],
-      [40, 4, 16],
-      [9, 2, 64],
+    for (const [n, heads, headDim, rotated] of [
+      [1, 1, 2, 2],
+      [7, 3, 6, 6],
+      [40, 4, 16, 16],
+      [9, 2, 64, 64],
+      // the rest of each head stays
+      [5, 3, 8, 6],
+      [1, 2, 128, 96],
     ] as const) {
       const inputs = [normal(rng, [n, heads, headDim])];
-      for (let i = 0; i < 2; i++) inputs.push(uniform(rng, [n, headDim / 2], -1, 1));
+      for (let i = 0; i < 2; i++) inputs.push(uniform(rng, [n, rotated / 2], -1, 1));
       await compare(backend, 'rotary', inputs, (...t) => rotaryEmbedding(t[0], t[1], t[2]), 1);
     }
   });

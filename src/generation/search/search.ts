@@ -234,7 +234,11 @@ class Search {
       Int32Array,
     ];
     const hidden = withinMemory(this.#decoder, this.#cache, () =>
-      this.#decoder.forwardCached(...feed, this.#cache),
+      this.#decoder.forwardCached(
+        ...feed,
+        this.#cache,
+        reads.map(({ row }) => row),
+      ),
     );
     try {
       const questions = reads.map(({ slot, step }) => ({

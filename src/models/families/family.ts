@@ -32,12 +32,15 @@ export const settingsSchema = {
     rope_scaling: ropeSchema,
     rope_parameters: ropeSchema,
     max_position_embeddings: positive,
+    original_max_position_embeddings: { type: ['integer', 'null'], minimum: 1 },
     tie_word_embeddings: { type: 'boolean' },
     attention_bias: { type: 'boolean' },
     mlp_bias: { type: 'boolean' },
     hidden_act: { type: 'string' },
     use_sliding_window: { type: 'boolean' },
     sliding_window: { type: ['integer', 'null'], minimum: 1 },
+    no_rope_layers: { type: ['array', 'null'], items: { enum: [0, 1, false, true] } },
+    no_rope_layer_interval: { type: ['integer', 'null'], minimum: 1 },
     layer_types: { type: ['array', 'null'], items: { type: 'string' } },
     quantization_config: {},
   },
@@ -49,7 +52,12 @@ export type Settings = FromSchema<typeof settingsSchema>;
 /** What a family's blocks have that others' have not. */
 export type BlockFeatures = Pick<
   DecoderConfig,
-  'attentionInputBias' | 'attentionOutputBias' | 'mlpBias' | 'queryKeyNorm'
+  | 'attentionInputBias'
+  | 'attentionOutputBias'
+  | 'mlpBias'
+  | 'queryKeyNorm'
+  | 'rotaryLayers'
+  | 'fusedProjections'
 >;
 
 /**
@@ -67,6 +75,10 @@ export interface Family {
   readonly defaults: Partial<Settings> & { max_position_embeddings: number };
   /** The features of its blocks under these settings. */
   features(settings: Settings): BlockFeatures;
+  /** Whether its config.json may say that only the first part of each head has rotary positions. */
+  readonly partialRotary?: boolean;
+  /** Its own names of types of rope scaling, with the common ones. */
+  readonly ropeTypes?: Readonly<Record<string, string>>;
   /** Says what is not supported in its settings, beyond what is refused for every family; undefined if all is. */
   refusal?(settings: Settings): string | undefined;
   /** What its files call the weights, where it is not the common way. */

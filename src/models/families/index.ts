@@ -1,13 +1,15 @@
 import type { Family } from './family.js';
 import { llama } from './llama.js';
 import { mistral } from './mistral.js';
+import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
+import { smollm3 } from './smollm3.js';
 
 export type { Family } from './family.js';
 
 /** Every family that can be loaded. */
-export const families: readonly Family[] = [qwen2, qwen3, llama, mistral];
+export const families: readonly Family[] = [qwen2, qwen3, llama, mistral, phi3, smollm3];
 
 /** The family of a `model_type`. */
 export const familyOf = (modelType: string): Family | undefined =>

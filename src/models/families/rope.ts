@@ -21,6 +21,8 @@ export const ropeSchema = {
     truncate: { type: ['boolean', 'null'] },
     attention_factor: positiveNumber,
     partial_rotary_factor: positiveNumber,
+    short_factor: { type: ['array', 'null'], items: { type: 'number', exclusiveMinimum: 0 } },
+    long_factor: { type: ['array', 'null'], items: { type: 'number', exclusiveMinimum: 0 } },
   },
 } as const;
 
@@ -35,10 +37,19 @@ export type RopeSettings = { [name in RopeSetting]?: unknown } & {
 /** The scaling that rope settings ask for; undefined for plain rotary positions. @throws {ModelFileError} */
 export function readRopeScaling(
   settings: RopeSettings,
-  { maxPositionEmbeddings, ropeTheta }: Pick<DecoderConfig, 'maxPositionEmbeddings' | 'ropeTheta'>,
+  model: Pick<DecoderConfig, 'maxPositionEmbeddings' | 'ropeTheta'> & {
+    /** The width of a head that is rotated. */
+    rotaryDim: number;
+    /** The length of training as config.json says it outside of these settings. */
+    originalMaxPositionEmbeddings?: number | undefined;
+    /** Other names of types. */
+    ropeTypes?: Readonly<Record<string, string>> | undefined;
+  },
   source: string,
 ): RopeScaling | undefined {
-  const type = settings.rope_type ?? settings.type ?? 'default';
+  const { maxPositionEmbeddings, ropeTheta, rotaryDim, ropeTypes = {} } = model;
+  const given = settings.rope_type ?? settings.type ?? 'default';
+  const type = ropeTypes[given] ?? given;
   const refuse = (what: string): never => {
     throw new ModelFileError(`${source}: rope type "${type}" ${what}`);
   };
@@ -47,6 +58,15 @@ export function readRopeScaling(
     (settings[name] as number | null | undefined) ??
     byDefault ??
     refuse(`needs a number ${name}, found none`);
+  const original = (byDefault?: number): number =>
+    model.originalMaxPositionEmbeddings ?? number('original_max_position_embeddings', byDefault);
+  const divisors = (name: 'short_factor' | 'long_factor'): number[] => {
+    const list = (settings[name] ?? []) as number[];
+    if (list.length === rotaryDim / 2) return list;
+    return refuse(
+      `needs ${rotaryDim / 2} numbers in ${name}, half of a head's rotary width, found ${list.length}`,
+    );
+  };
   switch (type) {
     case 'default':
       return undefined;
@@ -60,7 +80,7 @@ export function readRopeScaling(
         factor: number('factor'),
         lowFrequencyFactor: low,
         highFrequencyFactor: high,
-        originalMaxPositionEmbeddings: number('original_max_position_embeddings'),
+        originalMaxPositionEmbeddings: original(),
       };
     }
     case 'yarn': {
@@ -75,16 +95,33 @@ export function readRopeScaling(
       return {
         type,
         factor,
-        originalMaxPositionEmbeddings: number('original_max_position_embeddings', maxPositionEmbeddings),
+        originalMaxPositionEmbeddings: original(maxPositionEmbeddings),
         betaFast: number('beta_fast', 32),
         betaSlow: number('beta_slow', 1),
         truncate: settings.truncate !== false,
         attentionFactor: number('attention_factor', ratio),
       };
     }
+    case 'dynamic':
+      if (rotaryDim === 2) refuse('needs a rotary width of each head above 2');
+      return { type, factor: number('factor') };
+    case 'longrope': {
+      const length = original(maxPositionEmbeddings);
+      const factor = number('factor', maxPositionEmbeddings / length);
+      return {
+        type,
+        shortFactors: divisors('short_factor'),
+        longFactors: divisors('long_factor'),
+        originalMaxPositionEmbeddings: length,
+        attentionFactor: number(
+          'attention_factor',
+          factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(length)),
+        ),
+      };
+    }
     default:
       throw new ModelFileError(
-        `${source}: unknown rope type "${type}". Known types: default, linear, llama3, yarn`,
+        `${source}: unknown rope type "${type}". Known types: default, linear, dynamic, llama3, yarn, longrope`,
       );
   }
 }

@@ -3,9 +3,15 @@ import { hasKernel, runNamed } from '../named.js';
 
 /**
  * Rotary position embedding (Su et al. 2021) in the half-split layout of Hugging Face's `rotate_half`:
- * x [n, heads, headDim] with cos and sin [n, headDim / 2] → [n, heads, headDim].
+ * x [n, heads, headDim] with cos and sin [n, headDim / 2] → [n, heads, headDim]. With narrower tables [n, w / 2] the
+ * first w columns of each head are rotated, and the others stay.
  */
 export function rotaryEmbedding(x: tf.Tensor3D, cos: tf.Tensor2D, sin: tf.Tensor2D): tf.Tensor3D {
+  const width = 2 * cos.shape[1];
+  if (width < x.shape[2]) {
+    const [rotated, kept] = tf.split(x, [width, x.shape[2] - width], 2) as [tf.Tensor3D, tf.Tensor3D];
+    return tf.concat([rotaryEmbedding(rotated, cos, sin), kept], 2) as tf.Tensor3D;
+  }
   if (hasKernel('RotaryEmbedding')) return runNamed('RotaryEmbedding', { x, cos, sin });
   const half = x.shape[2] / 2;
   const [a, b] = tf.split(x, 2, 2) as [tf.Tensor3D, tf.Tensor3D];
