@@ -179,7 +179,7 @@ function readWeights(name: string, values: readonly string[]): Record<string, nu
       const at = value.lastIndexOf('=');
       const weight = Number(value.slice(at + 1));
       if (at < 1 || value.slice(at + 1).trim() === '' || !Number.isFinite(weight)) {
-        throw new OptionError(name, { expected: 'name=number for prompt kinds or data sets', found: value });
+        throw new OptionError(name, { expected: 'name=number', found: value });
       }
       return [value.slice(0, at), weight];
     }),

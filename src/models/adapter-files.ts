@@ -9,7 +9,8 @@ import {
   adapterConfigName,
   adapterTensorNames,
   adapterWeightsName,
-  pissaRankKey,
+  initialRankKey,
+  initKey,
 } from './adapter-names.js';
 import type { AdapterModule, AdapterState, FloatsOnHost } from './adapter-state.js';
 import { fromPattern, targetedMatrices } from './adapter-targets.js';
@@ -95,20 +96,20 @@ export function readAdapter(folder: string, base: AdapterBase): AdapterState {
     );
   const file = new SafetensorsFile(weightsPath);
   try {
-    const pissaRank = Number(file.metadata[pissaRankKey] ?? 0);
+    const initialRank = Number(file.metadata[initialRankKey] ?? 0);
     const parts = readModules(file, base, doesNotFit);
     if (parts.size === 0) throw new AdapterError(`${weightsPath}: it holds no LoRA tensors`);
     const modules = new Map<string, AdapterModule>();
     for (const [name, part] of parts) {
       const module = completeModule(name, part, config, weightsPath, doesNotFit);
-      const isConverted = pissaRank > 0 && targets.get(name)?.use !== 'embedding';
+      const isConverted = initialRank > 0 && targets.get(name)?.use !== 'embedding';
       modules.set(name, isConverted ? { ...module, initialRank: module.a.shape[0]! / 2 } : module);
     }
     assertComplete(config, modules, targets, weightsPath, doesNotFit);
     const isTied =
       config.ensure_weight_tying && [...targets].some(([name, { tiedTo }]) => tiedTo && modules.has(name));
     return {
-      options: loraOptionsOf(config, pissaRank, modules),
+      options: loraOptionsOf(config, { rank: initialRank, init: file.metadata[initKey] }, modules),
       modules,
       pissaBase: config.init_lora_weights === 'pissa',
       ...(isTied ? { areTablesTied: true } : {}),
@@ -238,23 +239,50 @@ function completeModule(
   return magnitude ? { a, b, magnitude, scaling } : { a, b, scaling };
 }
 
-/** The options that training began with. @param pissaRank half of the file's rank; 0 where the base is untouched */
+/**
+ * The options that training began with.
+ * @param initial what it began with where that has changed the base, with half of the file's rank; else a rank of 0
+ */
 function loraOptionsOf(
   config: AdapterConfig,
-  pissaRank: number,
+  initial: { rank: number; init: string | undefined },
   modules: ReadonlyMap<string, unknown>,
 ): LoraOptions {
   const { lora_alpha: alpha = DEFAULT_ALPHA, use_rslora: useRslora = false } = config;
   const init = String(config.init_lora_weights).toLowerCase();
+  const rankFactor = initial.rank > 0 ? 0.5 : 1;
+  const alphaFactor = useRslora ? Math.sqrt(rankFactor) : rankFactor;
+  const rankPattern = scaled(config.rank_pattern, rankFactor);
+  const alphaPattern = scaled(config.alpha_pattern, alphaFactor);
+  const excluded = config.exclude_modules;
   return {
-    rank: pissaRank || config.r,
-    alpha: pissaRank ? (useRslora ? alpha / Math.SQRT2 : alpha / 2) : alpha,
+    rank: config.r * rankFactor,
+    alpha: alpha * alphaFactor,
     dropout: config.lora_dropout ?? 0,
     targetModules: [...new Set(Array.from(modules.keys(), (name) => name.split('.').at(-1)!))],
+    ...(Array.isArray(excluded) && excluded.length > 0 ? { excludeModules: excluded } : {}),
+    ...(rankPattern ? { rankPattern } : {}),
+    ...(alphaPattern ? { alphaPattern } : {}),
     useRslora,
     useDora: config.use_dora ?? false,
-    init: init === 'pissa' || pissaRank > 0 ? 'pissa' : init === 'gaussian' ? 'gaussian' : 'default',
+    init:
+      initial.rank > 0
+        ? initial.init === 'olora'
+          ? 'olora'
+          : 'pissa'
+        : init === 'pissa' || init === 'gaussian'
+          ? init
+          : 'default',
   };
+}
+
+/** Values by pattern times a factor; undefined where there are none. */
+function scaled(
+  patterns: Readonly<Record<string, number>> | null | undefined,
+  factor: number,
+): Record<string, number> | undefined {
+  const entries = Object.entries(patterns ?? {}).map(([key, value]) => [key, value * factor] as const);
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
 }
 
 /** Makes sure that the file has what the configuration is for, no less and no more. */

@@ -5,10 +5,12 @@ export const adapterConfigName = 'adapter_config.json';
 export const adapterWeightsName = 'adapter_model.safetensors';
 
 /**
- * Set in the header of adapter_model.safetensors when its second half undoes PiSSA's change to the base: PEFT
- * sees a plain LoRA of twice the rank, and training can be continued from the first half.
+ * Set in the header of adapter_model.safetensors when its second half undoes the change to the base that training began
+ * with (PiSSA, OLoRA): PEFT sees a plain LoRA of twice the rank, and training can be continued from the first half.
  */
-export const pissaRankKey = 'arclab_pissa_rank';
+export const initialRankKey = 'arclab_pissa_rank';
+/** What training began with then; `pissa` when it is absent. */
+export const initKey = 'arclab_init';
 
 /** What a matrix of a model is used as, by which PEFT has rules of its own for adapters on it. */
 export type MatrixUse = 'projection' | 'embedding' | 'head';

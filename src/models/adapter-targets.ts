@@ -48,7 +48,7 @@ export function targetedMatrices(settings: TargetSettings, matrices: AdapterTarg
 
 /** A value that PEFT sets for modules whose name ends in, or matches, a pattern; of several patterns the first. */
 export function fromPattern(
-  patterns: Record<string, number> | null | undefined,
+  patterns: Readonly<Record<string, number>> | null | undefined,
   name: string,
 ): number | undefined {
   const found = Object.keys(patterns ?? {}).find((pattern) =>

@@ -2,13 +2,36 @@
 import type { Rng } from '../common/rng.js';
 import * as tf from '../tensors/tf.js';
 import type { AdapterTargets } from './adapter-names.js';
+import { fromPattern } from './adapter-targets.js';
 import { allOrNothing } from './all-or-nothing.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError } from './errors.js';
-import { defaultTargetModules, fusedParts, type LoraAdapter, type LoraOptions, loraScaling } from './lora.js';
+import {
+  defaultTargetModules,
+  fusedParts,
+  type LoraAdapter,
+  type LoraInit,
+  type LoraOptions,
+  loraScaling,
+} from './lora.js';
 import { LoraWeight, variable } from './lora-weight.js';
+import { qrPart } from './olora.js';
 import type { MatrixPart } from './parts.js';
-import { principalPart, withoutPart } from './pissa.js';
+import { type PrincipalPart, principalPart, withoutPart } from './pissa.js';
+import type { Weight } from './weight.js';
+
+/** The part of a base weight that an adapter begins with and that is taken out of it. */
+type StartOfBase = (weight: Weight, rank: number, scaling: number) => Promise<PrincipalPart>;
+
+const starts: Readonly<Record<LoraInit, StartOfBase | undefined>> = {
+  default: undefined,
+  gaussian: undefined,
+  pissa: principalPart,
+  olora: qrPart,
+};
+const loraInits = Object.keys(starts) as LoraInit[];
+
+const changesBase = (init: LoraInit): StartOfBase | undefined => starts[init];
 
 /**
  * Checks the options of a fresh adapter against what it may lie on: all that can be wrong is known before a weight is
@@ -16,11 +39,8 @@ import { principalPart, withoutPart } from './pissa.js';
  * @param isCut whether embeddings and head have rows for some tokens only
  * @throws {AdapterError} when the options cannot be met
  */
-export function assertLoraFits(
-  { rank, alpha, dropout, useDora, init, targetModules }: LoraOptions,
-  matrices: AdapterTargets,
-  isCut: boolean,
-): void {
+export function assertLoraFits(options: LoraOptions, matrices: AdapterTargets, isCut: boolean): void {
+  const { rank, alpha, dropout, useDora, init } = options;
   if (!Number.isInteger(rank) || rank < 1) {
     throw new AdapterError(`LoRA rank ${rank} found, expected an integer of at least 1`);
   }
@@ -30,18 +50,18 @@ export function assertLoraFits(
   if (!(dropout >= 0 && dropout < 1)) {
     throw new AdapterError(`LoRA dropout ${dropout} found, expected a number from 0 to below 1`);
   }
-  if (!['default', 'gaussian', 'pissa'].includes(init)) {
-    throw new AdapterError(`unknown LoRA initialisation "${init}". Known: default, gaussian, pissa`);
+  if (!loraInits.includes(init)) {
+    throw new AdapterError(`unknown LoRA initialisation "${init}". Known: ${loraInits.join(', ')}`);
   }
-  if (init === 'pissa' && useDora) {
+  if (changesBase(init) && useDora) {
     throw new AdapterError(
-      'pissa changes the base weights, which DoRA cannot undo when it is saved: use one of the two',
+      `${init} changes the base weights, which DoRA cannot undo when it is saved: use one of the two`,
     );
   }
-  for (const name of matchTargets(matrices, targetModules ?? defaultTargetModules)) {
+  for (const [name, { rank }] of adaptedMatrices(options, matrices)) {
     const { use, shape } = matrices.get(name)!;
-    if (init === 'pissa' && use !== 'embedding' && rank > Math.min(...shape)) {
-      throw new AdapterError(`pissa rank ${rank} is above the rank of ${name} [${shape.join(', ')}]`);
+    if (changesBase(init) && use !== 'embedding' && rank > Math.min(...shape)) {
+      throw new AdapterError(`${init} rank ${rank} is above the rank of ${name} [${shape.join(', ')}]`);
     }
     if (useDora && isCut && use === 'embedding') throw doraOnCutTable(name);
   }
@@ -55,18 +75,18 @@ export const doraOnCutTable = (name: string): AdapterError =>
 
 /** Makes a fresh trainable adapter. @throws {AdapterError} when the options cannot be met. */
 export async function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rng): Promise<void> {
-  const { rank, alpha, useRslora, init } = options;
   const targets = decoder.adapterTargets();
   assertLoraFits(options, targets, decoder.cut !== undefined);
-  const names = withFused([...targets.keys()], options.targetModules ?? defaultTargetModules);
-  const targeted = matchTargets(targets, names);
-  const scaling = loraScaling(alpha, rank, useRslora);
+  const adapted = adaptedMatrices(options, targets);
   for (const matrix of decoder.matrices()) {
-    if (!targeted.has(matrix.name)) continue;
+    const size = adapted.get(matrix.name);
+    if (!size) continue;
     const stream = rng.fork();
     const { use, weight } = matrix;
-    if (init === 'pissa' && use !== 'embedding') {
-      const initial = await principalPart(weight, rank, scaling);
+    const start = use === 'embedding' ? undefined : changesBase(options.init);
+    if (start) {
+      const { rank, scaling } = size;
+      const initial = await start(weight, rank, scaling);
       const { rest, adapter } = allOrNothing((own) => {
         own(initial.a);
         own(initial.b);
@@ -78,14 +98,19 @@ export async function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rn
       matrix.weight = new LoraWeight(matrix, rest, adapter);
       continue;
     }
-    matrix.weight = new LoraWeight(matrix, weight, plainStart(matrix, options, stream));
+    matrix.weight = new LoraWeight(matrix, weight, plainStart(matrix, options, size, stream));
   }
+  const names = withFused([...targets.keys()], options.targetModules ?? defaultTargetModules);
   decoder.lora = { ...options, targetModules: names };
 }
 
 /** A random A and a B of zeros: the adapter changes nothing at first. */
-function plainStart({ weight, use }: MatrixPart, options: LoraOptions, rng: Rng): LoraAdapter {
-  const { rank, alpha, useRslora, useDora, init, dropout } = options;
+function plainStart(
+  { weight, use }: MatrixPart,
+  { useDora, init, dropout }: LoraOptions,
+  { rank, scaling }: AdapterSize,
+  rng: Rng,
+): LoraAdapter {
   const [out, input] = weight.shape;
   // nn.Embedding's own initialisation is normal, nn.Linear's (Kaiming with a = √5) uniform within 1 / √in
   const draw =
@@ -98,7 +123,7 @@ function plainStart({ weight, use }: MatrixPart, options: LoraOptions, rng: Rng)
     const adapter: LoraAdapter = {
       a: own(variable(Float32Array.from({ length: rank * input }, draw), [rank, input], true)),
       b: own(variable(new Float32Array(out * rank), [out, rank], true)),
-      scaling: loraScaling(alpha, rank, useRslora),
+      scaling,
       dropout,
     };
     if (!useDora) return adapter;
@@ -139,4 +164,35 @@ function matchTargets(matrices: AdapterTargets, given: readonly string[]): Set<s
     throw new AdapterError(`unknown target module "${target}". Known: ${known.join(', ')}, all-linear`);
   }
   return new Set(names.filter((name) => targets.some((target) => matches(name, target))));
+}
+
+/** What is made for one matrix. */
+interface AdapterSize {
+  readonly rank: number;
+  readonly scaling: number;
+}
+
+/** The matrices that get an adapter, and how large each is. @throws {AdapterError} for a name that means none */
+function adaptedMatrices(options: LoraOptions, matrices: AdapterTargets): Map<string, AdapterSize> {
+  const { targetModules = defaultTargetModules, excludeModules = [], useRslora } = options;
+  const { rankPattern = {}, alphaPattern = {} } = options;
+  const named = matchTargets(matrices, targetModules);
+  for (const name of matchTargets(matrices, excludeModules)) named.delete(name);
+  if (named.size === 0) {
+    throw new AdapterError('`lora.excludeModules` leaves out all that `lora.targetModules` names');
+  }
+  for (const [option, patterns] of Object.entries({ rankPattern, alphaPattern })) {
+    const unused = Object.keys(patterns).find((key) =>
+      [...named].every((name) => fromPattern({ [key]: 1 }, name) === undefined),
+    );
+    if (unused === undefined) continue;
+    throw new AdapterError(`\`lora.${option}\`: "${unused}" is the name of nothing that gets an adapter`);
+  }
+  return new Map(
+    Array.from(named, (name) => {
+      const rank = fromPattern(rankPattern, name) ?? options.rank;
+      const alpha = fromPattern(alphaPattern, name) ?? options.alpha;
+      return [name, { rank, scaling: loraScaling(alpha, rank, useRslora) }];
+    }),
+  );
 }

@@ -1,7 +1,10 @@
 import type * as tf from '../tensors/tf.js';
 
-/** How the adapter's matrices start. `pissa` takes the principal part of the base weight. */
-export type LoraInit = 'default' | 'gaussian' | 'pissa';
+/**
+ * How the adapter's matrices start. `pissa` takes the principal part of the base weight out of it, `olora` the first
+ * part of its QR decomposition.
+ */
+export type LoraInit = 'default' | 'gaussian' | 'pissa' | 'olora';
 
 /** A low-rank adapter (Hu et al. 2021), as asked for. */
 export interface LoraOptions {
@@ -9,8 +12,13 @@ export interface LoraOptions {
   alpha: number;
   /** The probability of dropping an element of the adapter's input in training. */
   dropout: number;
-  /** Names of projections, such as `q_proj`; without it those of attention. */
+  /** Names or ends of names, such as `q_proj`; without it the projections of attention. */
   targetModules?: string[];
+  /** The same for what is left out of them. */
+  excludeModules?: string[];
+  /** Ranks and alphas of their own, by PEFT's patterns for names. */
+  rankPattern?: Readonly<Record<string, number>>;
+  alphaPattern?: Readonly<Record<string, number>>;
   /** Scale by alpha / √rank instead of alpha / rank (rsLoRA, Kalajdzievski 2023). */
   useRslora: boolean;
   /** Train magnitude and direction apart (DoRA, Liu et al. 2024). */

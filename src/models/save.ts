@@ -2,8 +2,15 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } 
 import { join } from 'node:path';
 import { assertWritableFolder, readJson, temporaryName, writeFileAtomic } from '../common/files.js';
 import type { FloatType } from '../tensors/precision.js';
-import { adapterConfigName, adapterTensorNames, adapterWeightsName, pissaRankKey } from './adapter-names.js';
+import {
+  adapterConfigName,
+  adapterTensorNames,
+  adapterWeightsName,
+  initialRankKey,
+  initKey,
+} from './adapter-names.js';
 import type { AdapterState, FloatsOnHost } from './adapter-state.js';
+import { fromPattern } from './adapter-targets.js';
 import { adapterState } from './attach.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError, ModelFileError } from './errors.js';
@@ -48,29 +55,30 @@ export function writeAdapter(
     if (magnitude) all.push([names.magnitude, magnitude]);
     return all.map(([end, tensor]) => [`base_model.model.${name}.${end}`, tensor]);
   });
-  const factor = converted ? 2 : 1;
-  const configAlpha = lora.alpha * (lora.useRslora ? Math.sqrt(factor) : factor);
+  const rankFactor = converted ? 2 : 1;
+  const alphaFactor = lora.useRslora ? Math.sqrt(rankFactor) : rankFactor;
   const config = {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
     base_model_name_or_path: decoder.source || null,
     inference_mode: true,
-    r: lora.rank * factor,
-    lora_alpha: configAlpha,
+    r: lora.rank * rankFactor,
+    lora_alpha: lora.alpha * alphaFactor,
     lora_dropout: lora.dropout,
     target_modules: targetsOf([...targets.keys()], modules),
+    exclude_modules: lora.excludeModules ?? null,
     use_rslora: lora.useRslora,
     use_dora: lora.useDora,
     init_lora_weights: pissaBase ? 'pissa' : lora.init === 'gaussian' ? 'gaussian' : true,
     bias: 'none',
     fan_in_fan_out: false,
     modules_to_save: null,
-    ...patternsOf(modules, lora, { factor, configAlpha }),
+    ...patternsOf(modules, lora, { rankFactor, alphaFactor }),
   };
   mkdirSync(folder, { recursive: true });
   writeSafetensors(join(folder, adapterWeightsName), tensors, {
     format: 'pt',
-    ...(converted ? { [pissaRankKey]: String(lora.rank) } : {}),
+    ...(converted ? { [initialRankKey]: String(lora.rank), [initKey]: lora.init } : {}),
   });
   writeFileAtomic(join(folder, adapterConfigName), JSON.stringify(config, null, 2) + '\n');
 }
@@ -96,24 +104,54 @@ function targetsOf(matrices: readonly string[], adapted: AdapterState['modules']
   return [...new Set(names)];
 }
 
-/** The ranks and alphas that differ from the adapter's own, by the matrix' name. */
+/** What each matrix has of a value, against that of the whole adapter and what was asked for by pattern. */
+interface Pattern {
+  readonly common: number;
+  readonly given: Readonly<Record<string, number>> | undefined;
+  /** What the given values are multiplied by in files. */
+  readonly factor: number;
+  readonly own: ReadonlyMap<string, number>;
+}
+
+/** The values that differ from the common one: as they were given where that is what there is, or by name. */
+function patternOf({ common, given = {}, factor, own }: Pattern): Record<string, number> {
+  const scaled = Object.fromEntries(
+    Object.entries(given).map(([key, value]) => [key, rounded(value * factor)]),
+  );
+  if ([...own].every(([name, value]) => (fromPattern(scaled, name) ?? common) === value)) return scaled;
+  return Object.fromEntries([...own].filter(([, value]) => value !== common));
+}
+
+/** Without what rounding has added. */
+const rounded = (value: number): number => Number(value.toPrecision(12));
+
+/** The ranks and alphas that differ from the adapter's own, by PEFT's patterns. */
 function patternsOf(
   modules: AdapterState['modules'],
-  { rank, useRslora }: LoraOptions,
-  { factor, configAlpha }: { factor: number; configAlpha: number },
+  { rank, alpha, useRslora, rankPattern, alphaPattern }: LoraOptions,
+  { rankFactor, alphaFactor }: { rankFactor: number; alphaFactor: number },
 ): { rank_pattern: Record<string, number>; alpha_pattern: Record<string, number> } {
-  const patterns = {
-    rank_pattern: {} as Record<string, number>,
-    alpha_pattern: {} as Record<string, number>,
+  const ranks = new Map(Array.from(modules, ([name, { a }]) => [name, a.shape[0]!]));
+  const alphas = new Map(
+    Array.from(modules, ([name, { a, scaling }]) => [
+      name,
+      rounded(scaling / loraScaling(1, a.shape[0]!, useRslora)),
+    ]),
+  );
+  return {
+    rank_pattern: patternOf({
+      common: rank * rankFactor,
+      given: rankPattern,
+      factor: rankFactor,
+      own: ranks,
+    }),
+    alpha_pattern: patternOf({
+      common: rounded(alpha * alphaFactor),
+      given: alphaPattern,
+      factor: alphaFactor,
+      own: alphas,
+    }),
   };
-  for (const [name, { a, scaling }] of modules) {
-    const own = a.shape[0]!;
-    if (own !== rank * factor) patterns.rank_pattern[name] = own;
-    // without what rounding has added
-    const ownAlpha = Number((scaling / loraScaling(1, own, useRslora)).toPrecision(12));
-    if (ownAlpha !== Number(configAlpha.toPrecision(12))) patterns.alpha_pattern[name] = ownAlpha;
-  }
-  return patterns;
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { OptionTable } from './table.js';
 
 /** What draws the first values of an adapter. */
-export const loraInitializations = ['default', 'gaussian', 'pissa'] as const;
+export const loraInitializations = ['default', 'gaussian', 'pissa', 'olora'] as const;
 
 const adapterSize = {
   r: {
@@ -56,6 +56,30 @@ export const adapterOptions = {
         formerly: ['loraTargetModules'],
         description:
           'what gets a fresh adapter, by the end of its name; gate_proj, up_proj, down_proj, embed_tokens and lm_head are the others, all-linear means the projections of all blocks; all parts of a fused projection mean that one',
+      },
+      excludeModules: {
+        type: 'array',
+        items: { type: 'string' },
+        default: [],
+        value: 'names',
+        flag: 'loraExcludeModules',
+        description: 'what gets none of what `lora.targetModules` names, by the end of its name',
+      },
+      rankPattern: {
+        type: 'object',
+        form: 'weights',
+        items: { type: 'integer', minimum: 1 },
+        value: 'name=rank',
+        flag: 'loraRankPattern',
+        description: "other ranks, by the end of a name or a pattern for it, as PEFT's `rank_pattern`",
+      },
+      alphaPattern: {
+        type: 'object',
+        form: 'weights',
+        items: { type: 'number', exclusiveMinimum: 0 },
+        value: 'name=alpha',
+        flag: 'loraAlphaPattern',
+        description: "other alphas, by the end of a name or a pattern for it, as PEFT's `alpha_pattern`",
       },
       initWeights: {
         type: 'string',

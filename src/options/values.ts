@@ -24,7 +24,7 @@ export function expectationOf(spec: ValueSpec): string {
     case 'pairs':
       return 'pairs of a data set file and a prompt kind, each with a weight above 0 where it is not 1';
     case 'weights':
-      return 'numbers of at least 0 by name';
+      return items ? `values by name, each ${expectationOf(items)}` : 'numbers of at least 0 by name';
     case 'seconds':
       return 'a positive number of seconds';
     case 'range':
@@ -108,7 +108,11 @@ export function mismatchOf(
     case 'pairs':
       return Array.isArray(value) && value.length >= minItems ? each(value, isPair) : wrong;
     case 'weights':
-      return isObject(value) ? each(Object.values(value), (item) => isNumber(item) && item >= 0) : wrong;
+      return isObject(value)
+        ? each(Object.values(value), (item) =>
+            spec.items ? !mismatchOf(item, spec.items) : isNumber(item) && item >= 0,
+          )
+        : wrong;
   }
   switch (type) {
     case 'boolean':

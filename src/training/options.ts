@@ -118,9 +118,14 @@ function checkBest(o: Checked): void {
 /** @throws {OptionError} for options of an adapter that contradict each other */
 function checkAdapter({ useLora, lora, adapterPath }: Checked): void {
   const { useDora, useRslora, initWeights } = lora;
-  if (useLora && useDora && initWeights === 'pissa' && adapterPath === undefined) {
+  if (
+    useLora &&
+    useDora &&
+    (initWeights === 'pissa' || initWeights === 'olora') &&
+    adapterPath === undefined
+  ) {
     throw new OptionError('lora.useDora', {
-      hint: `it cannot be combined with ${option('lora.initWeights', 'pissa')}`,
+      hint: `it cannot be combined with ${option('lora.initWeights', initWeights)}`,
     });
   }
   if (useLora) return;

@@ -25,6 +25,7 @@ import {
   writeAdapter,
 } from '../../src/models/index.js';
 import { loraScaling } from '../../src/models/lora.js';
+import { orthonormalColumns } from '../../src/models/olora.js';
 import { writeSafetensors } from '../../src/models/safetensors.js';
 import { truncatedSvd } from '../../src/models/svd.js';
 import * as tf from '../../src/tensors/tf.js';
@@ -239,6 +240,37 @@ describe('a fresh adapter', () => {
     }
     decoder.dispose();
   });
+});
+
+it('the QR decomposition gives orthonormal columns that span those of the matrix, with no sign lost', () => {
+  const rng = Rng.of(8);
+  for (const [rows, columns] of [
+    [7, 7],
+    [90, 5],
+    [1, 1],
+    [4, 2],
+  ] as const) {
+    const matrix = Float64Array.from({ length: rows * columns }, () => rng.normal());
+    if (rows === 4) matrix.fill(0, 2); // nothing below the first row
+    const q = orthonormalColumns(matrix, rows, columns);
+    const product = (a: Float64Array, b: Float64Array, i: number, j: number) => {
+      let sum = 0;
+      for (let row = 0; row < rows; row++) sum += a[row * columns + i]! * b[row * columns + j]!;
+      return sum;
+    };
+    for (let i = 0; i < columns; i++) {
+      for (let j = 0; j < columns; j++) {
+        expect(product(q, q, i, j)).toBeCloseTo(i === j ? 1 : 0, 10);
+        // R has zeros below its diagonal
+        if (i > j) expect(product(q, matrix, i, j)).toBeCloseTo(0, 10);
+      }
+    }
+  }
+  // LAPACK: a diagonal element has the sign opposite to its pivot's, and where nothing is reflected the same
+  expect([...orthonormalColumns(Float64Array.of(3, 4), 2, 1)]).toEqual(
+    [-0.6, -0.8].map((x) => expect.closeTo(x, 12)),
+  );
+  expect([...orthonormalColumns(Float64Array.of(-3, 0), 2, 1)]).toEqual([1, 0]);
 });
 
 describe('the singular values of a matrix', () => {

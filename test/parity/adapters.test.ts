@@ -213,6 +213,126 @@ describe("one adapter for both tables (PEFT's ensure_weight_tying)", () => {
   });
 });
 
+describe('OLoRA', () => {
+  beforeAll(() => useBackend('cpu'));
+  const lora: LoraOptions = {
+    ...{ rank: 4, alpha: 6, dropout: 0, useRslora: false, useDora: false, init: 'olora' },
+    targetModules: ['q_proj', 'k_proj', 'down_proj', 'embed_tokens'],
+  };
+
+  it.each(families)('%s: begins with the matrices of PEFT, to the sign', async (family) => {
+    const expected = expectedOf(family, 'olora');
+    const base = await loadDecoder(fixture(family));
+    const decoder = await loadDecoder(fixture(family), { lora, rng: Rng.of(1) });
+    expect(relativeError(logitsOf(decoder), logitsOf(base))).toBeLessThan(2e-5);
+    for (const [name, variable] of decoder.trainableVariables()) {
+      // drawn at random
+      if (name.includes('lora_embedding_B')) continue;
+      const ours = asInFiles(name, variable);
+      expect(relativeError(ours, expected.get(`initial.${name}`)!), name).toBeLessThan(tolerance);
+      ours.dispose();
+    }
+    base.dispose();
+    decoder.dispose();
+  });
+
+  it.each(families)('%s: reads what PEFT has converted, and refuses what it has not', async (family) => {
+    const decoder = await loadDecoder(fixture(family), { adapterPath: fixture(family, 'olora-converted') });
+    expect(relativeError(logitsOf(decoder), expectedOf(family, 'olora').get('logits')!)).toBeLessThan(
+      tolerance,
+    );
+    decoder.dispose();
+    await expect(loadDecoder(fixture(family), { adapterPath: fixture(family, 'olora') })).rejects.toThrow(
+      /init_lora_weights "olora" changes the base by what the adapter does not say; convert the adapter.*/,
+    );
+  });
+});
+
+describe('targets, ranks and alphas of a fresh adapter', () => {
+  beforeAll(() => useBackend('cpu'));
+  const plain: LoraOptions = {
+    ...{ rank: 4, alpha: 6, dropout: 0, useRslora: false, useDora: false, init: 'default' },
+    targetModules: ['all-linear', 'lm_head'],
+    excludeModules: ['o_proj', 'layers.0.self_attn.k_proj'],
+    rankPattern: { down_proj: 2, 'layers.1.*(gate|up)_proj': 3 },
+    alphaPattern: { lm_head: 9, '^model.*v_proj': 1.5 },
+  };
+  const make = (options: Partial<LoraOptions>) =>
+    loadDecoder(fixture('qwen2'), { lora: { ...plain, ...options }, rng: Rng.of(1) });
+
+  it.each([
+    ['plain', {}],
+    ['rsLoRA', { useRslora: true }],
+    ['PiSSA', { init: 'pissa' }],
+    ['PiSSA rsLoRA', { init: 'pissa', useRslora: true }],
+    ['OLoRA', { init: 'olora' }],
+  ] as [string, Partial<LoraOptions>][])(
+    '%s: are as asked for, and written as they were',
+    async (_, options) => {
+      const decoder = await make(options);
+      const sizes = (from: Decoder) =>
+        from
+          .matrices()
+          .flatMap(({ name, adapter }) =>
+            adapter ? [[name, adapter.a.shape[0]!, adapter.scaling] as const] : [],
+          );
+      const found = new Map(sizes(decoder).map(([name, rank, scaling]) => [name, { rank, scaling }]));
+      const names = [...decoder.adapterTargets().keys()];
+      const left = names
+        .filter((name) => !found.has(name))
+        .map((name) => name.split('.').slice(-3).join('.'));
+      expect(left).toEqual([
+        'model.embed_tokens',
+        '0.self_attn.k_proj',
+        '0.self_attn.o_proj',
+        '1.self_attn.o_proj',
+      ]);
+      const at = (name: string) => found.get(name)!;
+      const by = (alpha: number, rank: number) => alpha / (options.useRslora ? Math.sqrt(rank) : rank);
+      expect(at('model.layers.0.mlp.down_proj')).toEqual({ rank: 2, scaling: by(6, 2) });
+      expect(at('model.layers.1.mlp.up_proj')).toEqual({ rank: 3, scaling: by(6, 3) });
+      expect(at('model.layers.0.mlp.up_proj')).toEqual({ rank: 4, scaling: by(6, 4) });
+      expect(at('model.layers.1.self_attn.v_proj')).toEqual({ rank: 4, scaling: by(1.5, 4) });
+      expect(at('lm_head')).toEqual({ rank: 4, scaling: by(9, 4) });
+
+      const folder = mkdtempSync(join(scratch, 'patterns-'));
+      await saveAdapter(decoder, folder);
+      const config = JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8'));
+      const factor = options.init ? 2 : 1;
+      expect(config.rank_pattern).toEqual({ down_proj: 2 * factor, 'layers.1.*(gate|up)_proj': 3 * factor });
+      expect(Object.keys(config.alpha_pattern)).toEqual(['lm_head', '^model.*v_proj']);
+      expect(config.exclude_modules).toEqual(plain.excludeModules);
+      const again = await loadDecoder(fixture('qwen2'), { adapterPath: folder, trainable: 'adapter' });
+      for (const [name, rank, scaling] of sizes(again)) {
+        expect(rank, name).toBe(at(name).rank);
+        expect(scaling, name).toBeCloseTo(at(name).scaling, 10);
+      }
+      expect(sizes(again)).toHaveLength(found.size);
+      const { targetModules, alphaPattern, ...others } = plain;
+      expect(again.lora).toMatchObject({ ...others, ...options, alpha: expect.closeTo(6, 10) });
+      decoder.dispose();
+      again.dispose();
+    },
+  );
+
+  it.each([
+    [
+      { rankPattern: { upproj: 2 } },
+      /`lora.rankPattern`: "upproj" is the name of nothing that gets an adapter/,
+    ],
+    [{ alphaPattern: { o_proj: 2 } }, /`lora.alphaPattern`: "o_proj" is the name of nothing/],
+    [{ excludeModules: ['oproj'] }, /unknown target module "oproj"/],
+    [{ targetModules: ['q_proj'], excludeModules: ['q_proj'] }, /`lora.excludeModules` leaves out all/],
+    [
+      { init: 'pissa', rankPattern: { q_proj: 33 } },
+      /pissa rank 33 is above the rank of .*q_proj \[32, 32\]/,
+    ],
+    [{ init: 'olora', useDora: true }, /olora changes the base weights/],
+  ] as [Partial<LoraOptions>, RegExp][])('%j is refused', async (options, message) => {
+    await expect(make(options)).rejects.toThrow(message);
+  });
+});
+
 it('DoRA on the embeddings of a cut vocabulary is refused: its norms are over all tokens', async () => {
   await useBackend('cpu');
   await expect(
@@ -244,6 +364,17 @@ const freshCases = families.flatMap((family) =>
       ['DoRA', { useDora: true }, undefined],
       ['PiSSA', { init: 'pissa' }, undefined],
       ['PiSSA rsLoRA', { init: 'pissa', useRslora: true }, undefined],
+      ['OLoRA', { init: 'olora' }, undefined],
+      [
+        'ranks and alphas',
+        {
+          init: 'pissa',
+          excludeModules: ['o_proj'],
+          rankPattern: { down_proj: 2, 'layers.1.*(gate|up)_proj': 3, embed_tokens: 5 },
+          alphaPattern: { lm_head: 9, '^model.*v_proj': 1.5 },
+        },
+        undefined,
+      ],
       ['plain, cut', {}, kept],
       ['PiSSA, cut', { init: 'pissa' }, kept],
       ['DoRA, head, cut', { useDora: true, targetModules: ['lm_head'] }, kept],

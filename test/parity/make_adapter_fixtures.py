@@ -107,6 +107,16 @@ def save_tensors(tensors, path):
     save_file({k: v.detach().contiguous().float() for k, v in tensors.items()}, path)
 
 
+def finish(folder, family):
+    (folder / "README.md").unlink()
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text()) | {"base_model_name_or_path": f"tiny-random-{family}"}
+    # a set has no order
+    if isinstance(config["target_modules"], list):
+        config["target_modules"].sort()
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
 def write(family, kind, options):
     folder = root / family / kind
     shutil.rmtree(folder, ignore_errors=True)
@@ -115,10 +125,7 @@ def write(family, kind, options):
     model = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", **options))
     perturb(model, 11)
     model.save_pretrained(folder)
-    (folder / "README.md").unlink()
-    path = folder / "adapter_config.json"
-    config = json.loads(path.read_text()) | {"base_model_name_or_path": f"tiny-random-{family}"}
-    path.write_text(json.dumps(config, indent=2) + "\n")
+    finish(folder, family)
     if options.get("ensure_weight_tying"):
         # its training is PEFT's alone
         with torch.no_grad():
@@ -131,9 +138,41 @@ def write(family, kind, options):
     save_tensors(tensors | step(model), folder / "expected.safetensors")
 
 
+def olora(family):
+    """What OLoRA begins with, and an adapter that was trained from it, as PEFT converts it to the untouched base."""
+    folder = root / family / "olora"
+    shutil.rmtree(folder, ignore_errors=True)
+    torch.manual_seed(7)
+    base = AutoModelForCausalLM.from_pretrained(root / family, dtype=torch.float32).eval()
+    targets = ["q_proj", "k_proj", "down_proj", "embed_tokens"]
+    config = LoraConfig(
+        **dict(r=4, lora_alpha=6, target_modules=targets, init_lora_weights="olora", task_type="CAUSAL_LM")
+    )
+    model = get_peft_model(base, config)
+    initial = root / family / "olora-initial"
+    model.peft_config["default"].init_lora_weights = True
+    model.save_pretrained(initial)
+    model.peft_config["default"].init_lora_weights = "olora"
+    tensors = {f"initial.{adapter_name(n)}": p.clone() for n, p in model.named_parameters() if p.requires_grad}
+    # PEFT's conversion leaves out adapters of embeddings, which here change nothing
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and "embedding" not in name:
+            parameter.data += 0.15 * torch.randn(parameter.shape)
+    model.save_pretrained(folder)
+    with torch.no_grad():
+        tensors["logits"] = log_probs(model)[0]
+    model.peft_config["default"].target_modules.remove("embed_tokens")
+    model.save_pretrained(folder.with_name("olora-converted"), path_initial_model_for_weight_conversion=initial)
+    shutil.rmtree(initial)
+    for name in ["olora", "olora-converted"]:
+        finish(folder.with_name(name), family)
+    save_tensors(tensors, folder / "expected.safetensors")
+
+
 for family in sys.argv[1:] or FAMILIES:
     for kind, options in KINDS.items():
         write(family, kind, options)
+    olora(family)
     if family == "qwen2":
         options = dict(r=3, lora_alpha=5, target_modules=["embed_tokens", "v_proj"], ensure_weight_tying=True)
         write(family, "tied-lora", options)

@@ -37,7 +37,19 @@ test.each<[Partial<FineTuneFileOptions>, RegExp]>([
     { trainDatasets: [['a.json', 'kind', 0]] },
     /`trainDatasets`: expected pairs .* weight above 0 .*, found \["a.json","kind",0\]/,
   ],
-  [{ lora: { initWeights: 'olora' } } as object, /expected one of default, gaussian, pissa, found "olora"/],
+  [
+    { lora: { initWeights: 'eva' } } as object,
+    /expected one of default, gaussian, pissa, olora, found "eva"/,
+  ],
+  [
+    { lora: { initWeights: 'olora', useDora: true } } as object,
+    /`lora.useDora`: .*`lora.initWeights: olora`/,
+  ],
+  [
+    { lora: { rankPattern: { q_proj: 1.5 } } },
+    /`lora.rankPattern`: expected values by name, each an integer of at least 1, found 1.5/,
+  ],
+  [{ lora: { alphaPattern: { q_proj: 0 } } }, /`lora.alphaPattern`: .* each a number above 0, found 0/],
   [{ lora: { initWeights: 'pissa', useDora: true } }, /`lora\.useDora`: it cannot be combined/],
   [{ useLora: false, adapterPath: 'adapter' }, /`adapterPath`/],
   [{ lora: { alpha: 0 } }, /`lora\.alpha`: expected a number above 0, found 0/],
