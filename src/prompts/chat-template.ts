@@ -90,6 +90,9 @@ export function loadChatTemplate(
     // transformers sets these, and templates ask whether they are none
     tools: null,
     documents: null,
+    // a model that may think first answers at once: its empty block of thoughts stands before the answer in training
+    // (where templates write it by themselves) and so has to stand at the end of what is asked
+    enable_thinking: false,
     format_fixed_day: formatFixedDay,
     date_string: formatFixedDay('%d %b %Y'),
   };
@@ -97,7 +100,7 @@ export function loadChatTemplate(
     const value = tokenField(config[name]);
     if (value !== undefined) variables[name] = value;
   }
-  const render: ChatRenderer = (messages, { addGenerationPrompt }) => {
+  const renderAsIs: ChatRenderer = (messages, { addGenerationPrompt }) => {
     try {
       return template.render({ ...variables, messages, add_generation_prompt: addGenerationPrompt });
     } catch (error) {
@@ -107,5 +110,34 @@ export function loadChatTemplate(
       );
     }
   };
+  let isShown: boolean | undefined;
+  const render: ChatRenderer = (messages, options) => {
+    if (messages[0]?.role !== 'system') return renderAsIs(messages, options);
+    isShown ??= showsSystem(renderAsIs);
+    return renderAsIs(isShown ? messages : withoutSystem(messages), options);
+  };
   return { render, isPlain: found === undefined };
+}
+
+/** Private use: no template writes it. */
+const systemMark = '\uE020';
+
+/** Whether a template writes what the system says: some refuse it (Gemma 2), some leave it out (the first Phi-3). */
+function showsSystem(render: ChatRenderer): boolean {
+  const messages: ChatMessage[] = [
+    { role: 'system', content: systemMark },
+    { role: 'user', content: 'hello' },
+  ];
+  try {
+    return render(messages, { addGenerationPrompt: true }).includes(systemMark);
+  } catch (error) {
+    if (error instanceof TokenizerError) return false;
+    throw error;
+  }
+}
+
+/** What the system says at the beginning of the user's first turn, as Gemma 3's template writes it. */
+function withoutSystem([system, first, ...rest]: readonly ChatMessage[]): readonly ChatMessage[] {
+  if (first?.role !== 'user') return [system!, ...(first ? [first] : []), ...rest];
+  return [{ role: 'user', content: `${system!.content}\n\n${first.content}` }, ...rest];
 }

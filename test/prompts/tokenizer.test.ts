@@ -227,6 +227,33 @@ describe('a broken model folder', () => {
     expect(() => loadTokenizer('/nowhere')).toThrow('/nowhere: no such folder');
   });
 
+  it.each([
+    ['refuses', "{{ raise_exception('System role not supported') }}"],
+    ['leaves out', ''],
+  ])(
+    'a chat template that %s a system message gets it at the beginning of the first turn',
+    (name, branch) => {
+      const template =
+        `{% for m in messages %}{% if m['role'] == 'system' %}${branch}{% else %}` +
+        "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endif %}{% endfor %}";
+      const copy = broken(
+        `system-${name.replace(' ', '-')}`,
+        'tokenizer_config.json',
+        edit((json) => {
+          json.chat_template = template;
+        }),
+      );
+      const { renderChat } = loadTokenizer(copy);
+      const user: ChatMessage = { role: 'user', content: 'What?' };
+      const system: ChatMessage = { role: 'system', content: 'Be brief.' };
+      const render = (...messages: ChatMessage[]) => renderChat(messages, { addGenerationPrompt: false });
+      expect(render(system, user)).toBe('<|im_start|>user\nBe brief.\n\nWhat?<|im_end|>\n');
+      expect(render(user, { role: 'assistant', content: 'That.' })).toBe(
+        '<|im_start|>user\nWhat?<|im_end|>\n<|im_start|>assistant\nThat.<|im_end|>\n',
+      );
+    },
+  );
+
   it('ends the turn with the end of text when the chat template has no token for it', () => {
     const copy = broken(
       'eos',
