@@ -4,9 +4,11 @@ import { readJson } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
 import type { DecoderConfig } from './decoder-config.js';
 import { ModelFileError } from './errors.js';
-import { type Settings, settingsSchema } from './families/family.js';
+import { type Family, type Settings, settingsSchema } from './families/family.js';
 import { familyOf, knownFamilies } from './families/index.js';
 import { readRopeScaling } from './families/rope.js';
+import { readWindows } from './families/windows.js';
+import { dependsOnLength } from './rotary-table.js';
 
 export type { DecoderConfig, RopeScaling } from './decoder-config.js';
 
@@ -41,11 +43,9 @@ export function parseConfig(value: unknown, source: string): DecoderConfig {
   const family = familyOf(modelType);
   if (!family) return refuse(`unknown model_type "${modelType}". Known model types: ${knownFamilies()}`);
   const given = { ...family.defaults, ...validate(value, source) };
-  if ((given.hidden_act ?? 'silu') !== 'silu') {
-    refuse(`hidden_act "${given.hidden_act}" found, expected "silu"`);
-  }
-  if (given.use_sliding_window || given.layer_types?.some((type) => type !== 'full_attention')) {
-    refuse('sliding-window attention is not supported, expected full attention in every layer');
+  const { setting, name: activation } = family.activation ?? { setting: 'hidden_act', name: 'silu' };
+  if ((given[setting] ?? activation) !== activation) {
+    refuse(`${setting} "${given[setting]}" found, expected "${activation}"`);
   }
   if (given.quantization_config) refuse('quantized weights are not supported, use the unquantized model');
   const refusal = family.refusal?.(given);
@@ -69,7 +69,9 @@ export function parseConfig(value: unknown, source: string): DecoderConfig {
     rope_theta: theta,
     partial_rotary_factor: partial,
     ...rope
-  } = given.rope_parameters ?? given.rope_scaling ?? {};
+  } = (family.slidingRope ? given.rope_parameters?.full_attention : given.rope_parameters) ??
+  given.rope_scaling ??
+  {};
   const ropeTheta = theta ?? given.rope_theta ?? 10000;
   const rotated = partial ?? given.partial_rotary_factor ?? 1;
   if (rotated !== 1 && !family.partialRotary) {
@@ -93,6 +95,8 @@ export function parseConfig(value: unknown, source: string): DecoderConfig {
     },
     source,
   );
+  const windows = readWindows(family, given, source);
+  const slidingRope = windows && readSlidingRope(family, given, { maxPositionEmbeddings, rotaryDim }, source);
   return {
     modelType,
     vocabSize: given.vocab_size,
@@ -106,9 +110,39 @@ export function parseConfig(value: unknown, source: string): DecoderConfig {
     ropeTheta,
     ...(ropeScaling ? { ropeScaling } : {}),
     ...(rotaryDim === headDim ? {} : { rotaryDim }),
+    ...(slidingRope ? { slidingRope } : {}),
     maxPositionEmbeddings,
     tieWordEmbeddings: given.tie_word_embeddings ?? false,
     ...family.features(given),
+    ...(family.activation ? { activation: 'gelu-tanh' } : {}),
+    ...(windows ? { windows } : {}),
     ...(family.names ? { names: family.names } : {}),
   };
+}
+
+/** The rotary positions of layers with a window, in families where these have their own. */
+function readSlidingRope(
+  family: Family,
+  settings: Settings,
+  model: { maxPositionEmbeddings: number; rotaryDim: number },
+  source: string,
+): DecoderConfig['slidingRope'] {
+  if (!family.slidingRope) return undefined;
+  const refuse = (what: string): never => {
+    throw new ModelFileError(`${source}: rope_parameters of a ${family.modelType} model ${what}`);
+  };
+  const nested = settings.rope_parameters;
+  if (nested && !nested.full_attention && !nested.sliding_attention) {
+    const found = Object.keys(nested).join(', ') || 'nothing';
+    refuse(`are by type of layer, expected full_attention and sliding_attention, found ${found}`);
+  }
+  const { rope_theta: theta, ...rope } = nested?.sliding_attention ?? {};
+  const ropeTheta = theta ?? family.slidingRope(settings);
+  const ropeScaling = readRopeScaling(rope, { ...model, ropeTheta }, source);
+  if (ropeScaling && dependsOnLength({ ropeScaling })) {
+    refuse(
+      `for sliding_attention have the type ${ropeScaling.type}, which is supported for full_attention alone`,
+    );
+  }
+  return { ropeTheta, ...(ropeScaling ? { ropeScaling } : {}) };
 }

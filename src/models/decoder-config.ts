@@ -48,12 +48,16 @@ export interface DecoderConfig {
   /** Width of a head; heads · width need not be the hidden size. */
   headDim: number;
   rmsNormEpsilon: number;
+  /** Whether weights of norms are stored as their difference from one. */
+  unitOffsetNorm?: boolean;
   ropeTheta: number;
   ropeScaling?: RopeScaling;
   /** How many of a head's columns, the first ones, have rotary positions; all of them when absent. */
   rotaryDim?: number;
   /** Which layers have rotary positions; all of them when absent. */
   rotaryLayers?: readonly boolean[];
+  /** The rotary positions of layers with a window, where they are not those of the others. */
+  slidingRope?: { ropeTheta: number; ropeScaling?: RopeScaling };
   maxPositionEmbeddings: number;
   /** Whether the head is the embedding table. */
   tieWordEmbeddings: boolean;
@@ -67,6 +71,20 @@ export interface DecoderConfig {
   queryKeyNorm?: boolean;
   /** Whether queries, keys and values come from one matrix with the rows of all, and gate and up from another. */
   fusedProjections?: boolean;
+  /** Whether what attention and feed-forward give passes a norm before it is added to their input. */
+  outputNorms?: boolean;
+  /** What the gate of the feed-forward block passes: SiLU when absent, or GELU's approximation by tanh. */
+  activation?: 'gelu-tanh';
+  /** What hidden states are multiplied by when they come from the table of embeddings. */
+  embeddingScale?: number;
+  /** The factor on products of queries and keys, where it is not 1 / √headDim. */
+  attentionScale?: number;
+  /** Attention scores s become cap · tanh(s / cap). */
+  attentionSoftCap?: number;
+  /** Logits y become cap · tanh(y / cap). */
+  logitSoftCap?: number;
+  /** How many positions the queries of each layer see, their own included: null for all, absent where all see all. */
+  windows?: readonly (number | null)[];
   /** What the files call the weights, where it is not the common way. */
   names?: WeightNames;
 }

@@ -2,8 +2,10 @@ import { Rng } from '../common/rng.js';
 import { type FloatType, toFloatType } from '../tensors/float-type.js';
 import { checkpoint, isRecording } from '../tensors/gradients.js';
 import {
+  type AttentionLimits,
   cachedAttention,
   embedding,
+  geGlu,
   kvCacheWrite,
   packedAttention,
   rotaryEmbedding,
@@ -22,6 +24,7 @@ import {
   type WeightSource,
 } from './layer.js';
 import type { LoraOptions } from './lora.js';
+import { roundTo } from './number-formats.js';
 import type { PackedTokens } from './packed-tokens.js';
 import { Embedding, Head, type MatrixPart, type ModelPart, type Norm, type Projection } from './parts.js';
 import { type RotaryRows, RotaryTable } from './rotary-table.js';
@@ -62,7 +65,12 @@ export class Decoder {
   readonly cut: VocabularyCut | undefined;
   /** [V, d]; the same matrix as that of `embedTokens` when they are tied. */
   readonly head: Head;
-  readonly #rotary: RotaryTable;
+  /** The rotary positions of layers that see all, and of those with a window. */
+  readonly #rotary: { full: RotaryTable; sliding: RotaryTable };
+  /** The factor on products of queries and keys. */
+  readonly #attentionScale: number;
+  /** What limits the attention of each layer. */
+  readonly #limits: readonly AttentionLimits[];
 
   constructor(
     config: DecoderConfig,
@@ -87,8 +95,17 @@ export class Decoder {
     this.head = new Head(
       names.head,
       embeddings instanceof SharedWeight ? embeddings.share() : table(names.head),
+      { softCap: config.logitSoftCap },
     );
-    this.#rotary = new RotaryTable(config);
+    const full = new RotaryTable(config);
+    const { slidingRope } = config;
+    const sliding = slidingRope && new RotaryTable({ ...config, ropeScaling: undefined, ...slidingRope });
+    this.#rotary = { full, sliding: sliding ?? full };
+    this.#attentionScale = config.attentionScale ?? config.headDim ** -0.5;
+    this.#limits = this.layers.map((_, i) => ({
+      window: config.windows?.[i] ?? undefined,
+      softCap: config.attentionSoftCap,
+    }));
   }
 
   /**
@@ -100,12 +117,12 @@ export class Decoder {
     options: { training?: boolean; rng?: Rng; rows?: tf.Tensor1D } = {},
   ): tf.Tensor2D {
     const { segments } = batch;
-    const scale = this.config.headDim ** -0.5;
-    const attend: Attend = (_, q, k, v) => packedAttention(q, k, v, segments, scale);
+    const attend: Attend = (layer, q, k, v) =>
+      packedAttention(q, k, v, segments, this.#attentionScale, this.#limits[layer]);
     const { training = false, rng, rows } = options;
     return tf.tidy(() => {
       const positions = tf.tensor1d(batch.positions, 'int32');
-      const rotary = this.#rotary.rows(positions, batch.positions, lengthsOf(segments));
+      const rotary = this.#turns(positions, batch.positions, lengthsOf(segments));
       return this.#run(batch.tokens, rotary, attend, { training, rng }, rows);
     });
   }
@@ -153,7 +170,6 @@ export class Decoder {
 
   /** One pass over a cache. @param lengths of the sequence of each token, where frequencies depend on it */
   #runCached({ tokens, slots, positions }: CachedFeed, cache: KvCache, lengths?: Int32Array): tf.Tensor2D {
-    const scale = this.config.headDim ** -0.5;
     return tf.tidy(() => {
       const slotIds = tf.tensor1d(slots, 'int32');
       const positionIds = tf.tensor1d(positions, 'int32');
@@ -162,33 +178,44 @@ export class Decoder {
         'int32',
       );
       const attend: Attend = (layer, q, k, v) => {
-        const keys = cache.keys[layer]!;
-        const values = cache.values[layer]!;
-        kvCacheWrite(keys, k, slotIds, positionIds);
-        kvCacheWrite(values, v, slotIds, positionIds);
-        return cachedAttention(q, keys as tf.Tensor4D, values as tf.Tensor4D, slotIds, seen, scale);
+        const [keys, values] = [cache.keys[layer]!, cache.values[layer]!] as (tf.Variable & tf.Tensor4D)[];
+        kvCacheWrite(keys!, k, slotIds, positionIds);
+        kvCacheWrite(values!, v, slotIds, positionIds);
+        const limits = this.#limits[layer];
+        return cachedAttention(q, keys!, values!, slotIds, seen, this.#attentionScale, limits);
       };
-      const rotary = this.#rotary.rows(positionIds, positions, lengths);
+      const rotary = this.#turns(positionIds, positions, lengths);
       return this.#run(tokens, rotary, attend, { training: false, derived: cache.derived });
     });
   }
 
+  /** The rotary positions of tokens, in layers that see all and in those with a window. */
+  #turns(
+    ids: tf.Tensor1D,
+    positions: Int32Array,
+    lengths?: Int32Array,
+  ): Record<'full' | 'sliding', RotaryRows> {
+    const { full, sliding } = this.#rotary;
+    const rows = full.rows(ids, positions, lengths);
+    return { full: rows, sliding: sliding === full ? rows : sliding.rows(ids, positions, lengths) };
+  }
+
   #run(
     tokens: Int32Array,
-    rotary: RotaryRows,
+    rotary: Record<'full' | 'sliding', RotaryRows>,
     attend: Attend,
     pass: Pass,
     wanted?: tf.Tensor1D,
   ): tf.Tensor2D {
-    const [cos, sin] = [rotary.cos, rotary.sin].map((table) => toFloatType(table, this.floatType)) as [
-      tf.Tensor2D,
-      tf.Tensor2D,
-    ];
-    const rows = tf.tensor1d(this.cut?.rows(tokens) ?? tokens, 'int32');
-    let hidden = toFloatType(this.embedTokens.forward(rows, pass), this.floatType);
+    const turnsOf = ({ cos, sin }: RotaryRows) =>
+      [cos, sin].map((table) => toFloatType(table, this.floatType)) as [tf.Tensor2D, tf.Tensor2D];
+    const full = turnsOf(rotary.full);
+    const sliding = rotary.sliding === rotary.full ? full : turnsOf(rotary.sliding);
+    let hidden = this.#embed(tokens, pass);
     this.layers.forEach((layer, i) => {
       // a layer that runs a second time draws the same dropout again
       const state = pass.rng?.state();
+      const turns = this.#limits[i]!.window === undefined ? full : sliding;
       const run = (x: tf.Tensor2D, [c, s]: readonly tf.Tensor[], again: boolean): tf.Tensor2D => {
         const rotary = { cos: c as tf.Tensor2D, sin: s as tf.Tensor2D };
         const rng = again && state ? Rng.fromState(state) : pass.rng;
@@ -197,13 +224,21 @@ export class Decoder {
       };
       const next = tf.tidy(() =>
         this.gradientCheckpointing && isRecording()
-          ? checkpoint(run, hidden, [cos, sin], trainedIn(layer))
-          : run(hidden, [cos, sin], false),
+          ? checkpoint(run, hidden, turns, trainedIn(layer))
+          : run(hidden, turns, false),
       );
       hidden.dispose();
       hidden = next;
     });
     return this.norm.forward(hidden);
+  }
+
+  /** The hidden states that tokens begin with: [n, hiddenSize]. */
+  #embed(tokens: Int32Array, pass: Pass): tf.Tensor2D {
+    const rows = tf.tensor1d(this.cut?.rows(tokens) ?? tokens, 'int32');
+    const hidden = toFloatType(this.embedTokens.forward(rows, pass), this.floatType);
+    const { embeddingScale: scale } = this.config;
+    return scale === undefined ? hidden : tf.mul(hidden, roundTo(scale, this.floatType));
   }
 
   #layer(
@@ -214,7 +249,7 @@ export class Decoder {
     pass: Pass,
     rows?: tf.Tensor1D,
   ): tf.Tensor2D {
-    const { headDim } = this.config;
+    const { headDim, activation } = this.config;
     // after attention every token is on its own
     const wanted = (states: tf.Tensor2D) => (rows ? embedding(states, rows) : states);
     const heads = (x: tf.Tensor2D) => tf.reshape(x, [x.shape[0], -1, headDim]) as tf.Tensor3D;
@@ -228,12 +263,14 @@ export class Decoder {
     const q = turned(query, layer.queryNorm);
     const k = turned(key, layer.keyNorm);
     const mixed = wanted(tf.reshape(attend(q, k, v), [hidden.shape[0], -1]) as tf.Tensor2D);
-    const attended: tf.Tensor2D = tf.add(wanted(hidden), layer.output.forward(mixed, pass));
+    const normed = (norm: Norm | undefined, x: tf.Tensor2D) => (norm ? norm.forward(x) : x);
+    const fromAttention = normed(layer.attentionOutputNorm, layer.output.forward(mixed, pass));
+    const attended: tf.Tensor2D = tf.add(wanted(hidden), fromAttention);
 
-    const y = layer.postAttentionNorm.forward(attended);
+    const y = layer.feedForwardNorm.forward(attended);
     const [gate, up] = layer.gateUp.forward(y, pass) as [tf.Tensor2D, tf.Tensor2D];
-    const gated = swiGlu(gate, up);
-    return tf.add(attended, layer.down.forward(gated, pass));
+    const gated = activation === 'gelu-tanh' ? geGlu(gate, up) : swiGlu(gate, up);
+    return tf.add(attended, normed(layer.feedForwardOutputNorm, layer.down.forward(gated, pass)));
   }
 
   /**
@@ -318,7 +355,8 @@ export class Decoder {
   /** Gives back all memory of the weights and the adapter. */
   dispose(): void {
     for (const part of this.#parts()) part.dispose();
-    this.#rotary.dispose();
+    this.#rotary.full.dispose();
+    this.#rotary.sliding.dispose();
   }
 }
 

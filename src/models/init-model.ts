@@ -5,6 +5,7 @@ import { Rng } from '../common/rng.js';
 import { initModelOptions } from '../options/other.js';
 import type { OptionsOf } from '../options/table.js';
 import { parseConfig } from './config.js';
+import type { DecoderConfig } from './decoder-config.js';
 import { familyOf, knownFamilies } from './families/index.js';
 import { type TensorToWrite, writeSafetensors } from './safetensors.js';
 import { assertNewFolder, startFolder } from './save.js';
@@ -49,7 +50,7 @@ export function initModel(options: InitModelOptions): number {
     num_attention_heads: numHeads,
     num_key_value_heads: o.numKeyValueHeads ?? (numHeads % 2 === 0 ? numHeads / 2 : numHeads),
     ...family.newSettings?.({ hiddenSize, numHeads }),
-    hidden_act: 'silu',
+    ...(family.activation ? { [family.activation.setting]: family.activation.name } : { hidden_act: 'silu' }),
     max_position_embeddings: o.maxPositionEmbeddings,
     rms_norm_eps: 1e-6,
     rope_theta: o.ropeTheta,
@@ -67,10 +68,11 @@ export function initModel(options: InitModelOptions): number {
     const tokens = writeTokenizer?.(folder, { vocabSize: o.vocabSize }) ?? o.vocabSize;
     // a round table size is faster; ids above the tokenizer's are never used
     const config = configOf(writeTokenizer ? Math.ceil(tokens / 8) * 8 : o.vocabSize);
-    const shapes = weightShapes(parseConfig(config, 'init-model'));
+    const parsed = parseConfig(config, 'init-model');
+    const shapes = weightShapes(parsed);
     const tensors = Array.from(shapes, ([name, shape]): [string, TensorToWrite] => {
       count += shape.reduce((product, n) => product * n, 1);
-      return [name, { shape, dtype: 'F32', values: () => draw(name, shape, numLayers, seed) }];
+      return [name, { shape, dtype: 'F32', values: () => draw(name, shape, parsed, seed) }];
     });
     writeSafetensors(join(folder, 'model.safetensors'), tensors);
     writeFileAtomic(join(folder, 'config.json'), JSON.stringify(config, null, 2) + '\n');
@@ -81,9 +83,14 @@ export function initModel(options: InitModelOptions): number {
   return count;
 }
 
-function draw(name: string, shape: readonly number[], numLayers: number, seed: number): Float32Array {
+function draw(
+  name: string,
+  shape: readonly number[],
+  { numHiddenLayers: numLayers, unitOffsetNorm }: DecoderConfig,
+  seed: number,
+): Float32Array {
   const size = shape.reduce((product, n) => product * n, 1);
-  if (name.endsWith('norm.weight')) return new Float32Array(size).fill(1);
+  if (name.endsWith('norm.weight')) return new Float32Array(size).fill(unitOffsetNorm ? 0 : 1);
   // a stream for each tensor, so that a model with more layers begins like one with fewer
   const rng = Rng.of(seed, 'init-model', name);
   return Float32Array.from({ length: size }, () => rng.normal(0, deviation(name, shape, numLayers)));

@@ -4,7 +4,7 @@ import { FusedProjections, Norm, Projection, type Projections, SeparateProjectio
 import { DenseWeight } from './weight.js';
 import type { BlockPart } from './weight-names.js';
 
-/** One block: attention and a gated feed-forward, each after a norm and added to its input. */
+/** One block: attention and a gated feed-forward, each after a norm and added to its input, after another where there is one. */
 export interface DecoderLayer {
   inputNorm: Norm;
   /** Whether its queries and keys are rotated by their positions. */
@@ -15,18 +15,23 @@ export interface DecoderLayer {
   queryNorm: Norm | undefined;
   keyNorm: Norm | undefined;
   output: Projection;
-  postAttentionNorm: Norm;
+  /** Of what attention gives, where the family has it. */
+  attentionOutputNorm: Norm | undefined;
+  feedForwardNorm: Norm;
   /** Gate and up. */
   gateUp: Projections;
   down: Projection;
+  /** Of what the feed-forward gives, where the family has it. */
+  feedForwardOutputNorm: Norm | undefined;
 }
 
 /** Hands out the weights by their Hugging Face names. */
 export type WeightSource = (name: string, shape: number[]) => tf.Tensor;
 
-/** A norm of the model's own epsilon. */
+/** A norm of the model's own kind. */
 export function makeNorm(config: DecoderConfig, weights: WeightSource, name: string, width: number): Norm {
-  return new Norm(name, weights(`${name}.weight`, [width]) as tf.Tensor1D, config.rmsNormEpsilon);
+  const { rmsNormEpsilon: epsilon, unitOffsetNorm: unitOffset = false } = config;
+  return new Norm(name, weights(`${name}.weight`, [width]) as tf.Tensor1D, { epsilon, unitOffset });
 }
 
 /**
@@ -47,6 +52,7 @@ export function makeLayer(
     mlpBias,
     queryKeyNorm = false,
     fusedProjections = false,
+    outputNorms = false,
   } = config;
   const queries = config.numAttentionHeads * headDim;
   const keys = config.numKeyValueHeads * headDim;
@@ -79,9 +85,11 @@ export function makeLayer(
     queryNorm: queryKeyNorm ? norm('queryNorm', headDim) : undefined,
     keyNorm: queryKeyNorm ? norm('keyNorm', headDim) : undefined,
     output: projection('output', d, queries, attentionOutputBias),
-    postAttentionNorm: norm('postAttentionNorm', d),
+    attentionOutputNorm: outputNorms ? norm('attentionOutputNorm', d) : undefined,
+    feedForwardNorm: norm('feedForwardNorm', d),
     gateUp: joined('gateUp', gateUp, mlpBias),
     down: projection('down', d, f, mlpBias),
+    feedForwardOutputNorm: outputNorms ? norm('feedForwardOutputNorm', d) : undefined,
   };
 }
 
@@ -95,4 +103,11 @@ export const projectionsOf = (l: DecoderLayer): Projection[] => [
 
 /** The norms of a block. */
 export const normsOf = (l: DecoderLayer): Norm[] =>
-  [l.inputNorm, l.postAttentionNorm, l.queryNorm, l.keyNorm].filter((norm) => norm !== undefined);
+  [
+    l.inputNorm,
+    l.attentionOutputNorm,
+    l.feedForwardNorm,
+    l.feedForwardOutputNorm,
+    l.queryNorm,
+    l.keyNorm,
+  ].filter((norm) => norm !== undefined);

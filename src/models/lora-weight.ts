@@ -1,10 +1,18 @@
 import { type FloatType, floatTypeOf, toFloatType } from '../tensors/float-type.js';
-import { dropout, embedding, linear } from '../tensors/ops/index.js';
+import { dropout, embedding, linear, softCapped } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import type { MatrixUse } from './adapter-names.js';
 import { labelLogProbsInParts } from './label-log-probs.js';
 import type { LoraAdapter } from './lora.js';
-import { bytesOf, DenseWeight, MergedWeight, type NamedTensors, type Pass, type Weight } from './weight.js';
+import {
+  bytesOf,
+  DenseWeight,
+  type HeadPass,
+  MergedWeight,
+  type NamedTensors,
+  type Pass,
+  type Weight,
+} from './weight.js';
 
 /**
  * A weight with a low-rank adapter on top: W + s · B · A, or DoRA's m ∘ (W + s · B · A) / ‖W + s · B · A‖. For PEFT a
@@ -80,11 +88,11 @@ export class LoraWeight implements Weight {
     return toFloatType(sum, floatTypeOf(plain));
   }
 
-  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D {
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: HeadPass): tf.Tensor1D {
     const { a, b, magnitude } = this.adapter;
     const trained = [a, b, magnitude].filter((v) => v?.trainable) as tf.Variable[];
     return labelLogProbsInParts({ width: this.shape[0], trained }, x, labels, pass, (rows, own) =>
-      this.multiply(rows, undefined, own),
+      softCapped(toFloatType(this.multiply(rows, undefined, own), 'float32'), pass.softCap),
     );
   }
 

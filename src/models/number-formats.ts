@@ -1,3 +1,4 @@
+import type { FloatType } from '../tensors/precision.js';
 import { SafetensorsError } from './errors.js';
 
 const sizes: Record<string, number> = {
@@ -125,4 +126,11 @@ function roundHalfToEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
   return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}
+
+/** The number of a type that is nearest to a value. */
+export function roundTo(value: number, type: FloatType): number {
+  const wide = Float32Array.of(value);
+  if (type === 'float32') return wide[0]!;
+  return (type === 'bfloat16' ? fromBfloat16(toBfloat16(wide)) : fromFloat16(toFloat16(wide)))[0]!;
 }

@@ -1,5 +1,5 @@
 /** The parts of a model that have weights. What they are called in files is theirs to know, so nothing asks what a part is. */
-import { rmsNorm } from '../tensors/ops/index.js';
+import { rmsNorm, softCapped } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import { adapterTensorNames, type MatrixUse } from './adapter-names.js';
 import type { LoraAdapter } from './lora.js';
@@ -21,20 +21,29 @@ export class Norm implements ModelPart {
   readonly #name: string;
   readonly #weight: tf.Tensor1D;
   readonly #epsilon: number;
+  readonly #unitOffset: boolean;
 
-  /** @param name in a model's files, such as `model.norm` */
-  constructor(name: string, weight: tf.Tensor1D, epsilon: number) {
+  /**
+   * @param name in a model's files, such as `model.norm`
+   * @param options `unitOffset`: the weight is stored as its difference from one
+   */
+  constructor(
+    name: string,
+    weight: tf.Tensor1D,
+    { epsilon, unitOffset = false }: { epsilon: number; unitOffset?: boolean },
+  ) {
     this.#name = name;
     this.#weight = weight;
     this.#epsilon = epsilon;
+    this.#unitOffset = unitOffset;
   }
 
   /** The root-mean-square norm of the last axis: x [n, d] or [n, heads, d]. */
   forward<T extends tf.Tensor>(x: T): T {
-    if (x.rank === 2)
-      return rmsNorm(x as tf.Tensor as tf.Tensor2D, this.#weight, this.#epsilon) as tf.Tensor as T;
-    const rows = tf.reshape(x, [-1, this.#weight.size]) as tf.Tensor2D;
-    return tf.reshape(rmsNorm(rows, this.#weight, this.#epsilon), x.shape) as T;
+    const norm = (rows: tf.Tensor2D) =>
+      rmsNorm(rows, this.#weight, this.#epsilon, { unitOffset: this.#unitOffset });
+    if (x.rank === 2) return norm(x as tf.Tensor as tf.Tensor2D) as tf.Tensor as T;
+    return tf.reshape(norm(tf.reshape(x, [-1, this.#weight.size]) as tf.Tensor2D), x.shape) as T;
   }
 
   baseTensors(): NamedTensors {
@@ -125,10 +134,22 @@ export class Embedding extends MatrixPart {
 /** The scores of all tokens. */
 export class Head extends Projection {
   override readonly use = 'head';
+  readonly #softCap: number | undefined;
 
-  /** log softmax(x · weightᵀ)[label] of rows, without keeping the scores: x [n, d], labels [n] → [n]. */
+  /** @param options `softCap`: scores y become cap · tanh(y / cap) */
+  constructor(name: string, weight: Weight, { softCap }: { softCap?: number | undefined } = {}) {
+    super(name, weight);
+    this.#softCap = softCap;
+  }
+
+  override forward(x: tf.Tensor2D, pass: Pass): tf.Tensor2D {
+    if (this.#softCap === undefined) return super.forward(x, pass);
+    return tf.tidy(() => softCapped(super.forward(x, pass), this.#softCap));
+  }
+
+  /** log softmax(scores)[label] of rows, without keeping the scores: x [n, d], labels [n] → [n]. */
   labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D {
-    return this.weight.labelLogProbs(x, labels, pass);
+    return this.weight.labelLogProbs(x, labels, { ...pass, softCap: this.#softCap });
   }
 }
 

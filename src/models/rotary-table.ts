@@ -61,7 +61,7 @@ export function rotaryFrequencies(
 }
 
 /** Whether the frequencies of a sequence depend on how long it is. */
-export function dependsOnLength({ ropeScaling: scaling }: DecoderConfig): boolean {
+export function dependsOnLength({ ropeScaling: scaling }: Pick<DecoderConfig, 'ropeScaling'>): boolean {
   return scaling?.type === 'dynamic' || scaling?.type === 'longrope';
 }
 

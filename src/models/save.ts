@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertWritableFolder, readJson, temporaryName, writeFileAtomic } from '../common/files.js';
 import type { FloatType } from '../tensors/precision.js';
@@ -229,7 +229,7 @@ async function writeModel(
   try {
     const { target } = made;
     parts.prepare(target);
-    const config = readConfigFile(decoder);
+    const config = withNumbersAsTheyAre(readFileSync(join(decoder.source, 'config.json'), 'utf8'));
     // transformers 5 writes dtype, before it was torch_dtype
     const key = 'dtype' in config ? 'dtype' : 'torch_dtype';
     const isSaid = 'tie_word_embeddings' in config || tied !== decoder.config.tieWordEmbeddings;
@@ -240,7 +240,7 @@ async function writeModel(
       // the head may have been found to be another than the embeddings
       ...(isSaid ? { tie_word_embeddings: tied } : {}),
     };
-    writeFileAtomic(join(target, 'config.json'), JSON.stringify(saved, null, 2) + '\n');
+    writeFileAtomic(join(target, 'config.json'), numbersAsTheyWere(JSON.stringify(saved, null, 2)) + '\n');
     const format = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' }[dtype];
     const tensors = Array.from(all, ([name, tensor]): [string, TensorToWrite<Promise<Float32Array>>] => {
       const values = async () => (await toHost(dense.get(name) ?? tensor)).values;
@@ -254,6 +254,29 @@ async function writeModel(
   } finally {
     made.close();
   }
+}
+
+/** In front of a number that is kept as text; no text of a configuration begins so. */
+const NUMBER = '\u0000number ';
+
+/**
+ * A configuration whose numbers keep their spelling: 30.0 is a float to transformers, which refuses 30 where it wants
+ * one, and both are one number here.
+ */
+function withNumbersAsTheyAre(text: string): Record<string, unknown> {
+  const token = /"(?:\\.|[^"\\])*"|-?\d[\d.eE+-]*/g;
+  const kept = (part: string) =>
+    part.startsWith('"') || String(Number(part)) === part ? part : JSON.stringify(NUMBER + part);
+  return JSON.parse(text.replace(token, kept)) as Record<string, unknown>;
+}
+
+/** The inverse of {@link withNumbersAsTheyAre} on a text. */
+function numbersAsTheyWere(text: string): string {
+  const mark = JSON.stringify(NUMBER).slice(0, -1);
+  return text
+    .split(mark)
+    .map((part, i) => (i === 0 ? part : part.replace('"', '')))
+    .join('');
 }
 
 /** The base's whole table with the rows of a cut vocabulary in their places. */

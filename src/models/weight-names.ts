@@ -8,11 +8,13 @@ export type BlockPart =
   | 'queryNorm'
   | 'keyNorm'
   | 'output'
-  | 'postAttentionNorm'
+  | 'attentionOutputNorm'
+  | 'feedForwardNorm'
   | 'gate'
   | 'up'
   | 'gateUp'
-  | 'down';
+  | 'down'
+  | 'feedForwardOutputNorm';
 
 /** What a model's files call its parts; `.weight` and `.bias` follow. */
 export interface WeightNames {
@@ -41,11 +43,13 @@ export const commonNames: WeightNames = {
     queryNorm: 'self_attn.q_norm',
     keyNorm: 'self_attn.k_norm',
     output: 'self_attn.o_proj',
-    postAttentionNorm: 'post_attention_layernorm',
+    attentionOutputNorm: 'post_self_attn_layernorm',
+    feedForwardNorm: 'post_attention_layernorm',
     gate: 'mlp.gate_proj',
     up: 'mlp.up_proj',
     gateUp: 'mlp.gate_up_proj',
     down: 'mlp.down_proj',
+    feedForwardOutputNorm: 'post_mlp_layernorm',
   },
 };
 

@@ -12,6 +12,12 @@ export interface Pass {
   derived?: Map<string, tf.Tensor> | undefined;
 }
 
+/** What the head is passed beside that. */
+export interface HeadPass extends Pass {
+  /** Scores y become cap · tanh(y / cap); they stay as they are when absent. */
+  softCap?: number | undefined;
+}
+
 /** Tensors by their names in files. */
 export type NamedTensors = [name: string, tensor: tf.Tensor][];
 
@@ -36,8 +42,8 @@ export interface Weight {
   multiply(x: tf.Tensor2D, bias: tf.Tensor1D | undefined, pass: Pass): tf.Tensor2D;
   /** Rows of it, as a table of embeddings: ids int32 [n] → [n, in]. */
   rows(ids: tf.Tensor1D, pass: Pass): tf.Tensor2D;
-  /** log softmax(x · weightᵀ)[label], without keeping the scores: x [n, in], labels [n] → float32 [n]. */
-  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D;
+  /** log softmax(x · weightᵀ)[label], the scores capped first, without keeping them: x [n, in], labels [n] → float32 [n]. */
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: HeadPass): tf.Tensor1D;
   /** The whole matrix in float32, adapter included, as a new tensor [out, in]. */
   dense(): tf.Tensor2D;
   /** What it keeps of the base, by the ends of names in a model's files. */
@@ -79,8 +85,8 @@ export class DenseWeight implements Weight {
     return embedding(this.tensor, ids);
   }
 
-  labelLogProbs(x: tf.Tensor2D, labels: Int32Array): tf.Tensor1D {
-    return headLogProbs(x, this.tensor, tf.tensor1d(labels, 'int32'));
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, { softCap }: HeadPass): tf.Tensor1D {
+    return headLogProbs(x, this.tensor, tf.tensor1d(labels, 'int32'), softCap);
   }
 
   dense(): tf.Tensor2D {
@@ -139,7 +145,7 @@ export class MergedWeight implements Weight {
     return this.#sum.rows(ids, pass);
   }
 
-  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D {
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: HeadPass): tf.Tensor1D {
     return this.#sum.labelLogProbs(x, labels, pass);
   }
 
@@ -218,7 +224,7 @@ export class SharedWeight implements Weight {
     return this.#shared.weight.rows(ids, pass);
   }
 
-  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D {
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: HeadPass): tf.Tensor1D {
     return this.#shared.weight.labelLogProbs(x, labels, pass);
   }
 

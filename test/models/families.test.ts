@@ -12,9 +12,6 @@ const defaults = JSON.parse(readFileSync(fixture('defaults.json'), 'utf8')) as R
 >;
 const parse = (settings: Settings, change: Settings = {}) => parseConfig({ ...settings, ...change }, 'test');
 
-/** What has to be said beside the defaults, because those are not supported. */
-const loadable: Record<string, Settings> = { mistral: { sliding_window: null } };
-
 it('every family has a fixture', () => {
   const typeOf = (name: string) => JSON.parse(readFileSync(fixture(name, 'config.json'), 'utf8')).model_type;
   const named = withFixtures.filter((name) => typeOf(name) === name);
@@ -27,16 +24,15 @@ describe.each(families.map(({ modelType }) => modelType))('%s', (family) => {
   const { least, all } = defaults[family]!;
 
   it('takes the defaults of transformers for what config.json leaves out', () => {
-    const change = { model_type: family, ...loadable[family] };
-    expect(parse(least, change)).toEqual(parse(all, change));
+    expect(parse(least, { model_type: family })).toEqual(parse(all));
   });
 
-  it('is not loaded when an attention window slides, or its weights are quantized', () => {
+  it('is not loaded when its layers or weights are of a kind that is not known', () => {
     const settings = JSON.parse(readFileSync(fixture(family, 'config.json'), 'utf8'));
     expect(parse(settings).modelType).toBe(family);
     for (const [change, message] of [
-      [{ use_sliding_window: true }, 'sliding-window attention is not supported'],
-      [{ layer_types: ['full_attention', 'sliding_attention'] }, 'sliding-window attention is not supported'],
+      [{ num_hidden_layers: 2, layer_types: ['full_attention', 'chunked_attention'] }, '"chunked_attention"'],
+      [{ num_hidden_layers: 2, layer_types: ['full_attention'] }, 'layer_types has 1 entries'],
       [{ quantization_config: { bits: 4 } }, 'quantized weights are not supported'],
     ] as const) {
       expect(() => parse(settings, change)).toThrow(message);
@@ -66,17 +62,96 @@ describe('qwen3', () => {
   });
 });
 
-describe('mistral', () => {
-  const { least, all } = defaults.mistral!;
+const typesOf = (pattern: string) =>
+  [...pattern].map((type) => (type === 's' ? 'sliding_attention' : 'full_attention'));
 
-  it('is loaded where its window covers every position, and refused where it slides', () => {
-    const refusal = 'sliding_window 4096 is below max_position_embeddings 131072';
-    expect(() => parse(least, { model_type: 'mistral' })).toThrow(refusal);
-    expect(() => parse(all)).toThrow(refusal);
-    for (const change of [{ sliding_window: null }, { max_position_embeddings: 4096 }]) {
-      expect(parse(all, change)).toMatchObject({ headDim: 8, numKeyValueHeads: 8 });
-      expect(parse(all, { ...change, head_dim: 10 })).toMatchObject({ headDim: 10 });
-    }
+describe('windows of attention', () => {
+  const settings = (family: string, change: Settings): Settings => ({
+    ...defaults[family]!.least,
+    model_type: family,
+    ...change,
+  });
+
+  it.each<[string, Settings, (number | null)[] | undefined]>([
+    ['mistral', {}, [4096, 4096]],
+    ['mistral', { sliding_window: null }, undefined],
+    ['mistral', { sliding_window: 7, layer_types: typesOf('ss') }, [7, 7]],
+    ['qwen2', { sliding_window: 5 }, undefined],
+    ['qwen2', { sliding_window: 5, use_sliding_window: true }, undefined],
+    ['qwen2', { sliding_window: 5, use_sliding_window: true, max_window_layers: 1 }, [null, 5]],
+    ['qwen3', { use_sliding_window: true, max_window_layers: 0 }, [4096, 4096]],
+    ['qwen3', { use_sliding_window: true, layer_types: typesOf('sf') }, [4096, null]],
+    ['gemma2', {}, [4096, null]],
+    ['gemma2', { sliding_window: 9, layer_types: typesOf('fs') }, [null, 9]],
+    ['gemma3_text', { num_hidden_layers: 7 }, [4096, 4096, 4096, 4096, 4096, null, 4096]],
+    ['gemma3_text', { sliding_window_pattern: 2, sliding_window: 3 }, [3, null]],
+    ['phi3', {}, undefined],
+    ['phi3', { sliding_window: 2047 }, [2047, 2047]],
+    ['smollm3', { sliding_window: 6, no_rope_layer_interval: 2 }, undefined],
+    ['smollm3', { sliding_window: 6, use_sliding_window: true, no_rope_layer_interval: 2 }, [null, 6]],
+    ['llama', { layer_types: typesOf('ff') }, undefined],
+  ])('%s, %j: %j', (family, change, windows) => {
+    expect(parse(settings(family, change)).windows).toEqual(windows);
+  });
+
+  it.each<[string, Settings, string]>([
+    ['llama', { layer_types: typesOf('sf') }, 'sliding-window attention is not part of a llama model'],
+    ['mistral', { layer_types: typesOf('sf') }, 'with sliding_window 4096 every layer has it'],
+    ['mistral', { sliding_window: null, layer_types: typesOf('sf') }, 'no layer has a window'],
+    ['qwen2', { layer_types: typesOf('sf'), use_sliding_window: false }, 'and use_sliding_window true'],
+    ['gemma2', { sliding_window: null }, 'expected a number sliding_window'],
+  ])('%s, %j: refused', (family, change, message) => {
+    expect(() => parse(settings(family, change))).toThrow(message);
+  });
+});
+
+describe('gemma', () => {
+  const least = (family: string, change: Settings = {}) =>
+    parse({ ...defaults[family]!.least, model_type: family, ...change });
+
+  it('scales embeddings and attention, and caps what config.json says', () => {
+    expect(least('gemma2')).toMatchObject({
+      embeddingScale: 16,
+      attentionScale: 1 / 16,
+      attentionSoftCap: 50,
+      logitSoftCap: 30,
+      activation: 'gelu-tanh',
+      tieWordEmbeddings: true,
+    });
+    const uncapped = least('gemma2', { attn_logit_softcapping: null, final_logit_softcapping: null });
+    expect([uncapped.attentionSoftCap, uncapped.logitSoftCap]).toEqual([undefined, undefined]);
+    expect(least('gemma3_text')).not.toHaveProperty('attentionSoftCap');
+  });
+
+  it('reads the rotary positions of both kinds of layers, as old and new files have them', () => {
+    const old = {
+      rope_theta: 5e5,
+      rope_local_base_freq: 3e4,
+      rope_scaling: { rope_type: 'linear', factor: 8 },
+    };
+    const now = {
+      rope_parameters: {
+        full_attention: { rope_type: 'linear', factor: 8, rope_theta: 5e5 },
+        sliding_attention: { rope_type: 'default', rope_theta: 3e4 },
+      },
+    };
+    const expected = {
+      ropeTheta: 5e5,
+      ropeScaling: { type: 'linear', factor: 8 },
+      slidingRope: { ropeTheta: 3e4 },
+    };
+    expect(least('gemma3_text', old)).toMatchObject(expected);
+    expect(least('gemma3_text', now)).toEqual(least('gemma3_text', old));
+    expect(least('gemma3_text')).toMatchObject({ ropeTheta: 1e6, slidingRope: { ropeTheta: 1e4 } });
+  });
+
+  it.each<[string, Settings, string]>([
+    ['gemma2', { use_bidirectional_attention: true }, 'use_bidirectional_attention true is not supported'],
+    ['gemma3_text', { attn_logit_softcapping: 50 }, 'Gemma 3 does not cap attention scores'],
+    ['gemma3_text', { hidden_activation: 'silu' }, 'hidden_activation "silu" found'],
+    ['gemma3_text', { rope_parameters: { rope_theta: 5 } }, 'expected full_attention and sliding_attention'],
+  ])('%s, %j: refused', (family, change, message) => {
+    expect(() => least(family, change)).toThrow(message);
   });
 });
 
@@ -97,11 +172,7 @@ describe('phi3', () => {
     }
   });
 
-  it('is refused where its window slides or its rotary width is no even number', () => {
-    expect(() => parse(settings, { sliding_window: 127 })).toThrow(
-      'sliding_window 127 is below max_position_embeddings 128',
-    );
-    expect(parse(settings, { sliding_window: 128 })).toEqual(parse(settings));
+  it('is refused where its rotary width is no even number', () => {
     expect(() => parse(settings, { rope_parameters: { ...rope, partial_rotary_factor: 0.4 } })).toThrow(
       'partial_rotary_factor 0.4 of head size 8 gives a rotary width of 3, expected an even integer from 2 to 8',
     );

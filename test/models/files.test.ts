@@ -143,6 +143,24 @@ it('weights saved as bfloat16 are the nearest ones, and load again', async () =>
   (await loadDecoder(folder)).dispose();
 });
 
+it('config.json is saved with its numbers as they are written', async () => {
+  // where transformers wants a float it refuses 3 for 3.0
+  const folder = copy('gemma2');
+  const written = readFileSync(join(folder, 'config.json'), 'utf8').replace(
+    '{',
+    '{ "numbers": [1.0, -2e-05, 1E6, 7, "8.0, 9.50", {"a\\"1.0": -0.0}],',
+  );
+  writeFileSync(join(folder, 'config.json'), written);
+  const decoder = await loadDecoder(folder);
+  const saved = fresh();
+  await saveModel(decoder, saved);
+  decoder.dispose();
+  const text = readFileSync(join(saved, 'config.json'), 'utf8');
+  expect(text).toContain('"final_logit_softcapping": 3.0,');
+  expect(text.replace(/\s+/g, '')).toContain('"numbers":[1.0,-2e-05,1E6,7,"8.0,9.50",{"a\\"1.0":-0.0}]');
+  expect(JSON.parse(text)).toEqual(JSON.parse(written));
+});
+
 it('a model is saved in the type that it was stored in', async () => {
   for (const dtype of ['bfloat16', 'float16'] as const) {
     const [first, second] = [fresh(), fresh()];
@@ -266,7 +284,10 @@ describe('a model folder that cannot be used is refused in one line', () => {
     [{ model_type: 'mamba' }, /unknown model_type "mamba". Known model types: qwen2.*llama/],
     [{ hidden_size: 'big' }, /config\.json.*hidden_size.*integer/],
     [{ hidden_act: 'gelu' }, /hidden_act "gelu"/],
-    [{ use_sliding_window: true }, /sliding-window/],
+    [
+      { layer_types: ['linear_attention', 'full_attention'] },
+      /layer_types "linear_attention" is not supported/,
+    ],
     [{ num_key_value_heads: 3 }, /not a multiple/],
     [{ num_attention_heads: 32, num_key_value_heads: 32 }, /even integer/],
     [

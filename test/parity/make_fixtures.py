@@ -15,6 +15,7 @@ import sys
 import peft
 import torch
 import transformers
+from attention import implementation
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
@@ -42,7 +43,8 @@ def randomize(model, seed):
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
             if "norm" in name:
-                parameter.copy_(1 + 0.2 * noise)
+                # Gemma's are kept as their difference from one
+                parameter.copy_((0 if "gemma" in model.config.model_type else 1) + 0.2 * noise)
             elif name.endswith("bias"):
                 parameter.copy_(0.3 * noise)
             else:
@@ -108,7 +110,9 @@ def perturb(model, seed):
 def family(name, model, *, attention=("q_proj", "k_proj", "v_proj", "o_proj"), mlp=("gate_proj", "up_proj", "down_proj"), some=("q_proj", "v_proj")):
     folder = root / name
     model.save_pretrained(folder)
-    base = lambda: model.__class__.from_pretrained(folder, dtype=torch.float32).eval()
+    base = lambda: model.__class__.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation=implementation(folder)
+    ).eval()
     save_tensors(step(base(), lambda n: n), folder / "expected.safetensors")
     adapters = {
         "lora": LoraConfig(r=4, lora_alpha=6, target_modules=[*attention, *mlp]),
@@ -269,16 +273,59 @@ def smollm3():
     family("smollm3", randomize(transformers.SmolLM3ForCausalLM(config), 10))
 
 
+def qwen2_window():
+    """A window in the layers behind the first."""
+    window = dict(use_sliding_window=True, sliding_window=4, max_window_layers=1)
+    config = Qwen2Config(**{**SHAPE, "num_hidden_layers": 3}, **window, tie_word_embeddings=True)
+    family("qwen2-window", randomize(Qwen2ForCausalLM(config), 5))
+
+
+def mistral_window():
+    """The same window in all layers, smaller than two of the sequences and as long as the third."""
+    rope = {"rope_type": "default", "rope_theta": 700.0}
+    config = transformers.MistralConfig(**SHAPE, head_dim=10, sliding_window=5, rope_parameters=rope)
+    family("mistral-window", randomize(transformers.MistralForCausalLM(config), 6))
+
+
+def gemma2():
+    # caps that scores and logits of these weights come near to
+    caps = dict(attn_logit_softcapping=1.5, final_logit_softcapping=3.0)
+    config = transformers.Gemma2Config(
+        **{**SHAPE, "num_hidden_layers": 3}, head_dim=12, query_pre_attn_scalar=10, sliding_window=4, **caps
+    )
+    family("gemma2", randomize(transformers.Gemma2ForCausalLM(config), 9))
+
+
+def gemma3():
+    rope = {
+        "full_attention": {"rope_type": "linear", "rope_theta": 900.0, "factor": 4.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+    }
+    types = ["sliding_attention", "full_attention", "sliding_attention"]
+    config = transformers.Gemma3TextConfig(
+        **{**SHAPE, "num_hidden_layers": 3},
+        head_dim=12,
+        query_pre_attn_scalar=14,
+        sliding_window=3,
+        layer_types=types,
+        rope_parameters=rope,
+        final_logit_softcapping=None,
+    )
+    family("gemma3_text", randomize(transformers.Gemma3ForCausalLM(config), 8))
+
+
 FAMILIES = {
     "qwen2": qwen2,
     "llama": llama,
     "qwen3": qwen3,
     "mistral": mistral,
+    "gemma2": gemma2,
+    "gemma3_text": gemma3,
     "phi3": phi3,
     "smollm3": smollm3,
 }
 # other settings of families that are there
-VARIANTS = {"llama-dynamic": llama_dynamic}
+VARIANTS = {"llama-dynamic": llama_dynamic, "qwen2-window": qwen2_window, "mistral-window": mistral_window}
 names = sys.argv[1:]
 if not names:
     shutil.rmtree(root, ignore_errors=True)

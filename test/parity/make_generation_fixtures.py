@@ -15,6 +15,7 @@ import tempfile
 
 import torch
 import transformers
+from attention import implementation
 from transformers import AutoModelForCausalLM
 
 root = pathlib.Path(__file__).parent / "fixtures"
@@ -66,7 +67,9 @@ for family in families:
             (folder / "config.json").write_text(json.dumps(config))
             if generation is not None:
                 (folder / "generation_config.json").write_text(json.dumps(generation))
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32, attn_implementation=implementation(folder)
+            ).eval()
             eos = model.generation_config.eos_token_id
             eos = [] if eos is None else [eos] if isinstance(eos, int) else eos
             cases.append(

@@ -10,6 +10,7 @@ import sys
 
 import peft
 import torch
+from attention import implementation
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
@@ -36,8 +37,9 @@ for family in sys.argv[1:] or sorted(path.parent.name for path in root.glob("*/c
     tables = [kind for kind in ["tables-lora", "tables-dora"] if (root / family / kind).exists()]
     for kind in ["full", "lora", "rslora", "dora", *tables]:
         for name, dtype in [("bfloat16", torch.bfloat16), ("float16", torch.float16)]:
-            model = AutoModelForCausalLM.from_pretrained(root / family, dtype=dtype).eval()
             folder = root / family
+            attention = implementation(folder)
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention).eval()
             if kind != "full":
                 folder = folder / kind
                 model = peft.PeftModel.from_pretrained(model, folder, is_trainable=True).train()

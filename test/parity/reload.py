@@ -9,6 +9,7 @@ import sys
 
 import peft
 import torch
+from attention import implementation
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
@@ -16,7 +17,9 @@ meta = json.loads((pathlib.Path(__file__).parent / "fixtures" / "meta.json").rea
 tensors = {}
 for folder, *adapters in json.loads(sys.argv[1]):
     # a weight that is missing or left over is a mistake of ours, not a note
-    model, notes = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+    model, notes = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation=implementation(folder), output_loading_info=True
+    )
     assert not notes["missing_keys"] and not notes["unexpected_keys"], notes
     for adapter in adapters:
         model = peft.PeftModel.from_pretrained(model, adapter)

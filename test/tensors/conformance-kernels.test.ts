@@ -2,11 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import {
+  type AttentionLimits,
   adamW,
   cachedAttention,
   dropout,
   embedding,
   frozenLinear,
+  geGlu,
   globalNorm,
   headLogProbs,
   kvCacheCopy,
@@ -61,6 +63,18 @@ function randomSegments(rng: Rng, count: number, longest: number): Int32Array {
   for (let i = 0; i < count; i++) segments.push(segments.at(-1)! + rng.int(1, longest));
   return Int32Array.from(segments);
 }
+
+/** As layers of one model may alternate them. */
+const cacheLimits: AttentionLimits[] = [
+  {},
+  { window: 1 },
+  { window: 3 },
+  { window: 7 },
+  { window: 20 },
+  { window: 70 },
+  { softCap: 1.5 },
+  { softCap: 0.8, window: 6 },
+];
 
 describe.each(backends)('%s', (backend) => {
   test('linear', async () => {
@@ -124,6 +138,66 @@ describe.each(backends)('%s', (backend) => {
     }
   });
 
+  test('geGlu', async () => {
+    const rng = Rng.of(44, 'geGlu');
+    for (const shape of [
+      [1, 1],
+      [3, 5],
+      [64, 257],
+    ]) {
+      await compare(backend, 'geGlu', [normal(rng, shape, 4), normal(rng, shape)], (...t) =>
+        geGlu(t[0], t[1]),
+      );
+    }
+  });
+
+  test('rmsNorm with weights around zero', async () => {
+    const rng = Rng.of(45, 'unit offset');
+    const inputs = [normal(rng, [33, 41], 3), normal(rng, [41])];
+    await compare(backend, 'rmsNorm', inputs, (...t) => rmsNorm(t[0], t[1], 1e-6, { unitOffset: true }));
+  });
+
+  test.each<AttentionLimits>([
+    { window: 1 },
+    { window: 2 },
+    { window: 63 },
+    { window: 64 },
+    { window: 65 },
+    { window: 129 },
+    { window: 300 },
+    { softCap: 2 },
+    { softCap: 0.7, window: 5 },
+    { softCap: 5, window: 100 },
+  ])('packedAttention within limits %o', async (limits) => {
+    const rng = Rng.of(46, 'limits', JSON.stringify(limits));
+    for (const [heads, keyHeads, d, count, longest] of [
+      [1, 1, 4, 1, 3],
+      [4, 2, 16, 3, 40],
+      [2, 1, 10, 2, 150],
+      [6, 2, 8, 4, 30],
+      [2, 2, 6, 0, 600],
+    ] as const) {
+      const segments = count === 0 ? Int32Array.of(0, longest) : randomSegments(rng, count, longest);
+      const n = segments.at(-1)!;
+      const inputs = [
+        normal(rng, [n, keyHeads, d]),
+        normal(rng, [n, heads, d], 2),
+        normal(rng, [n, keyHeads, d], 2),
+      ];
+      const f: Computation = (v, q, k) => packedAttention(q, k, v, segments, d ** -0.5, limits);
+      // whoever sees one key has weight 1 for it, and queries and keys no gradient
+      const differentiable = limits.window === 1 ? 1 : 3;
+      await compare(backend, `packedAttention ${segments}`, inputs, f, differentiable, 5e-5);
+    }
+    // samples as long as the window, one shorter, one longer, and none
+    const { window = 4 } = limits;
+    const segments = Int32Array.of(0, window, 2 * window - 1, 2 * window - 1, 3 * window);
+    const n = 3 * window;
+    const inputs = [normal(rng, [n, 1, 6]), normal(rng, [n, 2, 6], 2), normal(rng, [n, 1, 6], 2)];
+    const f: Computation = (v, q, k) => packedAttention(q, k, v, segments, 0.4, limits);
+    await compare(backend, `packedAttention ${segments}`, inputs, f, limits.window === 1 ? 1 : 3, 5e-5);
+  });
+
   test('packedAttention: grouped heads, several samples, blocks cut anywhere', async () => {
     const rng = Rng.of(5, 'attention');
     for (const [heads, keyHeads, d, count, longest] of [
@@ -160,7 +234,10 @@ describe.each(backends)('%s', (backend) => {
     ] as const) {
       const inputs = [normal(rng, [rows, d]), normal(rng, [vocab, d]), integers(rng, [rows], 0, vocab - 1)];
       const f: Computation = (hidden, head, labels) => headLogProbs(hidden, head, labels);
-      await compare(backend, 'headLogProbs', inputs, f, rows * vocab > 1e6 ? 1 : 2, 5e-5);
+      const differentiable = rows * vocab > 1e6 ? 1 : 2;
+      await compare(backend, 'headLogProbs', inputs, f, differentiable, 5e-5);
+      const capped: Computation = (hidden, head, labels) => headLogProbs(hidden, head, labels, 1.5);
+      await compare(backend, 'headLogProbs of capped logits', inputs, capped, differentiable, 5e-5);
     }
   });
 
@@ -274,8 +351,10 @@ describe.each(backends)('%s', (backend) => {
           kvCacheWrite(caches[1], v, slot, at);
           const lengths = tf.add(at, tf.scalar(1, 'int32')) as tf.Tensor1D;
           const [keyCache, valueCache] = caches as unknown as [tf.Tensor4D, tf.Tensor4D];
-          const out = cachedAttention(q, keyCache, valueCache, slot, lengths, d ** -0.5);
-          const results = [out, tf.add(caches[0], 0), tf.add(caches[1], 0)];
+          const outs = cacheLimits.map((limits) =>
+            cachedAttention(q, keyCache, valueCache, slot, lengths, d ** -0.5, limits),
+          );
+          const results = [...outs, tf.add(caches[0], 0), tf.add(caches[1], 0)];
           tf.dispose(caches);
           return results;
         };

@@ -6,6 +6,7 @@ import {
   cachedAttention,
   dropout,
   embedding,
+  geGlu,
   headLogProbs,
   kvCacheWrite,
   linear,
@@ -58,6 +59,31 @@ const cases: Record<string, Case> = {
   swiGlu: {
     inputs: () => [random(5, 9), random(5, 9)],
     run: (gate, up) => swiGlu(gate as tf.Tensor2D, up as tf.Tensor2D),
+  },
+  geGlu: {
+    inputs: () => [random(5, 9), random(5, 9)],
+    run: (gate, up) => geGlu(gate as tf.Tensor2D, up as tf.Tensor2D),
+  },
+  'rmsNorm with weights around zero': {
+    inputs: () => [random(7, 12), random(12)],
+    run: (x, w) => rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 1e-5, { unitOffset: true }),
+  },
+  'packedAttention with a window': {
+    inputs: () => [random(13, 4, 8), random(13, 2, 8), random(13, 2, 8)],
+    run: (q, k, v) =>
+      packedAttention(q as tf.Tensor3D, k as tf.Tensor3D, v as tf.Tensor3D, segments, 0.35, { window: 3 }),
+  },
+  'packedAttention with capped scores': {
+    inputs: () => [random(13, 4, 8), random(13, 2, 8), random(13, 2, 8)],
+    run: (q, k, v) =>
+      packedAttention(q as tf.Tensor3D, k as tf.Tensor3D, v as tf.Tensor3D, segments, 0.35, {
+        softCap: 0.8,
+        window: 5,
+      }),
+  },
+  'headLogProbs of capped logits': {
+    inputs: () => [random(6, 8), random(11, 8)],
+    run: (h, w) => headLogProbs(h as tf.Tensor2D, w as tf.Tensor2D, ids(...labels), 2),
   },
   packedAttention: {
     inputs: () => [random(13, 4, 8), random(13, 2, 8), random(13, 2, 8)],
@@ -149,6 +175,58 @@ describe.each(['cpu', 'wasm'])('on backend %s', (backend) => {
     // a sample's first token sees itself alone
     const first = (v.arraySync() as number[][][])[3]![0]!;
     for (const head of before[3]!) head.forEach((value, i) => void expect(value).toBeCloseTo(first[i]!, 5));
+  });
+
+  it.each([
+    [1, undefined],
+    [3, undefined],
+    [9, undefined],
+    [10, undefined],
+    [undefined, 0.9],
+    [4, 0.9],
+  ])('a window of %s, scores capped at %s: what the sums of their definition give', (window, softCap) => {
+    const [n, heads, d] = [10, 2, 4];
+    const [q, k, v] = [random(n, heads, d), random(n, 1, d), random(n, 1, d)] as tf.Tensor3D[];
+    const [queries, keys, values] = [q!.arraySync(), k!.arraySync(), v!.arraySync()];
+    const bounds = [0, 3, 10];
+    const expected = queries.map((row, i) => {
+      const start = i < 3 ? 0 : 3;
+      return row.map((query) => {
+        const sums = new Float64Array(d);
+        let total = 0;
+        for (let j = start; j <= i; j++) {
+          // transformers' convention: `kv_idx > q_idx - sliding_window`
+          if (window !== undefined && !(j > i - window)) continue;
+          const score = 0.7 * query.reduce((sum, x, at) => sum + x * keys[j]![0]![at]!, 0);
+          const weight = Math.exp(softCap === undefined ? score : softCap * Math.tanh(score / softCap));
+          total += weight;
+          for (let at = 0; at < d; at++) sums[at]! += weight * values[j]![0]![at]!;
+        }
+        return Array.from(sums, (sum) => sum / total);
+      });
+    });
+    const limits = { window, softCap };
+    const packed = packedAttention(q!, k!, v!, Int32Array.from(bounds), 0.7, limits);
+    expect(largestError(packed, tf.tensor3d(expected))).toBeLessThan(1e-5);
+    // the second sample in a cache, read at once and row by row
+    const cache = (rows: tf.Tensor3D) =>
+      tf.reshape(tf.concat([tf.slice(rows, [3, 0, 0]), tf.ones([2, 1, d])]), [1, 1, 9, d]) as tf.Tensor4D;
+    const rows = tf.slice(q!, [3, 0, 0]);
+    const lengths = Array.from({ length: 7 }, (_, i) => i + 1);
+    const cached = (order: number[]) =>
+      cachedAttention(
+        tf.gather(rows, ids(...order)),
+        cache(k!),
+        cache(v!),
+        ids(...order.map(() => 0)),
+        ids(...order.map((i) => lengths[i]!)),
+        0.7,
+        limits,
+      );
+    for (const order of [[0, 1, 2, 3, 4, 5, 6], [6, 2, 4], [5]]) {
+      const wanted = tf.tensor3d(order.map((i) => expected[3 + i]!));
+      expect(largestError(cached(order), wanted)).toBeLessThan(1e-5);
+    }
   });
 
   it('the cache kernels equal packedAttention, for rows of several slots in any order', () => {

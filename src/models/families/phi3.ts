@@ -1,8 +1,10 @@
 import type { Family } from './family.js';
+import { oneWindow, oneWindowRefusal } from './windows.js';
 
 /**
  * Phi-3 and Phi-4-mini (Microsoft, 2024-2025): queries, keys and values in one matrix and gate and up in another, rope
- * scaling by length (LongRoPE), part of each head without rotary positions; where its window is no limit.
+ * scaling by length (LongRoPE), part of each head without rotary positions, and in some of them the same window in every
+ * layer.
  */
 export const phi3: Family = {
   modelType: 'phi3',
@@ -18,11 +20,8 @@ export const phi3: Family = {
   partialRotary: true,
   // what the first of its files called it
   ropeTypes: { su: 'longrope', yarn: 'longrope' },
-  refusal: ({ sliding_window: window, max_position_embeddings: longest = 4096 }) =>
-    window && window < longest
-      ? `sliding_window ${window} is below max_position_embeddings ${longest}: sliding-window attention is not ` +
-        'supported; null and a lower max_position_embeddings give a model for sequences as long as the window'
-      : undefined,
+  windows: oneWindow,
+  refusal: oneWindowRefusal,
   // the defaults of transformers lie outside of small vocabularies
   newSettings: () => ({ pad_token_id: null }),
 };

@@ -1,4 +1,5 @@
 import type { Family } from './family.js';
+import { qwenWindows } from './windows.js';
 
 /** Qwen3 (Alibaba, 2025): norms of each head's queries and keys, a width of heads of its own, no biases. */
 export const qwen3: Family = {
@@ -11,5 +12,6 @@ export const qwen3: Family = {
     mlpBias: false,
     queryKeyNorm: true,
   }),
+  windows: qwenWindows,
   newSettings: ({ hiddenSize, numHeads }) => ({ head_dim: hiddenSize / numHeads }),
 };

@@ -1,4 +1,12 @@
-import type { Family } from './family.js';
+import type { Family, Settings } from './family.js';
+
+/** Which layers have rotary positions: in spite of its name, that is what the list says. */
+const rotaryLayers = ({
+  num_hidden_layers: layers,
+  no_rope_layers: rotary,
+  no_rope_layer_interval: interval,
+}: Settings): boolean[] =>
+  Array.from({ length: layers }, (_, i) => (rotary ? Boolean(rotary[i]) : (i + 1) % (interval ?? 4) !== 0));
 
 /** SmolLM3 (Hugging Face, 2025): Llama where every fourth layer, or those that are named, has no rotary positions. */
 export const smollm3: Family = {
@@ -10,20 +18,17 @@ export const smollm3: Family = {
     rope_theta: 2_000_000,
     tie_word_embeddings: true,
   },
-  features: ({
-    attention_bias: attentionBias = false,
-    mlp_bias: mlpBias = false,
-    num_hidden_layers: layers,
-    no_rope_layers: rotary,
-    no_rope_layer_interval: interval,
-  }) => ({
-    attentionInputBias: attentionBias,
-    attentionOutputBias: attentionBias,
-    mlpBias,
-    // in spite of its name, the list says which layers have rotary positions
-    rotaryLayers: Array.from({ length: layers }, (_, i) =>
-      rotary ? Boolean(rotary[i]) : (i + 1) % (interval ?? 4) !== 0,
-    ),
+  features: (settings) => ({
+    attentionInputBias: settings.attention_bias ?? false,
+    attentionOutputBias: settings.attention_bias ?? false,
+    mlpBias: settings.mlp_bias ?? false,
+    rotaryLayers: rotaryLayers(settings),
+  }),
+  // of the layers without rotary positions, in files that say that windows are used
+  windows: (settings) => ({
+    window: settings.use_sliding_window ? settings.sliding_window : null,
+    hasWindow: (layer) =>
+      !!settings.use_sliding_window && settings.sliding_window != null && !rotaryLayers(settings)[layer],
   }),
   refusal: ({ no_rope_layers: rotary, num_hidden_layers: layers }) =>
     rotary && rotary.length < layers

@@ -12,13 +12,15 @@
  * | RotaryEmbedding | x [n, heads, headDim], cos, sin [n, headDim / 2] → like x | |
  * | SwiGlu | gate, up [n, f] → [n, f] | |
  * | SwiGluGrad | dy, gate, up → dgate, dup | |
- * | PackedAttention | q [n, H, D], k, v [n, Hkv, D] → out [n, H, D], logSumExp [n, H] | segments, scale |
- * | PackedAttentionGrad | dy, q, k, v, out, logSumExp → dq, dk, dv | segments, scale |
- * | HeadLogProbs | hidden [r, d], head [V, d], labels int32 [r] → logProbs [r], jacobian [r, d] | |
+ * | GeGlu | gate, up [n, f] → [n, f] | |
+ * | GeGluGrad | dy, gate, up → dgate, dup | |
+ * | PackedAttention | q [n, H, D], k, v [n, Hkv, D] → out [n, H, D], logSumExp [n, H] | segments, scale, window?, softCap? |
+ * | PackedAttentionGrad | dy, q, k, v, out, logSumExp → dq, dk, dv | segments, scale, window?, softCap? |
+ * | HeadLogProbs | hidden [r, d], head [V, d], labels int32 [r] → logProbs [r], jacobian [r, d] | softCap? |
  * | AdamW | a list p, g, m, v, p, … of tensors, written in place → [0] | lr, beta1, beta2, epsilon, weightDecay, step |
  * | KvCacheCopy | cache [slots, Hkv, maxLength, D] in place → [0] | from, to, start, end |
  * | KvCacheWrite | cache [slots, Hkv, maxLength, D] in place, rows [n, Hkv, D], slots, positions int32 [n] → [0] | |
- * | CachedAttention | q [n, H, D], keys, values (caches), slots, lengths int32 [n] → [n, H, D] | scale |
+ * | CachedAttention | q [n, H, D], keys, values (caches), slots, lengths int32 [n] → [n, H, D] | scale, window?, softCap? |
  * | ScoreColumns | logits [r, V], columns int32 [r, k] → [r, k + 1], the last column the log-sum-exp of the row | |
  * | Dropout | x → like x | rate, seed |
  * | GlobalNorm | a list of tensors → [] | |
@@ -27,14 +29,16 @@ export { type AdamWOptions, adamW } from './adamw/adamw.js';
 export { cachedAttention } from './cached-attention/cached-attention.js';
 export { dropout } from './dropout/dropout.js';
 export { embedding } from './embedding/embedding.js';
+export { geGlu } from './geglu/geglu.js';
 export { globalNorm } from './global-norm/global-norm.js';
 export { headLogProbs } from './head-log-probs/head-log-probs.js';
 export { kvCacheCopy } from './kv-cache-copy/kv-cache-copy.js';
 export { kvCacheWrite } from './kv-cache-write/kv-cache-write.js';
 export { frozenLinear, linear, project } from './linear/linear.js';
 export { withPlainKernels } from './named.js';
-export { packedAttention } from './packed-attention/packed-attention.js';
+export { type AttentionLimits, packedAttention } from './packed-attention/packed-attention.js';
 export { rmsNorm } from './rms-norm/rms-norm.js';
 export { rotaryEmbedding } from './rotary-embedding/rotary-embedding.js';
 export { scoreColumns } from './score-columns/score-columns.js';
+export { softCapped } from './soft-cap/soft-cap.js';
 export { swiGlu } from './swiglu/swiglu.js';

@@ -2,6 +2,7 @@
 export { kernels as adamw } from './adamw/torch.js';
 export { kernels as cachedAttention } from './cached-attention/torch.js';
 export { kernels as dropout } from './dropout/torch.js';
+export { kernels as geGlu } from './geglu/torch.js';
 export { kernels as globalNorm } from './global-norm/torch.js';
 export { kernels as headLogProbs } from './head-log-probs/torch.js';
 export { kernels as kvCacheCopy } from './kv-cache-copy/torch.js';

@@ -2,6 +2,7 @@
 export { kernels as adamw } from './adamw/wasm.js';
 export { kernels as cachedAttention } from './cached-attention/wasm.js';
 export { kernels as dropout } from './dropout/wasm.js';
+export { kernels as geGlu } from './geglu/wasm.js';
 export { kernels as headLogProbs } from './head-log-probs/wasm.js';
 export { kernels as kvCacheCopy } from './kv-cache-copy/wasm.js';
 export { kernels as kvCacheWrite } from './kv-cache-write/wasm.js';

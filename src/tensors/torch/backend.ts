@@ -93,6 +93,11 @@ export class TorchBackend extends CountedBackend<Numbers> {
     return this.#copyIn(values, [values.length], 'int32');
   }
 
+  /** A list of numbers on the device. */
+  floats(values: Float32Array): Handle {
+    return this.#copyIn(values, [values.length], 'float32');
+  }
+
   /** A list of integers on the device, which stays there as long as the list is alive; it must not be changed. */
   resident(values: Int32Array): Handle {
     let handle = this.#residents.get(values);

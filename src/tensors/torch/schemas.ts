@@ -52,6 +52,8 @@ export const schemas = {
   floor: 'floor(Tensor self) -> Tensor',
   gather: 'gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor',
   'ge.Tensor': 'ge.Tensor(Tensor self, Tensor other) -> Tensor',
+  gelu: "gelu(Tensor self, *, str approximate='none') -> Tensor",
+  gelu_backward: "gelu_backward(Tensor grad_output, Tensor self, *, str approximate='none') -> Tensor",
   'gt.Tensor': 'gt.Tensor(Tensor self, Tensor other) -> Tensor',
   index_put_:
     'index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)',
@@ -68,6 +70,7 @@ export const schemas = {
   'lt.Tensor': 'lt.Tensor(Tensor self, Tensor other) -> Tensor',
   'mkldnn::_reorder_linear_weight':
     'mkldnn::_reorder_linear_weight(Tensor self, int? batch_size=None) -> Tensor',
+  matmul: 'matmul(Tensor self, Tensor other) -> Tensor',
   maximum: 'maximum(Tensor self, Tensor other) -> Tensor',
   'mean.dim': 'mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor',
   minimum: 'minimum(Tensor self, Tensor other) -> Tensor',
@@ -98,6 +101,7 @@ export const schemas = {
     'sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor',
   tanh: 'tanh(Tensor self) -> Tensor',
   topk: 'topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)',
+  'transpose.int': 'transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)',
   'where.self': 'where.self(Tensor condition, Tensor self, Tensor other) -> Tensor',
 } as const;
 

@@ -1,6 +1,7 @@
 import type * as tf from '../../tf.js';
 import type { KernelCall } from '../../torch/kernels/register.js';
 import type { Handle } from '../../torch/library.js';
+import { flashWindow } from '../packed-attention/torch-cuda.js';
 import type { RowRange } from './runs.js';
 
 /**
@@ -11,6 +12,7 @@ export function cachedFlash(
   { inputs, attrs, backend }: KernelCall,
   runs: readonly RowRange[],
   kept: (name: string, make: () => Handle) => Handle,
+  window: number | undefined,
 ): tf.TensorInfo {
   const { q, keys, values } = inputs as Record<'q' | 'keys' | 'values', tf.TensorInfo>;
   const [slotCount, keyHeads, maxLength, headDim] = keys.shape as [number, number, number, number];
@@ -37,8 +39,7 @@ export function cachedFlash(
       true,
       false,
       attrs.scale as number,
-      null,
-      null,
+      ...flashWindow(window),
       list('flash lengths', () => runs.map(last)),
     ) as [Handle];
     return torch.view(torch.rowMajor(y), q.shape);

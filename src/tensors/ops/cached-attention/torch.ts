@@ -1,9 +1,13 @@
 import type * as tf from '../../tf.js';
 import type { TorchBackend } from '../../torch/backend.js';
 import { attentionKernel } from '../../torch/kernels/attention-kernel.js';
+import { cappedAttention } from '../../torch/kernels/capped-attention.js';
 import { headsOf, queryView } from '../../torch/kernels/heads.js';
+import { maskOf, maskTable, needsMask, uploadTable } from '../../torch/kernels/piece-masks.js';
 import type { KernelCall, Kernels } from '../../torch/kernels/register.js';
 import type { Handle } from '../../torch/library.js';
+import type { AttentionLimits } from '../packed-attention/packed-attention.js';
+import { type AttentionPiece, attentionPieces, PIECE_ROWS } from '../packed-attention/pieces.js';
 import { assertInCache, type RowRange, rowRanges } from './runs.js';
 import { cachedFlash } from './torch-cuda.js';
 
@@ -63,7 +67,7 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
     'q' | 'keys' | 'values' | 'slots' | 'lengths',
     tf.TensorInfo
   >;
-  const scale = attrs.scale as number;
+  const { scale, softCap, ...limits } = attrs as unknown as AttentionLimits & { scale: number };
   const [slotCount, keyHeads, maxLength] = keys.shape as [number, number, number, number];
   const { heads, group, headDim } = headsOf(q, keyHeads);
   const width = heads * headDim;
@@ -71,8 +75,13 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
   const plan = planOf(backend, slots, lengths, keys.shape);
   const dtype = backend.torchDtype(q);
   const sameType = [keys, values].every((cache) => backend.torchDtype(cache) === dtype);
-  if (sameType && attentionKernel(torch, dtype, headDim) === 'flash')
-    return cachedFlash(call, plan.runs, kept);
+  const known = plan.runs.reduce((most, { length, count }) => Math.max(most, length + count - 1), 0);
+  // a window that covers all that there is, is none
+  const window = limits.window !== undefined && limits.window < known ? limits.window : undefined;
+  const limitsName = `${window ?? ''}${softCap === undefined ? '' : ' capped'}`;
+  const maskType = softCap === undefined ? dtype : 'float32';
+  if (sameType && softCap === undefined && attentionKernel(torch, dtype, headDim) === 'flash')
+    return cachedFlash(call, plan.runs, kept, window);
   return backend.run(q.shape, 'float32', () => {
     const output = torch.empty(q.shape, dtype);
     for (const [i, runs] of plan.groups.entries()) attendGroup(runs, `group ${i}`, output);
@@ -80,43 +89,71 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
     return output;
   });
 
-  function attend(queries: Handle, of: Handle, what: Handle, causal: boolean, mask: Handle | null): Handle {
+  /** Attention of queries [.., rows, D] to keys and values [.., keys, D]. */
+  function attend(
+    q: Handle,
+    k: Handle,
+    v: Handle,
+    causal: boolean,
+    mask: { values: Handle; shape: readonly number[] } | null,
+  ): Handle {
+    if (softCap !== undefined) return cappedAttention(torch, { q, k, v, scale, softCap, mask }).out;
+    const added = mask?.values ?? null;
     // on a GPU torch chooses among its kernels, and brings the mask into the form that they want
     if (torch.usesCudaKernels) {
-      return torch.call('scaled_dot_product_attention', queries, of, what, mask, 0, causal, scale, false);
+      return torch.call('scaled_dot_product_attention', q, k, v, added, 0, causal, scale, false);
     }
-    const name = '_scaled_dot_product_flash_attention_for_cpu';
-    return torch.call(name, queries, of, what, 0, causal, mask, scale);
+    return torch.call('_scaled_dot_product_flash_attention_for_cpu', q, k, v, 0, causal, added, scale);
   }
 
   /** What depends on the plan alone is made in the first layer and kept as long as the lengths. */
   function kept(name: string, make: () => Handle): Handle {
-    return backend.kept(lengths, `${plan.number} ${name} ${dtype}`, make);
+    return backend.kept(lengths, `${plan.number} ${name} ${limitsName} ${dtype}`, make);
   }
 
-  /** The keys or values of some slots, up to `longest` positions: [slots, Hkv, longest, D]. */
-  function cached(cache: tf.TensorInfo, of: readonly number[], longest: number, name: string): Handle {
+  /** The keys or values of some slots, `width` positions from a first one of each: [slots, Hkv, width, D]. */
+  function cached(
+    cache: tf.TensorInfo,
+    of: readonly number[],
+    firsts: readonly number[],
+    width: number,
+    name: string,
+  ): Handle {
     const steps = [keyHeads * maxLength * headDim, maxLength * headDim, headDim, 1];
-    if (evenly(of, 1)) {
-      const shape = [of.length, keyHeads, longest, headDim];
-      return backend.view(cache, shape, steps, (of[0] as number) * (steps[0] as number));
+    const shape = [of.length, keyHeads, width, headDim];
+    if (!evenly(firsts, 0)) {
+      const index = kept(`${name} positions`, () => {
+        const positions: number[] = [];
+        for (const [i, slot] of of.entries())
+          for (let head = 0; head < keyHeads; head++)
+            for (let t = 0; t < width; t++)
+              positions.push((slot * keyHeads + head) * maxLength + (firsts[i] as number) + t);
+        return backend.integers(Int32Array.from(positions));
+      });
+      const all = backend.view(cache, [slotCount * keyHeads * maxLength, headDim]);
+      return torch.view(torch.call('index_select', all, 0, index), shape);
     }
-    const all = backend.view(cache, [slotCount, keyHeads, longest, headDim], steps);
-    const index = kept(`${name} slots`, () => upload(Int32Array.from(of)));
+    const offset = (firsts[0] as number) * headDim;
+    if (evenly(of, 1))
+      return backend.view(cache, shape, steps, (of[0] as number) * (steps[0] as number) + offset);
+    const all = backend.view(cache, [slotCount, keyHeads, width, headDim], steps, offset);
+    const index = kept(`${name} slots`, () => backend.integers(Int32Array.from(of)));
     return torch.call('index_select', all, 0, index);
   }
 
-  /** Runs of equally many rows, all against the positions of the longest, with a mask. */
+  /** Runs of equally many rows, all against the positions of the longest or those of their windows, with a mask. */
   function attendGroup(runs: readonly RowRange[], name: string, output: Handle): void {
     torch.tidy(() => {
       const count = (runs[0] as RowRange).count;
       const starts = runs.map(({ start }) => start);
       const of = runs.map(({ slot }) => slot);
       const longest = runs.reduce((most, { length }) => Math.max(most, length + count - 1), 0);
+      const span = window === undefined ? longest : Math.min(longest, window + count - 1);
+      const firsts = runs.map(({ length }) => Math.max(0, length + count - 1 - span));
       const together = evenly(starts, count);
       const offset = (starts[0] as number) * width;
       const rows = kept.bind(null, `${name} rows`, () =>
-        upload(
+        backend.integers(
           Int32Array.from(starts.flatMap((start) => Array.from({ length: count }, (_, i) => start + i))),
         ),
       );
@@ -131,13 +168,18 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
         count === 1
           ? torch.view(chosen, shape)
           : torch.view(torch.contiguous(torch.view(chosen, apart, byHead), apart, dtype), shape);
-      const masked = count > 1 || runs.some(({ length }) => length < longest);
+      const masked = count > 1 || runs.some(({ length }) => length < span);
       const y = attend(
         queries,
-        cached(keys, of, longest, name),
-        cached(values, of, longest, name),
+        cached(keys, of, firsts, span, name),
+        cached(values, of, firsts, span, name),
         false,
-        masked ? groupMask(runs, longest, name) : null,
+        masked
+          ? {
+              values: groupMask(runs, firsts, span, name),
+              shape: [runs.length, keyHeads, group * count, span],
+            }
+          : null,
       );
       // the result may lie in another order in memory: copying by shape puts it right
       const target = together ? output : torch.empty([runs.length * count, width], dtype);
@@ -155,59 +197,76 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
     });
   }
 
-  /** 0 where a row sees a position, −∞ where it does not: [runs, 1, group · count, longest]. */
-  function groupMask(runs: readonly RowRange[], longest: number, name: string): Handle {
+  /** 0 where a row sees a position, −∞ where it does not: [runs, 1, group · count, span]. */
+  function groupMask(
+    runs: readonly RowRange[],
+    firsts: readonly number[],
+    span: number,
+    name: string,
+  ): Handle {
     const count = (runs[0] as RowRange).count;
     const mask = kept(`${name} mask`, () => {
-      const rows = runs.flatMap(({ length }) =>
-        Array.from({ length: (count === 1 ? 1 : group) * count }, (_, row) => length + (row % count)),
+      // where what a row sees ends
+      const ends = runs.flatMap(({ length }, i) =>
+        Array.from(
+          { length: (count === 1 ? 1 : group) * count },
+          (_, row) => length + (row % count) - (firsts[i] as number),
+        ),
       );
-      const flat = new Float32Array(rows.length * longest);
-      for (const [row, seen] of rows.entries())
-        flat.fill(-Infinity, row * longest + seen, (row + 1) * longest);
-      return torch.cast(upload(flat), dtype);
+      const flat = new Float32Array(ends.length * span).fill(-Infinity);
+      for (const [row, end] of ends.entries())
+        flat.fill(0, row * span + Math.max(0, end - (window ?? end)), row * span + end);
+      return torch.cast(backend.floats(flat), maskType);
     });
     // the kernel reads a row for every query, also where the mask says that they are all the same
     return count === 1
-      ? torch.view(mask, [runs.length, 1, group, longest], [longest, longest, 0, 1])
-      : torch.view(mask, [runs.length, 1, group * count, longest]);
+      ? torch.view(mask, [runs.length, 1, group, span], [span, span, 0, 1])
+      : torch.view(mask, [runs.length, 1, group * count, span]);
   }
 
+  /** A run as a whole, or as many rows at a time as a window, or scores that are held, allow. */
   function attendLong({ start, count, slot, length }: RowRange, name: string, output: Handle): void {
-    torch.tidy(() => {
-      const longest = length + count - 1;
-      const shape = [keyHeads, group, longest, headDim];
-      const steps = [maxLength * headDim, 0, headDim, 1];
-      const view = (cache: tf.TensorInfo) =>
-        backend.view(cache, shape, steps, slot * keyHeads * maxLength * headDim);
-      // torch's causal mask starts in the upper left corner: right only when nothing came before
-      const y = attend(
-        queryView(backend, q, { heads, keyHeads, group, headDim }, start, count),
-        view(keys),
-        view(values),
-        length === 1,
-        length === 1 ? null : kept(`${name} mask`, () => causalMask(count, length)),
-      );
-      const strides = [group * headDim, headDim, width, 1];
-      torch.copy(torch.view(output, [keyHeads, group, count, headDim], strides, start * width), y);
-      return undefined;
-    });
-  }
-
-  /** Row i sees the first `length` + i positions: [count, length + count − 1]. */
-  function causalMask(count: number, length: number): Handle {
-    const longest = length + count - 1;
-    const mask = new Float32Array(count * longest);
-    for (let i = 0; i < count; i++) mask.fill(-Infinity, i * longest + length + i, (i + 1) * longest);
-    return torch.view(torch.cast(upload(mask), dtype), [count, longest]);
-  }
-
-  function upload(values: Float32Array | Int32Array): Handle {
-    const dtype = values instanceof Int32Array ? 'int32' : 'float32';
-    const info = backend.makeTensorInfo([values.length], dtype, values);
-    const handle = torch.duplicate(backend.handle(info));
-    backend.disposeIntermediateTensorInfo(info);
-    return handle;
+    const most = softCap === undefined ? undefined : PIECE_ROWS;
+    const pieces = attentionPieces(count, length, window, most);
+    // torch's causal mask starts in the upper left corner: right only when nothing came before
+    const masked = (piece: AttentionPiece) =>
+      needsMask(piece, window) || (softCap !== undefined && piece.rows > 1);
+    const table = maskTable(pieces.filter(masked));
+    for (const piece of pieces) {
+      torch.tidy(() => {
+        const { rows, key, keys: known } = piece;
+        const at = start + piece.row;
+        // where scores are held, the queries that share a key head are rows of one matrix
+        const copies = softCap === undefined ? group : 1;
+        const shape = [keyHeads, copies, known, headDim];
+        const steps = [maxLength * headDim, 0, headDim, 1];
+        const view = (cache: tf.TensorInfo) =>
+          backend.view(cache, shape, steps, (slot * keyHeads * maxLength + key) * headDim);
+        const apart = [keyHeads, group, rows, headDim];
+        const queries = queryView(backend, q, { heads, keyHeads, group, headDim }, at, rows);
+        const folded = () =>
+          torch.view(torch.contiguous(queries, apart, dtype), [keyHeads, 1, group * rows, headDim]);
+        const mask = masked(piece)
+          ? {
+              values: maskOf(
+                backend,
+                kept(`${name} mask`, () => uploadTable(backend, table, window, maskType)),
+                table,
+                piece,
+              ),
+              shape: [keyHeads, group, rows, known],
+            }
+          : null;
+        const causal = mask === null && rows > 1;
+        const y = attend(softCap === undefined ? queries : folded(), view(keys), view(values), causal, mask);
+        const strides = [group * headDim, headDim, width, 1];
+        torch.copy(
+          torch.view(output, apart, strides, at * width),
+          softCap === undefined ? y : torch.view(y, apart),
+        );
+        return undefined;
+      });
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { floatTypeOf, toFloatType } from '../../float-type.js';
 import * as tf from '../../tf.js';
 import { hasKernel, runNamed } from '../named.js';
+import { softCapped } from '../soft-cap/soft-cap.js';
 
 /** Logits held at a time, in floats: rows are taken in chunks so that chunk · V stays below it. */
 const chunkElements = 1 << 22;
@@ -8,11 +9,17 @@ const chunkElements = 1 << 22;
 /**
  * log softmax(hidden · headᵀ)[label] without keeping the logits: hidden [r, d], head [V, d], labels int32 [r]
  * → [r] in float32, whatever the type of the hidden states.
+ * @param softCap logits y become cap · tanh(y / cap); they stay as they are when absent
  */
-export function headLogProbs(hidden: tf.Tensor2D, table: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor1D {
+export function headLogProbs(
+  hidden: tf.Tensor2D,
+  table: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  softCap?: number,
+): tf.Tensor1D {
   const head = toFloatType(table, floatTypeOf(hidden));
   const name = hasKernel('HeadLogProbs') ? 'HeadLogProbs' : plainKernel();
-  return runNamed<tf.Tensor[]>(name, { hidden, head, labels })[0] as tf.Tensor1D;
+  return runNamed<tf.Tensor[]>(name, { hidden, head, labels }, { softCap })[0] as tf.Tensor1D;
 }
 
 /**
@@ -28,9 +35,9 @@ function plainKernel(): string {
     tf.registerKernel({
       kernelName,
       backendName,
-      kernelFunc: ({ inputs }) => {
+      kernelFunc: ({ inputs, attrs }) => {
         const { hidden, head, labels } = inputs as unknown as Inputs;
-        return plainHeadLogProbs(hidden, head, labels);
+        return plainHeadLogProbs(hidden, head, labels, (attrs as Attributes).softCap);
       },
     });
   }
@@ -43,17 +50,19 @@ interface Inputs {
   labels: tf.Tensor1D;
 }
 
+type Attributes = { softCap?: number };
+
 function registerHeadGradient(kernelName: string): void {
   tf.registerGradient({
     kernelName,
     inputsToSave: ['hidden', 'head', 'labels'],
     outputsToSave: [false, true],
-    gradFunc: (dys, saved) => {
+    gradFunc: (dys, saved, attributes) => {
       const [hidden, head, labels, jacobian] = saved as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D, tf.Tensor2D];
       const dy = (dys as tf.Tensor[])[0] as tf.Tensor1D;
       return {
         hidden: () => toFloatType(tf.mul(tf.expandDims(dy, 1), jacobian), floatTypeOf(hidden)),
-        head: () => headGradient(dy, hidden, head, labels),
+        head: () => headGradient(dy, hidden, head, labels, (attributes as Attributes).softCap),
       };
     },
   });
@@ -69,20 +78,31 @@ export function assertLabels(labels: ArrayLike<number>, vocabSize: number): void
   }
 }
 
+/** x times the slope of {@link softCapped} where that gave `capped`. */
+function timesSlope(x: tf.Tensor2D, capped: tf.Tensor2D, cap: number | undefined): tf.Tensor2D {
+  return cap === undefined ? x : tf.mul(x, tf.sub(1, tf.square(tf.div(capped, cap))));
+}
+
 /** Log-probabilities [r] and their derivatives head[label] − Σ p · head with respect to the hidden rows [r, d]. */
-function plainHeadLogProbs(hidden: tf.Tensor2D, head: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor[] {
+function plainHeadLogProbs(
+  hidden: tf.Tensor2D,
+  head: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  softCap: number | undefined,
+): tf.Tensor[] {
   assertLabels(labels.dataSync<'int32'>(), head.shape[0]);
   return tf.tidy(() => {
     const logProbs: tf.Tensor[] = [];
     const jacobian: tf.Tensor[] = [];
     for (const [start, size] of chunks(hidden.shape[0], head.shape[0])) {
       const parts = tf.tidy(() => {
-        const logits: tf.Tensor2D = tf.matMul(tf.slice(hidden, [start, 0], [size, -1]), head, false, true);
+        const rows: tf.Tensor2D = tf.slice(hidden, [start, 0], [size, -1]);
+        const logits: tf.Tensor2D = softCapped(tf.matMul(rows, head, false, true), softCap);
         const target = oneHot(tf.slice(labels, start, size), head.shape[0]);
         const logSoftmax = tf.logSoftmax(logits);
         return [
           tf.sum(tf.mul(logSoftmax, target), -1),
-          tf.matMul(tf.sub(target, tf.exp(logSoftmax)) as tf.Tensor2D, head),
+          tf.matMul(timesSlope(tf.sub(target, tf.exp(logSoftmax)) as tf.Tensor2D, logits, softCap), head),
         ];
       });
       logProbs.push(parts[0]!);
@@ -100,13 +120,15 @@ function headGradient(
   hidden: tf.Tensor2D,
   head: tf.Tensor2D,
   labels: tf.Tensor1D,
+  softCap: number | undefined,
 ): tf.Tensor2D {
   let total: tf.Tensor2D = tf.zerosLike(head);
   for (const [start, size] of chunks(hidden.shape[0], head.shape[0])) {
     const sum = tf.tidy(() => {
       const rows: tf.Tensor2D = tf.slice(hidden, [start, 0], [size, -1]);
       const target = oneHot(tf.slice(labels, start, size), head.shape[0]);
-      const difference = tf.sub(target, tf.softmax(tf.matMul(rows, head, false, true)));
+      const logits: tf.Tensor2D = softCapped(tf.matMul(rows, head, false, true), softCap);
+      const difference = timesSlope(tf.sub(target, tf.softmax(logits)) as tf.Tensor2D, logits, softCap);
       const weighted: tf.Tensor2D = tf.mul(difference, tf.expandDims(tf.slice(dy, start, size), 1));
       return tf.add(total, tf.matMul(weighted, rows, true, false)) as tf.Tensor2D;
     });

@@ -1,5 +1,6 @@
 import type * as tf from '../../tf.js';
 import type { KernelCall, Kernels } from '../../torch/kernels/register.js';
+import { capped } from '../../torch/kernels/soft-cap.js';
 import type { Handle } from '../../torch/library.js';
 import { assertLabels } from './head-log-probs.js';
 
@@ -13,9 +14,10 @@ const HALF_SCALE = 1024;
  * log p(label) of each row and its derivative head[label] − p · head, over blocks of rows: never more than
  * {@link HEAD_LOGITS} logits at once.
  */
-function headLogProbs({ inputs, backend }: KernelCall): tf.TensorInfo[] {
+function headLogProbs({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
   const { hidden, head, labels } = inputs as Record<'hidden' | 'head' | 'labels', tf.TensorInfo>;
   const [rows, d] = hidden.shape as [number, number];
+  const { softCap } = attrs as { softCap?: number };
   const vocabSize = head.shape[0] as number;
   assertLabels(backend.hostValues(labels) as Int32Array, vocabSize);
   const { torch } = backend;
@@ -30,7 +32,8 @@ function headLogProbs({ inputs, backend }: KernelCall): tf.TensorInfo[] {
         const w = backend.handle(head);
         const label = backend.view(labels, [count], undefined, start);
         const narrow = torch.call('mm', x, backend.view(head, [d, vocabSize], [1, d]));
-        const logits = torch.dtypeOf(narrow) === 'float32' ? narrow : torch.cast(narrow, 'float32');
+        const raw = torch.dtypeOf(narrow) === 'float32' ? narrow : torch.cast(narrow, 'float32');
+        const { values: logits, slope } = capped(torch, raw, softCap);
         const logSoftmax = torch.call('_log_softmax', logits, 1, false);
         const index = torch.view(torch.cast(label, 'int64'), [count, 1]);
         const own = torch.call('gather', logSoftmax, 1, index, false);
@@ -38,6 +41,7 @@ function headLogProbs({ inputs, backend }: KernelCall): tf.TensorInfo[] {
         // p − 1 of the label is made before the type gets narrow: near 1 it would be rounded to 0
         const p = torch.call('exp', logSoftmax);
         torch.call('scatter_.src', p, 1, index, torch.call('expm1', own));
+        if (slope !== undefined) torch.call('mul_.Tensor', p, slope);
         const type = torch.dtypeOf(w);
         const scaled =
           type === 'float16' ? torch.call('mul.Tensor', p, torch.full([], HALF_SCALE, 'float32')) : p;

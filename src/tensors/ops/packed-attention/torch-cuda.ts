@@ -4,20 +4,17 @@ import type { AttentionKernel } from '../../torch/kernels/attention-kernel.js';
 import type { KernelCall } from '../../torch/kernels/register.js';
 import type { Handle } from '../../torch/library.js';
 import type { Torch } from '../../torch/torch.js';
+import { longest } from './packed-attention.js';
 
 /** Torch's numbers for masks of its memory-efficient kernel. */
 const CAUSAL_FROM_TOP_LEFT = 1;
 
-/** The longest of the samples that start at `segments`. */
-function longest(segments: Int32Array): number {
-  return segments.reduce(
-    (most, end, i) => (i === 0 ? 0 : Math.max(most, end - (segments[i - 1] as number))),
-    0,
-  );
-}
-
 /** What the backward pass needs besides q, k, v, out and the sums: handles of the forward pass, kept with the sums. */
 const STATE = ['first state', 'second state'] as const;
+
+/** How many keys to the left and right of a query the flash kernel lets it see, itself not counted. */
+export const flashWindow = (window: number | undefined): [left: number | null, right: number | null] =>
+  window === undefined ? [null, null] : [window - 1, 0];
 
 /** Attention inside of each sample, and the sums that its gradient needs, in the kernel's own layout. */
 export function packedForward(
@@ -25,7 +22,7 @@ export function packedForward(
   { inputs, attrs, backend }: KernelCall,
 ): tf.TensorInfo[] {
   const { q, k, v } = inputs as Record<'q' | 'k' | 'v', tf.TensorInfo>;
-  const { segments, scale } = attrs as { segments: Int32Array; scale: number };
+  const { segments, scale, window } = attrs as { segments: Int32Array; scale: number; window?: number };
   const { torch } = backend;
   const most = longest(segments);
   const [out, sums, first, second] = torch.tidy(() => {
@@ -44,6 +41,7 @@ export function packedForward(
         true,
         false,
         scale,
+        ...flashWindow(window),
       ) as [Handle, Handle, Handle, Handle];
       return [torch.rowMajor(y), lse, rng, unused];
     }
@@ -61,6 +59,8 @@ export function packedForward(
       CAUSAL_FROM_TOP_LEFT,
       true,
       scale,
+      null,
+      window ?? null,
     ) as [Handle, Handle, Handle, Handle];
     return [torch.view(torch.rowMajor(y), q.shape), lse, seed, offset];
   }) as [Handle, Handle, Handle, Handle];
@@ -79,7 +79,7 @@ export function packedBackward(
     'dy' | 'q' | 'k' | 'v' | 'out' | 'logSumExp',
     tf.TensorInfo
   >;
-  const { segments, scale } = attrs as { segments: Int32Array; scale: number };
+  const { segments, scale, window } = attrs as { segments: Int32Array; scale: number; window?: number };
   const { torch } = backend;
   const most = longest(segments);
   const [first, second] = STATE.map((name) => backend.find(logSumExp, name)) as [Handle, Handle];
@@ -106,6 +106,7 @@ export function packedBackward(
           first,
           second,
           scale,
+          ...flashWindow(window),
         )
         .map((gradient) => torch.rowMajor(gradient));
     }
@@ -129,7 +130,7 @@ export function packedBackward(
       false,
       scale,
       null,
-      null,
+      window ?? null,
       false,
     ) as [Handle, Handle, Handle];
     return [torch.view(torch.rowMajor(dq), q.shape), folded(torch, dk, k, q), folded(torch, dv, v, q)];

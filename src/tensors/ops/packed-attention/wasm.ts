@@ -1,15 +1,26 @@
 import type * as tf from '../../tf.js';
-import { attend, BLOCK, checkHeads, upload } from '../../wasm/kernels/attention-blocks.js';
+import {
+  attend,
+  BLOCK,
+  blockOf,
+  checkHeads,
+  limitArguments,
+  upload,
+} from '../../wasm/kernels/attention-blocks.js';
 import type { KernelCall, Kernels } from '../../wasm/kernels/register.js';
+import type { AttentionLimits } from './packed-attention.js';
+
+type Attributes = AttentionLimits & { segments: Int32Array; scale: number };
 
 function packedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
   const { q, k, v } = inputs as Record<'q' | 'k' | 'v', tf.TensorInfo>;
-  const { segments, scale } = attrs as { segments: Int32Array; scale: number };
+  const { segments, scale, ...limits } = attrs as unknown as Attributes;
   const [n, heads] = q.shape as [number, number, number];
   const [, keyHeads, headDim] = k.shape as [number, number, number];
   checkHeads(q, keyHeads);
   const out = backend.makeOutput(q.shape, 'float32');
   const logSumExp = backend.makeOutput([n, heads], 'float32');
+  const strides = { keyHeads, keyRow: keyHeads * headDim, keyHead: headDim };
   const blocks: number[] = [];
   for (let s = 0; s + 1 < segments.length; s++) {
     const [start, end] = [segments[s] as number, segments[s + 1] as number];
@@ -19,11 +30,11 @@ function packedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[
       row >= start && end > start;
       row -= BLOCK
     ) {
-      blocks.push(row, Math.min(end, row + BLOCK), start * keyHeads * headDim, row - start + 1);
+      const rows: [number, number] = [row, Math.min(end, row + BLOCK)];
+      blocks.push(...blockOf(rows, row - start + 1, start * strides.keyRow, strides.keyRow, limits));
     }
   }
-  const strides = { keyHeads, keyRow: keyHeads * headDim, keyHead: headDim };
-  attend(backend, { q, keys: k, values: v, out }, logSumExp, blocks, strides, scale);
+  attend(backend, { q, keys: k, values: v, out }, logSumExp, blocks, strides, scale, limits);
   return [out, logSumExp];
 }
 
@@ -32,7 +43,7 @@ function packedAttentionGrad({ inputs, attrs, backend }: KernelCall): tf.TensorI
     'dy' | 'q' | 'k' | 'v' | 'out' | 'logSumExp',
     tf.TensorInfo
   >;
-  const { segments, scale } = attrs as { segments: Int32Array; scale: number };
+  const { segments, scale, ...limits } = attrs as unknown as Attributes;
   const [n, heads, headDim] = q.shape as [number, number, number];
   const keyHeads = k.shape[1] as number;
   const group = heads / keyHeads;
@@ -45,7 +56,7 @@ function packedAttentionGrad({ inputs, attrs, backend }: KernelCall): tf.TensorI
   ];
   const table = upload(backend, [...segments]);
   const pointers = [dy, q, k, v, out, logSumExp, dq, ...shares].map((tensor) => backend.pointer(tensor));
-  const args = [...pointers, table.pointer, heads, group, headDim, scale];
+  const args = [...pointers, table.pointer, heads, group, headDim, scale, ...limitArguments(limits)];
   runtime.run(runtime.kernel('attentionGrad'), args, (segments.length - 1) * heads, 1);
   runtime.allocator.release(table);
   if (group === 1) return [dq, ...shares];

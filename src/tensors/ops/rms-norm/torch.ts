@@ -23,7 +23,10 @@ function rmsNorm({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
     }
     const wide = inFloat32(backend, x);
     const scaled = torch.call('mul.Tensor', wide, inverseRms(backend, wide, epsilon));
-    // as transformers does: back to the narrow type first, then the weight
+    if (backend.torchDtype(weight) === 'float32') {
+      return as(backend, torch.call('mul.Tensor', scaled, backend.handle(weight)), x);
+    }
+    // as transformers does for a weight in a narrow type: back to the narrow type first, then the weight
     return torch.call('mul.Tensor', ...agree(backend, as(backend, scaled, x), backend.handle(weight)));
   });
 }
@@ -35,6 +38,10 @@ function hasFusedNorm(torch: Torch): boolean {
   return torch.usesCudaKernels && torch.knows('_fused_rms_norm') && torch.knows('_fused_rms_norm_backward');
 }
 
+/** A tensor in the type of another: the kernel takes both in one, and a wide weight is meant to be multiplied wide. */
+const inTypeOf = (backend: TorchBackend, x: tf.TensorInfo, other: tf.TensorInfo): Handle =>
+  as(backend, backend.handle(x), other);
+
 /** What it finds of each row stays with x, for the gradient. */
 function fusedNorm(
   backend: TorchBackend,
@@ -44,9 +51,11 @@ function fusedNorm(
 ): tf.TensorInfo {
   const { torch } = backend;
   const shape = [x.shape[1] as number];
-  const [y, rstd] = torch.tidy(() =>
-    torch.callAll('_fused_rms_norm', backend.handle(x), shape, backend.handle(weight), epsilon),
-  ) as [Handle, Handle];
+  const [y, rstd] = torch.tidy(() => {
+    const input = inTypeOf(backend, x, weight);
+    const results = torch.callAll('_fused_rms_norm', input, shape, backend.handle(weight), epsilon);
+    return [as(backend, results[0] as Handle, x), results[1] as Handle];
+  }) as [Handle, Handle];
   backend.keep(x, RSTD, rstd);
   return backend.adopt(y, x.shape, 'float32');
 }
@@ -59,10 +68,12 @@ function rmsNormGrad({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const rstd = backend.find(x, RSTD);
   if (rstd !== undefined) {
     return backend.run(x.shape, 'float32', () => {
-      const grad = as(backend, backend.handle(dy), x);
+      // the gradient may come in float32 where x is narrow
+      const grad = as(backend, as(backend, backend.handle(dy), x), weight);
       const shape = [x.shape[1] as number];
-      const own = [backend.handle(x), shape, rstd, backend.handle(weight), [true, false]] as const;
-      return torch.callAll('_fused_rms_norm_backward', grad, ...own)[0] as Handle;
+      const input = inTypeOf(backend, x, weight);
+      const own = [input, shape, rstd, backend.handle(weight), [true, false]] as const;
+      return as(backend, torch.callAll('_fused_rms_norm_backward', grad, ...own)[0] as Handle, x);
     });
   }
   return backend.run(x.shape, 'float32', () => {

@@ -3,7 +3,7 @@
  * of 64 keys, with a running maximum and sum. Causal; blocks wholly in the future are never computed.
  */
 import { multiplyPanels, packA, packColumnsB, packRowsB } from './panels';
-import { exp4, log4, maxLanes, sumLanes } from './vector';
+import { exp4, log4, maxLanes, one4, sumLanes, tanh4 } from './vector';
 
 /** Queries, and keys, of a block. */
 const BLOCK: i32 = 64;
@@ -21,13 +21,16 @@ export function roundUp(x: i32, multiple: i32): i32 {
 /**
  * out and log Σ e^score of blocks of queries; items are (block, head). A block is four numbers in `blocks`: its first
  * row, its end, the element offset of its keys and values, and how many keys its first row sees; each row
- * further down sees one more.
+ * further down sees one more, and of all these the last `window`. Scores are capped where `cap` is above 0.
  */
 export function attention(
   q: usize, k: usize, v: usize, out: usize, logSumExp: usize, blocks: usize,
-  heads: i32, group: i32, d: i32, keyRowStride: i32, keyHeadStride: i32, scale: f32,
+  heads: i32, group: i32, d: i32, keyRowStride: i32, keyHeadStride: i32, scale: f32, window: i32, cap: f32,
   begin: i32, end: i32, scratch: usize,
 ): void {
+  const capped = cap > 0;
+  // capped scores have been scaled
+  const rest = capped ? <f32>1 : scale;
   const width = roundUp(d, 8);
   const ldo = <usize>width << 2;
   const blockBytes = <usize>(BLOCK * width) << 2;
@@ -62,14 +65,16 @@ export function attention(
       packColumnsB(kBase + ((<usize>k0 * keyRowStride) << 2), keyRowStride, d, columns, packedK);
       multiplyPanels(packedQ, packedK, rowsPadded, roundUp(columns, 8), d, scores, LDS, false);
       for (let i = 0; i < rows; i++) {
+        const row = scores + LDS * i;
         const limit = max(0, min(columns, visible + i - k0));
-        const rescale = softmaxStep(
-          scores + LDS * i, columns, limit, scale, tops + (<usize>i << 2), totals + (<usize>i << 2),
-        );
+        const hidden = visible + i - window - k0;
+        if (capped) capScores(row, columns, scale / cap, cap);
+        for (let j = 0; j < min(hidden, columns); j++) store<f32>(row + (<usize>j << 2), -Infinity);
+        const rescale = softmaxStep(row, columns, limit, rest, tops + (<usize>i << 2), totals + (<usize>i << 2));
         if (rescale != 1) {
           const factor = f32x4.splat(rescale);
-          const row = sums + ldo * i;
-          for (let at: usize = 0; at < ldo; at += 16) v128.store(row + at, f32x4.mul(v128.load(row + at), factor));
+          const sum = sums + ldo * i;
+          for (let at: usize = 0; at < ldo; at += 16) v128.store(sum + at, f32x4.mul(v128.load(sum + at), factor));
         }
       }
       packA(scores, 64, 1, rows, columns, weights);
@@ -87,6 +92,15 @@ export function attention(
         store<f32>(logSumExp + (<usize>((q0 + i) * heads + head) << 2), load<f32>(tops + (<usize>i << 2)) + logTotal);
       }
     }
+  }
+}
+
+/** cap · tanh(score · inner) in place of a row's scores. */
+export function capScores(row: usize, columns: i32, inner: f32, cap: f32): void {
+  const inners = f32x4.splat(inner);
+  const caps = f32x4.splat(cap);
+  for (let at: usize = 0; at < <usize>columns << 2; at += 16) {
+    v128.store(row + at, f32x4.mul(tanh4(f32x4.mul(v128.load(row + at), inners)), caps));
   }
 }
 
@@ -135,7 +149,8 @@ function softmaxStep(row: usize, columns: i32, limit: i32, scale: f32, top: usiz
  */
 export function attentionGrad(
   dy: usize, q: usize, k: usize, v: usize, out: usize, logSumExp: usize, dq: usize, dk: usize, dv: usize,
-  segments: usize, heads: i32, group: i32, d: i32, scale: f32, begin: i32, end: i32, scratch: usize,
+  segments: usize, heads: i32, group: i32, d: i32, scale: f32, window: i32, cap: f32,
+  begin: i32, end: i32, scratch: usize,
 ): void {
   const width = roundUp(d, 8);
   const ldo = <usize>width << 2;
@@ -169,7 +184,9 @@ export function attentionGrad(
       packColumnsB(v + keyAt, keyStride, d, columns, vColumns);
       packRowsB(k + keyAt, keyStride, columns, d, kRows);
       memory.fill(dvSum, 0, 2 * blockBytes);
-      for (let q0 = k0; q0 < s1; q0 += BLOCK) {
+      // the last row that sees one of the keys is the one whose window begins with the last of them
+      const last = min(s1, k0 + columns - 1 + window);
+      for (let q0 = k0; q0 < last; q0 += BLOCK) {
         const rows = min(BLOCK, s1 - q0);
         const rowsPadded = roundUp(rows, 4);
         const queryAt = (<usize>q0 * rowStride + head * d) << 2;
@@ -184,7 +201,15 @@ export function attentionGrad(
           const delta = dot(dy + at, out + at, d);
           const lse = load<f32>(logSumExp + (<usize>((q0 + i) * heads + head) << 2));
           const limit = min(columns, q0 + i - k0 + 1);
-          scoresGrad(p + LDS * i, ds + LDS * i, columns, limit, scale, lse, delta);
+          const weights = p + LDS * i;
+          const slopes = ds + LDS * i;
+          if (cap > 0) cappedScoresGrad(weights, slopes, columns, limit, scale, cap, lse, delta);
+          else scoresGrad(weights, slopes, columns, limit, scale, lse, delta);
+          const hidden = min(columns, q0 + i - window + 1 - k0);
+          if (hidden > 0) {
+            memory.fill(weights, 0, <usize>hidden << 2);
+            memory.fill(slopes, 0, <usize>hidden << 2);
+          }
         }
         // dv += pᵀ · dy, dk += dsᵀ · q, dq += ds · k
         packA(p, 1, 64, columns, rows, packedP);
@@ -193,7 +218,8 @@ export function attentionGrad(
         multiplyPanels(packedP, qRows, roundUp(columns, 4), width, rows, dkSum, ldo, true);
         packA(ds, 64, 1, rows, columns, packedP);
         multiplyPanels(packedP, kRows, rowsPadded, width, columns, dqPart, ldo, false);
-        putRows(dqPart, ldo, dq + queryAt, rowStride, rows, d, k0 > s0);
+        // added to what was there, but for the first keys that a row of the block sees
+        putRows(dqPart, ldo, dq + queryAt, rowStride, rows, d, k0 > max(s0, q0 - window + 1));
       }
       const to = (<usize>k0 * rowStride + head * d) << 2;
       putRows(dvSum, ldo, dv + to, rowStride, columns, d, false);
@@ -215,6 +241,29 @@ function scoresGrad(p: usize, ds: usize, columns: i32, limit: i32, scale: f32, l
     const seen = i32x4.lt_s(index, limits);
     const weight = v128.and(exp4(f32x4.sub(f32x4.mul(v128.load(p + at), scales), shift)), seen);
     const slope = f32x4.mul(f32x4.mul(weight, f32x4.sub(v128.load(ds + at), deltas)), scales);
+    v128.store(p + at, weight);
+    v128.store(ds + at, v128.and(slope, seen));
+    index = i32x4.add(index, i32x4.splat(4));
+  }
+}
+
+/** {@link scoresGrad} of scores s = cap · tanh(score·scale / cap): ds is smaller by the factor 1 − (s / cap)². */
+function cappedScoresGrad(
+  p: usize, ds: usize, columns: i32, limit: i32, scale: f32, cap: f32, lse: f32, delta: f32,
+): void {
+  const inners = f32x4.splat(scale / cap);
+  const caps = f32x4.splat(cap);
+  const scales = f32x4.splat(scale);
+  const shift = f32x4.splat(lse);
+  const deltas = f32x4.splat(delta);
+  const limits = i32x4.splat(limit);
+  let index = i32x4(0, 1, 2, 3);
+  for (let at: usize = 0; at < <usize>columns << 2; at += 16) {
+    const seen = i32x4.lt_s(index, limits);
+    const t = tanh4(f32x4.mul(v128.load(p + at), inners));
+    const weight = v128.and(exp4(f32x4.sub(f32x4.mul(t, caps), shift)), seen);
+    const factor = f32x4.mul(f32x4.sub(one4(), f32x4.mul(t, t)), scales);
+    const slope = f32x4.mul(f32x4.mul(weight, f32x4.sub(v128.load(ds + at), deltas)), factor);
     v128.store(p + at, weight);
     v128.store(ds + at, v128.and(slope, seen));
     index = i32x4.add(index, i32x4.splat(4));

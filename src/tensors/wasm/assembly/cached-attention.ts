@@ -1,5 +1,5 @@
 /** Attention of single queries to a cache: what a decoding step needs. */
-import { dot, roundUp } from './attention';
+import { capScores, dot, roundUp } from './attention';
 import { expNegative4, maxLanes, sumLanes } from './vector';
 
 /** Keys that the heads of a group read one after another: as many as stay in the first-level cache. */
@@ -7,20 +7,25 @@ const TILE = 64;
 
 /**
  * One row and key-value head per item: the `group` queries that share it, against `lengths[row]` keys of the
- * row's slot in caches [slots, keyHeads, maxLength, d]. Working memory holds the scores of the group.
+ * row's slot in caches [slots, keyHeads, maxLength, d], or the last `window` of them. Scores are capped where `cap`
+ * is above 0. Working memory holds the scores of the group.
  */
 export function cachedAttention(
   q: usize, keys: usize, values: usize, slots: usize, lengths: usize, out: usize,
-  heads: i32, group: i32, maxLength: i32, d: i32, scale: f32, begin: i32, end: i32, scratch: usize,
+  heads: i32, group: i32, maxLength: i32, d: i32, scale: f32, window: i32, cap: f32,
+  begin: i32, end: i32, scratch: usize,
 ): void {
   const keyHeads = heads / group;
+  const capped = cap > 0;
+  const factor = capped ? scale / cap : scale;
   const ld = <usize>d << 2;
   for (let item = begin; item < end; item++) {
     const row = item / keyHeads;
     const keyHead = item % keyHeads;
     const slot = load<i32>(slots + (<usize>row << 2));
-    const length = load<i32>(lengths + (<usize>row << 2));
-    const base = (<usize>(slot * keyHeads + keyHead) * maxLength) * ld;
+    const known = load<i32>(lengths + (<usize>row << 2));
+    const length = min(known, window);
+    const base = (<usize>(slot * keyHeads + keyHead) * maxLength + (known - length)) * ld;
     const first = <usize>(row * heads + keyHead * group) * ld;
     const scoreBytes = <usize>roundUp(length, 4) << 2;
     for (let tile = 0; tile < length; tile += TILE) {
@@ -30,15 +35,17 @@ export function cachedAttention(
         const x = q + first + <usize>g * ld;
         const scores = scratch + <usize>g * scoreBytes + (<usize>tile << 2);
         if (g + 1 < group && (d & 3) === 0) {
-          scoreKeysTwice(x, from, scores, scoreBytes, count, d, scale);
+          scoreKeysTwice(x, from, scores, scoreBytes, count, d, factor);
           continue;
         }
-        scoreKeys(x, from, scores, count, d, scale);
-        if (g + 1 < group) scoreKeys(x + ld, from, scores + scoreBytes, count, d, scale);
+        scoreKeys(x, from, scores, count, d, factor);
+        if (g + 1 < group) scoreKeys(x + ld, from, scores + scoreBytes, count, d, factor);
       }
     }
     for (let g = 0; g < group; g++) {
-      normalize(scratch + <usize>g * scoreBytes, length);
+      const scores = scratch + <usize>g * scoreBytes;
+      if (capped) capScores(scores, length, 1, cap);
+      normalize(scores, length);
       memory.fill(out + first + <usize>g * ld, 0, ld);
     }
     for (let tile = 0; tile < length; tile += TILE) {

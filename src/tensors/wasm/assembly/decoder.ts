@@ -1,5 +1,5 @@
 /** The named kernels of a decoder that work row by row or element by element. */
-import { exp4, log4, maxLanes, sigmoid4, sumLanes } from './vector';
+import { exp4, log4, maxLanes, one4, sigmoid4, sumLanes, tanh4 } from './vector';
 
 /** 1 / √(mean of squares + epsilon) of a row. */
 // @ts-ignore: decorator
@@ -134,6 +134,45 @@ export function swiGluGrad(
   }
 }
 
+/** tanh(√(2/π)·(x + 0.044715·x³)), the inner part of GELU's approximation. */
+// @ts-ignore: decorator
+@inline
+function geluTanh4(x: v128): v128 {
+  const cubic = f32x4.add(one4(), f32x4.mul(f32x4.splat(0.044715), f32x4.mul(x, x)));
+  return tanh4(f32x4.mul(f32x4.mul(x, f32x4.splat(0.7978845608)), cubic));
+}
+
+/** gelu(gate)·up with gelu(x) = x/2·(1 + t), t as {@link geluTanh4} gives it. */
+export function geGlu(gate: usize, up: usize, out: usize, begin: i32, end: i32): void {
+  const half = f32x4.splat(0.5);
+  for (let at = <usize>begin << 2; at < <usize>end << 2; at += 16) {
+    const g = v128.load(gate + at);
+    const gelu = f32x4.mul(f32x4.mul(g, half), f32x4.add(one4(), geluTanh4(g)));
+    v128.store(out + at, f32x4.mul(gelu, v128.load(up + at)));
+  }
+}
+
+/** dup = dy·gelu(gate); dgate = dy·up·½·(1 + t + gate·(1 − t²)·√(2/π)·(1 + 0.134145·gate²)). */
+export function geGluGrad(
+  dy: usize, gate: usize, up: usize, dGate: usize, dUp: usize, begin: i32, end: i32,
+): void {
+  const half = f32x4.splat(0.5);
+  for (let at = <usize>begin << 2; at < <usize>end << 2; at += 16) {
+    const d = v128.load(dy + at);
+    const g = v128.load(gate + at);
+    const t = geluTanh4(g);
+    const risen = f32x4.add(one4(), t);
+    v128.store(dUp + at, f32x4.mul(d, f32x4.mul(f32x4.mul(g, half), risen)));
+    const inner = f32x4.mul(
+      f32x4.splat(0.7978845608),
+      f32x4.add(one4(), f32x4.mul(f32x4.splat(0.134145), f32x4.mul(g, g))),
+    );
+    const bend = f32x4.mul(f32x4.mul(g, f32x4.sub(one4(), f32x4.mul(t, t))), inner);
+    const slope = f32x4.mul(half, f32x4.add(risen, bend));
+    v128.store(dGate + at, f32x4.mul(f32x4.mul(d, v128.load(up + at)), slope));
+  }
+}
+
 /** One step of AdamW in place. `shrink` = 1 − lr·weightDecay, `rate` = lr / (1 − β₁ᵗ), `root` = √(1 − β₂ᵗ). */
 export function adamW(
   p: usize, g: usize, m: usize, v: usize, shrink: f32, rate: f32, root: f32,
@@ -199,8 +238,8 @@ export function dropout(x: usize, out: usize, seed: i32, threshold: u32, keep: f
 
 /**
  * One block of the vocabulary in an online softmax. logits [rows, width] become e^(logit − top); `state` keeps
- * (top, sum, label's logit) of each row from block to block, and `mixture` [rows, d], the sum of head rows
- * weighted so far, is brought to the new top. `first` is the vocabulary index of the block.
+ * (top, sum, label's logit, label's slope) of each row from block to block, and `mixture` [rows, d], the sum of head
+ * rows weighted so far, is brought to the new top. `first` is the vocabulary index of the block.
  */
 export function headSoftmax(
   logits: usize, width: i32, labels: usize, firstIndex: i32, state: usize, mixture: usize, d: i32,
@@ -241,7 +280,43 @@ export function headSoftmax(
   }
 }
 
-/** log p(label) = logit − top − ln sum, and its derivative head[label] − mixture / sum, in place of the mixture. */
+/**
+ * {@link headSoftmax} of logits y = cap · tanh(logit / cap), whose slope is 1 − (y / cap)²: they become
+ * e^(y − top) · slope, which is what the head's rows are weighted with. `slopes` [rows, width] is working memory.
+ */
+export function headSoftmaxCapped(
+  logits: usize, width: i32, labels: usize, firstIndex: i32, state: usize, mixture: usize, d: i32,
+  cap: f32, slopes: usize, begin: i32, end: i32,
+): void {
+  const from = <usize>(begin * width) << 2;
+  const to = <usize>(end * width) << 2;
+  const whole = from + ((to - from) & ~15);
+  const caps = f32x4.splat(cap);
+  for (let at = from; at < whole; at += 16) {
+    const t = tanh4(f32x4.div(v128.load(logits + at), caps));
+    v128.store(logits + at, f32x4.mul(t, caps));
+    v128.store(slopes + at, f32x4.sub(one4(), f32x4.mul(t, t)));
+  }
+  for (let at = whole; at < to; at += 4) {
+    const t = f32x4.extract_lane(tanh4(f32x4.splat(load<f32>(logits + at) / cap)), 0);
+    store<f32>(logits + at, t * cap);
+    store<f32>(slopes + at, <f32>1 - t * t);
+  }
+  for (let row = begin; row < end; row++) {
+    const label = load<i32>(labels + (<usize>row << 2)) - firstIndex;
+    if (label < 0 || label >= width) continue;
+    store<f32>(state + <usize>row * 16, load<f32>(slopes + (<usize>(row * width + label) << 2)), 12);
+  }
+  headSoftmax(logits, width, labels, firstIndex, state, mixture, d, begin, end);
+  for (let at = from; at < whole; at += 16) {
+    v128.store(logits + at, f32x4.mul(v128.load(logits + at), v128.load(slopes + at)));
+  }
+  for (let at = whole; at < to; at += 4) store<f32>(logits + at, load<f32>(logits + at) * load<f32>(slopes + at));
+}
+
+/**
+ * log p(label) = logit − top − ln sum, and its derivative slope · head[label] − mixture / sum, in place of the mixture.
+ */
 export function headFinish(
   head: usize, labels: usize, state: usize, mixture: usize, logProbs: usize, d: i32, begin: i32, end: i32,
 ): void {
@@ -251,11 +326,12 @@ export function headFinish(
     const logSum = f32x4.extract_lane(log4(f32x4.splat(sum)), 0);
     store<f32>(logProbs + (<usize>row << 2), load<f32>(s, 8) - load<f32>(s) - logSum);
     const scale = <f32>1 / sum;
+    const slope = load<f32>(s, 12);
     const p = head + ((<usize>load<i32>(labels + (<usize>row << 2)) * d) << 2);
     const q = mixture + ((<usize>row * d) << 2);
     for (let j = 0; j < d; j++) {
       const at = <usize>j << 2;
-      store<f32>(q + at, load<f32>(p + at) - load<f32>(q + at) * scale);
+      store<f32>(q + at, slope * load<f32>(p + at) - load<f32>(q + at) * scale);
     }
   }
 }

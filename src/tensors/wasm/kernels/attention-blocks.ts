@@ -1,9 +1,12 @@
+import type { AttentionLimits } from '../../ops/packed-attention/packed-attention.js';
 import type * as tf from '../../tf.js';
 import type { Block } from '../allocator.js';
 import type { WasmBackend } from '../backend.js';
 
 /** Queries of a block, as in assembly/attention.ts. */
 export const BLOCK = 64;
+/** A window that nothing lies outside of; sums of it and of a position stay below 2³¹. */
+const NO_WINDOW = 2 ** 30;
 /** The widest head for which a thread's working memory has room. */
 const MAX_HEAD_DIM = 256;
 
@@ -25,6 +28,28 @@ export function checkHeads(q: tf.TensorInfo, keyHeads: number): void {
   }
 }
 
+/** What kernels are given for limits that there are not. */
+export const limitArguments = ({ window = NO_WINDOW, softCap = 0 }: AttentionLimits): [number, number] => [
+  Math.min(window, NO_WINDOW),
+  softCap,
+];
+
+/**
+ * The four numbers of a block of rows, without the keys that a window hides from all of them.
+ * @param visible keys that its first row sees, where no window hides any
+ * @param keyAt elements before the first of them
+ */
+export function blockOf(
+  [row, end]: [row: number, end: number],
+  visible: number,
+  keyAt: number,
+  keyRow: number,
+  { window = visible }: AttentionLimits,
+): number[] {
+  const hidden = Math.max(0, visible - window);
+  return [row, end, keyAt + hidden * keyRow, visible - hidden];
+}
+
 /** Runs the blocked kernel; `blocks` as described at `attention` in assembly/attention.ts. */
 export function attend(
   backend: WasmBackend,
@@ -33,6 +58,7 @@ export function attend(
   blocks: readonly number[],
   strides: { keyHeads: number; keyRow: number; keyHead: number },
   scale: number,
+  limits: AttentionLimits,
 ): void {
   const { q, keys, values, out } = tensors;
   const [, heads, headDim] = q.shape as [number, number, number];
@@ -41,7 +67,7 @@ export function attend(
   const group = heads / strides.keyHeads;
   const args = [...pointers, logSumExp ? backend.pointer(logSumExp) : 0, table.pointer];
   const { runtime } = backend;
-  const shape = [heads, group, headDim, strides.keyRow, strides.keyHead, scale];
+  const shape = [heads, group, headDim, strides.keyRow, strides.keyHead, scale, ...limitArguments(limits)];
   runtime.run(runtime.kernel('attention'), [...args, ...shape], (blocks.length / 4) * heads, 1);
   runtime.allocator.release(table);
 }
