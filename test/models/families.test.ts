@@ -74,6 +74,8 @@ describe('windows of attention', () => {
 
   it.each<[string, Settings, (number | null)[] | undefined]>([
     ['mistral', {}, [4096, 4096]],
+    ['ministral', {}, [4096, 4096]],
+    ['ministral', { sliding_window: 7, layer_types: typesOf('fs') }, [null, 7]],
     ['mistral', { sliding_window: null }, undefined],
     ['mistral', { sliding_window: 7, layer_types: typesOf('ss') }, [7, 7]],
     ['qwen2', { sliding_window: 5 }, undefined],

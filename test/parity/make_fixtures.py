@@ -287,6 +287,15 @@ def mistral_window():
     family("mistral-window", randomize(transformers.MistralForCausalLM(config), 6))
 
 
+def ministral():
+    rope = {"rope_type": "default", "rope_theta": 700.0}
+    types = ["sliding_attention", "full_attention"]
+    config = transformers.MinistralConfig(
+        **SHAPE, head_dim=10, sliding_window=4, layer_types=types, rope_parameters=rope
+    )
+    family("ministral", randomize(transformers.MinistralForCausalLM(config), 14))
+
+
 def gemma2():
     # caps that scores and logits of these weights come near to
     caps = dict(attn_logit_softcapping=1.5, final_logit_softcapping=3.0)
@@ -319,6 +328,7 @@ FAMILIES = {
     "llama": llama,
     "qwen3": qwen3,
     "mistral": mistral,
+    "ministral": ministral,
     "gemma2": gemma2,
     "gemma3_text": gemma3,
     "phi3": phi3,

@@ -20,6 +20,15 @@ interface Reference {
 }
 const reference: Reference = readFixture('reference.json');
 
+const endOfTurn: Record<string, string> = {
+  llama: '<|eot_id|>',
+  mistral: '</s>',
+  'mistral-v3': '</s>',
+  nemo: '</s>',
+  phi3: '<|end|>',
+  phi4: '<|end|>',
+};
+
 describe.each(Object.entries(reference.tokenizers))('tokenizer %s', (name, expected) => {
   const tokenizer = loadTokenizer(join(fixtures, name));
   const config = readFixture(`${name}/tokenizer_config.json`);
@@ -88,7 +97,7 @@ describe.each(Object.entries(reference.tokenizers))('tokenizer %s', (name, expec
   });
 
   it('knows the token that ends the turn', () => {
-    expect(tokenizer.tokenText(tokenizer.endOfTurnId)).toBe(name === 'llama' ? '<|eot_id|>' : '<|im_end|>');
+    expect(tokenizer.tokenText(tokenizer.endOfTurnId)).toBe(endOfTurn[name] ?? '<|im_end|>');
   });
 
   it('leaves out ids beyond the vocabulary', () => {

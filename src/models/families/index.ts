@@ -2,6 +2,7 @@ import type { Family } from './family.js';
 import { gemma2 } from './gemma2.js';
 import { gemma3Text } from './gemma3_text.js';
 import { llama } from './llama.js';
+import { ministral } from './ministral.js';
 import { mistral } from './mistral.js';
 import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
@@ -11,7 +12,17 @@ import { smollm3 } from './smollm3.js';
 export type { Family } from './family.js';
 
 /** Every family that can be loaded. */
-export const families: readonly Family[] = [qwen2, qwen3, llama, mistral, gemma2, gemma3Text, phi3, smollm3];
+export const families: readonly Family[] = [
+  qwen2,
+  qwen3,
+  llama,
+  mistral,
+  ministral,
+  gemma2,
+  gemma3Text,
+  phi3,
+  smollm3,
+];
 
 /** The family of a `model_type`. */
 export const familyOf = (modelType: string): Family | undefined =>
