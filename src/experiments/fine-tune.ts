@@ -217,6 +217,7 @@ async function openDecoder(
   const fresh = config.useLora && adapterPath === undefined;
   return loadDecoder(folder, {
     ...(config.dtype ? { floatType: config.dtype } : {}),
+    ...(config.weights ? { weights: config.weights } : {}),
     trainable: config.useLora ? 'adapter' : 'all',
     ...(vocabulary ? { vocabulary } : {}),
     ...(adapterPath === undefined ? {} : { adapterPath }),

@@ -14,6 +14,8 @@
  *   all; they are read from the model's files again when it is detached. (Embeddings and head that are one matrix
  *   become two.)
  *
+ * On weights that were rounded (`weights: int8`) every adapter is multiplied for itself, whatever `merge` says.
+ *
  * Detached is bit for bit: what is kept is not touched, and what was overwritten is read again as it was loaded (so it
  * is with `never` for what is `changed`: a PiSSA adapter as PEFT saves it takes its start out of the base). A KvCache
  * belongs to the weights that filled it, so after either call make a new one. When attaching fails, out of memory
@@ -50,10 +52,11 @@ export function bytesToAttach(decoder: Decoder, adapter: AdapterState, { merge }
     const module = adapter.modules.get(matrix.name);
     if (!module) continue;
     const { a, b, magnitude } = ownRows(decoder, matrix, module);
+    const isBeside = merge === 'never' || !matrix.weight.takesSums;
     const { shape, floatType } = matrix.weight;
     const own = a.values.length + b.values.length + (magnitude?.values.length ?? 0);
     const copied = merge === 'copy' || (merge === 'replace' && isShared(decoder, matrix));
-    if (merge === 'never') bytes += 4 * own;
+    if (isBeside) bytes += 4 * own;
     else if (copied) bytes += shape[0] * shape[1] * (floatType === 'float32' ? 4 : 2);
   }
   return bytes;
@@ -212,7 +215,7 @@ async function attachTo(
   }
   if (below !== base) base.dispose();
   matrix.weight = lora;
-  if (merge !== 'never') matrix.weight = lora.merged({ keepBase: merge === 'copy' });
+  if (merge !== 'never' && base.takesSums) matrix.weight = lora.merged({ keepBase: merge === 'copy' });
 }
 
 /** The tensors of an adapter and what it lies on: the base, or for PiSSA a base without its principal part. */

@@ -17,6 +17,7 @@ import type { DecoderConfig } from './decoder-config.js';
 import type { KvCache } from './kv-cache.js';
 import {
   type DecoderLayer,
+  type MatrixSource,
   makeLayer,
   makeNorm,
   normsOf,
@@ -75,7 +76,11 @@ export class Decoder {
   constructor(
     config: DecoderConfig,
     weights: WeightSource,
-    { cut, floatType = 'float32' }: { cut?: VocabularyCut | undefined; floatType?: FloatType } = {},
+    {
+      cut,
+      floatType = 'float32',
+      matrices,
+    }: { cut?: VocabularyCut | undefined; floatType?: FloatType; matrices?: MatrixSource | undefined } = {},
   ) {
     this.config = config;
     this.cut = cut;
@@ -89,7 +94,7 @@ export class Decoder {
       : table(names.embeddings);
     this.embedTokens = new Embedding(names.embeddings, embeddings);
     this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) =>
-      makeLayer(config, i, weights, (part) => `${names.layers}.${i}.${names.block[part]}`),
+      makeLayer(config, i, weights, (part) => `${names.layers}.${i}.${names.block[part]}`, matrices),
     );
     this.norm = makeNorm(config, weights, names.norm, d);
     this.head = new Head(

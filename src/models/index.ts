@@ -29,3 +29,4 @@ export {
   writeAdapter,
 } from './save.js';
 export { VocabularyCut } from './vocabulary-cut.js';
+export { modelShapes } from './weights.js';

@@ -1,7 +1,7 @@
 import type * as tf from '../tensors/tf.js';
 import type { DecoderConfig } from './decoder-config.js';
 import { FusedProjections, Norm, Projection, type Projections, SeparateProjections } from './parts.js';
-import { DenseWeight } from './weight.js';
+import { DenseWeight, type Weight } from './weight.js';
 import type { BlockPart } from './weight-names.js';
 
 /** One block: attention and a gated feed-forward, each after a norm and added to its input, after another where there is one. */
@@ -28,6 +28,9 @@ export interface DecoderLayer {
 /** Hands out the weights by their Hugging Face names. */
 export type WeightSource = (name: string, shape: number[]) => tf.Tensor;
 
+/** Hands out the matrices of projections, however they are kept. */
+export type MatrixSource = (name: string, shape: [out: number, input: number]) => Weight;
+
 /** A norm of the model's own kind. */
 export function makeNorm(config: DecoderConfig, weights: WeightSource, name: string, width: number): Norm {
   const { rmsNormEpsilon: epsilon, unitOffsetNorm: unitOffset = false } = config;
@@ -44,6 +47,7 @@ export function makeLayer(
   index: number,
   weights: WeightSource,
   nameOf: (part: BlockPart) => string,
+  matrices: MatrixSource = (name, shape) => new DenseWeight(weights(name, shape) as tf.Tensor2D),
 ): DecoderLayer {
   const { hiddenSize: d, intermediateSize: f, headDim } = config;
   const {
@@ -59,7 +63,7 @@ export function makeLayer(
   const norm = (part: BlockPart, width: number) => makeNorm(config, weights, nameOf(part), width);
   const projection = (part: BlockPart, out: number, input: number, bias: boolean) => {
     const name = nameOf(part);
-    const weight = new DenseWeight(weights(`${name}.weight`, [out, input]) as tf.Tensor2D);
+    const weight = matrices(`${name}.weight`, [out, input]);
     return new Projection(name, weight, bias ? (weights(`${name}.bias`, [out]) as tf.Tensor1D) : undefined);
   };
   const joined = (fused: BlockPart, parts: [part: BlockPart, out: number][], bias: boolean): Projections => {

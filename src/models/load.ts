@@ -1,12 +1,16 @@
 import { UserError } from '../common/errors.js';
 import type { Rng } from '../common/rng.js';
 import { assertFloatType, type FloatType } from '../tensors/float-type.js';
+import { quantizeRows } from '../tensors/ops/index.js';
+import { hasKernel } from '../tensors/ops/named.js';
 import * as tf from '../tensors/tf.js';
 import { addAdapter, assertLoraFits } from './adapter.js';
 import { readAdapter } from './adapter-files.js';
 import { attachAdapter } from './attach.js';
 import { readConfig } from './config.js';
 import { Decoder } from './decoder.js';
+import { Int8Weight } from './int8-weight.js';
+import type { MatrixSource } from './layer.js';
 import type { LoraOptions } from './lora.js';
 import type { MatrixPart } from './parts.js';
 import { VocabularyCut } from './vocabulary-cut.js';
@@ -29,6 +33,8 @@ export interface LoadOptions {
   vocabulary?: Int32Array;
   /** What to compute in and keep frozen weights in; what is trained stays float32. Only `torch` has the narrow ones. */
   floatType?: FloatType;
+  /** What the matrices of projections are rounded to; they are not trained then. Only `torch` keeps them so. */
+  weights?: 'int8';
 }
 
 /**
@@ -48,6 +54,7 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
     throw new UserError('trainable "all" changes the base: merge the adapter, or train only the adapter');
   }
   assertFloatType(floatType);
+  if (options.weights) assertRounded(trainable);
   assertModelFolder(folder);
   const given = readConfig(folder);
   const base = adapterBase(folder, given);
@@ -66,7 +73,8 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   let decoder: Decoder | undefined;
   try {
     const tieWordEmbeddings = given.tieWordEmbeddings && !files.hasOwnHead;
-    decoder = new Decoder({ ...given, tieWordEmbeddings }, source, { cut, floatType });
+    const matrices = options.weights && roundedFrom(files, floatType, made);
+    decoder = new Decoder({ ...given, tieWordEmbeddings }, source, { cut, floatType, matrices });
     decoder.storedType = files.storedType;
     decoder.source = folder;
     if (adapter) {
@@ -86,6 +94,36 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   } finally {
     files.close();
   }
+}
+
+/** @throws {UserError} where rounded matrices cannot be kept, or what is rounded is trained */
+function assertRounded(trainable: LoadOptions['trainable']): void {
+  if (!hasKernel('QuantizedLinear')) {
+    throw new UserError(
+      `\`weights: int8\`: the backend ${tf.getBackend()} keeps weights in float32 only; choose \`backend: torch\`, or ` +
+        'leave out `weights`',
+    );
+  }
+  if (trainable !== 'all') return;
+  throw new UserError(
+    '`weights: int8`: weights that are rounded cannot be trained; train an adapter (`useLora`), or leave out `weights`',
+  );
+}
+
+/** Rounds matrices to int8 as they are read, so that no more than one of them is ever whole. */
+function roundedFrom(files: ModelWeights, floatType: FloatType, made: tf.Tensor[]): MatrixSource {
+  return (name, [out, input]) => {
+    if (input % 4 !== 0) {
+      throw new UserError(
+        `\`weights: int8\`: expected matrices whose width is a multiple of 4, found ${name} [${out}, ${input}]; leave ` +
+          'out `weights`',
+      );
+    }
+    const { words, scales } = quantizeRows(files.values(name).values, input);
+    const matrix = { words: tf.tensor2d(words, [out, input / 4], 'int32'), scales: tf.tensor1d(scales) };
+    made.push(matrix.words, matrix.scales);
+    return new Int8Weight(matrix, floatType);
+  };
 }
 
 /** Makes variables of weights that a merge has made anew. */

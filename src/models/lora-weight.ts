@@ -43,6 +43,10 @@ export class LoraWeight implements Weight {
     return this.#base.changed;
   }
 
+  get takesSums(): boolean {
+    return this.#base.takesSums;
+  }
+
   get floatType(): FloatType {
     return this.#base.floatType;
   }

@@ -2,6 +2,7 @@
 import { toFloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
 import { allOrNothing } from './all-or-nothing.js';
+import { AdapterError } from './errors.js';
 import { principalFactors } from './svd.js';
 import { DenseWeight, type Weight } from './weight.js';
 
@@ -10,6 +11,10 @@ export interface PrincipalPart {
   a: tf.Tensor2D;
   b: tf.Tensor2D;
 }
+
+const unroundable =
+  'the adapter takes its start out of the base (PiSSA), which `weights: int8` has rounded; leave out `weights`, or use ' +
+  'another `lora.initWeights`';
 
 /** The principal part of a weight that has no adapter. */
 export async function principalPart(weight: Weight, rank: number, scaling: number): Promise<PrincipalPart> {
@@ -26,6 +31,7 @@ export async function principalPart(weight: Weight, rank: number, scaling: numbe
 
 /** W − s · b · a as a new weight, so that it and the adapter together start as the base was. */
 export function withoutPart(weight: Weight, { a, b }: PrincipalPart, scaling: number): DenseWeight {
+  if (!weight.takesSums) throw new AdapterError(unroundable);
   const rest = tf.tidy(() => {
     const difference = tf.sub(weight.dense(), tf.mul(tf.matMul(b, a), scaling));
     return toFloatType(difference as tf.Tensor2D, weight.floatType);

@@ -225,6 +225,11 @@ async function writeModel(
   // an adapter on one of two tied tables makes them two
   const tied = decoder.isHeadTied;
   if (!tied && !all.has(head)) all.set(head, all.get(embeddings)!);
+  if (!decoder.matrices().every(({ weight }) => weight.takesSums)) {
+    throw new ModelFileError(
+      `${folder}: the model's weights are rounded (\`weights: int8\`), and are not saved so; load it without \`weights\``,
+    );
+  }
   const made = startFolder(folder);
   try {
     const { target } = made;

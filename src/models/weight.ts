@@ -36,6 +36,8 @@ export interface Weight {
   readonly adapter?: LoraAdapter;
   /** Whether it differs from the model's files, because an adapter was merged into it or taken out of it. */
   readonly changed: boolean;
+  /** Whether a sum with an adapter may take its place; if not, adapters stay beside it. */
+  readonly takesSums: boolean;
   /** Bytes of everything that it keeps. */
   readonly bytes: number;
   /** x · weightᵀ + bias: x [n, in], bias [out] → [n, out], in x's type. */
@@ -59,6 +61,7 @@ export interface Weight {
 export class DenseWeight implements Weight {
   readonly tensor: tf.Tensor2D;
   readonly changed: boolean;
+  readonly takesSums = true;
 
   constructor(tensor: tf.Tensor2D, { changed = false }: { changed?: boolean } = {}) {
     this.tensor = tensor;
@@ -113,6 +116,7 @@ export class DenseWeight implements Weight {
 
 /** A matrix with an adapter merged into it, beside the base that it was. */
 export class MergedWeight implements Weight {
+  readonly takesSums = true;
   readonly #sum: Weight;
   readonly #base: Weight;
 
@@ -182,6 +186,7 @@ interface Shared {
 
 /** A matrix that is that of another part, too, as tied embeddings and head: it goes with the last that has it. */
 export class SharedWeight implements Weight {
+  readonly takesSums = true;
   readonly #shared: Shared;
 
   constructor(weight: Weight, shared: Shared = { weight, holders: new Set() }) {

@@ -17,7 +17,13 @@ import {
   sessionScoreOptions,
   temperatureStudyOptions,
 } from './inference.js';
-import { initModelOptions, mergeLoraOptions, pruneModelOptions, voteOptions } from './other.js';
+import {
+  doctorOptions,
+  initModelOptions,
+  mergeLoraOptions,
+  pruneModelOptions,
+  voteOptions,
+} from './other.js';
 import { searchOptions, sessionSearchOptions } from './search.js';
 import { inferEvaluateSeedsOptions, startSeedsOptions } from './seeds.js';
 import { submitOptions } from './submit.js';
@@ -46,6 +52,7 @@ export const flows = {
   'study paired': pairedStudyOptions,
   'merge-lora': mergeLoraOptions,
   'prune-model': pruneModelOptions,
+  doctor: doctorOptions,
   'init-model': initModelOptions,
   'generate-tasks': generateTasksToFileOptions,
   start: startSeedsOptions,

@@ -33,6 +33,14 @@ export const backendOptions = {
     formerly: ['torchDtype'],
     description: 'type of frozen weights, activations and cache, on the torch backend; default: float32',
   },
+  weights: {
+    type: 'string',
+    enum: ['int8'],
+    value: 'type',
+    label: 'weights',
+    description:
+      "what frozen matrices of the layers are rounded to, each row with a scale of its own: int8 takes half of float16's memory and is slower; on the torch backend; default: not rounded",
+  },
 } as const satisfies OptionTable;
 
 export const promptOptions = {

@@ -158,3 +158,21 @@ export const pruneModelOptions = /* @__PURE__ */ defineOptions({
   dtype: mergeLoraOptions.table.dtype,
   backend,
 } satisfies OptionTable);
+
+export const doctorOptions = /* @__PURE__ */ defineOptions({
+  modelPath: {
+    type: 'string',
+    value: 'folder|id',
+    description: 'also say what memory this model takes, predicted and measured by loading it',
+  },
+  dtype: { ...backendOptions.dtype, description: 'the type in which it is loaded; default: float32' },
+  weights: backendOptions.weights,
+  maxSeqLen: {
+    ...count,
+    default: 4096,
+    value: 'tokens',
+    description: 'the longest sample, for which the memory of a step of training is predicted',
+  },
+  backend,
+  device: backendOptions.device,
+} satisfies OptionTable);

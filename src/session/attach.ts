@@ -29,7 +29,7 @@ export async function attach(
   if (bytes <= COPIES_SHARE * freemem()) {
     try {
       await attachAdapter(decoder, adapter, { merge: 'copy' });
-      return true;
+      return decoder.matrices().every((matrix) => matrix.adapter === undefined);
     } catch (error) {
       // what a device has free is known only when it does not suffice
       if (!(error instanceof OutOfMemoryError)) throw error;

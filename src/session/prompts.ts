@@ -119,6 +119,7 @@ export async function openPrompts(options: ModelOptions): Promise<PromptSession>
         merge: true,
         ...(vocabulary ? { vocabulary } : {}),
         ...(options.dtype ? { floatType: options.dtype } : {}),
+        ...(options.weights ? { weights: options.weights } : {}),
         ...(adapterFolder === undefined ? {} : { adapterPath: adapterFolder }),
       });
     },

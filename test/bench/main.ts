@@ -1,6 +1,7 @@
 /** `npm run bench [name…]`: every bench compares two things in one run and prints the ratio. */
 import * as adapter from './adapter.bench.js';
 import * as decode from './decode.bench.js';
+import * as int8 from './int8.bench.js';
 import * as interrupts from './interrupts.bench.js';
 import * as kernel from './kernel.bench.js';
 import * as matmul from './matmul.bench.js';
@@ -21,6 +22,7 @@ interface Bench {
 const benches: Record<string, Bench> = {
   matmul,
   adapter,
+  int8,
   decode,
   search,
   'train-step': trainStep,

@@ -2,8 +2,11 @@ import { Rng } from '../../src/common/rng.js';
 import { addAdapter } from '../../src/models/adapter.js';
 import type { DecoderConfig } from '../../src/models/config.js';
 import { Decoder } from '../../src/models/decoder.js';
+import { Int8Weight } from '../../src/models/int8-weight.js';
+import type { MatrixSource } from '../../src/models/layer.js';
 import { VocabularyCut } from '../../src/models/vocabulary-cut.js';
 import { type FloatType, toFloatType } from '../../src/tensors/float-type.js';
+import { quantizeRows } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 
 /** The shape of Qwen2-0.5B. */
@@ -31,7 +34,11 @@ export const qwenConfig: DecoderConfig = {
  */
 export function qwenDecoder(
   kept?: Int32Array,
-  { config = qwenConfig, floatType = 'float32' }: { config?: DecoderConfig; floatType?: FloatType } = {},
+  {
+    config = qwenConfig,
+    floatType = 'float32',
+    rounded = false,
+  }: { config?: DecoderConfig; floatType?: FloatType; rounded?: boolean } = {},
 ): Decoder {
   const rng = Rng.of(0, 'qwen');
   const draws = Float32Array.from({ length: 1 << 20 }, () => rng.normal(0, 0.02));
@@ -43,7 +50,12 @@ export function qwenDecoder(
   const weights = (_: string, shape: number[]) =>
     tf.tidy(() => toFloatType(tf.tensor(values.subarray(0, tf.util.sizeFromShape(shape)), shape), floatType));
   const cut = kept && new VocabularyCut(kept, config.vocabSize);
-  return new Decoder(config, weights, { cut, floatType });
+  const matrices: MatrixSource = (_, [out, input]) => {
+    const { words, scales } = quantizeRows(values.slice(0, out * input), input);
+    const matrix = { words: tf.tensor2d(words, [out, input / 4], 'int32'), scales: tf.tensor1d(scales) };
+    return new Int8Weight(matrix, floatType);
+  };
+  return new Decoder(config, weights, { cut, floatType, ...(rounded ? { matrices } : {}) });
 }
 
 /** The same with a trainable adapter of rank 32 on the projections of attention. */

@@ -5,6 +5,7 @@ import {
   type AttentionLimits,
   adamW,
   cachedAttention,
+  dequantize,
   dropout,
   embedding,
   frozenLinear,
@@ -15,6 +16,8 @@ import {
   kvCacheWrite,
   linear,
   packedAttention,
+  quantizedLinear,
+  quantizeRows,
   rmsNorm,
   rotaryEmbedding,
   scoreColumns,
@@ -91,6 +94,37 @@ describe.each(backends)('%s', (backend) => {
       await compare(backend, 'linear', [x, w], (...t) => linear(t[0], t[1]));
       // its weight is no input: it has no gradient
       await compare(backend, 'frozenLinear', [x], (t) => frozenLinear(t, place(w) as Any));
+    }
+  });
+
+  test('quantizedLinear', async () => {
+    const rng = Rng.of(19, 'quantizedLinear');
+    for (const [n, width, out] of [
+      // few rows are multiplied otherwise than many
+      [1, 64, 33],
+      [2, 36, 12],
+      [3, 4, 7],
+      [9, 132, 5],
+      [200, 96, 40],
+    ] as const) {
+      const weight = normal(rng, [out, width]);
+      weight.values.fill(0, 0, width);
+      const { words, scales } = quantizeRows(Float32Array.from(weight.values), width);
+      const matrix = () => ({
+        words: tf.tensor2d(words, [out, width / 4], 'int32'),
+        scales: tf.tensor1d(scales),
+      });
+      // no element is further from its integer than half of its row's unit
+      const whole = await runOn(backend, [], () => dequantize(matrix()));
+      for (const [i, value] of whole[0]!.values.entries()) {
+        const unit = scales[Math.floor(i / width)]!;
+        expect(Math.abs(value - weight.values[i]!)).toBeLessThanOrEqual(unit * 0.5001);
+      }
+      const [x, b] = [normal(rng, [n, width]), normal(rng, [out])];
+      await compare(backend, 'quantizedLinear', [x], (t) => quantizedLinear(t, matrix()));
+      await compare(backend, 'quantizedLinear', [x, b], (...t) => quantizedLinear(t[0], matrix(), t[1]));
+      const plain = await runOn('cpu', [], () => withPlainKernels(() => dequantize(matrix())));
+      expectClose(whole[0]!, plain[0]!, 1e-7, 'dequantize');
     }
   });
 

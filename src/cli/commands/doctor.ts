@@ -1,11 +1,13 @@
 import { colorsFor } from '../../display/terminal-colors.js';
 import { doctor, type Finding } from '../../experiments/doctor.js';
+import { type DoctorOptions, modelMemory } from '../../experiments/model-memory.js';
+import { doctorOptions } from '../../options/other.js';
 import type { CommandFile } from '../command.js';
 
 export default {
-  configure() {},
-  async run() {
-    const findings = await doctor();
+  options: doctorOptions,
+  async run(_, { modelPath, ...options }: DoctorOptions) {
+    const findings = modelPath === undefined ? await doctor() : await modelMemory({ ...options, modelPath });
     const colors = colorsFor(process.stdout);
     const marks: Record<Finding['status'], string> = {
       ok: colors.green('✓'),

@@ -7,6 +7,9 @@
  * |---|---|---|
  * | Linear | x [n, in], weight [out, in], bias? [out] → [n, out] | |
  * | FrozenLinear | like Linear, with no gradient for the weight | mayPack |
+ * | QuantizedLinear | x [n, in], words int32 [out, in / 4], scales [out], bias? [out] → [n, out] | |
+ * | QuantizedLinearGrad | dy [n, out], words, scales → [n, in] | |
+ * | Dequantize | words, scales → [out, in] | |
  * | RmsNorm | x [n, d], weight [d] → [n, d] | epsilon |
  * | RmsNormGrad | dy, x, weight → dx | epsilon |
  * | RotaryEmbedding | x [n, heads, headDim], cos, sin [n, headDim / 2] → like x | |
@@ -37,6 +40,13 @@ export { kvCacheWrite } from './kv-cache-write/kv-cache-write.js';
 export { frozenLinear, linear, project } from './linear/linear.js';
 export { withPlainKernels } from './named.js';
 export { type AttentionLimits, packedAttention } from './packed-attention/packed-attention.js';
+export {
+  dequantize,
+  type QuantizedMatrix,
+  quantizedBytes,
+  quantizedLinear,
+  quantizeRows,
+} from './quantized-linear/quantized-linear.js';
 export { rmsNorm } from './rms-norm/rms-norm.js';
 export { rotaryEmbedding } from './rotary-embedding/rotary-embedding.js';
 export { scoreColumns } from './score-columns/score-columns.js';

@@ -9,6 +9,7 @@ export { kernels as kvCacheCopy } from './kv-cache-copy/torch.js';
 export { kernels as kvCacheWrite } from './kv-cache-write/torch.js';
 export { kernels as linear } from './linear/torch.js';
 export { kernels as packedAttention } from './packed-attention/torch.js';
+export { kernels as quantizedLinear } from './quantized-linear/torch.js';
 export { kernels as rmsNorm } from './rms-norm/torch.js';
 export { kernels as rotaryEmbedding } from './rotary-embedding/torch.js';
 export { kernels as scoreColumns } from './score-columns/torch.js';

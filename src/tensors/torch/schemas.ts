@@ -26,6 +26,7 @@ export const schemas = {
   _softmax: '_softmax(Tensor self, int dim, bool half_to_float) -> Tensor',
   _to_copy:
     '_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor',
+  _weight_int8pack_mm: '_weight_int8pack_mm(Tensor self, Tensor mat2, Tensor scales) -> Tensor',
   abs: 'abs(Tensor self) -> Tensor',
   'all.dims': 'all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor',
   amax: 'amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor',
@@ -103,6 +104,7 @@ export const schemas = {
   topk: 'topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)',
   'transpose.int': 'transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)',
   'where.self': 'where.self(Tensor condition, Tensor self, Tensor other) -> Tensor',
+  'view.dtype': 'view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)',
 } as const;
 
 export type OperationName = keyof typeof schemas;

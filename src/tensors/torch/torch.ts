@@ -9,13 +9,14 @@ import { type Handle, RESULT_SLOT, type TorchLibrary } from './library.js';
 import type { OperationName, Schema } from './schemas.js';
 
 /** Element types of torch that we use. */
-export type TorchDtype = 'float64' | 'float32' | 'bfloat16' | 'float16' | 'int32' | 'int64' | 'bool';
+export type TorchDtype = 'float64' | 'float32' | 'bfloat16' | 'float16' | 'int8' | 'int32' | 'int64' | 'bool';
 
 const bytesOf: Record<TorchDtype, number> = {
   float64: 8,
   float32: 4,
   bfloat16: 2,
   float16: 2,
+  int8: 1,
   int32: 4,
   int64: 8,
   bool: 1,
@@ -65,6 +66,7 @@ export class Torch {
       float32: dtype('float32'),
       bfloat16: dtype('bfloat16'),
       float16: dtype('float16'),
+      int8: dtype('int8'),
       int32: dtype('int32'),
       int64: dtype('int64'),
       bool: dtype('bool'),

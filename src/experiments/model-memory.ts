@@ -1,0 +1,140 @@
+import { messageOf } from '../common/errors.js';
+import { type DecoderConfig, loadDecoder, modelShapes, readConfig, resolveModel } from '../models/index.js';
+import { doctorOptions } from '../options/other.js';
+import type { OptionsOf } from '../options/table.js';
+import { initBackend } from '../tensors/backend.js';
+import { OutOfMemoryError } from '../tensors/errors.js';
+import { quantizedBytes } from '../tensors/ops/index.js';
+import type { FloatType } from '../tensors/precision.js';
+import * as tf from '../tensors/tf.js';
+import { freeGpuMemory } from '../tensors/torch/gpus.js';
+import { trainingBytes } from '../training/memory.js';
+import type { Finding } from './doctor.js';
+
+/** What weights may be kept in: their type, and what the matrices of the layers are rounded to. */
+export interface WeightForm {
+  readonly floatType: FloatType;
+  readonly weights?: 'int8' | undefined;
+}
+
+/** Every form whose memory is worth knowing; bfloat16 takes as much as float16. */
+const forms: readonly WeightForm[] = [
+  { floatType: 'float32' },
+  { floatType: 'float16' },
+  { floatType: 'float32', weights: 'int8' },
+  { floatType: 'float16', weights: 'int8' },
+];
+
+/** The rank of the adapter for which a pass is predicted. */
+const RANK = 16;
+
+/** The bytes of all weights of a model in a form, from the shapes in its configuration. */
+export function weightBytes(config: DecoderConfig, { floatType, weights }: WeightForm): number {
+  const width = floatType === 'float32' ? 4 : 2;
+  const { weights: shapes, projections } = modelShapes(config);
+  let bytes = 0;
+  for (const [name, shape] of shapes) {
+    const matrix = projections.get(name.replace(/\.weight$/, ''));
+    bytes +=
+      weights && matrix ? quantizedBytes(...matrix) : width * shape.reduce((product, n) => product * n, 1);
+  }
+  return bytes;
+}
+
+const size = (bytes: number): string =>
+  bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toPrecision(3)} MiB` : `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
+
+const nameOf = ({ floatType, weights }: WeightForm): string =>
+  weights ? `${floatType} with weights ${weights}` : floatType;
+
+/** Options of `doctor`: with a model it says what memory that takes. */
+export type DoctorOptions = OptionsOf<typeof doctorOptions.table>;
+
+/**
+ * What memory a model takes: predicted for every form of its weights from its configuration, and measured for the one
+ * that is asked for by loading it.
+ * @throws {UserError} when the model is not there, or not supported
+ */
+export async function modelMemory(options: DoctorOptions & { modelPath: string }): Promise<Finding[]> {
+  const { modelPath, dtype = 'float32', weights, maxSeqLen, backend, device } = doctorOptions.check(options);
+  const folder = await resolveModel(modelPath as string);
+  const config = readConfig(folder);
+  const { weights: shapes } = modelShapes(config);
+  const count = [...shapes.values()].reduce(
+    (sum, shape) => sum + shape.reduce((product, n) => product * n, 1),
+    0,
+  );
+  const findings: Finding[] = [
+    {
+      name: 'model',
+      status: 'ok',
+      found: `${config.modelType}, ${(count / 1e6).toFixed(1)} million weights, ${config.numHiddenLayers} layers`,
+    },
+    {
+      name: 'weights, predicted',
+      status: 'ok',
+      found: forms.map((form) => `${nameOf(form)} ${size(weightBytes(config, form))}`).join('; '),
+    },
+    { name: 'cache, predicted', status: 'ok', found: cacheLine(config) },
+    { name: 'LoRA pass, predicted', status: 'ok', found: passLine(config, maxSeqLen) },
+  ];
+  const form = { floatType: dtype, weights };
+  try {
+    findings.push(await measured(folder, config, form, { backend, device }));
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    findings.push({
+      name: 'weights, measured',
+      status: 'broken',
+      found: `${nameOf(form)}: ${messageOf(error)}`,
+    });
+  }
+  return findings;
+}
+
+/** Keys and values of a token in every layer. */
+function cacheLine({ numHiddenLayers, numKeyValueHeads, headDim }: DecoderConfig): string {
+  const elements = 2 * numHiddenLayers * numKeyValueHeads * headDim;
+  return `float32 ${size(4 * elements * 1000)}, float16 ${size(2 * elements * 1000)} for 1,000 tokens`;
+}
+
+/** Activations and gradients of one pass beside the weights, all of whose tokens are in one sample. */
+function passLine(config: DecoderConfig, tokens: number): string {
+  const one = (floatType: FloatType, checkpointing: boolean) =>
+    size(
+      trainingBytes(
+        { config, floatType, lora: { rank: RANK }, cut: undefined },
+        { tokens, labels: Math.ceil(tokens / 10) },
+        { checkpointing },
+      ),
+    );
+  const each = (['float32', 'float16'] as const).map(
+    (type) => `${type} ${one(type, false)}, with gradient checkpointing ${one(type, true)}`,
+  );
+  return `rank ${RANK}, ${tokens.toLocaleString('en-US')} tokens: ${each.join('; ')}`;
+}
+
+/** Loads the weights, and says what they take. */
+async function measured(
+  folder: string,
+  config: DecoderConfig,
+  form: WeightForm,
+  { backend, device }: { backend?: string | undefined; device?: string | undefined },
+): Promise<Finding> {
+  const name = await initBackend(backend, device === undefined ? {} : { device });
+  const { deviceName = 'cpu' } = tf.backend() as { deviceName?: string };
+  const onGpu = deviceName !== 'cpu';
+  const taken = () => (onGpu ? -(freeGpuMemory() ?? 0) : process.memoryUsage().rss);
+  const before = taken();
+  const { floatType, weights } = form;
+  const decoder = await loadDecoder(folder, { floatType, ...(weights ? { weights } : {}) });
+  try {
+    const predicted = weightBytes(config, form);
+    const found =
+      `${nameOf(form)} on ${name} (${deviceName}): ${size(decoder.bytes)}, predicted ${size(predicted)}; ` +
+      `${onGpu ? "the GPU's free memory fell" : 'the process grew'} by ${size(Math.max(0, taken() - before))}`;
+    return { name: 'weights, measured', status: 'ok', found };
+  } finally {
+    decoder.dispose();
+  }
+}
