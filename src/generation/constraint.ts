@@ -43,6 +43,11 @@ export class TokenGrammar {
     this.#tokenizer = tokenizer;
   }
 
+  /** The tokens of a piece of an answer. */
+  #encode(text: string): number[] {
+    return this.#tokenizer.encodeAfter?.(text) ?? this.#tokenizer.encode(text);
+  }
+
   get initial(): object {
     return this.#grammar.initial;
   }
@@ -84,11 +89,11 @@ export class TokenGrammar {
   /** Counts the tokens of the shortest end for all states on the way to it, so that each is asked for once. */
   #measureEnd(from: object): void {
     const text = shortestEnd(this.#grammar, from);
-    const texts = this.#tokenizer.encode(text).map((id) => this.#tokenizer.tokenText(id));
+    const texts = this.#encode(text).map((id) => this.#tokenizer.tokenText(id));
     // where a character takes several tokens, characters are counted one by one
     const whole = texts.join('') === text;
     const cuts = whole ? texts : [...text];
-    const lengths = cuts.map((cut) => (whole ? 1 : this.#tokenizer.encode(cut).length));
+    const lengths = cuts.map((cut) => (whole ? 1 : this.#encode(cut).length));
     let left = lengths.reduce((sum, length) => sum + length, 0);
     let state = from;
     const keep = (count: number) => {
@@ -100,7 +105,7 @@ export class TokenGrammar {
       const characters = [...cut];
       for (let j = 1; j <= characters.length; j++) {
         state = this.#grammar.step(state, characters[j - 1]!)!;
-        if (j < characters.length) keep(left + this.#tokenizer.encode(characters.slice(j).join('')).length);
+        if (j < characters.length) keep(left + this.#encode(characters.slice(j).join('')).length);
       }
     }
     keep(0);
@@ -148,7 +153,7 @@ export class TokenGrammar {
       text += next[0];
       end = this.#grammar.step(end, next[0]!)!;
     }
-    const tokens = this.#tokenizer.encode(text);
+    const tokens = this.#encode(text);
     const texts = tokens.map((id) => this.#tokenizer.tokenText(id));
     if (text === '' || texts.join('') !== text) return null;
     // a model may be told to stop at what others write in a text
@@ -186,7 +191,7 @@ export class TokenGrammar {
       .next(state)
       .filter((character) => this.#vocabulary.child(this.#vocabulary.root, character) === null);
     return lacking.map((character) => {
-      const rest = this.#tokenizer.encode(character);
+      const rest = this.#encode(character);
       if (rest.length < 2 || this.#tokenizer.decode(rest) !== character) {
         throw new DeadEndError(
           `\`constrained\`: the model's vocabulary cannot write ${JSON.stringify(character)}, which the grid ` +

@@ -4,6 +4,8 @@ export interface GenerationTokenizer {
   /** The tokens any of which ends an answer. */
   readonly stopIds: readonly number[];
   encode(text: string): number[];
+  /** Of a text that goes on from another, where that is not the same. */
+  encodeAfter?(text: string): number[];
   decode(ids: readonly number[]): string;
   tokenText(id: number): string;
 }

@@ -54,6 +54,14 @@ export function samplesShown(asksFor: PromptTask, task: Task, testIndex: number)
   return [...task.train, ...task.test.filter((_, i) => i !== testIndex)];
 }
 
+/** How an answer goes on from the text before it. */
+interface Join {
+  /** Tokens between the two, which belong to the prompt. */
+  readonly bridge: readonly number[];
+  /** Whether the answer's tokens are those of a text that goes on. */
+  readonly goesOn: boolean;
+}
+
 /** Turns tasks into tokens, and a model's answer into a grid. */
 export class PromptBuilder {
   readonly tokenizer: ChatTokenizer;
@@ -61,6 +69,8 @@ export class PromptBuilder {
   readonly kind: PromptKind;
   /** By the number of samples that are shown. */
   readonly #frames = new Map<number, PromptFrame>();
+  /** How the last answer, and how earlier ones, go on from the text before them, once that was asked for. */
+  #joins: { readonly last: Join; readonly earlier: Join } | undefined;
   /** The bytes of each token, once they were asked for. */
   #vocabulary: ReadonlyMap<number, Uint8Array> | undefined;
 
@@ -96,7 +106,24 @@ export class PromptBuilder {
 
   /** The tokens of a grid as an answer, with the end of turn. */
   answer(grid: Grid): number[] {
-    return [...this.tokenizer.encode(this.encoder.encode(grid)), this.tokenizer.endOfTurnId];
+    return [...this.#encodeAnswer(this.encoder.encode(grid)), this.tokenizer.endOfTurnId];
+  }
+
+  #encodeAnswer(text: string): number[] {
+    return this.#join().last.goesOn ? this.tokenizer.encodeAfter(text) : this.tokenizer.encode(text);
+  }
+
+  /** How answers go on, from the text before the answer of a prompt with one sample. */
+  #join(): { readonly last: Join; readonly earlier: Join } {
+    if (this.#joins) return this.#joins;
+    const { runs, bridge, leadIn } = promptFrame(this.kind, 1, this.tokenizer);
+    const cell = this.encoder.encode([[0]]);
+    const before = runs.at(-1)!.pieces.map((piece) => (typeof piece === 'number' ? cell : piece));
+    this.#joins = {
+      last: joinOf(this.tokenizer, before.join(''), leadIn === '' ? bridge : '', cell),
+      earlier: joinOf(this.tokenizer, before.join(''), '', cell),
+    };
+    return this.#joins;
   }
 
   /**
@@ -109,7 +136,8 @@ export class PromptBuilder {
     const { text } = this.#frame(task, grids);
     const texts = [text, ...grids, this.encoder.encode(this.#target(task, testIndex))];
     const endOfTurn = 1;
-    return texts.reduce((sum, part) => sum + Buffer.byteLength(part), endOfTurn);
+    const between = this.#join().last.bridge.length;
+    return texts.reduce((sum, part) => sum + Buffer.byteLength(part), between + endOfTurn);
   }
 
   /**
@@ -210,10 +238,11 @@ export class PromptBuilder {
   }
 
   /** @throws {PromptKindError} when the chat template writes other words around grids than around their marks */
-  #assertPlain({ messages, leadIn, text }: PromptFrame, grids: readonly string[]): void {
+  #assertPlain({ messages, leadIn, text, bridge }: PromptFrame, grids: readonly string[]): void {
     const filled = messages.map(({ role, content }) => ({ role, content: fillMarks(content, grids) }));
     const render = rendererFor(this.kind, this.tokenizer);
-    const whole = render(filled, { addGenerationPrompt: true }) + fillMarks(leadIn, grids);
+    const led = leadIn === '' ? '' : bridge + fillMarks(leadIn, grids);
+    const whole = render(filled, { addGenerationPrompt: true }) + led;
     if (whole === fillMarks(text, grids)) return;
     throw new PromptKindError(
       `Prompt kind "${this.kind.name}": the chat template changes grids that are written by ` +
@@ -230,7 +259,9 @@ export class PromptBuilder {
     const answers: TokenSpan[] = [];
     for (const [i, run] of frame.runs.entries()) {
       const texts = run.pieces.map((piece) => (typeof piece === 'number' ? grids[piece]! : piece));
-      const ids = this.tokenizer.encode(texts.join(''));
+      if (run.isTurn) for (const id of this.#join().earlier.bridge) tokens.push(id);
+      const text = texts.join('');
+      const ids = run.isTurn ? this.#encodeTurn(text) : this.tokenizer.encode(text);
       if (wanted === 'every') {
         if (frame.runs[i - 1]?.isTurn) this.#assertEndsTurn(ids[0]);
         const found = run.isTurn ? [[0, ids.length + 1] as const] : this.#within(run, texts, ids, frame);
@@ -238,7 +269,13 @@ export class PromptBuilder {
       }
       for (const id of ids) tokens.push(id);
     }
+    for (const id of this.#join().last.bridge) tokens.push(id);
     return { tokens, answers };
+  }
+
+  /** The tokens of an answer within the conversation. */
+  #encodeTurn(text: string): number[] {
+    return this.#join().earlier.goesOn ? this.tokenizer.encodeAfter(text) : this.tokenizer.encode(text);
   }
 
   /** Where the answers are that a text shows between words. */
@@ -279,4 +316,30 @@ function assertAlike({ beforeAnswers: { earlier, last } }: PromptFrame): void {
     '`lossOn: every-answer`: expected the chat template to begin every turn of the assistant with ' +
       `${JSON.stringify(last)}, found ${JSON.stringify(other)} before an earlier one; use \`lossOn: last-answer\``,
   );
+}
+
+/**
+ * How an answer goes on from a text: where a tokenizer begins every text with a space (sentencepiece), or a template
+ * writes something before the assistant's words, the tokens that a whole conversation has there belong to the prompt,
+ * so that the answer is the same tokens after every prompt.
+ * @param bridge what a conversation has between text and answer
+ * @param answer any one
+ */
+function joinOf(
+  tokenizer: Pick<ChatTokenizer, 'encode' | 'encodeAfter' | 'prependsSpace'>,
+  text: string,
+  bridge: string,
+  answer: string,
+): Join {
+  const apart: Join = { bridge: [], goesOn: false };
+  if (!tokenizer.prependsSpace && bridge === '') return apart;
+  const before = tokenizer.encode(text);
+  const whole = tokenizer.encode(text + bridge + answer);
+  const after = tokenizer.encodeAfter(answer);
+  const cut = whole.length - after.length;
+  const isCut =
+    cut >= before.length &&
+    before.every((id, i) => id === whole[i]) &&
+    after.every((id, i) => id === whole[cut + i]);
+  return isCut ? { bridge: whole.slice(before.length, cut), goesOn: true } : apart;
 }

@@ -21,6 +21,11 @@ export interface PromptFrame {
   readonly leadIn: string;
   /** The text of the inference prompt, with marks in the place of grids. */
   readonly text: string;
+  /**
+   * The space that the chat template writes before the assistant's words in a conversation that has them, and not where
+   * it asks for them. It is in `text` where there is a lead-in.
+   */
+  readonly bridge: string;
   /** The same in pieces, so that an answer within the conversation has the tokens that a model writes. */
   readonly runs: readonly FrameRun[];
   /** The numbers of the grids that are what the prompt asks for. */
@@ -100,7 +105,10 @@ export function promptFrame(
       `Prompt kind "${kind.name}": expected turns of which the last is the assistant's and ends with the answer`,
     );
   }
-  const text = rendererFor(kind, tokenizer)(messages, { addGenerationPrompt: true }) + leadIn;
+  const render = rendererFor(kind, tokenizer);
+  const asked = render(messages, { addGenerationPrompt: true });
+  const bridge = bridgeTo(leadIn + answerMark, asked, render(turns, { addGenerationPrompt: false }));
+  const text = leadIn === '' ? asked : asked + bridge + leadIn;
   const pieces = piecesOf(text);
   const said = messages.flatMap(({ content }) => piecesOf(content));
   const grids = (list: readonly PromptPiece[]) => list.filter((piece) => typeof piece === 'number').join();
@@ -122,7 +130,22 @@ export function promptFrame(
     (i) => asksForAll || i % 2 === 1,
   );
   const runs = runsOf(pieces, messages, answers);
-  return { messages, leadIn, text, runs, answers: new Set(answers), beforeAnswers };
+  return {
+    messages,
+    leadIn,
+    text,
+    bridge,
+    runs,
+    answers: new Set(answers),
+    beforeAnswers,
+  };
+}
+
+/** The space that a whole conversation has between what is asked and the assistant's words, as Mistral's. */
+function bridgeTo(words: string, asked: string, whole: string): string {
+  const at = whole.startsWith(asked) ? whole.indexOf(words, asked.length) : -1;
+  const bridge = at < 0 ? '' : whole.slice(asked.length, at);
+  return bridge.trim() === '' ? bridge : '';
 }
 
 /** Cuts a prompt where an assistant's turn begins and ends its answer. */

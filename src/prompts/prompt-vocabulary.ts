@@ -50,7 +50,9 @@ export function promptVocabulary(
 
 /** What a kind writes before, between and after so many samples' grids. */
 function textsAround(kind: PromptKind, count: number, tokenizer: ChatTokenizer): string[] {
-  return piecesOf(promptFrame(kind, count, tokenizer).text).filter((piece) => typeof piece === 'string');
+  const { text, leadIn, bridge } = promptFrame(kind, count, tokenizer);
+  const whole = leadIn === '' ? text + bridge : text;
+  return piecesOf(whole).filter((piece) => typeof piece === 'string');
 }
 
 /** A tokenizer may compose characters or leave them as they are. */

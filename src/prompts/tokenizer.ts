@@ -16,6 +16,10 @@ import { type TurnMarkers, turnMarkers, turnRenderer } from './turn-markers.js';
 export interface ChatTokenizer {
   /** The ids of a text, in which special tokens may be written out. None is added at its ends. */
   encode(text: string): number[];
+  /** The ids of a text that goes on from another one: without the space that some tokenizers put before a text. */
+  encodeAfter(text: string): number[];
+  /** Whether {@link encode} puts a space before a text, as sentencepiece does. */
+  readonly prependsSpace: boolean;
   /** The text of ids, special tokens included; ids that the vocabulary lacks are left out. */
   decode(ids: readonly number[]): string;
   /** The text of one token. A token that holds a part of a character gives U+FFFD for it. */
@@ -101,6 +105,9 @@ function addsBos({ post_processor: processor }: TokenizerJson, config: Record<st
   return config.add_bos_token === true || JSON.stringify(processor ?? null).includes(JSON.stringify(bos));
 }
 
+/** Text before a text that goes on: no token of any vocabulary joins it with a digit. */
+const goOn = '\n';
+
 /** What stands for the assistant's words when the end of its turn is looked for. */
 const probe = 'arclab';
 
@@ -166,11 +173,23 @@ export function loadTokenizer(folder: string): ChatTokenizer {
     const known = ids.filter((id) => tokenizer.id_to_token(id) !== undefined);
     return known.length > 0 ? tokenizer.decode(known, { clean_up_tokenization_spaces: false }) : '';
   };
+  const encode = textEncoder(tokenizer, { ...optionalParts, ...json }, config);
+  const before = encode(goOn);
+  const encodeGoing = (text: string) => {
+    const ids = encode(goOn + text);
+    return before.every((id, i) => id === ids[i]) ? ids.slice(before.length) : encode(text);
+  };
+  const prependsSpace = encodeGoing('0').join() !== encode('0').join();
+  // a decoder that takes the first space of a text away would take it of a single token, too
+  const prefix = prependsSpace ? encode('0') : [];
+  const prefixText = decode(prefix);
   return {
-    encode: textEncoder(tokenizer, { ...optionalParts, ...json }, config),
+    encode,
+    encodeAfter: prependsSpace ? encodeGoing : encode,
+    prependsSpace,
     decode,
     tokenText(id) {
-      texts[id] ??= decode([id]);
+      texts[id] ??= decode([...prefix, id]).slice(prefixText.length);
       return texts[id];
     },
     byteVocabulary() {

@@ -100,6 +100,17 @@ describe.each(Object.entries(reference.tokenizers))('tokenizer %s', (name, expec
     expect(tokenizer.tokenText(tokenizer.endOfTurnId)).toBe(endOfTurn[name] ?? '<|im_end|>');
   });
 
+  it('cuts a text that goes on as the end of a longer one, and each token has its own text', () => {
+    const text = '01 23\n45 67';
+    const whole = tokenizer.encode(`x\n${text}`);
+    const ids = tokenizer.encodeAfter(text);
+    expect(whole.slice(-ids.length)).toEqual(ids);
+    expect(ids.map((id) => tokenizer.tokenText(id)).join('')).toBe(text);
+    const isSentencepiece = ['mistral', 'mistral-v3', 'phi3'].includes(name);
+    expect(tokenizer.prependsSpace).toBe(isSentencepiece);
+    expect(tokenizer.encode(text).length - ids.length).toBe(isSentencepiece ? 1 : 0);
+  });
+
   it('leaves out ids beyond the vocabulary', () => {
     const [a] = tokenizer.encode('a');
     expect(tokenizer.decode([a as number, tokenizer.vocabSize, 1e6])).toBe('a');
