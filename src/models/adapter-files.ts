@@ -5,7 +5,6 @@ import { readJson } from '../common/files.js';
 import { compileSchema } from '../common/schema.js';
 import {
   type AdapterBase,
-  type AdapterTargets,
   adapterConfigName,
   adapterTensorNames,
   adapterWeightsName,
@@ -13,7 +12,7 @@ import {
   initKey,
 } from './adapter-names.js';
 import type { AdapterModule, AdapterState, FloatsOnHost } from './adapter-state.js';
-import { fromPattern, targetedMatrices } from './adapter-targets.js';
+import { fromPattern, savedWeights, targetedMatrices } from './adapter-targets.js';
 import { isOfBase } from './base-tables.js';
 import { AdapterError } from './errors.js';
 import { type LoraOptions, loraScaling } from './lora.js';
@@ -33,6 +32,7 @@ const schema = {
     lora_dropout: { type: 'number', minimum: 0, exclusiveMaximum: 1 },
     target_modules: namesOrPattern,
     exclude_modules: namesOrPattern,
+    modules_to_save: { type: ['array', 'null'], items: { type: 'string' } },
     layers_to_transform: { type: ['array', 'integer', 'null'], items: { type: 'integer' } },
     layers_pattern: namesOrPattern,
     use_rslora: { type: 'boolean' },
@@ -53,7 +53,6 @@ const DEFAULT_ALPHA = 8;
 /** Settings of PEFT that change the computation and are not supported, with the values that are harmless. */
 const harmless: Record<string, unknown[]> = {
   bias: ['none'],
-  modules_to_save: [null],
   lora_bias: [false],
   fan_in_fan_out: [false],
   layer_replication: [null],
@@ -67,6 +66,8 @@ const harmless: Record<string, unknown[]> = {
   use_bdlora: [null],
   megatron_config: [null],
 };
+
+const keyPrefix = 'base_model.model.';
 
 /** A tensor's module and its name in it. */
 const keyPattern = /^base_model\.model\.(.+)\.(lora_\w+(?:\.weight)?)$/;
@@ -97,7 +98,7 @@ export function readAdapter(folder: string, base: AdapterBase): AdapterState {
   const file = new SafetensorsFile(weightsPath);
   try {
     const initialRank = Number(file.metadata[initialRankKey] ?? 0);
-    const parts = readModules(file, base, doesNotFit);
+    const { parts, saved } = readTensors(file, base, doesNotFit);
     if (parts.size === 0) throw new AdapterError(`${weightsPath}: it holds no LoRA tensors`);
     const modules = new Map<string, AdapterModule>();
     for (const [name, part] of parts) {
@@ -105,12 +106,14 @@ export function readAdapter(folder: string, base: AdapterBase): AdapterState {
       const isConverted = initialRank > 0 && targets.get(name)?.use !== 'embedding';
       modules.set(name, isConverted ? { ...module, initialRank: module.a.shape[0]! / 2 } : module);
     }
-    assertComplete(config, modules, targets, weightsPath, doesNotFit);
+    assertComplete(config, { modules, saved }, base, weightsPath, doesNotFit);
     const isTied =
-      config.ensure_weight_tying && [...targets].some(([name, { tiedTo }]) => tiedTo && modules.has(name));
+      config.ensure_weight_tying &&
+      [...targets].some(([name, { tiedTo }]) => tiedTo && (modules.has(name) || saved.has(`${name}.weight`)));
     return {
       options: loraOptionsOf(config, { rank: initialRank, init: file.metadata[initKey] }, modules),
       modules,
+      saved,
       pissaBase: config.init_lora_weights === 'pissa',
       ...(isTied ? { areTablesTied: true } : {}),
     };
@@ -169,15 +172,26 @@ function assertKnownInit(init: AdapterConfig['init_lora_weights'], path: string)
   );
 }
 
-/** The tensors of a file by projection. @throws {AdapterError} for one that the base has no place for */
-function readModules(
+/** The tensors of a file by matrix. @throws {AdapterError} for one that the base has no place for */
+function readTensors(
   file: SafetensorsFile,
   base: AdapterBase,
   doesNotFit: Misfit,
-): Map<string, Partial<AdapterModule>> {
-  const { targets } = base;
+): { parts: Map<string, Partial<AdapterModule>>; saved: Map<string, FloatsOnHost> } {
+  const { targets, savable } = base;
   const modules = new Map<string, Partial<AdapterModule>>();
+  const saved = new Map<string, FloatsOnHost>();
   for (const [key, entry] of file.tensors) {
+    const weight = key.startsWith(keyPrefix) ? key.slice(keyPrefix.length) : '';
+    const whole = savable.get(weight);
+    if (whole) {
+      if (entry.shape.join() !== whole.join())
+        throw doesNotFit(`${key} has shape [${entry.shape}], expected [${whole.join(', ')}]`);
+      if (!isFloatingPoint(entry.dtype))
+        throw doesNotFit(`${key} has integers (${entry.dtype}), expected numbers`);
+      saved.set(weight, file.read(key) as FloatsOnHost);
+      continue;
+    }
     const table = basePattern.exec(key)?.[1];
     if (table !== undefined) {
       if (isOfBase(file, key, table, base)) continue;
@@ -204,7 +218,7 @@ function readModules(
     modules.set(name, module);
     module[part] = isTable && part !== 'magnitude' ? transposed(tensor) : tensor;
   }
-  return modules;
+  return { parts: modules, saved };
 }
 
 /** The tensors of a module. */
@@ -261,6 +275,7 @@ function loraOptionsOf(
     dropout: config.lora_dropout ?? 0,
     targetModules: [...new Set(Array.from(modules.keys(), (name) => name.split('.').at(-1)!))],
     ...(Array.isArray(excluded) && excluded.length > 0 ? { excludeModules: excluded } : {}),
+    ...(config.modules_to_save?.length ? { modulesToSave: [...config.modules_to_save] } : {}),
     ...(rankPattern ? { rankPattern } : {}),
     ...(alphaPattern ? { alphaPattern } : {}),
     useRslora,
@@ -288,12 +303,12 @@ function scaled(
 /** Makes sure that the file has what the configuration is for, no less and no more. */
 function assertComplete(
   config: AdapterConfig,
-  modules: ReadonlyMap<string, unknown>,
-  targets: AdapterTargets,
+  { modules, saved }: Pick<AdapterState, 'modules' | 'saved'>,
+  base: AdapterBase,
   weightsPath: string,
   doesNotFit: Misfit,
 ): void {
-  const targeted = targetedMatrices(config, targets);
+  const targeted = targetedMatrices(config, base.targets);
   const missing = [...targeted].filter((name) => !modules.has(name));
   if (missing.length > 0) throw doesNotFit(`it has nothing for ${someOf(missing)}`);
   const others = [...modules.keys()].filter((name) => !targeted.has(name));
@@ -301,6 +316,16 @@ function assertComplete(
     throw new AdapterError(
       `${weightsPath}: it has tensors for ${someOf(others)}, which the target_modules of ${adapterConfigName} ` +
         'leave out, so that PEFT would not use them',
+    );
+  }
+  const meant = savedWeights(config, base);
+  const absent = [...meant].filter((name) => !saved.has(name));
+  if (absent.length > 0) throw doesNotFit(`modules_to_save names ${someOf(absent)}, which it lacks`);
+  const unnamed = [...saved.keys()].filter((name) => !meant.has(name));
+  if (unnamed.length > 0) {
+    throw new AdapterError(
+      `${weightsPath}: it has ${someOf(unnamed)}, which the modules_to_save of ${adapterConfigName} leave out, so that ` +
+        'PEFT would not use it',
     );
   }
 }

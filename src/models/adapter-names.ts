@@ -30,6 +30,8 @@ export type AdapterTargets = ReadonlyMap<string, AdapterTarget>;
 /** The base that an adapter is read for. */
 export interface AdapterBase {
   readonly targets: AdapterTargets;
+  /** The shapes of all that an adapter may have in the place of the base's, by name. */
+  readonly savable: ReadonlyMap<string, readonly number[]>;
   /** The folder of its files. */
   readonly source: string;
   readonly config: DecoderConfig;

@@ -22,6 +22,8 @@ export interface AdapterState {
   options: LoraOptions;
   /** By the matrix' name, such as `model.layers.0.self_attn.q_proj`. */
   modules: Map<string, AdapterModule>;
+  /** What it has in the place of the base's weights (PEFT's `modules_to_save`), by their names in the base's files. */
+  saved: Map<string, FloatsOnHost>;
   /** PEFT saved a PiSSA adapter as it is: it belongs to a base from which the principal part was taken. */
   pissaBase: boolean;
   /** PEFT has trained one adapter for embeddings and head (`ensure_weight_tying`). */

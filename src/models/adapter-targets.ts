@@ -2,7 +2,7 @@
  * Which matrices an adapter lies on, by its adapter_config.json: the rules of PEFT (`check_target_module_exists` and
  * `get_pattern_key`), whose patterns are Python's.
  */
-import { type AdapterTargets, adapterConfigName } from './adapter-names.js';
+import { type AdapterBase, type AdapterTargets, adapterConfigName } from './adapter-names.js';
 import { AdapterError } from './errors.js';
 
 /** The settings that choose projections. */
@@ -15,6 +15,8 @@ export interface TargetSettings {
   layers_to_transform?: readonly number[] | number | null | undefined;
   /** What the number of a layer follows; the first number in a name when absent. */
   layers_pattern?: readonly string[] | string | null | undefined;
+  /** Modules that are trained as a whole; an adapter lies on none of them, nor on what is in them. */
+  modules_to_save?: readonly string[] | null | undefined;
   /** Whether a head that is the embedding table has the adapter that the table has. */
   ensure_weight_tying?: boolean | undefined;
 }
@@ -31,7 +33,11 @@ export function targetedMatrices(settings: TargetSettings, matrices: AdapterTarg
     : nameTest(targets ?? peftDefaults);
   // a list may have whole names, which mean themselves in any layer
   const isNamed = (name: string) => Array.isArray(targets) && targets.includes(name);
-  const isExcluded = excluded && excluded.length > 0 ? nameTest(excluded) : () => false;
+  const isLeftOut = excluded && excluded.length > 0 ? nameTest(excluded) : () => false;
+  const saved = (settings.modules_to_save ?? []).map((text) =>
+    pythonPattern(`^(?:(^|.*\\.)${text}($|\\..*))`, text),
+  );
+  const isExcluded = (name: string) => isLeftOut(name) || saved.some((pattern) => pattern.test(name));
   // PEFT refuses both together
   const inLayers = typeof targets === 'string' ? () => true : layerTest(settings);
   const found = new Set(
@@ -42,6 +48,28 @@ export function targetedMatrices(settings: TargetSettings, matrices: AdapterTarg
   for (const [name, { tiedTo }] of matrices) {
     if (!settings.ensure_weight_tying || tiedTo === undefined) continue;
     if (found.has(name) || found.has(tiedTo)) found.add(name).add(tiedTo);
+  }
+  return found;
+}
+
+/**
+ * The weights among those of a model's files that PEFT's `modules_to_save` means: of every module whose name ends as
+ * one of these, and of what is in it.
+ */
+export function savedWeights(
+  { modules_to_save: modules, ensure_weight_tying: isTied }: TargetSettings,
+  { savable, targets }: Pick<AdapterBase, 'savable' | 'targets'>,
+): Set<string> {
+  const isSaved = (weight: string) => {
+    const parts = weight.split('.').slice(0, -1);
+    const paths = parts.map((_, i) => parts.slice(0, i + 1).join('.'));
+    return paths.some((path) => modules?.some((end) => path.endsWith(end)));
+  };
+  const found = new Set([...savable.keys()].filter(isSaved));
+  for (const [name, { tiedTo }] of targets) {
+    const both = [`${name}.weight`, `${tiedTo}.weight`];
+    if (!isTied || tiedTo === undefined || !both.some((weight) => found.has(weight))) continue;
+    for (const weight of both) found.add(weight);
   }
   return found;
 }

@@ -1,8 +1,9 @@
 /** A fresh adapter, to be trained. */
 import type { Rng } from '../common/rng.js';
+import { toFloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
-import type { AdapterTargets } from './adapter-names.js';
-import { fromPattern } from './adapter-targets.js';
+import type { AdapterBase, AdapterTargets } from './adapter-names.js';
+import { fromPattern, savedWeights, targetedMatrices } from './adapter-targets.js';
 import { allOrNothing } from './all-or-nothing.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError } from './errors.js';
@@ -18,7 +19,7 @@ import { LoraWeight, variable } from './lora-weight.js';
 import { qrPart } from './olora.js';
 import type { MatrixPart } from './parts.js';
 import { type PrincipalPart, principalPart, withoutPart } from './pissa.js';
-import type { Weight } from './weight.js';
+import { ReplacedWeight, type Weight } from './weight.js';
 
 /** The part of a base weight that an adapter begins with and that is taken out of it. */
 type StartOfBase = (weight: Weight, rank: number, scaling: number) => Promise<PrincipalPart>;
@@ -31,6 +32,9 @@ const starts: Readonly<Record<LoraInit, StartOfBase | undefined>> = {
 };
 const loraInits = Object.keys(starts) as LoraInit[];
 
+/** What the options of an adapter are checked against. */
+type FittedBase = Pick<AdapterBase, 'targets' | 'savable'>;
+
 const changesBase = (init: LoraInit): StartOfBase | undefined => starts[init];
 
 /**
@@ -39,7 +43,8 @@ const changesBase = (init: LoraInit): StartOfBase | undefined => starts[init];
  * @param isCut whether embeddings and head have rows for some tokens only
  * @throws {AdapterError} when the options cannot be met
  */
-export function assertLoraFits(options: LoraOptions, matrices: AdapterTargets, isCut: boolean): void {
+export function assertLoraFits(options: LoraOptions, base: FittedBase, isCut: boolean): void {
+  const matrices = base.targets;
   const { rank, alpha, dropout, useDora, init } = options;
   if (!Number.isInteger(rank) || rank < 1) {
     throw new AdapterError(`LoRA rank ${rank} found, expected an integer of at least 1`);
@@ -58,7 +63,7 @@ export function assertLoraFits(options: LoraOptions, matrices: AdapterTargets, i
       `${init} changes the base weights, which DoRA cannot undo when it is saved: use one of the two`,
     );
   }
-  for (const [name, { rank }] of adaptedMatrices(options, matrices)) {
+  for (const [name, { rank }] of adaptedMatrices(options, base)) {
     const { use, shape } = matrices.get(name)!;
     if (changesBase(init) && use !== 'embedding' && rank > Math.min(...shape)) {
       throw new AdapterError(`${init} rank ${rank} is above the rank of ${name} [${shape.join(', ')}]`);
@@ -75,9 +80,9 @@ export const doraOnCutTable = (name: string): AdapterError =>
 
 /** Makes a fresh trainable adapter. @throws {AdapterError} when the options cannot be met. */
 export async function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rng): Promise<void> {
-  const targets = decoder.adapterTargets();
-  assertLoraFits(options, targets, decoder.cut !== undefined);
-  const adapted = adaptedMatrices(options, targets);
+  const base = decoder.adapterBase();
+  assertLoraFits(options, base, decoder.cut !== undefined);
+  const adapted = adaptedMatrices(options, base);
   for (const matrix of decoder.matrices()) {
     const size = adapted.get(matrix.name);
     if (!size) continue;
@@ -100,8 +105,28 @@ export async function addAdapter(decoder: Decoder, options: LoraOptions, rng: Rn
     }
     matrix.weight = new LoraWeight(matrix, weight, plainStart(matrix, options, size, stream));
   }
-  const names = withFused([...targets.keys()], options.targetModules ?? defaultTargetModules);
+  saveModules(decoder, options.modulesToSave ?? []);
+  const names = withFused([...base.targets.keys()], options.targetModules ?? defaultTargetModules);
   decoder.lora = { ...options, targetModules: names };
+}
+
+/** Trains copies of the base's weights in their place. */
+function saveModules(decoder: Decoder, modules: readonly string[]): void {
+  const names = savedWeights({ modules_to_save: modules }, decoder.adapterBase());
+  const trained = <T extends tf.Tensor>(copy: T): T => {
+    const variable = tf.variable(copy, true);
+    copy.dispose();
+    return variable as tf.Tensor as T;
+  };
+  for (const matrix of decoder.matrices()) {
+    if (!names.has(`${matrix.name}.weight`)) continue;
+    matrix.weight = new ReplacedWeight(trained(matrix.weight.dense()), matrix.weight);
+  }
+  for (const vector of decoder.parts().flatMap((part) => part.vectors)) {
+    if (!names.has(vector.name)) continue;
+    const copy = tf.tidy(() => toFloatType(vector.base.clone(), 'float32'));
+    vector.replace(trained(copy), { keepBase: true });
+  }
 }
 
 /** A random A and a B of zeros: the adapter changes nothing at first. */
@@ -172,14 +197,40 @@ interface AdapterSize {
   readonly scaling: number;
 }
 
+/**
+ * Checks what is trained as a whole, and takes it from what gets an adapter, as PEFT does.
+ * @param named the matrices that are named as targets
+ */
+function assertSaved({ modulesToSave = [] }: LoraOptions, base: FittedBase, named: Set<string>): void {
+  const unknown = modulesToSave.find((name) => savedWeights({ modules_to_save: [name] }, base).size === 0);
+  if (unknown !== undefined) {
+    throw new AdapterError(
+      `\`lora.modulesToSave\`: no name of a module ends in "${unknown}"; norm, embed_tokens and lm_head are some`,
+    );
+  }
+  const settings = { target_modules: [...named], modules_to_save: modulesToSave };
+  const left = targetedMatrices(settings, base.targets);
+  for (const name of named) if (!left.has(name)) named.delete(name);
+  const whole = savedWeights(settings, base);
+  const both = [...named].find((name) => whole.has(`${name}.weight`));
+  if (both === undefined) return;
+  throw new AdapterError(
+    `\`lora.modulesToSave\`: ${both} would be trained as a whole and have an adapter, too; name it in ` +
+      '`lora.excludeModules`',
+  );
+}
+
 /** The matrices that get an adapter, and how large each is. @throws {AdapterError} for a name that means none */
-function adaptedMatrices(options: LoraOptions, matrices: AdapterTargets): Map<string, AdapterSize> {
+function adaptedMatrices(options: LoraOptions, base: FittedBase): Map<string, AdapterSize> {
   const { targetModules = defaultTargetModules, excludeModules = [], useRslora } = options;
   const { rankPattern = {}, alphaPattern = {} } = options;
-  const named = matchTargets(matrices, targetModules);
-  for (const name of matchTargets(matrices, excludeModules)) named.delete(name);
+  const named = matchTargets(base.targets, targetModules);
+  for (const name of matchTargets(base.targets, excludeModules)) named.delete(name);
+  assertSaved(options, base, named);
   if (named.size === 0) {
-    throw new AdapterError('`lora.excludeModules` leaves out all that `lora.targetModules` names');
+    throw new AdapterError(
+      '`lora.excludeModules` and `lora.modulesToSave` leave out all that `lora.targetModules` names',
+    );
   }
   for (const [option, patterns] of Object.entries({ rankPattern, alphaPattern })) {
     const unused = Object.keys(patterns).find((key) =>

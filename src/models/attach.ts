@@ -14,6 +14,9 @@
  *   all; they are read from the model's files again when it is detached. (Embeddings and head that are one matrix
  *   become two.)
  *
+ * What an adapter has in the place of the base's weights (`modules_to_save`) lies beside them, or overwrites them with
+ * `replace`.
+ *
  * On weights that were rounded (`weights: int8`) every adapter is multiplied for itself, whatever `merge` says.
  *
  * Detached is bit for bit: what is kept is not touched, and what was overwritten is read again as it was loaded (so it
@@ -21,6 +24,7 @@
  * belongs to the weights that filled it, so after either call make a new one. When attaching fails, out of memory
  * for instance, the decoder is detached and the error goes on.
  */
+import { type FloatType, floatTypeOf, toFloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
 import { doraOnCutTable } from './adapter.js';
 import type { AdapterModule, AdapterState, FloatsOnHost } from './adapter-state.js';
@@ -32,7 +36,8 @@ import { LoraWeight, variable } from './lora-weight.js';
 import type { MatrixPart } from './parts.js';
 import { type PrincipalPart, principalPart, withoutPart } from './pissa.js';
 import { toHost } from './to-host.js';
-import { DenseWeight, MergedWeight, SharedWeight, type Weight } from './weight.js';
+import { allRows, ownRows, ownTable, wholeTable } from './vocabulary-rows.js';
+import { bytesOf, DenseWeight, MergedWeight, ReplacedWeight, SharedWeight, type Weight } from './weight.js';
 import { ModelWeights } from './weights.js';
 
 /** Where the sum of base and adapter is kept while an adapter is attached. */
@@ -44,6 +49,8 @@ export interface AttachOptions {
   /** Training changes it; only with `never`. */
   trainable?: boolean;
 }
+
+const bytesPerElement = (type: FloatType): number => (type === 'float32' ? 4 : 2);
 
 /** Bytes that attaching an adapter takes. */
 export function bytesToAttach(decoder: Decoder, adapter: AdapterState, { merge }: AttachOptions): number {
@@ -57,7 +64,16 @@ export function bytesToAttach(decoder: Decoder, adapter: AdapterState, { merge }
     const own = a.values.length + b.values.length + (magnitude?.values.length ?? 0);
     const copied = merge === 'copy' || (merge === 'replace' && isShared(decoder, matrix));
     if (isBeside) bytes += 4 * own;
-    else if (copied) bytes += shape[0] * shape[1] * (floatType === 'float32' ? 4 : 2);
+    else if (copied) bytes += shape[0] * shape[1] * bytesPerElement(floatType);
+  }
+  for (const matrix of decoder.matrices()) {
+    const { shape, floatType, takesSums } = matrix.weight;
+    if (!adapter.saved.has(`${matrix.name}.weight`)) continue;
+    if (merge !== 'replace' || !takesSums || isShared(decoder, matrix))
+      bytes += shape[0] * shape[1] * bytesPerElement(floatType);
+  }
+  for (const { name, base } of vectorsOf(decoder)) {
+    if (adapter.saved.has(name) && merge !== 'replace') bytes += bytesOf(base);
   }
   return bytes;
 }
@@ -80,6 +96,7 @@ export async function attachAdapter(
       const module = adapter.modules.get(matrix.name);
       if (module) await attachTo(matrix, ownRows(decoder, matrix, module), adapter, { merge, trainable });
     }
+    replaceSaved(decoder, adapter.saved, { merge, trainable });
   } catch (error) {
     detachAdapter(decoder);
     throw error;
@@ -93,9 +110,12 @@ export async function attachAdapter(
  */
 export function detachAdapter(decoder: Decoder): void {
   for (const matrix of decoder.matrices()) matrix.weight = matrix.weight.unmerged();
+  const vectors = vectorsOf(decoder);
+  for (const vector of vectors) vector.restore();
   decoder.lora = undefined;
   const changed = decoder.matrices().filter(({ weight }) => weight.changed);
-  if (changed.length === 0) return;
+  const changedVectors = vectors.filter((vector) => vector.changed);
+  if (changed.length + changedVectors.length === 0) return;
   const files = new ModelWeights(decoder.source, decoder.config);
   try {
     for (const matrix of changed) {
@@ -103,8 +123,41 @@ export function detachAdapter(decoder: Decoder): void {
       matrix.weight = readAgain(decoder, matrix, files);
       former.dispose();
     }
+    for (const vector of changedVectors) {
+      const floatType = floatTypeOf(vector.base);
+      vector.reset(files.tensor(vector.name, { floatType }) as tf.Tensor1D, { changed: false });
+    }
   } finally {
     files.close();
+  }
+}
+
+const vectorsOf = (decoder: Decoder) => decoder.parts().flatMap((part) => part.vectors);
+
+/** Puts what an adapter has in the place of the base's weights there. */
+function replaceSaved(
+  decoder: Decoder,
+  saved: AdapterState['saved'],
+  { merge, trainable }: Required<AttachOptions>,
+): void {
+  const upload = ({ values, shape }: FloatsOnHost, type: FloatType): tf.Tensor =>
+    trainable
+      ? variable(values, shape, true)
+      : tf.tidy(() => toFloatType(tf.tensor(values, shape, 'float32'), type));
+  const isBeside = merge !== 'replace';
+  for (const matrix of decoder.matrices()) {
+    const whole = saved.get(`${matrix.name}.weight`);
+    if (!whole) continue;
+    const base = matrix.weight;
+    const keepBase = isBeside || !base.takesSums;
+    const tensor = upload(ownTable(decoder, matrix, whole), base.floatType) as tf.Tensor2D;
+    matrix.weight = keepBase ? new ReplacedWeight(tensor, base) : new DenseWeight(tensor, { changed: true });
+    if (!keepBase) base.dispose();
+  }
+  for (const vector of vectorsOf(decoder)) {
+    const values = saved.get(vector.name);
+    if (values)
+      vector.replace(upload(values, floatTypeOf(vector.base)) as tf.Tensor1D, { keepBase: isBeside });
   }
 }
 
@@ -125,55 +178,6 @@ function isShared({ embedTokens, head, config }: Decoder, matrix: MatrixPart): b
   return config.tieWordEmbeddings && (matrix === embedTokens || matrix === head);
 }
 
-/** A module for the rows that a decoder has: those of the kept tokens, where its vocabulary is cut. */
-function ownRows({ cut }: Decoder, { use }: MatrixPart, module: AdapterModule): AdapterModule {
-  if (!cut || use === 'projection') return module;
-  const kept = (tensor: FloatsOnHost): FloatsOnHost => {
-    const [, width = 1] = tensor.shape;
-    const shape = [cut.kept.length, ...tensor.shape.slice(1)];
-    return { ...tensor, shape, values: cut.cut(tensor.values, width) };
-  };
-  const { b, magnitude } = module;
-  return { ...module, b: kept(b), ...(magnitude ? { magnitude: kept(magnitude) } : {}) };
-}
-
-/**
- * A module for the rows of the whole vocabulary: for a token that is not kept the adapter changes nothing.
- * @param module of the rows that the decoder has
- */
-function allRows(decoder: Decoder, { use, name }: MatrixPart, module: AdapterModule): AdapterModule {
-  const { cut, config } = decoder;
-  if (!cut || use === 'projection') return module;
-  const { b, magnitude } = module;
-  const all = (tensor: FloatsOnHost, values: Float32Array): FloatsOnHost => {
-    const [, width = 1] = tensor.shape;
-    cut.restore(tensor.values, values, width);
-    return { ...tensor, shape: [config.vocabSize, ...tensor.shape.slice(1)], values };
-  };
-  const zeros = new Float32Array(config.vocabSize * b.shape[1]!);
-  return {
-    ...module,
-    b: all(b, zeros),
-    ...(magnitude ? { magnitude: all(magnitude, rowNorms(decoder, name)) } : {}),
-  };
-}
-
-/** ‖row‖ of a table in the model's files: what DoRA's magnitudes are where nothing is changed. */
-function rowNorms({ source, config, embedTokens }: Decoder, name: string): Float32Array {
-  const files = new ModelWeights(source, config);
-  try {
-    const { shape, values } = files.values(`${config.tieWordEmbeddings ? embedTokens.name : name}.weight`);
-    const [rows, width] = shape as [number, number];
-    return Float32Array.from({ length: rows }, (_, row) => {
-      let squares = 0;
-      for (let i = row * width; i < (row + 1) * width; i++) squares += values[i]! ** 2;
-      return Math.sqrt(squares);
-    });
-  } finally {
-    files.close();
-  }
-}
-
 /** The adapter that a decoder has on top, on the host, as it can be attached to another decoder of the same base. */
 export async function adapterState(decoder: Decoder): Promise<AdapterState> {
   if (!decoder.lora) throw new AdapterError('the model has no adapter');
@@ -191,7 +195,17 @@ export async function adapterState(decoder: Decoder): Promise<AdapterState> {
     };
     modules.set(matrix.name, allRows(decoder, matrix, module));
   }
-  return { options: decoder.lora, modules, pissaBase: false };
+  const saved = new Map<string, FloatsOnHost>();
+  for (const matrix of decoder.matrices()) {
+    const whole = matrix.weight.saved;
+    if (!whole) continue;
+    const own = await toHost(() => whole.clone());
+    saved.set(`${matrix.name}.weight`, wholeTable(decoder, matrix, own));
+  }
+  for (const { name, saved: own } of vectorsOf(decoder)) {
+    if (own) saved.set(name, await toHost(() => own.clone()));
+  }
+  return { options: decoder.lora, modules, saved, pissaBase: false };
 }
 
 /** Replaces the weight of a matrix by one with an adapter. */
@@ -270,10 +284,17 @@ function halves(
 
 function assertFits(
   decoder: Decoder,
-  { modules, pissaBase, areTablesTied }: AdapterState,
+  { modules, saved, pissaBase, areTablesTied }: AdapterState,
   trainable: boolean,
 ): void {
-  const targets = decoder.adapterTargets();
+  const { targets, savable } = decoder.adapterBase();
+  for (const [name, { shape }] of saved) {
+    const expected = savable.get(name);
+    if (expected?.join() === shape.join()) continue;
+    throw new AdapterError(
+      `the adapter does not fit the model: ${name} is [${shape}], the model's ${expected ? `[${expected}]` : 'is not there'}`,
+    );
+  }
   for (const [name, { a, b, magnitude }] of modules) {
     const target = targets.get(name);
     if (!target) throw new AdapterError(`the adapter does not fit the model: there is no projection ${name}`);

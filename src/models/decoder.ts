@@ -324,7 +324,13 @@ export class Decoder {
 
   /** What an adapter has to fit. */
   adapterBase(): AdapterBase {
-    return { targets: this.adapterTargets(), source: this.source, config: this.config };
+    const targets = this.adapterTargets();
+    const vectors = this.parts().flatMap((part) => part.vectors);
+    const savable = new Map<string, readonly number[]>([
+      ...vectors.map(({ name, base }) => [name, base.shape] as const),
+      ...Array.from(targets, ([name, { shape }]) => [`${name}.weight`, shape] as const),
+    ]);
+    return { targets, savable, source: this.source, config: this.config };
   }
 
   /** Whether head and embeddings are one matrix now, with all that lies on them. */
@@ -334,13 +340,13 @@ export class Decoder {
   }
 
   /** Embeddings, norms, projections and head, in the order in which training and files list them. */
-  #parts(): ModelPart[] {
+  parts(): ModelPart[] {
     return [this.embedTokens, ...this.layers.flatMap(normsOf), ...this.projections(), this.norm, this.head];
   }
 
   /** All weights of the base by their names in files; a tied head is not listed a second time. */
   weights(): Map<string, tf.Tensor> {
-    const all = new Map(this.#parts().flatMap((part) => part.baseTensors()));
+    const all = new Map(this.parts().flatMap((part) => part.baseTensors()));
     const [name, table] = this.head.baseTensors()[0]!;
     if (table === this.embedTokens.baseTensors()[0]![1]) all.delete(name);
     return all;
@@ -348,18 +354,18 @@ export class Decoder {
 
   /** Variables that training changes: PEFT's names for an adapter, Hugging Face's for the base. */
   trainableVariables(): Map<string, tf.Variable> {
-    const adapters = this.matrices().flatMap((matrix) => matrix.adapterTensors());
+    const adapters = this.parts().flatMap((part) => part.adapterTensors());
     return trainable([...this.weights(), ...adapters]);
   }
 
   /** Bytes of all weights, and of the adapter where there is one. */
   get bytes(): number {
-    return this.#parts().reduce((sum, part) => sum + part.bytes, 0);
+    return this.parts().reduce((sum, part) => sum + part.bytes, 0);
   }
 
   /** Gives back all memory of the weights and the adapter. */
   dispose(): void {
-    for (const part of this.#parts()) part.dispose();
+    for (const part of this.parts()) part.dispose();
     this.#rotary.full.dispose();
     this.#rotary.sliding.dispose();
   }

@@ -12,7 +12,6 @@ import { Decoder } from './decoder.js';
 import { Int8Weight } from './int8-weight.js';
 import type { MatrixSource } from './layer.js';
 import type { LoraOptions } from './lora.js';
-import type { MatrixPart } from './parts.js';
 import { VocabularyCut } from './vocabulary-cut.js';
 import { DenseWeight } from './weight.js';
 import { adapterBase, assertModelFolder, ModelWeights } from './weights.js';
@@ -59,7 +58,7 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   const given = readConfig(folder);
   const base = adapterBase(folder, given);
   const adapter = adapterPath ? readAdapter(adapterPath, base) : undefined;
-  if (lora) assertLoraFits(lora, base.targets, options.vocabulary !== undefined);
+  if (lora) assertLoraFits(lora, base, options.vocabulary !== undefined);
   const files = new ModelWeights(folder, given);
   const cut = options.vocabulary && new VocabularyCut(options.vocabulary, given.vocabSize);
   const made: tf.Tensor[] = [];
@@ -82,7 +81,7 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
         merge: merge ? 'replace' : 'never',
         trainable: trainable === 'adapter',
       });
-      if (trainable === 'all') trainWeightsOf(decoder.matrices());
+      if (trainable === 'all') trainWeightsOf(decoder);
     }
     if (lora) await addAdapter(decoder, lora, rng!);
     return decoder;
@@ -127,13 +126,16 @@ function roundedFrom(files: ModelWeights, floatType: FloatType, made: tf.Tensor[
 }
 
 /** Makes variables of weights that a merge has made anew. */
-function trainWeightsOf(matrices: readonly MatrixPart[]): void {
-  for (const matrix of matrices) {
+function trainWeightsOf(decoder: Decoder): void {
+  for (const matrix of decoder.matrices()) {
     const { weight } = matrix;
     if (!weight.changed) continue;
     const dense = weight.dense();
     matrix.weight = new DenseWeight(tf.variable(dense, true), { changed: true });
     dense.dispose();
     weight.dispose();
+  }
+  for (const vector of decoder.parts().flatMap((part) => part.vectors)) {
+    if (vector.changed) vector.reset(tf.variable(vector.base, true), { changed: true });
   }
 }

@@ -16,6 +16,8 @@ export interface LoraOptions {
   targetModules?: string[];
   /** The same for what is left out of them. */
   excludeModules?: string[];
+  /** Modules that are trained as a whole, by the ends of their names (PEFT's `modules_to_save`). */
+  modulesToSave?: string[];
   /** Ranks and alphas of their own, by PEFT's patterns for names. */
   rankPattern?: Readonly<Record<string, number>>;
   alphaPattern?: Readonly<Record<string, number>>;

@@ -9,17 +9,78 @@ import { bytesOf, type NamedTensors, type Pass, type Weight } from './weight.js'
 export interface ModelPart {
   /** The base's tensors, by their names in a model's files. */
   baseTensors(): NamedTensors;
-  /** The variables of an adapter on it, by PEFT's names. */
+  /** What an adapter has on it or in its place, by PEFT's names. */
   adapterTensors(): NamedTensors;
+  /** Its norms and biases. */
+  readonly vectors: readonly Vector[];
   /** Bytes of all of it. */
   readonly bytes: number;
   dispose(): void;
 }
 
+/** A norm's weight or a bias [n], in whose place an adapter may have its own (PEFT's `modules_to_save`). */
+export class Vector {
+  /** In a model's files, such as `model.norm.weight`. */
+  readonly name: string;
+  #base: tf.Tensor1D;
+  #saved: tf.Tensor1D | undefined;
+  /** Whether the base differs from the model's files, because an adapter's took its place. */
+  changed = false;
+
+  constructor(name: string, base: tf.Tensor1D) {
+    this.name = name;
+    this.#base = base;
+  }
+
+  /** What is computed with. */
+  get tensor(): tf.Tensor1D {
+    return this.#saved ?? this.#base;
+  }
+
+  get base(): tf.Tensor1D {
+    return this.#base;
+  }
+
+  /** The adapter's, where it has one and the base is kept. */
+  get saved(): tf.Tensor1D | undefined {
+    return this.#saved;
+  }
+
+  get bytes(): number {
+    return bytesOf(this.#base) + (this.#saved ? bytesOf(this.#saved) : 0);
+  }
+
+  /** Computes with another from now on, and keeps the base beside it if asked to. */
+  replace(tensor: tf.Tensor1D, { keepBase }: { keepBase: boolean }): void {
+    if (keepBase) this.#saved = tensor;
+    else this.reset(tensor, { changed: true });
+  }
+
+  /** Takes the adapter's away, where the base was kept. */
+  restore(): void {
+    this.#saved?.dispose();
+    this.#saved = undefined;
+  }
+
+  /** Has another base. */
+  reset(tensor: tf.Tensor1D, { changed }: { changed: boolean }): void {
+    this.#base.dispose();
+    this.#base = tensor;
+    this.changed = changed;
+  }
+
+  dispose(): void {
+    this.#base.dispose();
+    this.#saved?.dispose();
+  }
+}
+
+const savedTensors = (vectors: readonly Vector[]): NamedTensors =>
+  vectors.flatMap(({ name, saved }): NamedTensors => (saved ? [[`base_model.model.${name}`, saved]] : []));
+
 /** A norm with a weight for each column. */
 export class Norm implements ModelPart {
-  readonly #name: string;
-  readonly #weight: tf.Tensor1D;
+  readonly vectors: readonly [Vector];
   readonly #epsilon: number;
   readonly #unitOffset: boolean;
 
@@ -32,34 +93,34 @@ export class Norm implements ModelPart {
     weight: tf.Tensor1D,
     { epsilon, unitOffset = false }: { epsilon: number; unitOffset?: boolean },
   ) {
-    this.#name = name;
-    this.#weight = weight;
+    this.vectors = [new Vector(`${name}.weight`, weight)];
     this.#epsilon = epsilon;
     this.#unitOffset = unitOffset;
   }
 
   /** The root-mean-square norm of the last axis: x [n, d] or [n, heads, d]. */
   forward<T extends tf.Tensor>(x: T): T {
+    const weight = this.vectors[0].tensor;
     const norm = (rows: tf.Tensor2D) =>
-      rmsNorm(rows, this.#weight, this.#epsilon, { unitOffset: this.#unitOffset });
+      rmsNorm(rows, weight, this.#epsilon, { unitOffset: this.#unitOffset });
     if (x.rank === 2) return norm(x as tf.Tensor as tf.Tensor2D) as tf.Tensor as T;
-    return tf.reshape(norm(tf.reshape(x, [-1, this.#weight.size]) as tf.Tensor2D), x.shape) as T;
+    return tf.reshape(norm(tf.reshape(x, [-1, weight.size]) as tf.Tensor2D), x.shape) as T;
   }
 
   baseTensors(): NamedTensors {
-    return [[`${this.#name}.weight`, this.#weight]];
+    return this.vectors.map(({ name, base }) => [name, base]);
   }
 
   adapterTensors(): NamedTensors {
-    return [];
+    return savedTensors(this.vectors);
   }
 
   get bytes(): number {
-    return bytesOf(this.#weight);
+    return this.vectors[0].bytes;
   }
 
   dispose(): void {
-    this.#weight.dispose();
+    this.vectors[0].dispose();
   }
 }
 
@@ -67,7 +128,7 @@ export class Norm implements ModelPart {
 export abstract class MatrixPart implements ModelPart {
   /** PEFT's and Hugging Face's name, such as `model.layers.0.self_attn.q_proj`. */
   readonly name: string;
-  readonly bias: tf.Tensor1D | undefined;
+  readonly vectors: readonly Vector[];
   weight: Weight;
   /** What it is used as. */
   abstract readonly use: MatrixUse;
@@ -75,7 +136,11 @@ export abstract class MatrixPart implements ModelPart {
   constructor(name: string, weight: Weight, bias?: tf.Tensor1D) {
     this.name = name;
     this.weight = weight;
-    this.bias = bias;
+    this.vectors = bias ? [new Vector(`${name}.bias`, bias)] : [];
+  }
+
+  get bias(): tf.Tensor1D | undefined {
+    return this.vectors[0]?.tensor;
   }
 
   /** The adapter on it, where there is one that is not merged. */
@@ -85,29 +150,37 @@ export abstract class MatrixPart implements ModelPart {
 
   baseTensors(): NamedTensors {
     const tensors = this.weight.baseTensors();
-    if (this.bias) tensors.push(['bias', this.bias]);
-    return tensors.map(([end, tensor]) => [`${this.name}.${end}`, tensor]);
+    return [
+      ...tensors.map(([end, tensor]): NamedTensors[number] => [`${this.name}.${end}`, tensor]),
+      ...this.vectors.map(({ name, base }): NamedTensors[number] => [name, base]),
+    ];
   }
 
   adapterTensors(): NamedTensors {
-    if (!this.adapter) return [];
-    const { a, b, magnitude } = this.adapter;
-    const names = adapterTensorNames(this.use);
-    const tensors: NamedTensors = [
-      [names.a, a],
-      [names.b, b],
+    const tensors: NamedTensors = [];
+    const { adapter, saved } = this.weight;
+    if (adapter) {
+      const names = adapterTensorNames(this.use);
+      tensors.push([names.a, adapter.a], [names.b, adapter.b]);
+      if (adapter.magnitude) tensors.push([names.magnitude, adapter.magnitude]);
+    }
+    if (saved) tensors.push(['weight', saved]);
+    return [
+      ...tensors.map(([end, tensor]): NamedTensors[number] => [
+        `base_model.model.${this.name}.${end}`,
+        tensor,
+      ]),
+      ...savedTensors(this.vectors),
     ];
-    if (magnitude) tensors.push([names.magnitude, magnitude]);
-    return tensors.map(([end, tensor]) => [`base_model.model.${this.name}.${end}`, tensor]);
   }
 
   get bytes(): number {
-    return this.weight.bytes + (this.bias ? bytesOf(this.bias) : 0);
+    return this.vectors.reduce((sum, { bytes }) => sum + bytes, this.weight.bytes);
   }
 
   dispose(): void {
     this.weight.dispose();
-    this.bias?.dispose();
+    for (const vector of this.vectors) vector.dispose();
   }
 }
 

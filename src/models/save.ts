@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameS
 import { join } from 'node:path';
 import { assertWritableFolder, readJson, temporaryName, writeFileAtomic } from '../common/files.js';
 import type { FloatType } from '../tensors/precision.js';
+import type * as tf from '../tensors/tf.js';
 import {
   adapterConfigName,
   adapterTensorNames,
@@ -18,8 +19,8 @@ import { type LoraOptions, loraScaling } from './lora.js';
 import { type HostTensor, saveSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.js';
 import { toHost } from './to-host.js';
 import { transposed } from './transposed.js';
+import { baseTable } from './vocabulary-rows.js';
 import { vocabularyWeights } from './weight-names.js';
-import { ModelWeights } from './weights.js';
 
 /**
  * Writes the adapter in PEFT's format. PiSSA is written as PEFT converts it: the change against the untouched
@@ -39,7 +40,7 @@ export async function saveAdapter(decoder: Decoder, folder: string): Promise<voi
  */
 export function writeAdapter(
   folder: string,
-  { options: lora, modules, pissaBase }: AdapterState,
+  { options: lora, modules, saved, pissaBase }: AdapterState,
   decoder: Decoder,
 ): void {
   const converted = [...modules.values()].some(({ initialRank }) => initialRank !== undefined);
@@ -55,6 +56,7 @@ export function writeAdapter(
     if (magnitude) all.push([names.magnitude, magnitude]);
     return all.map(([end, tensor]) => [`base_model.model.${name}.${end}`, tensor]);
   });
+  for (const [name, tensor] of saved) tensors.push([`base_model.model.${name}`, tensor]);
   const rankFactor = converted ? 2 : 1;
   const alphaFactor = lora.useRslora ? Math.sqrt(rankFactor) : rankFactor;
   const config = {
@@ -72,7 +74,7 @@ export function writeAdapter(
     init_lora_weights: pissaBase ? 'pissa' : lora.init === 'gaussian' ? 'gaussian' : true,
     bias: 'none',
     fan_in_fan_out: false,
-    modules_to_save: null,
+    modules_to_save: lora.modulesToSave ?? null,
     ...patternsOf(modules, lora, { rankFactor, alphaFactor }),
   };
   mkdirSync(folder, { recursive: true });
@@ -217,9 +219,13 @@ async function writeModel(
     rows: number;
   },
 ): Promise<void> {
-  const dense = new Map(
-    decoder.matrices().map(({ name, weight }) => [`${name}.weight`, () => weight.dense()]),
-  );
+  const dense = new Map<string, tf.Tensor | (() => tf.Tensor)>([
+    ...decoder.matrices().map(({ name, weight }) => [`${name}.weight`, () => weight.dense()] as const),
+    ...decoder
+      .parts()
+      .flatMap((part) => part.vectors)
+      .map(({ name, tensor }) => [name, tensor] as const),
+  ]);
   const { embeddings, head } = vocabularyWeights(decoder.config);
   const all = decoder.weights();
   // an adapter on one of two tied tables makes them two
@@ -284,22 +290,11 @@ function numbersAsTheyWere(text: string): string {
     .join('');
 }
 
-/** The base's whole table with the rows of a cut vocabulary in their places. */
-function withCutRows(
-  { source, config, cut }: Decoder,
-  name: string,
-  rows: Float32Array,
-  width: number,
-): Float32Array {
-  const files = new ModelWeights(source, config);
-  try {
-    const { embeddings } = vocabularyWeights(config);
-    const { values } = files.values(config.tieWordEmbeddings ? embeddings : name);
-    cut?.restore(rows, values, width);
-    return values;
-  } finally {
-    files.close();
-  }
+/** The base's whole table with the rows of a cut vocabulary in their places. @param name of the weight */
+function withCutRows(decoder: Decoder, name: string, rows: Float32Array, width: number): Float32Array {
+  const { values } = baseTable(decoder, name.replace(/\.weight$/, ''));
+  decoder.cut?.restore(rows, values, width);
+  return values;
 }
 
 /** Makes sure that a new folder can be made. @throws {UserError} also when there are files in it */

@@ -34,6 +34,8 @@ export interface Weight {
   readonly floatType: FloatType;
   /** The adapter on top, where there is one that is not merged. */
   readonly adapter?: LoraAdapter;
+  /** What an adapter has in the place of the base's matrix (PEFT's `modules_to_save`), where the base is kept. */
+  readonly saved?: tf.Tensor2D;
   /** Whether it differs from the model's files, because an adapter was merged into it or taken out of it. */
   readonly changed: boolean;
   /** Whether a sum with an adapter may take its place; if not, adapters stay beside it. */
@@ -175,6 +177,16 @@ export class MergedWeight implements Weight {
   dispose(): void {
     this.#sum.dispose();
     this.#base.dispose();
+  }
+}
+
+/** A matrix of an adapter in the place of the base's, beside it. */
+export class ReplacedWeight extends MergedWeight {
+  readonly saved: tf.Tensor2D;
+
+  constructor(saved: tf.Tensor2D, base: Weight) {
+    super(new DenseWeight(saved, { changed: true }), base);
+    this.saved = saved;
   }
 }
 

@@ -5,7 +5,7 @@ import { pathBelow } from '../common/foreign-path.js';
 import { compileSchema } from '../common/schema.js';
 import { type FloatType, toFloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
-import type { AdapterBase, AdapterTargets } from './adapter-names.js';
+import type { AdapterBase } from './adapter-names.js';
 import { Decoder } from './decoder.js';
 import type { DecoderConfig } from './decoder-config.js';
 import { ModelFileError } from './errors.js';
@@ -21,8 +21,8 @@ export interface ModelShapes {
   weights: Map<string, readonly number[]>;
   /** The matrices [out, in] of the projections of blocks, by name. */
   projections: Map<string, readonly [out: number, input: number]>;
-  /** What adapters may lie on. */
-  targets: AdapterTargets;
+  /** What adapters have to fit. */
+  base: AdapterBase;
 }
 
 /** The names and shapes of all that a decoder of this configuration asks for. */
@@ -34,12 +34,12 @@ export function modelShapes(config: DecoderConfig): ModelShapes {
     return { shape } as tf.Tensor;
   });
   const projections = new Map(dry.projections().map(({ name, weight }) => [name, weight.shape] as const));
-  return { weights, projections, targets: dry.adapterTargets() };
+  return { weights, projections, base: dry.adapterBase() };
 }
 
 /** What an adapter for the model in a folder has to fit. */
 export function adapterBase(source: string, config: DecoderConfig): AdapterBase {
-  return { targets: modelShapes(config).targets, source, config };
+  return { ...modelShapes(config).base, source };
 }
 
 /** The names and shapes of all weights that a decoder of this configuration asks for. */

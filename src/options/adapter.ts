@@ -65,6 +65,15 @@ export const adapterOptions = {
         flag: 'loraExcludeModules',
         description: 'what gets none of what `lora.targetModules` names, by the end of its name',
       },
+      modulesToSave: {
+        type: 'array',
+        items: { type: 'string' },
+        default: [],
+        value: 'names',
+        flag: 'modulesToSave',
+        description:
+          'what is trained as a whole and saved with the adapter, by the end of its name: norm, embed_tokens, lm_head, …',
+      },
       rankPattern: {
         type: 'object',
         form: 'weights',

@@ -362,7 +362,7 @@ export class ModelSession {
 }
 
 /** What tells one adapter from another. */
-function* describe({ options, modules }: AdapterState): Iterable<unknown> {
+function* describe({ options, modules, saved }: AdapterState): Iterable<unknown> {
   yield options;
   for (const [name, { a, b, magnitude, scaling }] of modules) {
     yield [
@@ -373,4 +373,5 @@ function* describe({ options, modules }: AdapterState): Iterable<unknown> {
       magnitude && Array.from(magnitude.values),
     ];
   }
+  for (const [name, { values }] of saved) yield [name, Array.from(values)];
 }

@@ -111,6 +111,7 @@ export const loraOptions = (lora: FineTuneConfig['lora']): LoraOptions => ({
   dropout: lora.dropout,
   targetModules: [...lora.targetModules],
   ...(lora.excludeModules.length > 0 ? { excludeModules: [...lora.excludeModules] } : {}),
+  ...(lora.modulesToSave.length > 0 ? { modulesToSave: [...lora.modulesToSave] } : {}),
   ...(lora.rankPattern ? { rankPattern: lora.rankPattern } : {}),
   ...(lora.alphaPattern ? { alphaPattern: lora.alphaPattern } : {}),
   useRslora: lora.useRslora,

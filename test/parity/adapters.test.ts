@@ -39,6 +39,10 @@ const kinds = [
   'tables-dora',
   'head-dora',
   'tables-only-named',
+  'saved-tables',
+  'saved-embeddings',
+  'saved-norms',
+  'saved-blocks',
 ];
 const cases = families.flatMap((family) => kinds.map((kind) => [family, kind] as const));
 const kept = Int32Array.from(JSON.parse(readFileSync(fixture('kept.json'), 'utf8')) as number[]);
@@ -57,7 +61,7 @@ const weightsOf = (decoder: Decoder): [string, Float32Array][] =>
 function keptOf(name: string, { shape, values }: HostTensor): Float32Array {
   const [rows, columns = 1] = shape as [number, number];
   const all = Array.from(values);
-  if (/lm_head.*(lora_B|magnitude)/.test(name))
+  if (/lm_head.*(lora_B|magnitude)|(lm_head|embed_tokens)\.weight/.test(name))
     return Float32Array.from([...kept].flatMap((id) => all.slice(id * columns, (id + 1) * columns)));
   if (!name.includes('lora_embedding_A')) return Float32Array.from(all);
   return Float32Array.from(
@@ -194,20 +198,23 @@ describe.each(backends)('on backend %s', (backend) => {
 });
 
 describe("one adapter for both tables (PEFT's ensure_weight_tying)", () => {
-  const load = (options: object) =>
-    loadDecoder(fixture('qwen2'), { adapterPath: fixture('qwen2', 'tied-lora'), ...options });
+  const load = (kind: string, options: object) =>
+    loadDecoder(fixture('qwen2'), { adapterPath: fixture('qwen2', kind), ...options });
+  const both = ['tied-lora', 'tied-saved'];
   beforeAll(() => useBackend('cpu'));
 
-  it.each([false, true])('computes as PEFT, merged: %s', async (merge) => {
-    const decoder = await load({ merge });
-    expect(relativeError(logitsOf(decoder), expectedOf('qwen2', 'tied-lora').get('logits')!)).toBeLessThan(
-      tolerance,
-    );
-    decoder.dispose();
-  });
+  it.each(both.flatMap((kind) => [false, true].map((merge) => [kind, merge] as const)))(
+    '%s computes as PEFT, merged: %s',
+    async (kind, merge) => {
+      const decoder = await load(kind, { merge });
+      const expected = expectedOf('qwen2', kind).get('logits')!;
+      expect(relativeError(logitsOf(decoder), expected)).toBeLessThan(tolerance);
+      decoder.dispose();
+    },
+  );
 
-  it('is not trained', async () => {
-    await expect(load({ trainable: 'adapter' })).rejects.toThrow(
+  it.each(both)('%s is not trained', async (kind) => {
+    await expect(load(kind, { trainable: 'adapter' })).rejects.toThrow(
       /^the adapter has ensure_weight_tying, which trains one adapter for embeddings and head.*; merge it.*$/,
     );
   });
@@ -322,10 +329,21 @@ describe('targets, ranks and alphas of a fresh adapter', () => {
     ],
     [{ alphaPattern: { o_proj: 2 } }, /`lora.alphaPattern`: "o_proj" is the name of nothing/],
     [{ excludeModules: ['oproj'] }, /unknown target module "oproj"/],
-    [{ targetModules: ['q_proj'], excludeModules: ['q_proj'] }, /`lora.excludeModules` leaves out all/],
+    [
+      { targetModules: ['q_proj'], excludeModules: ['q_proj'] },
+      /`lora.excludeModules` and `lora.modulesToSave` leave out all/,
+    ],
     [
       { init: 'pissa', rankPattern: { q_proj: 33 } },
       /pissa rank 33 is above the rank of .*q_proj \[32, 32\]/,
+    ],
+    [
+      { modulesToSave: ['noorm'] },
+      /`lora.modulesToSave`: no name of a module ends in "noorm"; norm, embed_tokens and lm_head are some/,
+    ],
+    [
+      { modulesToSave: ['head'], targetModules: ['lm_head', 'q_proj'], excludeModules: [], alphaPattern: {} },
+      /`lora.modulesToSave`: lm_head would be trained as a whole and have an adapter, too; name it in `lora.exclude/,
     ],
     [{ init: 'olora', useDora: true }, /olora changes the base weights/],
   ] as [Partial<LoraOptions>, RegExp][])('%j is refused', async (options, message) => {
@@ -375,6 +393,16 @@ const freshCases = families.flatMap((family) =>
         },
         undefined,
       ],
+      [
+        'modules to save',
+        { targetModules: ['all-linear'], modulesToSave: ['norm', 'lm_head', 'v_proj'] },
+        undefined,
+      ],
+      [
+        'modules to save, cut',
+        { targetModules: ['q_proj'], modulesToSave: ['embed_tokens', 'lm_head'] },
+        kept,
+      ],
       ['plain, cut', {}, kept],
       ['PiSSA, cut', { init: 'pissa' }, kept],
       ['DoRA, head, cut', { useDora: true, targetModules: ['lm_head'] }, kept],
@@ -408,8 +436,16 @@ describe('a fresh adapter on the tables', () => {
     base.dispose();
     const decoder = await loadDecoder(fixture(family), { ...cut, lora, rng: Rng.of(3) });
     expect(relativeError(logitsOf(decoder), baseLogits)).toBeLessThan(2e-5);
-    const tables = lora.targetModules!.length > 1 ? [decoder.embedTokens, decoder.head] : [decoder.head];
-    for (const { name, adapter } of tables) expect(adapter, name).toBeDefined();
+    const names = [...decoder.trainableVariables().keys()].map((name) =>
+      name.replace(/^base_model\.model\./, ''),
+    );
+    for (const table of lora.modulesToSave ?? lora.targetModules!) {
+      if (table === 'all-linear') continue;
+      expect(
+        names.filter((name) => name.includes(`${table}.`)),
+        table,
+      ).not.toEqual([]);
+    }
     train(decoder);
     const trained = logitsOf(decoder);
     const folder = folderOf(family, name);
@@ -423,6 +459,7 @@ describe('a fresh adapter on the tables', () => {
     );
     expect(logitsOf(resumed)).toEqual(trained);
     expect(resumed.lora).toMatchObject({ rank: lora.rank, dropout: lora.dropout, useDora: lora.useDora });
+    expect(resumed.lora!.modulesToSave).toEqual(lora.modulesToSave);
     resumed.dispose();
 
     const merged = await loadDecoder(fixture(family), { ...cut, adapterPath: folder, merge: true });

@@ -1,4 +1,4 @@
-"""Writes adapters on embeddings and head, made by PEFT, into the fixtures of make_fixtures.py, and what PEFT computes
+"""Writes adapters on embeddings and head and with modules_to_save, made by PEFT, into the fixtures of make_fixtures.py, and what PEFT computes
 with them: logits, gradients, one and three steps of torch.optim.AdamW, and the merged tables.
 
     pip install torch transformers peft safetensors
@@ -30,6 +30,10 @@ KINDS = {
     "tables-lora": dict(r=3, lora_alpha=5, target_modules=TABLES + ["q_proj"], rank_pattern={"lm_head": 2}),
     "tables-dora": dict(r=3, lora_alpha=5, target_modules=TABLES + ["v_proj"], use_dora=True),
     "head-dora": dict(r=3, lora_alpha=5, target_modules=["lm_head"], use_dora=True),
+    "saved-tables": dict(r=2, lora_alpha=5, target_modules=["q_proj"], modules_to_save=TABLES),
+    "saved-embeddings": dict(r=2, lora_alpha=5, target_modules=["lm_head"], modules_to_save=["embed_tokens"]),
+    "saved-norms": dict(r=2, lora_alpha=5, target_modules="all-linear", modules_to_save=["norm"]),
+    "saved-blocks": dict(r=2, lora_alpha=5, target_modules="all-linear", modules_to_save=["1.mlp", "k_proj"]),
     "tables-only-named": dict(r=2, lora_alpha=5, target_modules=r"lm_head|model\.embed_tokens|.*\.1\..*k_proj"),
 }
 
@@ -112,8 +116,9 @@ def finish(folder, family):
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text()) | {"base_model_name_or_path": f"tiny-random-{family}"}
     # a set has no order
-    if isinstance(config["target_modules"], list):
-        config["target_modules"].sort()
+    for key in ["target_modules", "modules_to_save"]:
+        if isinstance(config[key], list):
+            config[key].sort()
     path.write_text(json.dumps(config, indent=2) + "\n")
 
 
@@ -176,4 +181,6 @@ for family in sys.argv[1:] or FAMILIES:
     if family == "qwen2":
         options = dict(r=3, lora_alpha=5, target_modules=["embed_tokens", "v_proj"], ensure_weight_tying=True)
         write(family, "tied-lora", options)
+        options = dict(r=3, lora_alpha=5, target_modules=["v_proj"], modules_to_save=["lm_head"])
+        write(family, "tied-saved", options | dict(ensure_weight_tying=True))
 (root / "kept.json").write_text(json.dumps(KEPT) + "\n")
