@@ -44,7 +44,10 @@ const kinds = [
   'saved-norms',
   'saved-blocks',
 ];
-const cases = families.flatMap((family) => kinds.map((kind) => [family, kind] as const));
+const cases = [
+  ...families.flatMap((family) => kinds.map((kind) => [family, kind] as const)),
+  ...['tables-lora', 'tables-dora', 'saved-tables'].map((kind) => ['gemma2', kind] as const),
+];
 const kept = Int32Array.from(JSON.parse(readFileSync(fixture('kept.json'), 'utf8')) as number[]);
 const modes: MergeMode[] = ['copy', 'never', 'replace'];
 
@@ -540,7 +543,7 @@ describe.skipIf(python === undefined)('transformers and PEFT load what is saved'
     }
     const models = [
       ...freshCases.map(({ family, name }) => [fixture(family), at(family, name, 'fresh')]),
-      ...families.map((family) => [fixture(family)]),
+      ...[...families, 'gemma2'].map((family) => [fixture(family)]),
       ...cases.flatMap(([family, kind]) => [
         [at(family, kind, 'merged')],
         [fixture(family), at(family, kind, 'adapter')],

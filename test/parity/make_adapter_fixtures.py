@@ -13,6 +13,7 @@ import sys
 import warnings
 
 import torch
+from attention import implementation
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
@@ -23,7 +24,7 @@ meta = json.loads((root / "meta.json").read_text())
 ADAMW = dict(lr=meta["adamw"]["lr"], betas=(0.9, 0.99), eps=1e-5, weight_decay=0.1)
 TABLES = ["embed_tokens", "lm_head"]
 # qwen2's head is its embedding table, llama's is a table of its own
-FAMILIES = ["qwen2", "llama"]
+FAMILIES = ["qwen2", "llama", "gemma2"]
 KINDS = {
     "embeddings-lora": dict(r=4, lora_alpha=6, target_modules=["embed_tokens"]),
     "head-rslora": dict(r=4, lora_alpha=3, target_modules=["lm_head"], use_rslora=True),
@@ -111,6 +112,12 @@ def save_tensors(tensors, path):
     save_file({k: v.detach().contiguous().float() for k, v in tensors.items()}, path)
 
 
+def load(family):
+    folder = root / family
+    attention = implementation(folder)
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention).eval()
+
+
 def finish(folder, family):
     (folder / "README.md").unlink()
     path = folder / "adapter_config.json"
@@ -126,7 +133,7 @@ def write(family, kind, options):
     folder = root / family / kind
     shutil.rmtree(folder, ignore_errors=True)
     torch.manual_seed(7)
-    base = AutoModelForCausalLM.from_pretrained(root / family, dtype=torch.float32).eval()
+    base = load(family)
     model = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", **options))
     perturb(model, 11)
     model.save_pretrained(folder)
@@ -148,7 +155,7 @@ def olora(family):
     folder = root / family / "olora"
     shutil.rmtree(folder, ignore_errors=True)
     torch.manual_seed(7)
-    base = AutoModelForCausalLM.from_pretrained(root / family, dtype=torch.float32).eval()
+    base = load(family)
     targets = ["q_proj", "k_proj", "down_proj", "embed_tokens"]
     config = LoraConfig(
         **dict(r=4, lora_alpha=6, target_modules=targets, init_lora_weights="olora", task_type="CAUSAL_LM")
@@ -175,8 +182,12 @@ def olora(family):
 
 
 for family in sys.argv[1:] or FAMILIES:
-    for kind, options in KINDS.items():
-        write(family, kind, options)
+    # the scale of its embeddings and the cap of its scores are what is new there
+    kinds = ["tables-lora", "tables-dora", "saved-tables"] if family == "gemma2" else KINDS
+    for kind in kinds:
+        write(family, kind, KINDS[kind])
+    if family == "gemma2":
+        continue
     olora(family)
     if family == "qwen2":
         options = dict(r=3, lora_alpha=5, target_modules=["embed_tokens", "v_proj"], ensure_weight_tying=True)
