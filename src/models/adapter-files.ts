@@ -10,6 +10,7 @@ import {
   adapterWeightsName,
   initialRankKey,
   initKey,
+  torchWeightsName,
 } from './adapter-names.js';
 import type { AdapterModule, AdapterState, FloatsOnHost } from './adapter-state.js';
 import { fromPattern, savedWeights, targetedMatrices } from './adapter-targets.js';
@@ -17,7 +18,8 @@ import { isOfBase } from './base-tables.js';
 import { AdapterError } from './errors.js';
 import { type LoraOptions, loraScaling } from './lora.js';
 import { isFloatingPoint } from './number-formats.js';
-import { SafetensorsFile } from './safetensors.js';
+import { SafetensorsFile, type TensorFile } from './safetensors.js';
+import { TorchFile } from './torch-file.js';
 import { transposed } from './transposed.js';
 
 const namesOrPattern = { type: ['array', 'string', 'null'], items: { type: 'string' } } as const;
@@ -89,13 +91,15 @@ export function readAdapter(folder: string, base: AdapterBase): AdapterState {
     throw new AdapterError(`${folder}: no such folder. Expected a PEFT adapter folder`);
   }
   const config = readAdapterConfig(join(folder, adapterConfigName));
-  const weightsPath = join(folder, adapterWeightsName);
+  const torchPath = join(folder, torchWeightsName);
+  const isTorch = !existsSync(join(folder, adapterWeightsName)) && existsSync(torchPath);
+  const weightsPath = isTorch ? torchPath : join(folder, adapterWeightsName);
   const doesNotFit = (what: string) =>
     new AdapterError(
       `${weightsPath}: the adapter does not fit the base model: ${what}` +
         (config.base_model_name_or_path ? ` (it was made for ${config.base_model_name_or_path})` : ''),
     );
-  const file = new SafetensorsFile(weightsPath);
+  const file: TensorFile = isTorch ? new TorchFile(weightsPath) : new SafetensorsFile(weightsPath);
   try {
     const initialRank = Number(file.metadata[initialRankKey] ?? 0);
     const { parts, saved } = readTensors(file, base, doesNotFit);
@@ -174,7 +178,7 @@ function assertKnownInit(init: AdapterConfig['init_lora_weights'], path: string)
 
 /** The tensors of a file by matrix. @throws {AdapterError} for one that the base has no place for */
 function readTensors(
-  file: SafetensorsFile,
+  file: TensorFile,
   base: AdapterBase,
   doesNotFit: Misfit,
 ): { parts: Map<string, Partial<AdapterModule>>; saved: Map<string, FloatsOnHost> } {

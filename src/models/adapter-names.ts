@@ -3,6 +3,8 @@ import type { DecoderConfig } from './decoder-config.js';
 /** PEFT's names of the two files of an adapter folder. */
 export const adapterConfigName = 'adapter_config.json';
 export const adapterWeightsName = 'adapter_model.safetensors';
+/** The weights as PEFT wrote them before it wrote safetensors, and writes them with `safe_serialization=False`. */
+export const torchWeightsName = 'adapter_model.bin';
 
 /**
  * Set in the header of adapter_model.safetensors when its second half undoes the change to the base that training began

@@ -1,6 +1,6 @@
 import type { AdapterBase } from './adapter-names.js';
 import { decodeValues, encodeValues } from './number-formats.js';
-import type { SafetensorsFile } from './safetensors.js';
+import type { TensorFile } from './safetensors.js';
 import { ModelWeights } from './weights.js';
 
 /**
@@ -9,7 +9,7 @@ import { ModelWeights } from './weights.js';
  * @param table the name of the embeddings or of the head
  */
 export function isOfBase(
-  file: SafetensorsFile,
+  file: TensorFile,
   key: string,
   table: string,
   { targets, source, config }: AdapterBase,

@@ -75,7 +75,8 @@ export class ModelCache {
 /** Whether a folder has a configuration and every file of weights: of a model, or of an adapter. */
 function isComplete(folder: string): boolean {
   const has = (name: string) => existsSync(pathBelow(folder, name, `${folder}: a file of the model`));
-  if (has('adapter_config.json') && has('adapter_model.safetensors')) return true;
+  const isAdapter = has('adapter_model.safetensors') || has('adapter_model.bin');
+  if (has('adapter_config.json') && isAdapter) return true;
   if (!has('config.json')) return false;
   if (has('model.safetensors')) return true;
   if (!has('model.safetensors.index.json')) return false;

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { messageOf, UserError } from '../common/errors.js';
 import { compileSchema } from '../common/schema.js';
+import { torchWeightsName } from './adapter-names.js';
 import { type DownloadProgress, download, StatusError } from './download.js';
 import { HubError, ModelFileError } from './errors.js';
 import { type HubSettings, hubSettings, ModelCache } from './hub-cache.js';
@@ -118,7 +119,8 @@ async function fetchSnapshot(
   if (!response.ok) throw new StatusError(address, response.status);
   const { sha, siblings } = validate(await response.json(), address);
   const wanted = neededFiles(siblings);
-  if (!wanted.some(({ rfilename }) => rfilename.endsWith('.safetensors'))) {
+  const isReadable = (name: string) => name.endsWith('.safetensors') || name === torchWeightsName;
+  if (!wanted.some(({ rfilename }) => isReadable(rfilename))) {
     const others = siblings
       .map(({ rfilename }) => rfilename)
       .filter((name) => /\.(bin|gguf|pt|onnx)$/.test(name));
@@ -156,6 +158,9 @@ function neededFiles(siblings: readonly Sibling[]): Sibling[] {
     single
       ? name === 'model.safetensors'
       : /^model-\d+-of-\d+\.safetensors$|^model\.safetensors\.index\.json$/.test(name);
-  const rest = siblings.filter(({ rfilename }) => companions.has(rfilename));
+  const has = (name: string) => siblings.some(({ rfilename }) => rfilename === name);
+  // an adapter's older file is read where there is no other
+  const needed = has('adapter_model.safetensors') ? companions : new Set([...companions, torchWeightsName]);
+  const rest = siblings.filter(({ rfilename }) => needed.has(rfilename));
   return [...rest, ...siblings.filter(({ rfilename }) => isWeight(rfilename))];
 }

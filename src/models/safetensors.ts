@@ -15,8 +15,17 @@ export interface HostTensor {
   dtype?: string;
 }
 
+/** A file with tensors by name. */
+export interface TensorFile {
+  readonly path: string;
+  readonly tensors: ReadonlyMap<string, { readonly dtype: string; readonly shape: number[] }>;
+  readonly metadata: Readonly<Record<string, string>>;
+  read(name: string): HostTensor;
+  close(): void;
+}
+
 /** A file of which tensors are read one by one, so that it is never held whole. */
-export class SafetensorsFile {
+export class SafetensorsFile implements TensorFile {
   readonly path: string;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   readonly metadata: Readonly<Record<string, string>>;

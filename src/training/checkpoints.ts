@@ -152,6 +152,8 @@ function openWeights(folder: string): SafetensorsFile[] {
 /** The file that holds exactly the values of a trained variable, if one does. */
 function holderOf(files: readonly SafetensorsFile[], name: string, shape: readonly number[]) {
   const wanted = name.replace(/^param\./, '');
+  // the file has its transpose, which may be of the same shape
+  if (wanted.includes('.lora_embedding_')) return undefined;
   return files.find(({ tensors }) => {
     const entry = tensors.get(wanted);
     return name !== wanted && entry?.dtype === 'F32' && entry.shape.join() === shape.join();

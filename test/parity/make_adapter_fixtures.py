@@ -138,6 +138,10 @@ def write(family, kind, options):
     perturb(model, 11)
     model.save_pretrained(folder)
     finish(folder, family)
+    if (family, kind) == ("llama", "saved-tables"):
+        shutil.rmtree(folder.with_name("saved-tables-bin"), ignore_errors=True)
+        model.save_pretrained(folder.with_name("saved-tables-bin"), safe_serialization=False)
+        finish(folder.with_name("saved-tables-bin"), family)
     if options.get("ensure_weight_tying"):
         # its training is PEFT's alone
         with torch.no_grad():
