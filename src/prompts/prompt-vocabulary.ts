@@ -2,6 +2,7 @@ import { PromptVocabularyError } from './errors.js';
 import type { GridEncoder } from './grid-encoder.js';
 import { piecesOf, promptFrame } from './prompt-frame.js';
 import { getPromptKind, type PromptKind, promptKinds } from './prompt-kinds.js';
+import { spaceLetter } from './sentencepiece.js';
 import { TextNetwork } from './text-network.js';
 import type { ChatTokenizer } from './tokenizer.js';
 
@@ -13,27 +14,31 @@ export const mostSamples = 100;
  * text that a prompt kind writes around grids, or that the encoder writes for a grid, or where the two meet; and those that end an answer.
  *
  * It is found by construction, and holds for every grid, every number of samples up to `mostSamples`, every
- * way of cutting such a text into tokens, and so for all that constrained decoding may choose: a byte-level
- * tokenizer's tokens are pieces of the text, and a graph (`TextNetwork`) describes all texts. The graph also
+ * way of cutting such a text into tokens, and so for all that constrained decoding may choose: the tokens of byte-level
+ * and sentencepiece-like BPE are pieces of the text, and a graph (`TextNetwork`) describes all texts. The graph also
  * writes some texts that are no prompt, such as rows in any order; that adds a few tokens and takes none away.
  *
  * By default the prompt kinds are all that there are, so that training, inference and scoring with a model share
  * one vocabulary, whichever of them they use. Kinds of plain turns (`output-from-examples-bare`) have one of their own.
- * @throws {PromptVocabularyError} for a tokenizer that is not byte-level, or a text that it would normalize
+ * @throws {PromptVocabularyError} for a tokenizer of another kind, or a text that it would normalize
  */
 export function promptVocabulary(
   tokenizer: ChatTokenizer,
   encoder: GridEncoder,
   kinds: Iterable<PromptKind> = promptKinds.values(),
 ): Int32Array {
-  const vocabulary = tokenizer.byteVocabulary();
+  const vocabulary = tokenizer.pieceVocabulary();
   if (!vocabulary) {
     throw new PromptVocabularyError(
-      '`pruneVocab`: expected a byte-level BPE tokenizer (Qwen2, Llama 3, SmolLM2), found one of another kind; ' +
-        'leave out `pruneVocab`',
+      '`pruneVocab`: expected a byte-level BPE tokenizer (Qwen, Llama 3, SmolLM) or one as sentencepiece has it ' +
+        '(Mistral, Phi-3, Gemma), found one of another kind; leave out `pruneVocab`',
     );
   }
   assertComposed(encoder);
+  for (let color = 0; color < 10; color++) {
+    const row = [color, color];
+    assertKept(encoder.encode([row, row]), tokenizer);
+  }
   const kindsInUse = [...kinds];
   if (kindsInUse.every(({ plainTurns }) => plainTurns))
     return turnVocabulary(tokenizer, vocabulary, encoder, kindsInUse);
@@ -54,9 +59,6 @@ function textsAround(kind: PromptKind, count: number, tokenizer: ChatTokenizer):
   const whole = leadIn === '' ? text + bridge : text;
   return piecesOf(whole).filter((piece) => typeof piece === 'string');
 }
-
-/** A tokenizer may compose characters or leave them as they are. */
-const formsOf = (text: string): Set<string> => new Set([text, text.normalize('NFC')]);
 
 /**
  * The same for kinds whose words are markers of turns alone. Those are always cut into the same tokens, so that the
@@ -83,7 +85,7 @@ function turnVocabulary(
       Array.from({ length: mostSamples }, (_, i) => textsAround(kind, i + 1, tokenizer)).flat(),
     );
     for (const text of texts) {
-      for (const form of formsOf(text)) words.edge(words.node(), words.node(), form);
+      for (const form of tokenizer.formsOf(text)) words.edge(words.node(), words.node(), form);
       for (const grid of ['', ...cells])
         for (const next of ['', ...cells]) for (const id of tokenizer.encode(grid + text + next)) ids.add(id);
     }
@@ -114,7 +116,8 @@ function addPrompts(
   for (let count = 1; count <= mostSamples; count++) {
     const texts = textsAround(kind, count, tokenizer);
     for (const [i, text] of texts.entries()) {
-      for (const form of formsOf(text)) {
+      assertKept(text, tokenizer);
+      for (const form of tokenizer.formsOf(text)) {
         network.edge(i === 0 ? start : afterGrid, i === texts.length - 1 ? end : beforeGrid, form);
       }
     }
@@ -136,4 +139,13 @@ function assertComposed(encoder: GridEncoder): void {
       );
     }
   }
+}
+
+/** The graph does not describe a letter that a tokenizer reads as a space. */
+function assertKept(text: string, tokenizer: ChatTokenizer): void {
+  if (!text.includes(spaceLetter) || tokenizer.decode(tokenizer.encode(text)).includes(spaceLetter)) return;
+  throw new PromptVocabularyError(
+    '`pruneVocab`: expected grids and words without U+2581, which this tokenizer reads as a space, found ' +
+      `${JSON.stringify(text.slice(0, 40))}; use another grid encoder or prompt kind`,
+  );
 }

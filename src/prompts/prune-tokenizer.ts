@@ -39,6 +39,12 @@ export function pruneTokenizer(folder: string, kept: Int32Array, template?: stri
   ) as TokenizerJson & Json;
   const newIds = new Map(Array.from(kept, (id, row) => [id, row]));
   const { model } = json;
+  if (model.byte_fallback) {
+    throw new PromptVocabularyError(
+      `${folder}: expected a byte-level BPE tokenizer (Qwen, Llama 3, SmolLM), found one as sentencepiece has it, whose ` +
+        'files cannot be cut; `pruneVocab` cuts the model where it is used',
+    );
+  }
   const vocab = Object.fromEntries(
     (Object.entries(model.vocab) as [string, number][])
       .filter(([, id]) => newIds.has(id))

@@ -8,6 +8,7 @@ import { type ByteLevelJson, byteVocabulary } from './byte-level.js';
 import { type ChatRenderer, loadChatTemplate, tokenField } from './chat-template.js';
 import { TokenizerError } from './errors.js';
 import type { ChatMessage } from './prompt-kinds.js';
+import { type SentencepieceJson, sentencepieceVocabulary, withPartSpaces } from './sentencepiece.js';
 import { readStopTokens } from './stop-tokens.js';
 import { type TokenizerJson, textEncoder } from './text-encoder.js';
 import { type TurnMarkers, turnMarkers, turnRenderer } from './turn-markers.js';
@@ -26,6 +27,10 @@ export interface ChatTokenizer {
   tokenText(id: number): string;
   /** The bytes of each token by its id, for a tokenizer whose tokens are pieces of the text's bytes. */
   byteVocabulary(): ReadonlyMap<number, Uint8Array> | undefined;
+  /** The same, and of a tokenizer whose tokens are pieces of what {@link formsOf} gives for a text. */
+  pieceVocabulary(): ReadonlyMap<number, Uint8Array> | undefined;
+  /** The forms in which a part of a text may be read: as it is, composed, with spaces that the tokenizer adds. */
+  formsOf(text: string): ReadonlySet<string>;
   /** One more than the largest id. A model's embedding may have more rows. */
   readonly vocabSize: number;
   /** The token that ends the assistant's turn in the chat template. */
@@ -45,7 +50,7 @@ export interface ChatTokenizer {
   readonly hasPlainTemplate: boolean;
 }
 
-const checkTokenizer = compileSchema<TokenizerJson & ByteLevelJson>(
+const checkTokenizer = compileSchema<TokenizerJson & ByteLevelJson & SentencepieceJson>(
   {
     type: 'object',
     required: ['model', 'added_tokens'],
@@ -183,6 +188,10 @@ export function loadTokenizer(folder: string): ChatTokenizer {
   // a decoder that takes the first space of a text away would take it of a single token, too
   const prefix = prependsSpace ? encode('0') : [];
   const prefixText = decode(prefix);
+  const pieces = () => {
+    bytes ??= byteVocabulary(json) ?? sentencepieceVocabulary(json);
+    return bytes;
+  };
   return {
     encode,
     encodeAfter: prependsSpace ? encodeGoing : encode,
@@ -192,9 +201,13 @@ export function loadTokenizer(folder: string): ChatTokenizer {
       texts[id] ??= decode([...prefix, id]).slice(prefixText.length);
       return texts[id];
     },
-    byteVocabulary() {
-      bytes ??= byteVocabulary(json);
-      return bytes;
+    byteVocabulary: () => (prependsSpace ? undefined : pieces()),
+    pieceVocabulary: pieces,
+    formsOf(text) {
+      const forms = new Set([text, text.normalize('NFC')]);
+      if (!prependsSpace) return forms;
+      const spaced = withPartSpaces(text, json);
+      return forms.add(spaced).add(` ${spaced}`);
     },
     vocabSize,
     endOfTurnId,

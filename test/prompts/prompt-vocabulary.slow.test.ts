@@ -1,5 +1,5 @@
 /** The tokens of all prompts are found by construction; here they are looked for in prompts. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -81,9 +81,32 @@ const greedy = tokenizerOf((json) => {
 
 const fixture = (name: string) => loadTokenizer(fileURLToPath(new URL(`fixtures/${name}`, import.meta.url)));
 const tokenizers: Record<string, ChatTokenizer> = {
-  ...Object.fromEntries(['own', 'qwen', 'llama', 'smol'].map((name) => [name, fixture(name)])),
+  ...Object.fromEntries(
+    ['own', 'qwen', 'llama', 'smol', 'mistral', 'mistral-v3', 'phi3'].map((name) => [name, fixture(name)]),
+  ),
   greedy,
+  gemma: gemmaLike(),
 };
+
+/** As Gemma 3 reads texts: spaces are U+2581, none is put before a text, and digits are tokens of their own. */
+function gemmaLike(): ChatTokenizer {
+  const folder = mkdtempSync(join(tmpdir(), 'arclab-gemma-'));
+  temporary.push(folder);
+  const source = fileURLToPath(new URL('fixtures/phi3', import.meta.url));
+  const json = JSON.parse(readFileSync(join(source, 'tokenizer.json'), 'utf8'));
+  json.normalizer = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
+  json.pre_tokenizer = {
+    type: 'Split',
+    pattern: { String: ' ' },
+    behavior: 'MergedWithPrevious',
+    invert: false,
+  };
+  json.decoder.decoders.pop();
+  for (const token of json.added_tokens) token.rstrip = false;
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(json));
+  cpSync(join(source, 'tokenizer_config.json'), join(folder, 'tokenizer_config.json'));
+  return loadTokenizer(folder);
+}
 
 const expressions = [
   'MinimalGridEncoder()',
@@ -191,6 +214,15 @@ describe('prompt vocabulary', () => {
       },
     ]) {
       expect(() => promptVocabulary(tokenizerOf(change), encoder)).toThrow(/`pruneVocab`.*byte-level BPE/);
+    }
+  });
+
+  it('refuses what sentencepiece reads as a space', () => {
+    const cells = parseGridEncoder("GridWithSeparationEncoder('▁')");
+    expect(() => promptVocabulary(tokenizers.qwen!, cells)).not.toThrow();
+    const single = parseGridEncoder("ReplaceNumberEncoder(GridWithSeparationEncoder('▁'))");
+    for (const encoder of [cells, single]) {
+      expect(() => promptVocabulary(tokenizers.phi3!, encoder)).toThrow(/without U\+2581/);
     }
   });
 

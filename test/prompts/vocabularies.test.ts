@@ -15,6 +15,7 @@ import {
   loadTokenizer,
   PromptBuilder,
   parseGridEncoder,
+  promptVocabulary,
 } from '../../src/prompts/index.js';
 
 const fixtures = fileURLToPath(new URL('fixtures', import.meta.url));
@@ -116,6 +117,15 @@ describe.each(Object.entries(tokenizers))('%s', (name, expected) => {
       expect(tokenizer.decode(tokens)).toBe(tokenizer.decode(whole.ids.slice(0, end + 1)));
     },
   );
+
+  it('a cut vocabulary has all tokens of prompts, and few others', () => {
+    for (const part of parts) {
+      const vocabulary = new Set(promptVocabulary(tokenizer, part.encoder));
+      const { tokens } = new PromptBuilder({ tokenizer, ...part }).training(task, 0);
+      expect(tokens.filter((id) => !vocabulary.has(id))).toEqual([]);
+      expect(vocabulary.size).toBeLessThan(tokenizer.vocabSize / 30);
+    }
+  });
 });
 
 describe.each(Object.entries(own))('%s, made here', (name, chats) => {
