@@ -11,7 +11,7 @@ import { packSequences } from '../../src/models/packed-tokens.js';
 import { parseGridEncoder } from '../../src/prompts/index.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
-import { tinyDecoder, tinyTokenizer } from './tiny.js';
+import { limited, tinyDecoder, tinyTokenizer } from './tiny.js';
 
 const { vocabSize } = tinyTokenizer;
 const endOfTurnId = tinyTokenizer.stopIds[0]!;
@@ -39,16 +39,20 @@ const sampling: GenerateOptions = { maxNewTokens: 24, temperature: 1, seed: 5 };
 const greedy: GenerateOptions = { ...sampling, temperature: 0 };
 
 /** Log-probabilities of the next token after a sequence, from a forward pass without a cache: [vocab]. */
-function nextLogProbs(tokens: readonly number[]): Float32Array {
+function nextLogProbs(tokens: readonly number[], of = decoder): Float32Array {
   return tf.tidy(() => {
-    const hidden = decoder.forward(packSequences([tokens]));
+    const hidden = of.forward(packSequences([tokens]));
     const last = tf.slice(hidden, [tokens.length - 1, 0], [1, -1]) as tf.Tensor2D;
-    return tf.logSoftmax(decoder.logits(last)).dataSync() as Float32Array;
+    return tf.logSoftmax(of.logits(last)).dataSync() as Float32Array;
   });
 }
 
 describe('generate', () => {
-  it('is the argmax of full forward passes when greedy, with their log-probability', async () => {
+  it.each([
+    ['full attention', {}],
+    ['windows and caps', limited],
+  ])('is the argmax of full forward passes when greedy, with %s', async (_, features) => {
+    const decoder = tinyDecoder(1, undefined, undefined, features);
     const requests = makeRequests(5);
     const results = await generate(decoder, tinyTokenizer, requests, greedy);
     for (const [i, { tokens: prompt }] of requests.entries()) {
@@ -56,7 +60,7 @@ describe('generate', () => {
       let logProb = 0;
       let finished = false;
       while (expected.length < greedy.maxNewTokens) {
-        const logProbs = nextLogProbs([...prompt, ...expected]);
+        const logProbs = nextLogProbs([...prompt, ...expected], decoder);
         const token = logProbs.indexOf(Math.max(...logProbs));
         logProb += logProbs[token]!;
         finished = token === endOfTurnId;
@@ -71,6 +75,7 @@ describe('generate', () => {
         finished,
       });
     }
+    decoder.dispose();
   });
 
   it('gives the probability that full forward passes give when it samples', async () => {

@@ -11,7 +11,7 @@ import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
 import { backendsUnderTest } from '../prerequisites/index.js';
 import { scoreOneByOne } from './one-by-one.js';
-import { tinyDecoder, tinyTokenizer } from './tiny.js';
+import { limited, tinyDecoder, tinyTokenizer } from './tiny.js';
 
 const endOfTurnId = tinyTokenizer.stopIds[0]!;
 
@@ -53,43 +53,52 @@ const fewestTokens = (requests: readonly ScoringRequest[]) =>
     return sum + prompt.length + new Set(beginnings).size;
   }, 0);
 
-describe.each(['cpu', ...backendsUnderTest()])('scoreAnswers on backend %s', (backend) => {
-  let decoder: Decoder;
-  beforeAll(async () => {
-    await initBackend(backend);
-    decoder = tinyDecoder(4);
-  });
-  afterAll(() => decoder.dispose());
+const backends = ['cpu', ...backendsUnderTest()];
+const kinds = [
+  ['with full attention', {}],
+  ['with windows and caps', limited],
+] as const;
 
-  it('scores as one answer at a time, however much of it shares a pass', async () => {
-    const requests = manyRequests(1, 4, 8);
-    const expected = await oneByOne(decoder, requests);
-    // one token a pass; one lane in chunks; lanes that take turns; all at once
-    for (const maxTokensPerBatch of [1, 5, 24, 4096]) {
-      const scores = (await scoreAnswers(decoder, tinyTokenizer, requests, { maxTokensPerBatch })).flat();
+describe.each(backends.flatMap((backend) => kinds.map(([kind, features]) => ({ backend, kind, features }))))(
+  'scoreAnswers on backend $backend, $kind',
+  ({ backend, features }) => {
+    let decoder: Decoder;
+    beforeAll(async () => {
+      await initBackend(backend);
+      decoder = tinyDecoder(4, undefined, undefined, features);
+    });
+    afterAll(() => decoder.dispose());
+
+    it('scores as one answer at a time, however much of it shares a pass', async () => {
+      const requests = manyRequests(1, 4, 8);
+      const expected = await oneByOne(decoder, requests);
+      // one token a pass; one lane in chunks; lanes that take turns; all at once
+      for (const maxTokensPerBatch of [1, 5, 24, 4096]) {
+        const scores = (await scoreAnswers(decoder, tinyTokenizer, requests, { maxTokensPerBatch })).flat();
+        for (const [i, { logProb }] of scores.entries()) expectNear(logProb, expected[i]!);
+      }
+    });
+
+    it('scores rows of answers that are longer than what kernels take together', async () => {
+      const requests = manyRequests(2, 2, 70);
+      const expected = await oneByOne(decoder, requests);
+      const scores = (await scoreAnswers(decoder, tinyTokenizer, requests)).flat();
+      for (const [i, { logProb }] of scores.entries()) {
+        expectNear(logProb, expected[i]!);
+      }
+    });
+
+    it('takes the most likely of several tokens that end an answer', async () => {
+      const stopIds = [endOfTurnId, 20, 21];
+      const requests = manyRequests(3, 4, 6);
+      const expected = await oneByOne(decoder, requests, stopIds);
+      const scores = (await scoreAnswers(decoder, { ...tinyTokenizer, stopIds }, requests)).flat();
       for (const [i, { logProb }] of scores.entries()) expectNear(logProb, expected[i]!);
-    }
-  });
-
-  it('scores rows of answers that are longer than what kernels take together', async () => {
-    const requests = manyRequests(2, 2, 70);
-    const expected = await oneByOne(decoder, requests);
-    const scores = (await scoreAnswers(decoder, tinyTokenizer, requests)).flat();
-    for (const [i, { logProb }] of scores.entries()) {
-      expectNear(logProb, expected[i]!);
-    }
-  });
-
-  it('takes the most likely of several tokens that end an answer', async () => {
-    const stopIds = [endOfTurnId, 20, 21];
-    const requests = manyRequests(3, 4, 6);
-    const expected = await oneByOne(decoder, requests, stopIds);
-    const scores = (await scoreAnswers(decoder, { ...tinyTokenizer, stopIds }, requests)).flat();
-    for (const [i, { logProb }] of scores.entries()) expectNear(logProb, expected[i]!);
-    const template = await oneByOne(decoder, requests);
-    expect(template.some((logProb, i) => logProb < expected[i]! - 0.1)).toBe(true);
-  });
-});
+      const template = await oneByOne(decoder, requests);
+      expect(template.some((logProb, i) => logProb < expected[i]! - 0.1)).toBe(true);
+    });
+  },
+);
 
 describe('scoreAnswers', () => {
   let decoder: Decoder;

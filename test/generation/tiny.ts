@@ -43,11 +43,19 @@ export const tinyTokenizer = makeTokenizer([
   ...['``', '```', '12', '00', '000', '\n1', ' 0', ': ', '\n\n', '`\n', 'zz', '|0|', '9x'],
 ]);
 
+/** A window in one layer of two, smaller than most prompts; capped scores and logits. */
+export const limited: Partial<DecoderConfig> = {
+  windows: [3, null],
+  attentionSoftCap: 2,
+  logitSoftCap: 6,
+};
+
 /** A decoder with random weights; its vocabulary is that of {@link tinyTokenizer} where no other size is given. */
 export function tinyDecoder(
   seed: number,
   change: (name: string, values: Float32Array) => void = () => {},
   vocabSize = tinyTokenizer.vocabSize,
+  features: Partial<DecoderConfig> = {},
 ): Decoder {
   const config: DecoderConfig = {
     modelType: 'qwen2',
@@ -65,6 +73,7 @@ export function tinyDecoder(
     attentionInputBias: true,
     attentionOutputBias: false,
     mlpBias: false,
+    ...features,
   };
   return new Decoder(config, (name, shape) => {
     const rng = Rng.of(seed, name);

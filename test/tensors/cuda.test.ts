@@ -4,7 +4,13 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import { toFloatType } from '../../src/tensors/float-type.js';
-import { cachedAttention, kvCacheWrite, packedAttention, rmsNorm } from '../../src/tensors/ops/index.js';
+import {
+  type AttentionLimits,
+  cachedAttention,
+  kvCacheWrite,
+  packedAttention,
+  rmsNorm,
+} from '../../src/tensors/ops/index.js';
 import type { FloatType } from '../../src/tensors/precision.js';
 import * as tf from '../../src/tensors/tf.js';
 import { TorchBackend } from '../../src/tensors/torch/backend.js';
@@ -154,6 +160,66 @@ describe.runIf(backendsUnderTest().includes('torch'))('with emulated CUDA operat
         expect(called, 'one call for all').toBe(kernel === 'flash' ? 1 : 0);
         recorded.push(...emulated.calls);
       }
+    },
+  );
+
+  /** As the layers of a model may have them. */
+  const limits: [string, AttentionLimits][] = [
+    ['a window', { window: 3 }],
+    ['capped scores', { softCap: 1.5 }],
+    ['capped scores and a window', { softCap: 1.5, window: 2 }],
+  ];
+
+  test.each(cases.flatMap((one) => limits.map(([what, limit]) => [what, limit, ...one] as const)))(
+    '%s, %o: %s on capability %f in %s, packed and cached',
+    async (_, limit, kernel, capability, type, relative) => {
+      const rng = Rng.of(4, 'limits', kernel);
+      const segments = Int32Array.from([0, 5, 6, 17]);
+      const slots = [2, 2, 2, 2, 2, 0, 3, 1, 1];
+      const lengths = [4, 5, 6, 7, 8, 7, 2, 1, 2];
+      const inputs = [
+        normal(rng, [17, 6, 8]),
+        normal(rng, [17, 2, 8]),
+        normal(rng, [17, 2, 8]),
+        normal(rng, [17, 6, 8]),
+        normal(rng, [4, 2, 9, 8]),
+        normal(rng, [4, 2, 9, 8]),
+      ];
+      const { cpu, cuda, emulated } = await both(capability, inputs, type, (...tensors) => {
+        const [q, k, v, weight, keys, values] = tensors as [
+          ...[tf.Tensor3D, tf.Tensor3D, tf.Tensor3D, tf.Tensor3D],
+          ...[tf.Tensor4D, tf.Tensor4D],
+        ];
+        const attend = (x: tf.Tensor[]) =>
+          packedAttention(...(x as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D]), segments, 0.35, limit);
+        const loss = (...x: tf.Tensor[]) => tf.sum(tf.mul(attend(x), weight)) as tf.Scalar;
+        const rows = tf.slice(q, [0, 0, 0], [slots.length, -1, -1]);
+        const [of, long] = [slots, lengths].map((list) => tf.tensor1d(list, 'int32')) as [
+          tf.Tensor1D,
+          tf.Tensor1D,
+        ];
+        const cached = cachedAttention(rows, keys, values, of, long, 0.35, limit);
+        return [attend([q, k, v]), ...tf.grads(loss)([q, k, v]), cached];
+      });
+      expectNear(cuda, cpu, relative);
+      const expected = limit.softCap ? [] : [`_${kernel}_attention_forward`, `_${kernel}_attention_backward`];
+      expect(new Set(emulated.calls.map(({ name }) => name))).toEqual(new Set(expected));
+      recorded.push(...emulated.calls);
+    },
+  );
+
+  test.each(cases)(
+    '%s on capability %f in %s: RMSNorm of weights around zero',
+    async (_, capability, type, relative) => {
+      const rng = Rng.of(5, 'norm');
+      const inputs = [normal(rng, [5, 16]), normal(rng, [16]), normal(rng, [5, 16])];
+      const { cpu, cuda, emulated } = await both(capability, inputs, type, (...tensors) => {
+        const [x, weight, factor] = tensors as [tf.Tensor2D, tf.Tensor1D, tf.Tensor2D];
+        const norm = (y: tf.Tensor) => rmsNorm(y as tf.Tensor2D, weight, 1e-5, { unitOffset: true });
+        return [norm(x), tf.grad((y: tf.Tensor) => tf.sum(tf.mul(norm(y), factor)))(x)];
+      });
+      expectNear(cuda, cpu, relative);
+      recorded.push(...emulated.calls);
     },
   );
 

@@ -21,6 +21,8 @@ interface Segment {
   count: number;
   k: number;
   length: number;
+  /** How many keys a row sees, itself the last of them. */
+  window: number;
 }
 
 /** A tensor argument, or anything else, of a call that was made. */
@@ -98,7 +100,15 @@ export class EmulatedCuda extends Torch {
   }
 
   /** q, k, v [n, heads, D] in one half type, offsets, longest samples, no dropout, causal from the lower right. */
-  #flashSegments([q, k, v, bounds, keyBounds, mostQ, mostK]: Handle[], used?: Handle | null): Segment[] {
+  #flashSegments(
+    [q, k, v, bounds, keyBounds, mostQ, mostK]: Handle[],
+    [left = null, right = null]: readonly unknown[],
+    used?: Handle | null,
+  ): Segment[] {
+    // keys to the left and right of a row, itself not counted; no limit where it is None
+    check((left === null) === (right === null), 'both sides of a window, or none');
+    check(right === null || right === 0, 'a causal window ends at its row');
+    const window = left === null ? Number.POSITIVE_INFINITY : (left as number) + 1;
     const dtypes = [q, k, v].map((x) => this.dtypeOf(x as Handle));
     check(new Set(dtypes).size === 1 && dtypes[0] !== 'float32', `flash takes one half type, not ${dtypes}`);
     for (const x of [q, k, v]) check(this.rankOf(x as Handle) === 3, 'flash takes [rows, heads, headDim]');
@@ -114,6 +124,7 @@ export class EmulatedCuda extends Torch {
       count: (ends[i + 1] as number) - (ends[i] as number),
       k: starts[i] as number,
       length: lengths[i] as number,
+      window,
     }));
     check(Math.max(...segments.map(({ count }) => count)) === mostQ, 'max_q is the longest');
     check(Math.max(...segments.map(({ length }) => length)) === mostK, 'max_k is the longest');
@@ -124,7 +135,7 @@ export class EmulatedCuda extends Torch {
     const [q, k, v] = args as Handle[] as [Handle, Handle, Handle];
     const [dropout, causal, debug, scale] = (args as unknown[]).slice(7, 11);
     check(dropout === 0 && causal === true && debug === false, 'no dropout, causal, no debugging');
-    const segments = this.#flashSegments(args, args[13]);
+    const segments = this.#flashSegments(args, (args as unknown[]).slice(11, 13), args[13]);
     const total = this.shapeOf(q)[0] as number;
     const { out, sums, heads, dim } = attention(
       this.#rows(q),
@@ -157,7 +168,8 @@ export class EmulatedCuda extends Torch {
     const [dropout, causal, state, unused, scale] = (args as unknown[]).slice(10, 15);
     check(dropout === 0 && causal === true, 'no dropout, causal');
     check(this.#ids(state as Handle, unused as Handle) === '7,8', 'the state of the forward pass comes back');
-    const segments = this.#flashSegments([q, k, v, bounds, keyBounds, mostQ, mostK]);
+    const limits = (args as unknown[]).slice(15, 17);
+    const segments = this.#flashSegments([q, k, v, bounds, keyBounds, mostQ, mostK], limits);
     check(this.dtypeOf(dy) === this.dtypeOf(q), 'gradients have the type of the queries');
     const gradients = attentionGradients(
       this.#rows(dy),
@@ -174,7 +186,7 @@ export class EmulatedCuda extends Torch {
     return handles.map((handle) => this.#floats(handle)[0]).join();
   }
 
-  #efficientSegments(q: Handle, k: Handle, bounds: Handle, most: unknown): Segment[] {
+  #efficientSegments(q: Handle, k: Handle, bounds: Handle, most: unknown, limit: unknown): Segment[] {
     check(
       this.shapeOf(q).length === 4 && this.shapeOf(q)[0] === 1,
       'efficient takes [1, rows, heads, headDim]',
@@ -183,7 +195,8 @@ export class EmulatedCuda extends Torch {
     const ends = this.#integers(bounds);
     const segments = Array.from({ length: ends.length - 1 }, (_, i) => {
       const count = (ends[i + 1] as number) - (ends[i] as number);
-      return { q: ends[i] as number, count, k: ends[i] as number, length: count };
+      const window = (limit ?? Number.POSITIVE_INFINITY) as number;
+      return { q: ends[i] as number, count, k: ends[i] as number, length: count, window };
     });
     check(Math.max(...segments.map(({ count }) => count)) === most, 'max_seqlen is the longest');
     return segments;
@@ -191,13 +204,13 @@ export class EmulatedCuda extends Torch {
 
   #efficientForward(args: never[]): Handle[] {
     const [q, k, v] = args as Handle[] as [Handle, Handle, Handle];
-    const [bias, bounds, keyBounds, mostQ, mostK, dropout, mask, sum, scale] = (args as unknown[]).slice(
-      3,
-      12,
-    );
+    const [bias, bounds, keyBounds, mostQ, mostK, dropout, mask, sum, scale, used, window] = (
+      args as unknown[]
+    ).slice(3, 14);
+    check(used === null, 'no lengths of a cache');
     check(bias === null && bounds === keyBounds && mostQ === mostK && dropout === 0, 'one list of offsets');
     check(mask === 1 && sum === true, 'causal from the upper left, with sums');
-    const segments = this.#efficientSegments(q, k, bounds as Handle, mostQ);
+    const segments = this.#efficientSegments(q, k, bounds as Handle, mostQ, window);
     const { out } = attention(this.#rows(q), this.#rows(k), this.#rows(v), segments, scale as number);
     const heads = this.shapeOf(q)[2] as number;
     return [
@@ -210,13 +223,27 @@ export class EmulatedCuda extends Torch {
 
   #efficientBackward(args: never[]): Handle[] {
     const [dy, q, k, v] = args as Handle[] as [Handle, Handle, Handle, Handle];
-    const [bias, , bounds, keyBounds, mostQ, mostK, , dropout, seed, offset, mask, wantsBias, scale] = (
-      args as unknown[]
-    ).slice(4, 17);
+    const [
+      bias,
+      ,
+      bounds,
+      keyBounds,
+      mostQ,
+      mostK,
+      ,
+      dropout,
+      seed,
+      offset,
+      mask,
+      wantsBias,
+      scale,
+      ,
+      window,
+    ] = (args as unknown[]).slice(4, 19);
     check(bias === null && bounds === keyBounds && mostQ === mostK && dropout === 0, 'one list of offsets');
     check(mask === 1 && wantsBias === false, 'causal from the upper left');
     check(this.#ids(seed as Handle, offset as Handle) === '9,10', 'the state of the forward pass comes back');
-    const segments = this.#efficientSegments(q, k, bounds as Handle, mostQ);
+    const segments = this.#efficientSegments(q, k, bounds as Handle, mostQ, window);
     const gradients = attentionGradients(
       this.#rows(dy),
       this.#rows(q),
@@ -283,9 +310,11 @@ function forEachRow(
   ) => void,
 ): void {
   const group = q.heads / k.heads;
-  for (const { q: first, count, k: firstKey, length } of segments) {
+  for (const { q: first, count, k: start, length, window } of segments) {
     for (let i = 0; i < count; i++) {
-      const seen = length - count + i + 1;
+      const all = length - count + i + 1;
+      const seen = Math.min(all, window);
+      const firstKey = start + all - seen;
       for (let h = 0; h < q.heads; h++) {
         const keyHead = Math.floor(h / group);
         const scores = Float64Array.from({ length: seen }, (_, j) => {

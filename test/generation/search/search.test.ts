@@ -14,7 +14,7 @@ import type { Decoder } from '../../../src/models/decoder.js';
 import type { TextGrammar } from '../../../src/prompts/grammar.js';
 import { initBackend } from '../../../src/tensors/backend.js';
 import * as tf from '../../../src/tensors/tf.js';
-import { makeTokenizer, tinyDecoder, tinyTokenizer } from '../tiny.js';
+import { limited, makeTokenizer, tinyDecoder, tinyTokenizer } from '../tiny.js';
 import { type Answer, enumerate } from './brute-force.js';
 
 /** The answers of at most two rows of at most two cells, after `a:`; tokens run across the places of choices. */
@@ -65,8 +65,12 @@ const all: { free: Answer[]; bound: Answer[] }[][] = [];
 
 beforeAll(async () => {
   await initBackend('wasm');
-  for (const seed of [1, 2]) {
-    const decoder = tinyDecoder(seed, undefined, vocabSize);
+  for (const [seed, features] of [
+    [1, {}],
+    [2, {}],
+    [5, limited],
+  ] as const) {
+    const decoder = tinyDecoder(seed, undefined, vocabSize, features);
     decoders.push(decoder);
     all.push(
       prompts.map((prompt) => ({
