@@ -5,7 +5,7 @@ import { compileSchema } from '../common/schema.js';
 import type { DecoderConfig } from './decoder-config.js';
 import { ModelFileError } from './errors.js';
 import { type Family, type Settings, settingsSchema } from './families/family.js';
-import { familyOf, knownFamilies } from './families/index.js';
+import { familyOf, knownFamilies, refusalOf } from './families/index.js';
 import { readRopeScaling } from './families/rope.js';
 import { readWindows } from './families/windows.js';
 import { dependsOnLength } from './rotary-table.js';
@@ -41,7 +41,14 @@ export function parseConfig(value: unknown, source: string): DecoderConfig {
   // other models name their other settings otherwise
   const { model_type: modelType } = validateType(value, source);
   const family = familyOf(modelType);
-  if (!family) return refuse(`unknown model_type "${modelType}". Known model types: ${knownFamilies()}`);
+  if (!family) {
+    const reason = refusalOf(modelType);
+    return refuse(
+      reason === undefined
+        ? `unknown model_type "${modelType}". Known model types: ${knownFamilies()}`
+        : `model_type "${modelType}" is not supported: ${reason}`,
+    );
+  }
   const given = { ...family.defaults, ...validate(value, source) };
   const { setting, name: activation } = family.activation ?? { setting: 'hidden_act', name: 'silu' };
   if ((given[setting] ?? activation) !== activation) {

@@ -147,6 +147,12 @@ describe('gemma', () => {
     expect(least('gemma3_text')).toMatchObject({ ropeTheta: 1e6, slidingRope: { ropeTheta: 1e4 } });
   });
 
+  it('says how the text part of a model with images is loaded', () => {
+    expect(() => parse({ model_type: 'gemma3', text_config: {}, vision_config: {} })).toThrow(
+      /model_type "gemma3" is not supported: it takes images\. .* of type gemma3_text .*python -c/,
+    );
+  });
+
   it.each<[string, Settings, string]>([
     ['gemma2', { use_bidirectional_attention: true }, 'use_bidirectional_attention true is not supported'],
     ['gemma3_text', { attn_logit_softcapping: 50 }, 'Gemma 3 does not cap attention scores'],

@@ -111,6 +111,8 @@ export interface Family {
   slidingRope?(settings: Settings): number;
   /** Says what is not supported in its settings, beyond what is refused for every family; undefined if all is. */
   refusal?(settings: Settings): string | undefined;
+  /** Other types of models of its name that are not loaded, and what to do instead. */
+  readonly relatives?: Readonly<Record<string, string>>;
   /** What its files call the weights, where it is not the common way. */
   readonly names?: WeightNames;
   /** Weights that its files may have and that no part of the model needs. Any other one is an error. */

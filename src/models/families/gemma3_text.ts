@@ -28,6 +28,14 @@ export const gemma3Text: Family = {
     settings.attn_logit_softcapping
       ? `attn_logit_softcapping ${settings.attn_logit_softcapping}: Gemma 3 does not cap attention scores, expected null`
       : bidirectional(settings),
+  relatives: {
+    gemma3:
+      'it takes images. Its text model is one of type gemma3_text once it has a folder of its own: ' +
+      'python -c "import sys, transformers as t; a, b = sys.argv[1:]; ' +
+      'm = t.AutoModelForImageTextToText.from_pretrained(a); x = t.Gemma3ForCausalLM(m.config.text_config); ' +
+      'x.model, x.lm_head = m.model.language_model, m.lm_head; x.save_pretrained(b); ' +
+      't.AutoTokenizer.from_pretrained(a).save_pretrained(b)" model text-model',
+  },
   names: gemmaNames,
   newSettings: newGemmaSettings,
 };

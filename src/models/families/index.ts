@@ -28,6 +28,10 @@ export const families: readonly Family[] = [
 export const familyOf = (modelType: string): Family | undefined =>
   families.find((family) => family.modelType === modelType);
 
+/** Why a `model_type` that has no family is not loaded, where more is known of it. */
+export const refusalOf = (modelType: string): string | undefined =>
+  families.map(({ relatives }) => relatives?.[modelType]).find((reason) => reason !== undefined);
+
 /** All families as a message lists them. */
 export const knownFamilies = (): string =>
   families
