@@ -1,5 +1,6 @@
 /** `npm run bench [name…]`: every bench compares two things in one run and prints the ratio. */
 import * as adapter from './adapter.bench.js';
+import * as attention from './attention.bench.js';
 import * as decode from './decode.bench.js';
 import * as int8 from './int8.bench.js';
 import * as interrupts from './interrupts.bench.js';
@@ -21,6 +22,7 @@ interface Bench {
 
 const benches: Record<string, Bench> = {
   matmul,
+  attention,
   adapter,
   int8,
   decode,

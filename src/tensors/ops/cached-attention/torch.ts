@@ -1,13 +1,13 @@
 import type * as tf from '../../tf.js';
 import type { TorchBackend } from '../../torch/backend.js';
 import { attentionKernel } from '../../torch/kernels/attention-kernel.js';
-import { cappedAttention } from '../../torch/kernels/capped-attention.js';
+import { cappedAttention, cappedRows } from '../../torch/kernels/capped-attention.js';
 import { headsOf, queryView } from '../../torch/kernels/heads.js';
 import { maskOf, maskTable, needsMask, uploadTable } from '../../torch/kernels/piece-masks.js';
 import type { KernelCall, Kernels } from '../../torch/kernels/register.js';
 import type { Handle } from '../../torch/library.js';
 import type { AttentionLimits } from '../packed-attention/packed-attention.js';
-import { type AttentionPiece, attentionPieces, PIECE_ROWS } from '../packed-attention/pieces.js';
+import { type AttentionPiece, attentionPieces } from '../packed-attention/pieces.js';
 import { assertInCache, type RowRange, rowRanges } from './runs.js';
 import { cachedFlash } from './torch-cuda.js';
 
@@ -97,7 +97,7 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
     causal: boolean,
     mask: { values: Handle; shape: readonly number[] } | null,
   ): Handle {
-    if (softCap !== undefined) return cappedAttention(torch, { q, k, v, scale, softCap, mask }).out;
+    if (softCap !== undefined) return cappedAttention(torch, { q, k, v, scale, softCap, mask });
     const added = mask?.values ?? null;
     // on a GPU torch chooses among its kernels, and brings the mask into the form that they want
     if (torch.usesCudaKernels) {
@@ -226,7 +226,8 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
 
   /** A run as a whole, or as many rows at a time as a window, or scores that are held, allow. */
   function attendLong({ start, count, slot, length }: RowRange, name: string, output: Handle): void {
-    const most = softCap === undefined ? undefined : PIECE_ROWS;
+    const reach = Math.min(length + count - 1, window ?? Number.POSITIVE_INFINITY);
+    const most = softCap === undefined ? undefined : cappedRows(torch, heads, reach);
     const pieces = attentionPieces(count, length, window, most);
     // torch's causal mask starts in the upper left corner: right only when nothing came before
     const masked = (piece: AttentionPiece) =>

@@ -10,7 +10,7 @@ export interface AttentionPiece {
 }
 
 /** Rows of a piece that a window limits: enough for matrix products, and few beside the keys of a usual window. */
-export const PIECE_ROWS = 256;
+const PIECE_ROWS = 256;
 
 /**
  * Cuts rows of queries, of which the first sees `visible` keys and each of the others one more, so that the work is in

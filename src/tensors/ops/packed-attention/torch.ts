@@ -5,14 +5,15 @@ import {
   type CappedInputs,
   cappedAttention,
   cappedAttentionGrad,
+  cappedRows,
 } from '../../torch/kernels/capped-attention.js';
 import { type Heads, headsOf, keyView, queryView } from '../../torch/kernels/heads.js';
 import { maskOf, maskTable, needsMask, uploadTable } from '../../torch/kernels/piece-masks.js';
 import type { KernelCall, Kernels } from '../../torch/kernels/register.js';
 import type { Handle } from '../../torch/library.js';
 import type { TorchDtype } from '../../torch/torch.js';
-import type { AttentionLimits } from './packed-attention.js';
-import { type AttentionPiece, attentionPieces, PIECE_ROWS } from './pieces.js';
+import { type AttentionLimits, longest } from './packed-attention.js';
+import { type AttentionPiece, attentionPieces } from './pieces.js';
 import { packedBackward, packedForward } from './torch-cuda.js';
 
 type Attributes = AttentionLimits & { segments: Int32Array; scale: number };
@@ -27,15 +28,17 @@ interface PackedPiece extends AttentionPiece {
 function forEachPiece(
   backend: TorchBackend,
   { segments, window, softCap }: Attributes,
+  heads: number,
   maskType: TorchDtype,
   f: (piece: PackedPiece) => void,
 ): void {
   const pieces: AttentionPiece[] = [];
+  const reach = Math.min(longest(segments), window ?? Number.POSITIVE_INFINITY);
+  // where the scores are held, few rows at a time
+  const most = softCap === undefined ? undefined : cappedRows(backend.torch, heads, reach);
   for (let s = 0; s + 1 < segments.length; s++) {
     const start = segments[s] as number;
     const length = (segments[s + 1] as number) - start;
-    // where the scores are held, few rows at a time
-    const most = softCap === undefined ? undefined : PIECE_ROWS;
     for (const { row, rows, key, keys } of attentionPieces(length, 1, window, most))
       pieces.push({ row: start + row, rows, key: start + key, keys });
   }
@@ -112,13 +115,11 @@ function packedAttention(call: KernelCall): tf.TensorInfo[] {
   const [out, logSumExp] = torch.tidy(() => {
     const output = torch.empty(q.shape, dtype);
     const sums = torch.empty([n, heads], 'float32');
-    const attend = (piece: PackedPiece): [y: Handle, sum: Handle] => {
+    const attend = (piece: PackedPiece): [y: Handle, sum?: Handle] => {
       const { row, rows, key, keys, mask } = piece;
       if (softCap !== undefined) {
         const given = cappedInputs(backend, { q, k, v }, axes, { scale, softCap }, piece);
-        const result = cappedAttention(torch, given);
-        const sums = torch.view(result.logSumExp, [keyHeads, group, rows]);
-        return [torch.view(result.out, [keyHeads, group, rows, headDim]), sums];
+        return [torch.view(cappedAttention(torch, given), [keyHeads, group, rows, headDim])];
       }
       return torch.callAll(
         '_scaled_dot_product_flash_attention_for_cpu',
@@ -131,12 +132,14 @@ function packedAttention(call: KernelCall): tf.TensorInfo[] {
         scale,
       ) as [Handle, Handle];
     };
-    forEachPiece(backend, attributes, softCap === undefined ? dtype : 'float32', (piece) => {
+    forEachPiece(backend, attributes, heads, softCap === undefined ? dtype : 'float32', (piece) => {
       const { row, rows } = piece;
       const [y, sum] = attend(piece);
       const shape = [keyHeads, group, rows, headDim];
       torch.copy(torch.view(output, shape, queryStrides(axes), row * heads * headDim), y);
-      torch.copy(torch.view(sums, [keyHeads, group, rows], undefined, row * heads), sum);
+      // capped scores are made again for the gradient without them
+      if (sum !== undefined)
+        torch.copy(torch.view(sums, [keyHeads, group, rows], undefined, row * heads), sum);
     });
     return [output, sums];
   }) as [Handle, Handle];
@@ -174,10 +177,8 @@ function packedAttentionGrad(call: KernelCall): tf.TensorInfo[] {
       if (softCap !== undefined) {
         const flat = [keyHeads, group * rows, headDim];
         const given = cappedInputs(backend, { q, k, v }, axes, { scale, softCap }, piece);
-        const result = cappedAttentionGrad(torch, given, {
-          dy: torch.view(torch.contiguous(gradOf(), shape, dtype), flat),
-          logSumExp: backend.view(logSumExp, [keyHeads, group * rows], undefined, row * heads),
-        });
+        const own = torch.view(torch.contiguous(gradOf(), shape, dtype), flat);
+        const result = cappedAttentionGrad(torch, given, own);
         const one = [keyHeads, 1, keys, headDim];
         return [torch.view(result.dq, shape), torch.view(result.dk, one), torch.view(result.dv, one)];
       }
@@ -198,7 +199,7 @@ function packedAttentionGrad(call: KernelCall): tf.TensorInfo[] {
         group === 1 ? share : torch.call('sum.dim_IntList', share, [1], true, null);
       return [gq, folded(gk), folded(gv)];
     };
-    forEachPiece(backend, attributes, softCap === undefined ? dtype : 'float32', (piece) => {
+    forEachPiece(backend, attributes, heads, softCap === undefined ? dtype : 'float32', (piece) => {
       const { row, rows, key, keys } = piece;
       const [gq, ...shares] = differentiate(piece);
       const shape = [keyHeads, group, rows, headDim];
