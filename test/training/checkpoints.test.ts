@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { Rng } from '../../src/common/rng.js';
+import { type Decoder, type LoraOptions, loadDecoder, saveAdapter } from '../../src/models/index.js';
 import { writeSafetensors } from '../../src/models/safetensors.js';
 import * as tf from '../../src/tensors/tf.js';
 import {
@@ -14,6 +16,7 @@ import {
 } from '../../src/training/checkpoints.js';
 import { CheckpointError } from '../../src/training/errors.js';
 import { MetricsLog } from '../../src/training/metrics-log.js';
+import { fixture } from '../parity/fixtures.js';
 import { temporaryFolder } from './temporary.js';
 
 beforeAll(async () => {
@@ -151,3 +154,37 @@ test('a continued run drops the points of steps that it takes again', () => {
   const lines = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line).step)).toEqual([10, 20, 30]);
 });
+
+test.each([undefined, Int32Array.of(1, 4, 9)])(
+  'an adapter on embeddings comes back exactly, of all tokens and of some: %s',
+  async (vocabulary) => {
+    const folder = temporaryFolder();
+    const cut = vocabulary ? { vocabulary } : {};
+    // as high as it is wide: what is transposed in the file has the same shape
+    const lora: LoraOptions = {
+      ...{ rank: 32, alpha: 4, dropout: 0, useRslora: false, useDora: false, init: 'default' },
+      ...{ targetModules: ['embed_tokens', 'lm_head'], modulesToSave: ['norm'] },
+    };
+    const decoder = await loadDecoder(fixture('llama'), { ...cut, lora, rng: Rng.of(1) });
+    const rng = Rng.of(2);
+    for (const variable of decoder.trainableVariables().values()) {
+      const values = Float32Array.from({ length: variable.size }, () => rng.normal());
+      tf.tidy(() => variable.assign(tf.tensor(values, variable.shape)));
+    }
+    const parameters = (of: Decoder) =>
+      new Map(Array.from(of.trainableVariables(), ([name, variable]) => [`param.${name}`, variable]));
+    const tensors = parameters(decoder);
+    const saveModel = (target: string) => saveAdapter(decoder, target);
+    const path = await saveCheckpoint(folder, { config: {}, limit: 3, state: state(1), tensors, saveModel });
+    const again = await loadDecoder(fixture('llama'), { ...cut, adapterPath: path, trainable: 'adapter' });
+    const restored = parameters(again);
+    for (const variable of restored.values()) tf.tidy(() => variable.assign(tf.zerosLike(variable)));
+    restoreTensors(path, restored);
+    expect([...restored.keys()]).toEqual([...tensors.keys()]);
+    for (const [name, variable] of restored) {
+      expect(variable.dataSync(), name).toEqual(tensors.get(name)!.dataSync());
+    }
+    decoder.dispose();
+    again.dispose();
+  },
+);
