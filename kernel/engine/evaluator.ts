@@ -63,7 +63,9 @@ export class Evaluator {
                   : exceptionDetails.text,
               }
             : { value: this.#value(result) };
-          this.#session.post('Runtime.releaseObjectGroup', { objectGroup: 'cell' });
+          // a number or a text is in no group, and a message to the inspector is a part of what a short cell takes
+          if (exceptionDetails || result.objectId !== undefined)
+            this.#session.post('Runtime.releaseObjectGroup', { objectGroup: 'cell' });
           resolve(evaluated);
         });
       });

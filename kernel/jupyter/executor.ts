@@ -201,12 +201,8 @@ export class Executor {
     const code = typeof content.code === 'string' ? content.code : '';
     const silent = content.silent === true;
     const stored = !silent && content.store_history !== false;
-    this.#flushWhenCalm();
-    iopub.status('busy', header);
     // kept, because cells of other lanes count meanwhile
     const count = stored ? ++this.#count : this.#count;
-    if (stored) history.add(count, code);
-    if (!silent) iopub.publish('execute_input', { code, execution_count: count }, header);
     const running = { id: `cell-${++this.#cells}`, request, silent };
     lane.running = running;
     this.#parts.pending.running(request, { id: running.id, count });
@@ -214,10 +210,16 @@ export class Executor {
     const page = pageOf(code);
     const isCell = page === undefined && code.trim() !== '';
     const cell = { code, name: `${running.id}.ts`, lane: lane.id };
+    // the other thread begins while this one says so: nothing of what it shows is taken before this turn is over
+    const executed: Promise<CellOutcome> = isCell
+      ? this.#parts.engine.execute(running.id, cell)
+      : Promise.resolve({ status: 'ok' });
+    iopub.status('busy', header);
+    if (!silent) iopub.publish('execute_input', { code, execution_count: count }, header);
+    if (stored) history.add(count, code);
     if (isCell && !silent) this.#parts.language.note(cell);
-    const outcome: CellOutcome = isCell
-      ? await this.#parts.engine.execute(running.id, cell)
-      : { status: 'ok' };
+    this.#flushWhenCalm();
+    const outcome = await executed;
     if (!silent) this.#publishOutcome(outcome, header, count, stored);
     const aborted = outcome.status === 'error' ? await this.#takeQueued(lane, request) : [];
     if (isCell) await this.#warn(running, cell, outcome);

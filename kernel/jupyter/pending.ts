@@ -43,7 +43,8 @@ export class PendingWriter {
 
   running(request: Message, cell: { id: string; count: number }): void {
     if (this.#kept === undefined) return;
-    this.#last = textOf(request, cell);
+    const known = this.#texts.get(request) ?? textOf(request);
+    this.#last = `${known.slice(0, -1)},"cell":${JSON.stringify(cell)}}`;
     this.#texts.set(request, this.#last);
     this.#write();
   }
@@ -61,12 +62,11 @@ export class PendingWriter {
   }
 }
 
-function textOf({ header, identities, content }: Message, cell?: PendingRequest['cell']): string {
+function textOf({ header, identities, content }: Message): string {
   const pending: PendingRequest = {
     header,
     identities: identities.map((identity) => identity.toString('base64')),
     silent: content.silent === true,
-    ...(cell && { cell }),
   };
   return JSON.stringify(pending);
 }

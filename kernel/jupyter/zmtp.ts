@@ -56,12 +56,22 @@ function frameHeader(length: number, flags: number): Buffer {
 
 /** A message on the wire, in pieces that are not copied where they are long. */
 export function encodeMessage(frames: Frames): Buffer[] {
-  const pieces = frames.flatMap((frame, i) => [
-    frameHeader(frame.length, i < frames.length - 1 ? Flags.More : 0),
-    frame,
-  ]);
-  const total = pieces.reduce((sum, { length }) => sum + length, 0);
-  return total <= MAX_FRAME_BYTES ? [Buffer.concat(pieces)] : pieces;
+  const flagsOf = (i: number) => (i < frames.length - 1 ? Flags.More : 0);
+  const total = frames.reduce((sum, { length }) => sum + (length < 256 ? 2 : 9) + length, 0);
+  if (total > MAX_FRAME_BYTES)
+    return frames.flatMap((frame, i) => [frameHeader(frame.length, flagsOf(i)), frame]);
+  const whole = Buffer.allocUnsafe(total);
+  let at = 0;
+  for (const [i, frame] of frames.entries()) {
+    if (frame.length < 256) {
+      whole[at++] = flagsOf(i);
+      whole[at++] = frame.length;
+    } else {
+      at += frameHeader(frame.length, flagsOf(i)).copy(whole, at);
+    }
+    at += frame.copy(whole, at);
+  }
+  return [whole];
 }
 
 /** What a subscriber says. */

@@ -70,7 +70,7 @@ test('cells of one subshell run one after the other, and a failure ends only wha
     'const order: string[] = []; const pause = (ms: number) => new Promise((done) => setTimeout(done, ms))',
   );
   const ids = [
-    await execute('await pause(60); order.push("a1"); throw new Error("a1")', a),
+    await execute('await pause(1500); order.push("a1"); throw new Error("a1")', a),
     await execute('order.push("a2")', a),
     await execute('await pause(20); order.push("b1")', b),
     await execute('order.push("b2")', b),
