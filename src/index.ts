@@ -241,6 +241,7 @@ export {
   joinPredictions,
   joinResults,
 } from './experiments/join.js';
+export { type MoveAdapterOptions, type MoveAdapterResult, moveAdapter } from './experiments/move-adapter.js';
 export { type PairedStudy, type PairedStudyOptions, pairedStudy } from './experiments/paired-study.js';
 export { type PruneModelOptions, type PruneModelResult, pruneModel } from './experiments/prune-model.js';
 export {

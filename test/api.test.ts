@@ -20,6 +20,7 @@ const flows = [
   'compareFiles',
   'generateInputs',
   'mergeLora',
+  'moveAdapter',
   'pruneModel',
   'score',
   'initModel',

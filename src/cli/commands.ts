@@ -89,6 +89,10 @@ export const commands: CommandTable = {
     summary: 'write a model with a part of its vocabulary',
     load: () => import('./commands/prune-model.js'),
   },
+  'move-adapter': {
+    summary: 'write an adapter anew for a model with another vocabulary',
+    load: () => import('./commands/move-adapter.js'),
+  },
   'init-model': {
     summary: 'make a small random model with a tokenizer of its own',
     load: () => import('./commands/init-model.js'),

@@ -26,6 +26,7 @@ export {
   saveAdapterWhole,
   saveModel,
   savePrunedModel,
+  startFolder,
   writeAdapter,
 } from './save.js';
 export { VocabularyCut } from './vocabulary-cut.js';

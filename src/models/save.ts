@@ -4,6 +4,7 @@ import { assertWritableFolder, readJson, temporaryName, writeFileAtomic } from '
 import type { FloatType } from '../tensors/precision.js';
 import type * as tf from '../tensors/tf.js';
 import {
+  type AdapterBase,
   adapterConfigName,
   adapterTensorNames,
   adapterWeightsName,
@@ -30,7 +31,7 @@ import { vocabularyWeights } from './weight-names.js';
 export async function saveAdapter(decoder: Decoder, folder: string): Promise<void> {
   if (!decoder.lora || decoder.matrices().every(({ adapter }) => !adapter))
     throw new AdapterError(`${folder}: the model has no adapter to save`);
-  writeAdapter(folder, await adapterState(decoder), decoder);
+  writeAdapter(folder, await adapterState(decoder), decoder.adapterBase());
 }
 
 /**
@@ -41,10 +42,9 @@ export async function saveAdapter(decoder: Decoder, folder: string): Promise<voi
 export function writeAdapter(
   folder: string,
   { options: lora, modules, saved, pissaBase }: AdapterState,
-  decoder: Decoder,
+  { source, targets }: Pick<AdapterBase, 'source' | 'targets'>,
 ): void {
   const converted = [...modules.values()].some(({ initialRank }) => initialRank !== undefined);
-  const targets = decoder.adapterTargets();
   const tensors = [...modules].flatMap(([name, { a, b, magnitude }]): [string, HostTensor][] => {
     const use = targets.get(name)?.use ?? 'projection';
     const names = adapterTensorNames(use);
@@ -62,7 +62,7 @@ export function writeAdapter(
   const config = {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
-    base_model_name_or_path: decoder.source || null,
+    base_model_name_or_path: source || null,
     inference_mode: true,
     r: lora.rank * rankFactor,
     lora_alpha: lora.alpha * alphaFactor,

@@ -21,6 +21,7 @@ import {
   doctorOptions,
   initModelOptions,
   mergeLoraOptions,
+  moveAdapterOptions,
   pruneModelOptions,
   voteOptions,
 } from './other.js';
@@ -52,6 +53,7 @@ export const flows = {
   'study paired': pairedStudyOptions,
   'merge-lora': mergeLoraOptions,
   'prune-model': pruneModelOptions,
+  'move-adapter': moveAdapterOptions,
   doctor: doctorOptions,
   'init-model': initModelOptions,
   'generate-tasks': generateTasksToFileOptions,

@@ -159,6 +159,16 @@ export const pruneModelOptions = /* @__PURE__ */ defineOptions({
   backend,
 } satisfies OptionTable);
 
+export const moveAdapterOptions = /* @__PURE__ */ defineOptions({
+  adapterPath: { ...adapterPath, required: true, description: "the adapter, in PEFT's format" },
+  modelPath: { ...modelPath, description: 'the model that it was made for' },
+  toModelPath: {
+    ...modelPath,
+    description: 'the model that it is wanted for: the same with another vocabulary, such as a pruned one',
+  },
+  outputDir: { type: 'string', required: true, value: 'folder', description: 'a new folder for the adapter' },
+} satisfies OptionTable);
+
 export const doctorOptions = /* @__PURE__ */ defineOptions({
   modelPath: {
     type: 'string',

@@ -284,7 +284,7 @@ export class ModelSession {
   saveAdapter(folder: string): Promise<void> {
     return this.#alone('saveAdapter', async () => {
       if (this.#adapter === undefined) throw new UserError(`${folder}: the model has no adapter to save`);
-      writeAdapter(folder, this.#adapter, this.decoder);
+      writeAdapter(folder, this.#adapter, this.decoder.adapterBase());
     });
   }
 

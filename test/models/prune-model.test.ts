@@ -4,11 +4,21 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Grid } from '../../src/arc/types.js';
 import { Rng } from '../../src/common/rng.js';
+import { moveAdapter } from '../../src/experiments/move-adapter.js';
 import { pruneModel } from '../../src/experiments/prune-model.js';
-import { initModel, loadDecoder, packSequences } from '../../src/models/index.js';
+import {
+  adapterState,
+  addAdapter,
+  type Decoder,
+  initModel,
+  loadDecoder,
+  packSequences,
+  readSafetensors,
+  writeAdapter,
+} from '../../src/models/index.js';
 import { getPromptKind, loadTokenizer, PromptBuilder, parseGridEncoder } from '../../src/prompts/index.js';
 import { useBackend } from '../parity/fixtures.js';
 import { programUnderTest } from '../prerequisites/index.js';
@@ -160,6 +170,82 @@ describe('prune-model', () => {
     const unknown = pruneModel({ ...options, outputDir: at('none'), promptVersion: ['bare'] });
     await expect(unknown).rejects.toThrow(/Unknown prompt kind "bare"/);
     expect(existsSync(at('none'))).toBe(false);
+  });
+
+  describe.each(['tied', 'untied'])('an adapter on tokens, of the %s model', (name) => {
+    const [whole, cut] = [at(name), at(`${name}-bare`)];
+    const made = at(`${name}-adapter`);
+    const load = async (folder: string, adapterPath: string) => {
+      const decoder = await loadDecoder(folder, { adapterPath });
+      onTestFinished(() => decoder.dispose());
+      return decoder;
+    };
+
+    beforeAll(async () => {
+      await useBackend('cpu');
+      const decoder = await loadDecoder(cut);
+      const lora = {
+        rank: 2,
+        alpha: 4,
+        dropout: 0,
+        useRslora: false,
+        useDora: false,
+        init: 'default' as const,
+      };
+      const targetModules = ['q_proj', 'embed_tokens', 'lm_head'];
+      await addAdapter(decoder, { ...lora, targetModules }, Rng.of(3, 'lora'));
+      const state = await adapterState(decoder);
+      const draw = Rng.of(4, 'adapter');
+      for (const { a, b } of state.modules.values()) {
+        for (const { values } of [a, b]) for (const i of values.keys()) values[i] = draw.normal(0, 0.3);
+      }
+      writeAdapter(made, state, decoder.adapterBase());
+      decoder.dispose();
+    });
+
+    it('goes to the whole model by the names of tokens, and back', async () => {
+      const there = at(`${name}-adapter-there`);
+      const back = at(`${name}-adapter-back`);
+      const result = await moveAdapter({
+        adapterPath: made,
+        modelPath: cut,
+        toModelPath: whole,
+        outputDir: there,
+      });
+      expect(result.tokensInCommon).toBe(16);
+      await moveAdapter({ adapterPath: there, modelPath: whole, toModelPath: cut, outputDir: back });
+      const tensors = (folder: string) => readSafetensors(join(folder, 'adapter_model.safetensors'));
+      expect(tensors(back)).toEqual(tensors(made));
+
+      const { kept } = read(join(cut, 'pruned_vocabulary.json'));
+      const tokens = promptsOf(cut).training(tasks[1]!, 0).tokens;
+      const [small, large] = [await load(cut, made), await load(whole, there)];
+      const rows = (decoder: Decoder, ids: number[]) =>
+        decoder.logits(decoder.forward(packSequences([ids]))).arraySync();
+      const found = rows(small, tokens);
+      const expected = rows(
+        large,
+        tokens.map((id) => kept[id].id),
+      );
+      for (const [row, logits] of found.entries()) {
+        for (const [id, value] of logits.entries())
+          expect(value).toBeCloseTo(expected[row]![kept[id].id]!, 4);
+      }
+      // a token that the pruned model lacks is what it is in the base
+      const base = await loadDecoder(whole);
+      onTestFinished(() => base.dispose());
+      const other = tokenId(name, 'x');
+      const table = (decoder: Decoder) => decoder.embedTokens.weight.dense().arraySync()[other];
+      expect(table(large)).toEqual(table(base));
+    });
+
+    it('is refused where the models have no token in common, or the folder is in use', async () => {
+      const options = { adapterPath: made, modelPath: cut, toModelPath: whole };
+      await expect(moveAdapter({ ...options, outputDir: made })).rejects.toThrow(/not empty/);
+      const wrong = moveAdapter({ ...options, modelPath: whole, outputDir: at(`${name}-wrong`) });
+      await expect(wrong).rejects.toThrow(/does not fit the base model/);
+      expect(existsSync(at(`${name}-wrong`))).toBe(false);
+    });
   });
 
   const python = programUnderTest('python with peft');
