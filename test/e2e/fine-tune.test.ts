@@ -224,10 +224,7 @@ describe('a mistake ends in one line and exit code 2', () => {
     ],
     [['--model_path', 'empty'], /empty.*config\.json.*no such file/],
     [['--loss_weights', 'nothing=2'], /--loss_weights: "nothing" is neither/],
-    [
-      ['--loss_weights', 'two'],
-      /--loss_weights: expected name=number for prompt kinds or data sets, found "two"/,
-    ],
+    [['--loss_weights', 'two'], /--loss_weights: expected name=number, found "two"/],
     [['--output_dir', 'train.json/x'], /--output_dir: cannot write/],
     [['--max_seq_len', '10'], /--max_seq_len 10/],
     [['--adapter_path', 'empty'], /empty/],
