@@ -9,7 +9,7 @@ import type { BuildOptions } from 'esbuild';
 import type { KaggleConfig } from './config.js';
 import { KaggleError } from './errors.js';
 import { shrinkNativeModule } from './native-module.js';
-import { ENTRY, PACKED_FOLDERS, type SourceBundle } from './source.js';
+import { ENTRY, PACKED_PLACES, type SourceBundle } from './source.js';
 import { assertAllUsed, packageStandIns, type StandIn, standInPlugin } from './stand-ins.js';
 import { COMPILER, recordSchemas, validatorModule } from './validators.js';
 
@@ -162,7 +162,7 @@ export async function packFiles(
 function packageJson(name: string, version: string): string {
   const imports = {
     ...Object.fromEntries(
-      [...PACKED_FOLDERS, 'vendor'].map((folder) => [`#${folder}/*`, `./packed/${folder}/*.mjs`]),
+      [...PACKED_PLACES, 'vendor'].map((folder) => [`#${folder}/*`, `./packed/${folder}/*.mjs`]),
     ),
     '#koffi': './koffi.node',
   };

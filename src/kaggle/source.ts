@@ -47,7 +47,27 @@ export const PACKED_FOLDERS = [
   'progress',
 ] as const;
 
-const PACKED = new RegExp(`^src/(${PACKED_FOLDERS.join('|')})/(.+)\\.ts$`);
+/** Of `prompts/`, what only turns text into tokens. It imports nothing of what can be read. */
+const PACKED_PROMPTS = [
+  'byte-level',
+  'chat-template',
+  'errors',
+  'grammar',
+  'sentencepiece',
+  'stop-tokens',
+  'strict-template',
+  'text-encoder',
+  'text-network',
+  'tokenizer',
+  'turn-markers',
+] as const;
+
+/** Folders of the packed half, and of the names by which the readable one finds it. */
+export const PACKED_PLACES = [...PACKED_FOLDERS, 'prompts'] as const;
+
+const PACKED = new RegExp(
+  `^src/(?:(${PACKED_FOLDERS.join('|')})/(.+)|(prompts)/(${PACKED_PROMPTS.join('|')}))\\.ts$`,
+);
 
 /** Modules that make no sense on Kaggle or have no room there, and what takes their place. */
 const STAND_INS: Readonly<Record<string, string>> = {
@@ -98,7 +118,7 @@ function sourcePlugin(
       build.onResolve({ filter: /^\..*\.js$/ }, ({ path, resolveDir }) => {
         const file = relative(root, join(resolveDir, path)).replace(/\.js$/, '.ts');
         if (Object.hasOwn(STAND_INS, file)) return { path: join(root, STAND_INS[file]!) };
-        const [, folder, name] = PACKED.exec(file) ?? [];
+        const [folder, name] = PACKED.exec(file)?.slice(1).filter(Boolean) ?? [];
         if (folder === undefined) return undefined;
         packed.add(`${folder}/${name}`);
         return { path: `#${folder}/${name}`, external: true, sideEffects: false };
