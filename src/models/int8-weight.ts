@@ -1,8 +1,8 @@
 import { type FloatType, toFloatType } from '../tensors/float-type.js';
-import { dequantize, type QuantizedMatrix, quantizedLinear } from '../tensors/ops/index.js';
+import { dequantize, type QuantizedMatrix, quantizedLinear, softCapped } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import { labelLogProbsInParts } from './label-log-probs.js';
-import { bytesOf, type NamedTensors, type Pass, type Weight } from './weight.js';
+import { bytesOf, type HeadPass, type NamedTensors, type Weight } from './weight.js';
 
 /**
  * A matrix that was rounded to int8, each row with a scale of its own: a quarter of float32's bytes, half of float16's.
@@ -41,9 +41,9 @@ export class Int8Weight implements Weight {
     });
   }
 
-  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: Pass): tf.Tensor1D {
+  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: HeadPass): tf.Tensor1D {
     return labelLogProbsInParts({ width: this.shape[0], trained: [] }, x, labels, pass, (rows) =>
-      this.multiply(rows, undefined),
+      softCapped(toFloatType(this.multiply(rows, undefined), 'float32'), pass.softCap),
     );
   }
 

@@ -13,7 +13,7 @@ export interface PrincipalPart {
 }
 
 const unroundable =
-  'the adapter takes its start out of the base (PiSSA), which `weights: int8` has rounded; leave out `weights`, or use ' +
+  'the adapter takes its start out of the base (PiSSA, OLoRA), which `weights: int8` has rounded; leave out `weights`, or use ' +
   'another `lora.initWeights`';
 
 /** The principal part of a weight that has no adapter. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { saveDataset } from '../../src/arc/dataset.js';
 import { generateTasks } from '../../src/arc/generate.js';
+import { Rng } from '../../src/common/rng.js';
 import { infer } from '../../src/experiments/infer.js';
 import { modelMemory, weightBytes } from '../../src/experiments/model-memory.js';
 import { baseModelFolder, startKnobs } from '../../src/experiments/start.js';
@@ -20,7 +21,9 @@ import {
   saveModel,
   writeSafetensors,
 } from '../../src/models/index.js';
+import { Int8Weight } from '../../src/models/int8-weight.js';
 import { openModel } from '../../src/session/index.js';
+import { quantizeRows } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import {
   backends,
@@ -60,7 +63,12 @@ function roundedCopy(family: string): string {
 }
 
 const logitsOf = (decoder: Decoder) =>
-  tf.tidy(() => decoder.logits(decoder.forward(packed)).dataSync<'float32'>().slice());
+  tf.tidy(() =>
+    tf
+      .cast(decoder.logits(decoder.forward(packed)), 'float32')
+      .dataSync<'float32'>()
+      .slice(),
+  );
 
 const open = async (...parameters: Parameters<typeof loadDecoder>) => {
   const decoder = await loadDecoder(...parameters);
@@ -83,6 +91,34 @@ describe.skipIf(!backends.includes('torch'))('on torch', () => {
     const off = relativeError(logitsOf(rounded), logitsOf(await open(fixture(family))));
     expect(off).toBeGreaterThan(1e-5);
     expect(off).toBeLessThan(0.05);
+  });
+
+  it.each(families)('%s does so in half precision, whatever the widths of its matrices', async (family) => {
+    for (const floatType of ['bfloat16', 'float16'] as const) {
+      const expected = logitsOf(await open(folders.get(family)!, { floatType }));
+      const rounded = await open(fixture(family), { floatType, weights: 'int8' });
+      expect(relativeError(logitsOf(rounded), expected), floatType).toBeLessThan(0.05);
+    }
+  });
+
+  it('caps scores where such a matrix is the head', () => {
+    const rng = Rng.of(6, 'head');
+    const draw = (count: number) => Float32Array.from({ length: count }, () => rng.normal());
+    const { words, scales } = quantizeRows(draw(10 * 8), 8);
+    const weight = new Int8Weight(
+      { words: tf.tensor2d(words, [10, 2]), scales: tf.tensor1d(scales) },
+      'float32',
+    );
+    const x = tf.tensor2d(draw(5 * 8), [5, 8]);
+    const labels = Int32Array.of(3, 1, 4, 1, 5);
+    const found = weight.labelLogProbs(x, labels, { training: false, softCap: 2 });
+    const expected = tf.tidy(() => {
+      const scores = tf.mul(tf.tanh(tf.div(tf.matMul(x, weight.dense(), false, true), 2)), 2);
+      return tf.sum(tf.mul(tf.logSoftmax(scores), tf.oneHot(tf.tensor1d(labels, 'int32'), 10)), 1);
+    });
+    expect(relativeError(found, expected.dataSync())).toBeLessThan(1e-5);
+    tf.dispose([found, expected, x]);
+    weight.dispose();
   });
 
   it('trains an adapter as on such a model, in half precision too', async () => {
@@ -193,6 +229,9 @@ describe.skipIf(!backends.includes('torch'))('on torch', () => {
     );
     const pissa = { adapterPath: fixture('llama', 'pissa'), weights: 'int8' } as const;
     await refused(loadDecoder(fixture('llama'), pissa), /PiSSA.*`weights: int8` has rounded/);
+    const lora = { rank: 2, alpha: 2, dropout: 0, useRslora: false, useDora: false, init: 'olora' as const };
+    const olora = loadDecoder(fixture('llama'), { lora, rng: Rng.of(1), weights: 'int8' });
+    await refused(olora, /OLoRA.*`weights: int8` has rounded/);
   });
 
   it('answers, with an adapter and without, by file and in a session', async () => {

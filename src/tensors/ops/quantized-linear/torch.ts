@@ -18,11 +18,14 @@ function wholeMatrix(backend: KernelCall['backend'], { words, scales }: Matrix, 
 /** Up to how many rows of x the processor multiplies integers as they are faster than it makes the matrix whole. */
 const INTEGER_ROWS: Partial<Record<TorchDtype, number>> = { float32: 2, float16: 2, bfloat16: 32 };
 
+/** Widths of which its kernels for integers take whole pieces: in bfloat16 they read beyond the end of others, and crash. */
+const INTEGER_WIDTH = 32;
+
 function quantizedLinear({ inputs, backend }: KernelCall): tf.TensorInfo {
   const { x, bias } = inputs as Record<'x' | 'bias', tf.TensorInfo>;
   const matrix = inputs as Matrix;
   const { torch } = backend;
-  const [rows] = x.shape as [number];
+  const [rows, width] = x.shape as [number, number];
   return backend.run([rows, matrix.words.shape[0] as number], 'float32', () => {
     const dtype = backend.torchDtype(x);
     const added = bias ? torch.cast(backend.handle(bias), dtype) : null;
@@ -30,6 +33,7 @@ function quantizedLinear({ inputs, backend }: KernelCall): tf.TensorInfo {
       torch.device.type === 'cpu' &&
       rows > 0 &&
       rows <= (INTEGER_ROWS[dtype] ?? 0) &&
+      width % INTEGER_WIDTH === 0 &&
       torch.knows('_weight_int8pack_mm');
     if (!keepsIntegers)
       return torch.call('linear', backend.handle(x), wholeMatrix(backend, matrix, dtype), added);
