@@ -178,7 +178,11 @@ function withFused(names: readonly string[], targets: readonly string[]): string
  * The matrices that target names mean: the last part of a name, all of it, or `all-linear` for the projections of all
  * blocks.
  */
-function matchTargets(matrices: AdapterTargets, given: readonly string[]): Set<string> {
+function matchTargets(
+  matrices: AdapterTargets,
+  given: readonly string[],
+  option: 'targetModules' | 'excludeModules' = 'targetModules',
+): Set<string> {
   const names = [...matrices.keys()];
   const targets = withFused(names, given);
   const matches = (name: string, target: string) =>
@@ -186,7 +190,8 @@ function matchTargets(matrices: AdapterTargets, given: readonly string[]): Set<s
   for (const target of targets) {
     if (names.some((name) => matches(name, target))) continue;
     const known = [...new Set(names.map((name) => name.split('.').at(-1)))];
-    throw new AdapterError(`unknown target module "${target}". Known: ${known.join(', ')}, all-linear`);
+    const what = option === 'targetModules' ? 'unknown target module' : `\`lora.${option}\`: unknown module`;
+    throw new AdapterError(`${what} "${target}". Known: ${known.join(', ')}, all-linear`);
   }
   return new Set(names.filter((name) => targets.some((target) => matches(name, target))));
 }
@@ -220,12 +225,21 @@ function assertSaved({ modulesToSave = [] }: LoraOptions, base: FittedBase, name
   );
 }
 
+/** Whether a pattern of an option means a module. @throws {AdapterError} for a broken pattern */
+function isMeant(option: string, pattern: string, name: string): boolean {
+  try {
+    return fromPattern({ [pattern]: 1 }, name) !== undefined;
+  } catch {
+    throw new AdapterError(`\`lora.${option}\`: "${pattern}" is not a pattern for names of modules`);
+  }
+}
+
 /** The matrices that get an adapter, and how large each is. @throws {AdapterError} for a name that means none */
 function adaptedMatrices(options: LoraOptions, base: FittedBase): Map<string, AdapterSize> {
   const { targetModules = defaultTargetModules, excludeModules = [], useRslora } = options;
   const { rankPattern = {}, alphaPattern = {} } = options;
   const named = matchTargets(base.targets, targetModules);
-  for (const name of matchTargets(base.targets, excludeModules)) named.delete(name);
+  for (const name of matchTargets(base.targets, excludeModules, 'excludeModules')) named.delete(name);
   assertSaved(options, base, named);
   if (named.size === 0) {
     throw new AdapterError(
@@ -234,7 +248,7 @@ function adaptedMatrices(options: LoraOptions, base: FittedBase): Map<string, Ad
   }
   for (const [option, patterns] of Object.entries({ rankPattern, alphaPattern })) {
     const unused = Object.keys(patterns).find((key) =>
-      [...named].every((name) => fromPattern({ [key]: 1 }, name) === undefined),
+      [...named].every((name) => !isMeant(option, key, name)),
     );
     if (unused === undefined) continue;
     throw new AdapterError(`\`lora.${option}\`: "${unused}" is the name of nothing that gets an adapter`);

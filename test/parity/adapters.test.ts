@@ -331,7 +331,15 @@ describe('targets, ranks and alphas of a fresh adapter', () => {
       /`lora.rankPattern`: "upproj" is the name of nothing that gets an adapter/,
     ],
     [{ alphaPattern: { o_proj: 2 } }, /`lora.alphaPattern`: "o_proj" is the name of nothing/],
-    [{ excludeModules: ['oproj'] }, /unknown target module "oproj"/],
+    [
+      { rankPattern: { 'q_proj(': 2 } },
+      /^`lora.rankPattern`: "q_proj\(" is not a pattern for names of modules/,
+    ],
+    [
+      { excludeModules: ['oproj'] },
+      /^`lora.excludeModules`: unknown module "oproj". Known: embed_tokens, q_proj/,
+    ],
+    [{ targetModules: ['oproj'] }, /^unknown target module "oproj". Known: embed_tokens, q_proj/],
     [
       { targetModules: ['q_proj'], excludeModules: ['q_proj'] },
       /`lora.excludeModules` and `lora.modulesToSave` leave out all/,
