@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readJson } from '../common/files.js';
+import { readText } from '../common/files.js';
 import { assertNewFolder, loadDecoder, resolveModel, savePrunedModel } from '../models/index.js';
+import { withNumbersAsTheyAre } from '../models/number-spelling.js';
 import { pruneModelOptions } from '../options/other.js';
 import type { OptionsOf } from '../options/table.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
@@ -57,7 +58,10 @@ export async function pruneModel(options: PruneModelOptions): Promise<PruneModel
           ? [
               [
                 'generation_config.json',
-                pruneTokenIds(readJson(generation) as Record<string, unknown>, vocabulary),
+                pruneTokenIds(
+                  withNumbersAsTheyAre(readText(generation, 'a generation_config.json')),
+                  vocabulary,
+                ),
               ] as const,
             ]
           : []),

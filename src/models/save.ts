@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { assertWritableFolder, readJson, temporaryName, writeFileAtomic } from '../common/files.js';
+import { assertWritableFolder, temporaryName, writeFileAtomic } from '../common/files.js';
 import type { FloatType } from '../tensors/precision.js';
 import type * as tf from '../tensors/tf.js';
 import {
@@ -17,6 +17,7 @@ import { adapterState } from './attach.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError, ModelFileError } from './errors.js';
 import { type LoraOptions, loraScaling } from './lora.js';
+import { numbersAsTheyWere, withNumbersAsTheyAre } from './number-spelling.js';
 import { type HostTensor, saveSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.js';
 import { toHost } from './to-host.js';
 import { transposed } from './transposed.js';
@@ -168,7 +169,7 @@ export async function saveModel(
 ): Promise<void> {
   await writeModel(decoder, folder, dtype, {
     prepare: (target) => copyCompanions(decoder.source, target, companions),
-    settings: {},
+    settings: (config) => config,
     table: (name, rows, width) => (decoder.cut ? withCutRows(decoder, name, rows, width) : rows),
     rows: decoder.config.vocabSize,
   });
@@ -179,7 +180,7 @@ export interface PrunedFiles {
   dtype?: FloatType;
   /** Changes what config.json says. */
   settings(config: Record<string, unknown>): Record<string, unknown>;
-  /** Contents of JSON files, by name: those of the tokenizer. */
+  /** Contents of JSON files, by name: those of the tokenizer. Numbers may be kept as they are spelt. */
   files: ReadonlyMap<string, unknown>;
   /** Whether a chat_template.jinja of the base goes with them. */
   keepsTemplate: boolean;
@@ -196,16 +197,13 @@ export async function savePrunedModel(
     prepare(target) {
       copyCompanions(decoder.source, target, keepsTemplate ? /^(LICENSE.*|.*\.jinja)$/ : /^LICENSE/);
       for (const [name, content] of files)
-        writeFileAtomic(join(target, name), JSON.stringify(content, null, 2) + '\n');
+        writeFileAtomic(join(target, name), numbersAsTheyWere(JSON.stringify(content, null, 2)) + '\n');
     },
-    settings: { ...settings(readConfigFile(decoder)), vocab_size: rows },
+    settings: (config) => ({ ...settings(config), vocab_size: rows }),
     table: (_, values) => values,
     rows,
   });
 }
-
-const readConfigFile = (decoder: Decoder) =>
-  readJson(join(decoder.source, 'config.json')) as Record<string, unknown>;
 
 /** Writes weights and config.json. @param table makes what is written of the kept rows of embeddings or head */
 async function writeModel(
@@ -214,7 +212,7 @@ async function writeModel(
   dtype: FloatType,
   parts: {
     prepare(target: string): void;
-    settings: Record<string, unknown>;
+    settings(config: Record<string, unknown>): Record<string, unknown>;
     table(name: string, rows: Float32Array, width: number): Float32Array;
     rows: number;
   },
@@ -245,8 +243,7 @@ async function writeModel(
     const key = 'dtype' in config ? 'dtype' : 'torch_dtype';
     const isSaid = 'tie_word_embeddings' in config || tied !== decoder.config.tieWordEmbeddings;
     const saved = {
-      ...config,
-      ...parts.settings,
+      ...parts.settings(config),
       [key]: dtype,
       // the head may have been found to be another than the embeddings
       ...(isSaid ? { tie_word_embeddings: tied } : {}),
@@ -265,29 +262,6 @@ async function writeModel(
   } finally {
     made.close();
   }
-}
-
-/** In front of a number that is kept as text; no text of a configuration begins so. */
-const NUMBER = '\u0000number ';
-
-/**
- * A configuration whose numbers keep their spelling: 30.0 is a float to transformers, which refuses 30 where it wants
- * one, and both are one number here.
- */
-function withNumbersAsTheyAre(text: string): Record<string, unknown> {
-  const token = /"(?:\\.|[^"\\])*"|-?\d[\d.eE+-]*/g;
-  const kept = (part: string) =>
-    part.startsWith('"') || String(Number(part)) === part ? part : JSON.stringify(NUMBER + part);
-  return JSON.parse(text.replace(token, kept)) as Record<string, unknown>;
-}
-
-/** The inverse of {@link withNumbersAsTheyAre} on a text. */
-function numbersAsTheyWere(text: string): string {
-  const mark = JSON.stringify(NUMBER).slice(0, -1);
-  return text
-    .split(mark)
-    .map((part, i) => (i === 0 ? part : part.replace('"', '')))
-    .join('');
 }
 
 /** The base's whole table with the rows of a cut vocabulary in their places. @param name of the weight */

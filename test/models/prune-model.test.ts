@@ -32,6 +32,11 @@ const tokenizers = fileURLToPath(new URL('../prompts/fixtures', import.meta.url)
 type Json = Record<string, any>;
 const read = (path: string): Json => JSON.parse(readFileSync(path, 'utf8'));
 
+const floats = [
+  ['config.json', '"attention_dropout": 0.0'],
+  ['generation_config.json', '"top_p": 1.0'],
+] as const;
+
 /** A small model with a Qwen2 tokenizer in which `user` and `assistant` are one token each, as in the real one. */
 function makeModel(name: string): string {
   const folder = at(name);
@@ -65,6 +70,11 @@ function makeModel(name: string): string {
   writeFileSync(join(folder, 'generation_config.json'), JSON.stringify({ ...ids, temperature: 0.7 }));
   const config = read(join(folder, 'config.json'));
   writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, ...ids, eos_token_id: endOfTurn }));
+  // as transformers writes them: it refuses an integer where it wants a float
+  for (const [file, setting] of floats) {
+    const text = readFileSync(join(folder, file), 'utf8');
+    writeFileSync(join(folder, file), text.replace('{', `{${setting}, `));
+  }
   return folder;
 }
 
@@ -158,6 +168,13 @@ describe('prune-model', () => {
     expect(generation.temperature).toBe(0.7);
     expect(loadTokenizer(cut).stopIds.map(nameOf)).toEqual(['<|im_end|>', '<|endoftext|>']);
     expect(existsSync(join(cut, 'chat_template.jinja'))).toBe(false);
+  });
+
+  it('spells the numbers of its configurations as they were', () => {
+    for (const folder of ['tied-bare', 'untied-bare', 'tied-all']) {
+      for (const [file, setting] of floats)
+        expect(readFileSync(join(at(folder), file), 'utf8')).toContain(`  ${setting},`);
+    }
   });
 
   it('refuses words that were left out, a folder in use and an unknown kind', async () => {
