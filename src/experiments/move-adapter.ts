@@ -48,6 +48,14 @@ export async function moveAdapter(options: MoveAdapterOptions): Promise<MoveAdap
         'merge it instead (`arclab merge-lora`)',
     );
   }
+  const startedHead = state.pissaBase && tableModules.find(([name]) => useOf(name) === 'head');
+  if (startedHead) {
+    throw new UserError(
+      `${adapterFolder}: it was saved with init_lora_weights "pissa", which changes ${startedHead[0]} of all tokens of ` +
+        'its base, which the other base has not; convert it with PEFT first, ' +
+        'save_pretrained(folder, path_initial_model_for_weight_conversion=initial_folder)',
+    );
+  }
   const rows = hasRows ? rowsByName(from, to, config.vocabSize) : new Int32Array(0);
   const files = new ModelWeights(to, config);
   try {

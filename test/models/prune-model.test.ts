@@ -16,6 +16,7 @@ import {
   initModel,
   loadDecoder,
   packSequences,
+  readAdapter,
   readSafetensors,
   writeAdapter,
 } from '../../src/models/index.js';
@@ -254,6 +255,25 @@ describe('prune-model', () => {
       const other = tokenId(name, 'x');
       const table = (decoder: Decoder) => decoder.embedTokens.weight.dense().arraySync()[other];
       expect(table(large)).toEqual(table(base));
+    });
+
+    it('is refused where it was begun with a part of the head of all tokens', async () => {
+      const decoder = await loadDecoder(cut);
+      onTestFinished(() => decoder.dispose());
+      const state = readAdapter(made, decoder.adapterBase());
+      const begun = at(`${name}-pissa`);
+      writeAdapter(begun, { ...state, pissaBase: true }, decoder.adapterBase());
+      const moved = at(`${name}-pissa-moved`);
+      const moving = moveAdapter({
+        adapterPath: begun,
+        modelPath: cut,
+        toModelPath: whole,
+        outputDir: moved,
+      });
+      await expect(moving).rejects.toThrow(
+        /init_lora_weights "pissa", which changes lm_head .* convert it with PEFT/,
+      );
+      expect(existsSync(moved)).toBe(false);
     });
 
     it('is refused where the models have no token in common, or the folder is in use', async () => {
