@@ -70,7 +70,7 @@ function turnsOfText(text: string): ChatMessage[] | undefined {
 /** Whether the name of a prompt kind is the path of a template. */
 export const isTemplateFile = (name: string): boolean => /\.(jinja|jinja2|j2|njk)$/.test(name);
 
-/** By path, so that a run sees one text from its beginning to its end. */
+/** By path, with the text that a file had when it was last asked for. */
 const files = new Map<string, TemplateKind>();
 
 const some = { input: '1', output: '2' };
@@ -86,9 +86,10 @@ const tasks: readonly [PromptTask, PromptGrids][] = [
  */
 export function kindOfFile(path: string): TemplateKind {
   const place = resolve(path);
-  const known = files.get(place);
-  if (known) return known;
   const template = readText(path, 'a prompt template');
+  // read again each time: in a notebook, templates are edited between two runs of one process
+  const known = files.get(place);
+  if (known?.template === template) return known;
   let first: unknown;
   for (const [task, grids] of tasks) {
     const kind = definePromptKind(path, task, template);

@@ -208,6 +208,15 @@ describe('a template file', () => {
     ]);
   });
 
+  it('has the text of the file when it is asked for, as one that is edited between two cells', () => {
+    const path = write('edited.jinja', '[user]\n{{ train.length }}{{ test }}\n[assistant]\n{{ answer }}');
+    const user = () => getPromptKind(path).turns({ train: [], test: 'c', answer: 'd' })[0]!.content;
+    expect(user()).toBe('0c');
+    expect(getPromptKind(path)).toBe(getPromptKind(path));
+    write('edited.jinja', '[user]\n{{ test }}!\n[assistant]\n{{ answer }}');
+    expect(user()).toBe('c!');
+  });
+
   it('is refused in one line where it is missing, or is none', () => {
     const refused = (path: string, message: RegExp) => {
       expect(() => getPromptKind(path)).toThrow(message);
