@@ -31,8 +31,8 @@ export class VocabularyCut {
       const row = this.#rows[id] ?? -1;
       if (row >= 0) return row;
       throw new VocabularyCutError(
-        `\`pruneVocab\`: token ${id} is not among the ${this.kept.length} that prompts and answers of this grid ` +
-          'encoder can have; leave out `pruneVocab`',
+        `\`pruneVocab\`: token ${id} is not among the ${this.kept.length} that prompts and answers of the grid ` +
+          'encoder and the prompt kinds that it was made for can have; leave out `pruneVocab`',
       );
     });
   }
