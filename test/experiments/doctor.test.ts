@@ -24,14 +24,21 @@ const file = (path: string, text: string): string => {
 };
 
 /** Runs the command where nothing is but what the variables say. */
-function runDoctor(environment: Record<string, string>): { status: number | null; lines: string[] } {
+function runDoctor(
+  environment: Record<string, string>,
+  flags: readonly string[] = [],
+): { status: number | null; lines: string[]; errors: string } {
   const env = { HOME: folder, PATH: join(folder, 'bin'), NO_COLOR: '1', ...environment };
-  const { status, stdout } = spawnSync(process.execPath, [buildFile('arclab.cjs'), 'doctor'], {
-    env,
-    cwd: folder,
-    encoding: 'utf8',
-  });
-  return { status, lines: stdout.split('\n').filter((line) => line !== '') };
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [buildFile('arclab.cjs'), 'doctor', ...flags],
+    {
+      env,
+      cwd: folder,
+      encoding: 'utf8',
+    },
+  );
+  return { status, lines: stdout.split('\n').filter((line) => line !== ''), errors: stderr };
 }
 
 /** The line about something, and the advice below it, when there is one. */
@@ -40,6 +47,12 @@ function about(lines: string[], name: string): string[] {
   const next = lines[at + 1] ?? '';
   return [lines[at] ?? '', ...(next.startsWith(' ') ? [next.trim()] : [])];
 }
+
+test('an option of a model is not ignored where there is none', () => {
+  const { status, errors } = runDoctor({}, ['--dtype', 'float16']);
+  expect(status).toBe(1);
+  expect(errors).toMatch(/^.*--dtype: it is of a model, which --model_path names\n$/);
+});
 
 describe('on a machine', () => {
   test('without Python, torch and Jupyter: what is missing, and what to do about it', () => {

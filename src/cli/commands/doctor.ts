@@ -1,3 +1,4 @@
+import { OptionError, option } from '../../common/option-names.js';
 import { colorsFor } from '../../display/terminal-colors.js';
 import { doctor, type Finding } from '../../experiments/doctor.js';
 import { type DoctorOptions, modelMemory } from '../../experiments/model-memory.js';
@@ -7,6 +8,10 @@ import type { CommandFile } from '../command.js';
 export default {
   options: doctorOptions,
   async run(_, { modelPath, ...options }: DoctorOptions) {
+    const [unused] = Object.keys(options);
+    if (modelPath === undefined && unused !== undefined) {
+      throw new OptionError(unused, { hint: `it is of a model, which ${option('modelPath')} names` });
+    }
     const findings = modelPath === undefined ? await doctor() : await modelMemory({ ...options, modelPath });
     const colors = colorsFor(process.stdout);
     const marks: Record<Finding['status'], string> = {
