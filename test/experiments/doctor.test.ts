@@ -50,7 +50,7 @@ function about(lines: string[], name: string): string[] {
 
 test('an option of a model is not ignored where there is none', () => {
   const { status, errors } = runDoctor({}, ['--dtype', 'float16']);
-  expect(status).toBe(1);
+  expect(status).toBe(2);
   expect(errors).toMatch(/^.*--dtype: it is of a model, which --model_path names\n$/);
 });
 
