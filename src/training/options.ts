@@ -129,8 +129,20 @@ function checkAdapter({ useLora, lora, adapterPath }: Checked): void {
     });
   }
   if (useLora) return;
-  if (useDora || useRslora) {
-    throw new OptionError(useDora ? 'lora.useDora' : 'lora.useRslora', {
+  const { excludeModules, modulesToSave, rankPattern, alphaPattern } = lora;
+  const asked = {
+    useDora,
+    useRslora,
+    excludeModules,
+    modulesToSave,
+    rankPattern,
+    alphaPattern,
+  };
+  const isAsked = (value: boolean | object = {}) =>
+    typeof value === 'boolean' ? value : Object.keys(value).length > 0;
+  const unused = Object.entries(asked).find(([, value]) => isAsked(value))?.[0];
+  if (unused !== undefined) {
+    throw new OptionError(`lora.${unused}`, {
       hint: `${option('useLora', false)} trains all weights and has no adapter; leave one of the two out`,
     });
   }

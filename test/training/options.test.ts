@@ -52,6 +52,18 @@ test.each<[Partial<FineTuneFileOptions>, RegExp]>([
   [{ lora: { alphaPattern: { q_proj: 0 } } }, /`lora.alphaPattern`: .* each a number above 0, found 0/],
   [{ lora: { initWeights: 'pissa', useDora: true } }, /`lora\.useDora`: it cannot be combined/],
   [{ useLora: false, adapterPath: 'adapter' }, /`adapterPath`/],
+  ...[
+    { useDora: true },
+    { modulesToSave: ['norm'] },
+    { excludeModules: ['q_proj'] },
+    { rankPattern: { q_proj: 2 } },
+    { alphaPattern: { q_proj: 2 } },
+  ].map((lora): [Partial<FineTuneFileOptions>, RegExp] => [
+    { useLora: false, lora },
+    new RegExp(
+      `^\`lora\\.${Object.keys(lora)[0]}\`: \`useLora: false\` trains all weights and has no adapter`,
+    ),
+  ]),
   [{ lora: { alpha: 0 } }, /`lora\.alpha`: expected a number above 0, found 0/],
   [{ lora: { rank: 8 } } as object, /`lora\.rank`: there is no such option here; did you mean `lora\.r`\?/],
   [{ lora: 8 } as object, /`lora`: expected an object with r, alpha, .*, found 8/],
