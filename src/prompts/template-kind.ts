@@ -73,11 +73,11 @@ export const isTemplateFile = (name: string): boolean => /\.(jinja|jinja2|j2|njk
 /** By path, with the text that a file had when it was last asked for. */
 const files = new Map<string, TemplateKind>();
 
-const some = { input: '1', output: '2' };
-const tasks: readonly [PromptTask, PromptGrids][] = [
-  ['output-from-examples', { train: [some, some], test: '3', answer: '4' }],
-  ['input-from-inputs', { inputs: ['1', '2'], answer: '4' }],
-  ['output-from-outputs', { outputs: ['1', '2'], answer: '4' }],
+const some = { input: '111', output: '222' };
+const tasks: readonly [PromptTask, PromptGrids, asked: string][] = [
+  ['output-from-examples', { train: [some, some], test: '333', answer: '444' }, '333'],
+  ['input-from-inputs', { inputs: ['111', '222'], answer: '444' }, '222'],
+  ['output-from-outputs', { outputs: ['111', '222'], answer: '444' }, '222'],
 ];
 
 /**
@@ -91,10 +91,14 @@ export function kindOfFile(path: string): TemplateKind {
   const known = files.get(place);
   if (known?.template === template) return known;
   let first: unknown;
-  for (const [task, grids] of tasks) {
+  for (const [task, grids, asked] of tasks) {
     const kind = definePromptKind(path, task, template);
     try {
-      kind.turns(grids);
+      if (!kind.turns(grids).some(({ content }) => content.includes(asked))) {
+        throw new PromptKindError(
+          `Template of prompt kind "${path}": expected it to show {{ test }}, or all of inputs or outputs, found none of them`,
+        );
+      }
       files.set(place, kind);
       return kind;
     } catch (error) {

@@ -224,6 +224,10 @@ describe('a template file', () => {
     };
     refused(join(scratch, 'missing.jinja'), /missing\.jinja: .*prompt template/);
     refused(write('none.jinja', 'words'), /none\.jinja": expected it to set "user"/);
+    refused(
+      write('blind.jinja', '[user]\n{{ train[0].input }}\n[assistant]\n{{ answer }}'),
+      /blind\.jinja": expected it to show \{\{ test \}\}/,
+    );
     refused(write('broken.jinja', '{% set user %}'), /broken\.jinja": /);
     refused(
       write('early.jinja', 'x\n[user]\n{{ test }}\n[assistant]\n{{ answer }}'),
