@@ -10,7 +10,7 @@ import { quantizeRows } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 
 /** The shape of Qwen2-0.5B. */
-export const qwenConfig: DecoderConfig = {
+const qwen2: DecoderConfig = {
   modelType: 'qwen2',
   vocabSize: 151_936,
   hiddenSize: 896,
@@ -27,6 +27,29 @@ export const qwenConfig: DecoderConfig = {
   attentionOutputBias: false,
   mlpBias: false,
 };
+
+/** The shape of Qwen3-0.6B. */
+const qwen3: DecoderConfig = {
+  ...qwen2,
+  modelType: 'qwen3',
+  hiddenSize: 1024,
+  intermediateSize: 3072,
+  numHiddenLayers: 28,
+  numAttentionHeads: 16,
+  numKeyValueHeads: 8,
+  headDim: 128,
+  maxPositionEmbeddings: 40_960,
+  attentionInputBias: false,
+  queryKeyNorm: true,
+};
+
+/** The shapes that are measured, by the name that ARCLAB_SHAPE may give. */
+const shapes: Record<string, DecoderConfig> = { 'Qwen2-0.5B': qwen2, 'Qwen3-0.6B': qwen3 };
+export const shapeName = process.env.ARCLAB_SHAPE ?? 'Qwen2-0.5B';
+export const qwenConfig = shapes[shapeName]!;
+if (qwenConfig === undefined) {
+  throw new Error(`ARCLAB_SHAPE: expected one of ${Object.keys(shapes).join(', ')}, found ${shapeName}`);
+}
 
 /**
  * A decoder of that shape with weights that are random enough to be timed: one million draws, over and over.

@@ -5,30 +5,48 @@ usage: reference.py train <setting: {"lengths": [1024], "dora": true, "dropout":
 """
 
 import json
+import os
 import resource
 import sys
 import time
 
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-config = Qwen2Config(
-    vocab_size=151936,
-    hidden_size=896,
-    intermediate_size=4864,
-    num_hidden_layers=24,
-    num_attention_heads=14,
-    num_key_value_heads=2,
-    max_position_embeddings=32768,
-    rope_theta=1000000.0,
-    tie_word_embeddings=True,
-    use_cache=True,
-)
+shared = {
+    "vocab_size": 151936,
+    "rope_theta": 1000000.0,
+    "tie_word_embeddings": True,
+    "use_cache": True,
+}
+if os.environ.get("ARCLAB_SHAPE", "Qwen2-0.5B") == "Qwen2-0.5B":
+    architecture = Qwen2ForCausalLM
+    config = Qwen2Config(
+        **shared,
+        hidden_size=896,
+        intermediate_size=4864,
+        num_hidden_layers=24,
+        num_attention_heads=14,
+        num_key_value_heads=2,
+        max_position_embeddings=32768,
+    )
+else:
+    architecture = Qwen3ForCausalLM
+    config = Qwen3Config(
+        **shared,
+        hidden_size=1024,
+        intermediate_size=3072,
+        num_hidden_layers=28,
+        num_attention_heads=16,
+        num_key_value_heads=8,
+        head_dim=128,
+        max_position_embeddings=40960,
+    )
 
 
 def model():
     torch.manual_seed(0)
-    return Qwen2ForCausalLM(config)
+    return architecture(config)
 
 
 def peak():

@@ -1,5 +1,5 @@
 /**
- * Generation with a model of Qwen2-0.5B's shape in float32 on the CPU: 8 prompts of 256 tokens and 64 new tokens
+ * Generation with a model of Qwen2-0.5B's shape (or ARCLAB_SHAPE=Qwen3-0.6B) in float32 on the CPU: 8 prompts of 256 tokens and 64 new tokens
  * each, greedy, ours on libtorch against transformers' `generate` on the same torch; then grids of 10 × 10 by our
  * engine with `--constrained --prune_vocab`. Needs ARCLAB_PYTHON.
  */
@@ -19,7 +19,7 @@ import {
 import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
 import { askPython, askSide, peakBytes } from './processes.js';
-import { qwenConfig, qwenDecoder, randomTokens } from './qwen.js';
+import { qwenConfig, qwenDecoder, randomTokens, shapeName } from './qwen.js';
 import { row } from './report.js';
 
 interface Measurement {
@@ -151,7 +151,7 @@ async function measureGrids(): Promise<GridMeasurement> {
 
 export async function run(): Promise<void> {
   console.log(
-    `generation, Qwen2-0.5B shape, float32 on the CPU: ${SEQUENCES} prompts of ${PROMPT}, ${NEW} new tokens`,
+    `generation, ${shapeName} shape, float32 on the CPU: ${SEQUENCES} prompts of ${PROMPT}, ${NEW} new tokens`,
   );
   const ours = askSide<Measurement>('torch-generate', 'steps');
   const grids = askSide<GridMeasurement>('torch-generate', 'grids');

@@ -1,5 +1,5 @@
 /**
- * A LoRA step of a model of Qwen2-0.5B's shape in float32 on the CPU, ours on libtorch against transformers + peft
+ * A LoRA step of a model of Qwen2-0.5B's shape (or ARCLAB_SHAPE=Qwen3-0.6B) in float32 on the CPU, ours on libtorch against transformers + peft
  * on the same torch: one sample of 1,024 tokens, plain, with DoRA and with dropout, and four samples of 200–400 tokens, packed
  * here and one at a time there. 15 % of the tokens have labels. Needs ARCLAB_PYTHON, a Python with torch,
  * transformers and peft. Takes about twelve minutes on two cores.
@@ -8,7 +8,7 @@ import { initBackend } from '../../src/tensors/backend.js';
 import type { TrainingSample } from '../../src/training/sample-source.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { askPython, askSide, peakBytes } from './processes.js';
-import { adaptedQwen, randomTokens } from './qwen.js';
+import { adaptedQwen, randomTokens, shapeName } from './qwen.js';
 import { row } from './report.js';
 
 interface Measurement {
@@ -77,7 +77,7 @@ export async function run(): Promise<void> {
   const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
   for (const { name, ...setting } of cases) {
     const tokens = setting.lengths.reduce((sum, length) => sum + length, 0);
-    console.log(`training step, Qwen2-0.5B shape, float32 on the CPU: ${name}`);
+    console.log(`training step, ${shapeName} shape, float32 on the CPU: ${name}`);
     const ours = askSide<Measurement>('torch-train', JSON.stringify(setting));
     const theirs = askPython<Measurement>('train', JSON.stringify(setting), String(STEPS));
     for (const [side, { seconds, peak }] of [
