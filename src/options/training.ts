@@ -85,6 +85,14 @@ export const stepOptions = {
     value: 'rate',
     description: 'decoupled weight decay',
   },
+  optim: {
+    type: 'string',
+    enum: ['adamw', 'adamw_8bit'],
+    default: 'adamw',
+    value: 'name',
+    description:
+      'adamw_8bit keeps the moments of AdamW in 8 bits: 2 bytes for each trained weight in place of 8, and a little slower',
+  },
   adamBeta2: {
     type: 'number',
     minimum: 0,

@@ -5,10 +5,10 @@ import { readJson, temporaryName } from '../common/files.js';
 import { isGone } from '../common/process-identity.js';
 import { compileSchema } from '../common/schema.js';
 import { SafetensorsFile, saveSafetensors, type TensorToWrite } from '../models/safetensors.js';
-import * as tf from '../tensors/tf.js';
 import { CheckpointError } from './errors.js';
 import type { LossScaleState } from './loss-scale.js';
 import { METRICS_FILE, type TrainingHistory } from './metrics-log.js';
+import type { OptimizerTensor } from './optimizer.js';
 import type { TallyState } from './tally.js';
 
 /** What a checkpoint folder holds besides the adapter or the model. */
@@ -108,7 +108,7 @@ export async function saveCheckpoint(
     /** The step of a checkpoint that is kept beside them. */
     best?: number | undefined;
     state: TrainerState;
-    tensors: ReadonlyMap<string, tf.Variable>;
+    tensors: ReadonlyMap<string, OptimizerTensor>;
     saveModel: (folder: string) => Promise<void>;
   },
 ): Promise<string> {
@@ -161,14 +161,14 @@ function holderOf(files: readonly SafetensorsFile[], name: string, shape: readon
 }
 
 /** Writes what the model's own files do not hold: the moments, and weights that are saved in another form. */
-async function saveTensors(folder: string, tensors: ReadonlyMap<string, tf.Variable>): Promise<void> {
+async function saveTensors(folder: string, tensors: ReadonlyMap<string, OptimizerTensor>): Promise<void> {
   const files = openWeights(folder);
   try {
     const list = [...tensors]
       .filter(([name, { shape }]) => !holderOf(files, name, shape))
-      .map(([name, variable]): [string, TensorToWrite<Promise<Float32Array>>] => [
+      .map(([name, tensor]): [string, TensorToWrite<Promise<Float32Array>>] => [
         name,
-        { shape: variable.shape, dtype: 'F32', values: () => variable.data<'float32'>() },
+        { shape: tensor.shape, dtype: 'F32', values: () => tensor.read() },
       ]);
     await saveSafetensors(join(folder, OPTIMIZER_FILE), list);
   } finally {
@@ -177,7 +177,7 @@ async function saveTensors(folder: string, tensors: ReadonlyMap<string, tf.Varia
 }
 
 /** Puts a checkpoint's values into the variables of the same names. @throws {CheckpointError} if they differ */
-export function restoreTensors(path: string, variables: ReadonlyMap<string, tf.Variable>): void {
+export function restoreTensors(path: string, variables: ReadonlyMap<string, OptimizerTensor>): void {
   const files = openWeights(path);
   const optimizer = new SafetensorsFile(join(path, OPTIMIZER_FILE));
   try {
@@ -191,7 +191,7 @@ export function restoreTensors(path: string, variables: ReadonlyMap<string, tf.V
         );
       }
       const { values } = holder.read(entry ? name : name.replace(/^param\./, ''));
-      tf.tidy(() => variable.assign(tf.tensor(values, variable.shape, 'float32')));
+      variable.write(values as Float32Array);
     }
   } finally {
     for (const file of [...files, optimizer]) file.close();

@@ -1,4 +1,10 @@
-import { adamW } from '../tensors/ops/index.js';
+import {
+  adamW,
+  type RoundedBlocks,
+  type RoundedKind,
+  roundBlocks,
+  wholeBlocks,
+} from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 
 export interface OptimizerOptions {
@@ -6,14 +12,113 @@ export interface OptimizerOptions {
   readonly beta1?: number;
   readonly beta2?: number;
   readonly epsilon?: number;
+  /** Keep the moments in 8 bits: two bytes for each weight in place of eight. */
+  readonly roundsMoments?: boolean;
+}
+
+/** A running moment of a variable, however it is kept. */
+interface Moment {
+  /** It in float32, for one step; {@link put} takes it back. */
+  take(): tf.Variable;
+  put(whole: tf.Variable): void;
+  dispose(): void;
+}
+
+/** A moment that is kept as it is. */
+class WholeMoment implements Moment {
+  readonly #values: tf.Variable;
+
+  constructor(shape: number[]) {
+    // in single precision whatever the weights are kept in
+    this.#values = tf.tidy(() => tf.variable(tf.zeros(shape), false));
+  }
+
+  take(): tf.Variable {
+    return this.#values;
+  }
+
+  put(): void {}
+
+  dispose(): void {
+    this.#values.dispose();
+  }
+}
+
+/** A moment that is rounded to 8 bits between steps (Dettmers et al. 2021, on a logarithmic scale). */
+class RoundedMoment implements Moment {
+  readonly #shape: number[];
+  readonly #kind: RoundedKind;
+  #blocks: RoundedBlocks;
+
+  constructor(shape: number[], kind: RoundedKind) {
+    this.#shape = shape;
+    this.#kind = kind;
+    this.#blocks = this.#round(() => tf.zeros(shape));
+  }
+
+  #round(values: () => tf.Tensor): RoundedBlocks {
+    return tf.tidy(() => {
+      const { words, scales } = roundBlocks(values(), this.#kind);
+      return { words: tf.keep(words), scales: tf.keep(scales) };
+    });
+  }
+
+  take(): tf.Variable {
+    return tf.tidy(() => tf.variable(wholeBlocks(this.#blocks, this.#shape, this.#kind), false));
+  }
+
+  put(whole: tf.Variable): void {
+    const before = this.#blocks;
+    this.#blocks = this.#round(() => whole);
+    tf.dispose([before.words, before.scales]);
+    whole.dispose();
+  }
+
+  dispose(): void {
+    tf.dispose([this.#blocks.words, this.#blocks.scales]);
+  }
 }
 
 /** A trainable variable and its running moments. */
 interface TrainedVariable {
   readonly name: string;
   readonly variable: tf.Variable;
-  readonly firstMoment: tf.Variable;
-  readonly secondMoment: tf.Variable;
+  readonly firstMoment: Moment;
+  readonly secondMoment: Moment;
+}
+
+/** Values of an optimizer that a checkpoint keeps. */
+export interface OptimizerTensor {
+  readonly shape: number[];
+  read(): Promise<Float32Array>;
+  write(values: Float32Array): void;
+}
+
+/** A variable as a checkpoint keeps it. */
+export function ofVariable(variable: tf.Variable): OptimizerTensor {
+  return {
+    shape: variable.shape,
+    read: () => variable.data<'float32'>(),
+    write: (values) => tf.tidy(() => variable.assign(tf.tensor(values, variable.shape, 'float32'))),
+  };
+}
+
+/** What is read and written again is the same to the bit, rounded or not. */
+function ofMoment(moment: Moment, shape: number[]): OptimizerTensor {
+  return {
+    shape,
+    async read() {
+      const whole = moment.take();
+      const values = await whole.data<'float32'>();
+      moment.put(whole);
+      return values;
+    },
+    write(values) {
+      const whole = moment.take();
+      tf.tidy(() => whole.assign(tf.tensor(values, shape, 'float32')));
+      moment.put(whole);
+    },
+  };
 }
 
 /** Biases and norms are not decayed, as in transformers' Trainer. */
@@ -33,14 +138,15 @@ export class AdamW {
   readonly #options: Required<OptimizerOptions>;
 
   constructor(variables: ReadonlyMap<string, tf.Variable>, options: OptimizerOptions) {
-    this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, ...options };
+    this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, roundsMoments: false, ...options };
+    const moment = (shape: number[], kind: RoundedKind) =>
+      this.#options.roundsMoments ? new RoundedMoment(shape, kind) : new WholeMoment(shape);
     for (const variable of variables.values()) ownValues(variable);
     this.#slots = [...variables].map(([name, variable]) => ({
       name,
       variable,
-      // moments stay in single precision whatever the weights are kept in
-      firstMoment: tf.tidy(() => tf.variable(tf.zeros(variable.shape), false)),
-      secondMoment: tf.tidy(() => tf.variable(tf.zeros(variable.shape), false)),
+      firstMoment: moment(variable.shape, 'signed'),
+      secondMoment: moment(variable.shape, 'positive'),
     }));
   }
 
@@ -55,24 +161,34 @@ export class AdamW {
       const slots = this.#slots.filter(
         ({ name, variable }) => gradients[variable.name] && decays(name) === decayed,
       );
-      if (slots.length === 0) continue;
-      adamW(
-        slots.map(({ variable }) => variable),
-        slots.map(({ variable }) => gradients[variable.name]!),
-        slots.map(({ firstMoment }) => firstMoment),
-        slots.map(({ secondMoment }) => secondMoment),
-        { lr: learningRate, beta1, beta2, epsilon, weightDecay: decayed ? weightDecay : 0, step },
-      );
+      // rounded moments are whole for one variable at a time
+      const groups = this.#options.roundsMoments ? slots.map((slot) => [slot]) : [slots];
+      for (const group of groups) {
+        if (group.length === 0) continue;
+        const first = group.map(({ firstMoment }) => firstMoment.take());
+        const second = group.map(({ secondMoment }) => secondMoment.take());
+        adamW(
+          group.map(({ variable }) => variable),
+          group.map(({ variable }) => gradients[variable.name]!),
+          first,
+          second,
+          { lr: learningRate, beta1, beta2, epsilon, weightDecay: decayed ? weightDecay : 0, step },
+        );
+        for (const [i, { firstMoment, secondMoment }] of group.entries()) {
+          firstMoment.put(first[i]!);
+          secondMoment.put(second[i]!);
+        }
+      }
     }
   }
 
   /** Everything that an exact continuation needs, by name: `param.…`, `exp_avg.…` and `exp_avg_sq.…`. */
-  tensors(): Map<string, tf.Variable> {
+  tensors(): Map<string, OptimizerTensor> {
     return new Map(
       this.#slots.flatMap(({ name, variable, firstMoment, secondMoment }) => [
-        [`param.${name}`, variable] as const,
-        [`exp_avg.${name}`, firstMoment] as const,
-        [`exp_avg_sq.${name}`, secondMoment] as const,
+        [`param.${name}`, ofVariable(variable)] as const,
+        [`exp_avg.${name}`, ofMoment(firstMoment, variable.shape)] as const,
+        [`exp_avg_sq.${name}`, ofMoment(secondMoment, variable.shape)] as const,
       ]),
     );
   }

@@ -23,6 +23,8 @@ export interface TrainerOptions {
   /** Gradients with a larger global norm are scaled down to it; 0 = off. */
   readonly maxGradNorm: number;
   readonly weightDecay: number;
+  /** `adamw_8bit` rounds the moments between steps. */
+  readonly optim?: 'adamw' | 'adamw_8bit' | undefined;
   /** Of AdamW; default 0.999. */
   readonly adamBeta2?: number;
   /** The run is given up after this many steps in a row whose gradient is not finite; -1 or none = never. */
@@ -79,6 +81,7 @@ export class Trainer {
     this.optimizer = new AdamW(decoder.trainableVariables(), {
       weightDecay: options.weightDecay,
       ...(options.adamBeta2 === undefined ? {} : { beta2: options.adamBeta2 }),
+      roundsMoments: options.optim === 'adamw_8bit',
     });
     this.#lossScale = new LossScale(decoder.floatType === 'float16');
   }

@@ -109,9 +109,10 @@ test('`adamBeta2` says how much of the squared gradients is forgotten', async ()
       ...(adamBeta2 === undefined ? {} : { adamBeta2 }),
     });
     await trainer.step();
-    const sums = [...trainer.optimizer.tensors()]
-      .filter(([name]) => name.startsWith('exp_avg_sq.'))
-      .map(([, moment]) => moment.dataSync<'float32'>().reduce((sum, value) => sum + value, 0));
+    const moments = [...trainer.optimizer.tensors()].filter(([name]) => name.startsWith('exp_avg_sq.'));
+    const sums = await Promise.all(
+      moments.map(async ([, moment]) => (await moment.read()).reduce((sum, value) => sum + value, 0)),
+    );
     trainer.dispose();
     decoder.dispose();
     return sums.reduce((a, b) => a + b);

@@ -25,6 +25,8 @@
  * | KvCacheWrite | cache [slots, Hkv, maxLength, D] in place, rows [n, Hkv, D], slots, positions int32 [n] → [0] | |
  * | CachedAttention | q [n, H, D], keys, values (caches), slots, lengths int32 [n] → [n, H, D] | scale, window?, softCap? |
  * | ScoreColumns | logits [r, V], columns int32 [r, k] → [r, k + 1], the last column the log-sum-exp of the row | |
+ * | RoundBlocks | x → words int32 [blocks · 64], scales [blocks] | kind |
+ * | WholeBlocks | words, scales → [shape] | shape, kind |
  * | Dropout | x → like x | rate, seed |
  * | GlobalNorm | a list of tensors → [] | |
  */
@@ -49,6 +51,13 @@ export {
 } from './quantized-linear/quantized-linear.js';
 export { rmsNorm } from './rms-norm/rms-norm.js';
 export { rotaryEmbedding } from './rotary-embedding/rotary-embedding.js';
+export {
+  type RoundedBlocks,
+  type RoundedKind,
+  roundBlocks,
+  roundedBlockBytes,
+  wholeBlocks,
+} from './rounded-blocks/rounded-blocks.js';
 export { scoreColumns } from './score-columns/score-columns.js';
 export { softCapped } from './soft-cap/soft-cap.js';
 export { swiGlu } from './swiglu/swiglu.js';

@@ -12,5 +12,6 @@ export { kernels as packedAttention } from './packed-attention/torch.js';
 export { kernels as quantizedLinear } from './quantized-linear/torch.js';
 export { kernels as rmsNorm } from './rms-norm/torch.js';
 export { kernels as rotaryEmbedding } from './rotary-embedding/torch.js';
+export { kernels as roundedBlocks } from './rounded-blocks/torch.js';
 export { kernels as scoreColumns } from './score-columns/torch.js';
 export { kernels as swiglu } from './swiglu/torch.js';
