@@ -47,27 +47,28 @@ export const PACKED_FOLDERS = [
   'progress',
 ] as const;
 
-/** Of `prompts/`, what only turns text into tokens. It imports nothing of what can be read. */
-const PACKED_PROMPTS = [
-  'byte-level',
-  'chat-template',
-  'errors',
-  'grammar',
-  'sentencepiece',
-  'stop-tokens',
-  'strict-template',
-  'text-encoder',
-  'text-network',
-  'tokenizer',
-  'turn-markers',
+/** Files of other folders that are machinery, too: what turns text into tokens, and the optimizer. None imports what can be read. */
+const PACKED_FILES = [
+  'prompts/byte-level',
+  'prompts/chat-template',
+  'prompts/errors',
+  'prompts/grammar',
+  'prompts/sentencepiece',
+  'prompts/stop-tokens',
+  'prompts/strict-template',
+  'prompts/text-encoder',
+  'prompts/text-network',
+  'prompts/tokenizer',
+  'prompts/turn-markers',
+  'training/optimizer',
 ] as const;
 
 /** Folders of the packed half, and of the names by which the readable one finds it. */
-export const PACKED_PLACES = [...PACKED_FOLDERS, 'prompts'] as const;
+export const PACKED_PLACES: readonly string[] = [
+  ...new Set([...PACKED_FOLDERS, ...PACKED_FILES.map((file) => file.split('/')[0]!)]),
+];
 
-const PACKED = new RegExp(
-  `^src/(?:(${PACKED_FOLDERS.join('|')})/(.+)|(prompts)/(${PACKED_PROMPTS.join('|')}))\\.ts$`,
-);
+const PACKED = new RegExp(`^src/((?:${PACKED_FOLDERS.join('|')})/.+|${PACKED_FILES.join('|')})\\.ts$`);
 
 /** Modules that make no sense on Kaggle or have no room there, and what takes their place. */
 const STAND_INS: Readonly<Record<string, string>> = {
@@ -118,10 +119,10 @@ function sourcePlugin(
       build.onResolve({ filter: /^\..*\.js$/ }, ({ path, resolveDir }) => {
         const file = relative(root, join(resolveDir, path)).replace(/\.js$/, '.ts');
         if (Object.hasOwn(STAND_INS, file)) return { path: join(root, STAND_INS[file]!) };
-        const [folder, name] = PACKED.exec(file)?.slice(1).filter(Boolean) ?? [];
-        if (folder === undefined) return undefined;
-        packed.add(`${folder}/${name}`);
-        return { path: `#${folder}/${name}`, external: true, sideEffects: false };
+        const module = PACKED.exec(file)?.[1];
+        if (module === undefined) return undefined;
+        packed.add(module);
+        return { path: `#${module}`, external: true, sideEffects: false };
       });
       build.onLoad({ filter: /\.ts$/ }, ({ path }) => ({
         loader: 'ts',
