@@ -1,4 +1,5 @@
 import * as tf from '../../tf.js';
+import { registerGatedGradient } from '../gated.js';
 import { hasKernel, runNamed } from '../named.js';
 
 /**
@@ -12,12 +13,4 @@ export function geGlu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
   return tf.mul(tf.mul(tf.mul(gate, 0.5), risen), up);
 }
 
-tf.registerGradient({
-  kernelName: 'GeGlu',
-  inputsToSave: ['gate', 'up'],
-  gradFunc: (dy, saved) => {
-    const [gate, up] = saved as [tf.Tensor2D, tf.Tensor2D];
-    const [dGate, dUp] = runNamed<tf.Tensor[]>('GeGluGrad', { dy: dy as tf.Tensor, gate, up });
-    return { gate: () => dGate!, up: () => dUp! };
-  },
-});
+registerGatedGradient('GeGlu');
