@@ -4,9 +4,10 @@ import { UserError } from '../common/errors.js';
 import { readJson } from '../common/files.js';
 import { readAdapter } from '../models/adapter-files.js';
 import type { AdapterModule, FloatsOnHost } from '../models/adapter-state.js';
+import { baseTable, rowNorms } from '../models/base-tables.js';
 import { assertNewFolder, readConfig, resolveModel, startFolder, writeAdapter } from '../models/index.js';
 import { vocabularyWeights } from '../models/weight-names.js';
-import { adapterBase, ModelWeights } from '../models/weights.js';
+import { adapterBase } from '../models/weights.js';
 import { moveAdapterOptions } from '../options/other.js';
 import type { OptionsOf } from '../options/table.js';
 
@@ -57,46 +58,36 @@ export async function moveAdapter(options: MoveAdapterOptions): Promise<MoveAdap
     );
   }
   const rows = hasRows ? rowsByName(from, to, config.vocabSize) : new Int32Array(0);
-  const files = new ModelWeights(to, config);
+  const moved = ([name, module]: [string, AdapterModule]): [string, AdapterModule] => {
+    if (useOf(name) === 'projection') return [name, module];
+    const { b, magnitude } = module;
+    const zeros = new Float32Array(config.vocabSize * b.shape[1]!);
+    return [
+      name,
+      {
+        ...module,
+        b: withRows(b, rows, zeros),
+        ...(magnitude ? { magnitude: withRows(magnitude, rows, rowNorms(baseTable(base, name))) } : {}),
+      },
+    ];
+  };
+  const movedTable = ([name, tensor]: [string, FloatsOnHost]): [string, FloatsOnHost] => {
+    if (!isTable(name)) return [name, tensor];
+    return [name, withRows(tensor, rows, baseTable(base, name.replace(/\.weight$/, '')).values)];
+  };
+  const made = startFolder(o.outputDir);
   try {
-    // a head that is the embedding table is in the files under one name
-    const whole = (table: string) =>
-      files.values(config.tieWordEmbeddings && table === tables.head ? tables.embeddings : table).values;
-    const norms = (name: string) => rowNorms(whole(`${name}.weight`), config.hiddenSize);
-    const moved = ([name, module]: [string, AdapterModule]): [string, AdapterModule] => {
-      if (useOf(name) === 'projection') return [name, module];
-      const { b, magnitude } = module;
-      const zeros = new Float32Array(config.vocabSize * b.shape[1]!);
-      return [
-        name,
-        {
-          ...module,
-          b: withRows(b, rows, zeros),
-          ...(magnitude ? { magnitude: withRows(magnitude, rows, norms(name)) } : {}),
-        },
-      ];
+    const adapter = {
+      ...state,
+      modules: new Map([...state.modules].map(moved)),
+      saved: new Map([...state.saved].map(movedTable)),
     };
-    const made = startFolder(o.outputDir);
-    try {
-      const adapter = {
-        ...state,
-        modules: new Map([...state.modules].map(moved)),
-        saved: new Map(
-          [...state.saved].map(([name, tensor]): [string, FloatsOnHost] => [
-            name,
-            isTable(name) ? withRows(tensor, rows, whole(name)) : tensor,
-          ]),
-        ),
-      };
-      writeAdapter(made.target, adapter, base);
-      // what does not fit is said before the folder is there
-      readAdapter(made.target, base);
-      made.keep();
-    } finally {
-      made.close();
-    }
+    writeAdapter(made.target, adapter, base);
+    // what does not fit is said before the folder is there
+    readAdapter(made.target, base);
+    made.keep();
   } finally {
-    files.close();
+    made.close();
   }
   return { tokensInCommon: hasRows ? rows.filter((row) => row >= 0).length : undefined };
 }
@@ -109,12 +100,6 @@ function withRows(tensor: FloatsOnHost, rows: Int32Array, others: Float32Array):
     if (former >= 0) values.set(tensor.values.subarray(former * width, (former + 1) * width), row * width);
   }
   return { ...tensor, shape: [rows.length, ...tensor.shape.slice(1)], values };
-}
-
-function rowNorms(table: Float32Array, width: number): Float32Array {
-  return Float32Array.from({ length: table.length / width }, (_, row) =>
-    Math.hypot(...table.subarray(row * width, (row + 1) * width)),
-  );
 }
 
 /** For each row of a base the row of another one that has the same token; −1 where there is none. */

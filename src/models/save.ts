@@ -14,6 +14,7 @@ import {
 import type { AdapterState, FloatsOnHost } from './adapter-state.js';
 import { fromPattern } from './adapter-targets.js';
 import { adapterState } from './attach.js';
+import { baseTable } from './base-tables.js';
 import type { Decoder } from './decoder.js';
 import { AdapterError, ModelFileError } from './errors.js';
 import { type LoraOptions, loraScaling } from './lora.js';
@@ -21,7 +22,6 @@ import { numbersAsTheyWere, withNumbersAsTheyAre } from './number-spelling.js';
 import { type HostTensor, saveSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.js';
 import { toHost } from './to-host.js';
 import { transposed } from './transposed.js';
-import { baseTable } from './vocabulary-rows.js';
 import { vocabularyWeights } from './weight-names.js';
 
 /**
@@ -116,7 +116,7 @@ interface Pattern {
   readonly own: ReadonlyMap<string, number>;
 }
 
-/** The values that differ from the common one: as they were given where that is what there is, or by name. */
+/** The values that differ from the common one: by the patterns that were given if those match all of them, else by name. */
 function patternOf({ common, given = {}, factor, own }: Pattern): Record<string, number> {
   const scaled = Object.fromEntries(
     Object.entries(given).map(([key, value]) => [key, rounded(value * factor)]),
@@ -266,7 +266,7 @@ async function writeModel(
 
 /** The base's whole table with the rows of a cut vocabulary in their places. @param name of the weight */
 function withCutRows(decoder: Decoder, name: string, rows: Float32Array, width: number): Float32Array {
-  const { values } = baseTable(decoder, name.replace(/\.weight$/, ''));
+  const { values } = baseTable(decoder.adapterBase(), name.replace(/\.weight$/, ''));
   decoder.cut?.restore(rows, values, width);
   return values;
 }

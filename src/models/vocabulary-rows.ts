@@ -1,9 +1,9 @@
 /** Adapters of embeddings and head between the rows of a decoder, perhaps of some tokens only, and those of all. */
 import type { AdapterModule, FloatsOnHost } from './adapter-state.js';
+import { baseTable, rowNorms } from './base-tables.js';
 import type { Decoder } from './decoder.js';
 import type { MatrixPart } from './parts.js';
 import type { VocabularyCut } from './vocabulary-cut.js';
-import { ModelWeights } from './weights.js';
 
 /** A module for the rows that a decoder has: those of the kept tokens, where its vocabulary is cut. */
 export function ownRows({ cut }: Decoder, { use }: MatrixPart, module: AdapterModule): AdapterModule {
@@ -33,7 +33,7 @@ export function allRows(decoder: Decoder, { use, name }: MatrixPart, module: Ada
   return {
     ...module,
     b: all(b, zeros),
-    ...(magnitude ? { magnitude: all(magnitude, rowNorms(baseTable(decoder, name))) } : {}),
+    ...(magnitude ? { magnitude: all(magnitude, rowNorms(baseTable(decoder.adapterBase(), name))) } : {}),
   };
 }
 
@@ -46,7 +46,7 @@ export function ownTable({ cut }: Decoder, { use }: MatrixPart, table: FloatsOnH
 export function wholeTable(decoder: Decoder, { use, name }: MatrixPart, table: FloatsOnHost): FloatsOnHost {
   const { cut } = decoder;
   if (!cut || use === 'projection') return table;
-  const { shape, values } = baseTable(decoder, name);
+  const { shape, values } = baseTable(decoder.adapterBase(), name);
   cut.restore(table.values, values, shape[1]!);
   return { ...table, shape, values };
 }
@@ -58,27 +58,4 @@ function keptRows(cut: VocabularyCut, tensor: FloatsOnHost): FloatsOnHost {
     shape: [cut.kept.length, ...tensor.shape.slice(1)],
     values: cut.cut(tensor.values, width),
   };
-}
-
-/** Embeddings or head as they are in the model's files. @param name of either */
-export function baseTable(
-  { source, config, embedTokens }: Decoder,
-  name: string,
-): { shape: number[]; values: Float32Array } {
-  const files = new ModelWeights(source, config);
-  try {
-    return files.values(`${config.tieWordEmbeddings ? embedTokens.name : name}.weight`);
-  } finally {
-    files.close();
-  }
-}
-
-/** ‖row‖ of a table: what DoRA's magnitudes are where nothing is changed. */
-function rowNorms({ shape, values }: { shape: number[]; values: Float32Array }): Float32Array {
-  const [rows, width] = shape as [number, number];
-  return Float32Array.from({ length: rows }, (_, row) => {
-    let squares = 0;
-    for (let i = row * width; i < (row + 1) * width; i++) squares += values[i]! ** 2;
-    return Math.sqrt(squares);
-  });
 }

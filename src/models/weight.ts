@@ -228,7 +228,7 @@ export class SharedWeight implements Weight {
     return this.#shared.weight.changed;
   }
 
-  /** Its part of the bytes, so that those of all parts add up to what there is. */
+  /** The bytes divided among the parts that share it, so that the sum over parts is right. */
   get bytes(): number {
     return this.#shared.weight.bytes / this.#shared.holders.size;
   }
