@@ -35,8 +35,7 @@ export function weightBytes(config: DecoderConfig, { floatType, weights }: Weigh
   let bytes = 0;
   for (const [name, shape] of shapes) {
     const matrix = projections.get(name.replace(/\.weight$/, ''));
-    bytes +=
-      weights && matrix ? quantizedBytes(...matrix) : width * shape.reduce((product, n) => product * n, 1);
+    bytes += weights && matrix ? quantizedBytes(...matrix) : width * tf.util.sizeFromShape([...shape]);
   }
   return bytes;
 }
@@ -60,10 +59,7 @@ export async function modelMemory(options: DoctorOptions & { modelPath: string }
   const folder = await resolveModel(modelPath as string);
   const config = readConfig(folder);
   const { weights: shapes } = modelShapes(config);
-  const count = [...shapes.values()].reduce(
-    (sum, shape) => sum + shape.reduce((product, n) => product * n, 1),
-    0,
-  );
+  const count = [...shapes.values()].reduce((sum, shape) => sum + tf.util.sizeFromShape([...shape]), 0);
   const findings: Finding[] = [
     {
       name: 'model',

@@ -106,11 +106,12 @@ export class PromptBuilder {
 
   /** The tokens of a grid as an answer, with the end of turn. */
   answer(grid: Grid): number[] {
-    return [...this.#encodeAnswer(this.encoder.encode(grid)), this.tokenizer.endOfTurnId];
+    return [...this.#encode(this.encoder.encode(grid), this.#join().last), this.tokenizer.endOfTurnId];
   }
 
-  #encodeAnswer(text: string): number[] {
-    return this.#join().last.goesOn ? this.tokenizer.encodeAfter(text) : this.tokenizer.encode(text);
+  /** The tokens of an answer that goes on so from the text before it. */
+  #encode(text: string, { goesOn }: Join): number[] {
+    return goesOn ? this.tokenizer.encodeAfter(text) : this.tokenizer.encode(text);
   }
 
   /** How answers go on, from the text before the answer of a prompt with one sample. */
@@ -261,7 +262,7 @@ export class PromptBuilder {
       const texts = run.pieces.map((piece) => (typeof piece === 'number' ? grids[piece]! : piece));
       if (run.isTurn) for (const id of this.#join().earlier.bridge) tokens.push(id);
       const text = texts.join('');
-      const ids = run.isTurn ? this.#encodeTurn(text) : this.tokenizer.encode(text);
+      const ids = run.isTurn ? this.#encode(text, this.#join().earlier) : this.tokenizer.encode(text);
       if (wanted === 'every') {
         if (frame.runs[i - 1]?.isTurn) this.#assertEndsTurn(ids[0]);
         const found = run.isTurn ? [[0, ids.length + 1] as const] : this.#within(run, texts, ids, frame);
@@ -271,11 +272,6 @@ export class PromptBuilder {
     }
     for (const id of this.#join().last.bridge) tokens.push(id);
     return { tokens, answers };
-  }
-
-  /** The tokens of an answer within the conversation. */
-  #encodeTurn(text: string): number[] {
-    return this.#join().earlier.goesOn ? this.tokenizer.encodeAfter(text) : this.tokenizer.encode(text);
   }
 
   /** Where the answers are that a text shows between words. */

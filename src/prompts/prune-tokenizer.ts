@@ -37,7 +37,7 @@ export function pruneTokenizer(folder: string, kept: Int32Array, template?: stri
   const json = structuredClone(
     readJson(join(folder, 'tokenizer.json'), 'a tokenizer.json'),
   ) as TokenizerJson & Json;
-  const newIds = new Map(Array.from(kept, (id, row) => [id, row]));
+  const newIds = newIdsOf(kept);
   const { model } = json;
   if (model.byte_fallback) {
     throw new PromptVocabularyError(
@@ -95,9 +95,12 @@ export function pruneTokenizer(folder: string, kept: Int32Array, template?: stri
   return { files, kept: Array.from(kept, (id, row) => ({ id, token: names.get(row)! })) };
 }
 
+/** The new id of each kept one: its place among them. */
+const newIdsOf = (kept: Int32Array) => new Map(Array.from(kept, (id, row) => [id, row]));
+
 /** Gives settings of a model new ids: `*_token_id` of a configuration. Tokens that are left out are no longer named. */
 export function pruneTokenIds(settings: Record<string, unknown>, kept: Int32Array): Record<string, unknown> {
-  const newIds = new Map(Array.from(kept, (id, row) => [id, row]));
+  const newIds = newIdsOf(kept);
   return Object.fromEntries(
     Object.entries(settings).map(([name, value]) => {
       if (!name.endsWith('_token_id') || value === null) return [name, value];

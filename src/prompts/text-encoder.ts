@@ -4,7 +4,6 @@ import {
   SplitPreTokenizer,
   type Tokenizer,
 } from '@huggingface/tokenizers';
-
 import { TokenizerError } from './errors.js';
 
 /**

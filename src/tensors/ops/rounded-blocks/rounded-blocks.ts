@@ -5,7 +5,7 @@ import { hasKernel, runNamed } from '../named.js';
 export const BLOCK = 256;
 
 /** Steps of a code for each factor of two: neighbouring codes are 9 % apart. */
-const STEPS = 8;
+export const STEPS = 8;
 
 /**
  * What kind of numbers are rounded: `signed` to one of 127 sizes and a sign, the smallest 2⁻¹⁶ of the largest, what is

@@ -1,9 +1,7 @@
 import * as tf from '../../tf.js';
 import type { KernelCall, Kernels } from '../../torch/kernels/register.js';
 import type { Handle } from '../../torch/library.js';
-import { BLOCK, levelsOf, type RoundedKind } from './rounded-blocks.js';
-
-const STEPS = 8;
+import { BLOCK, levelsOf, type RoundedKind, STEPS } from './rounded-blocks.js';
 
 function roundBlocks({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
   const x = inputs.x as tf.TensorInfo;
