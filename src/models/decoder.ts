@@ -128,7 +128,8 @@ export class Decoder {
     return tf.tidy(() => {
       const positions = tf.tensor1d(batch.positions, 'int32');
       const rotary = this.#turns(positions, batch.positions, lengthsOf(segments));
-      return this.#run(batch.tokens, rotary, attend, { training, rng }, rows);
+      const names = rng && tf.tensor1d(batch.names, 'int32');
+      return this.#run(batch.tokens, rotary, attend, { training, rng, names }, rows);
     });
   }
 
@@ -221,16 +222,18 @@ export class Decoder {
       // a layer that runs a second time draws the same dropout again
       const state = pass.rng?.state();
       const turns = this.#limits[i]!.window === undefined ? full : sliding;
-      const run = (x: tf.Tensor2D, [c, s]: readonly tf.Tensor[], again: boolean): tf.Tensor2D => {
+      const run = (x: tf.Tensor2D, [c, s, n]: readonly tf.Tensor[], again: boolean): tf.Tensor2D => {
         const rotary = { cos: c as tf.Tensor2D, sin: s as tf.Tensor2D };
         const rng = again && state ? Rng.fromState(state) : pass.rng;
         const rows = i === this.layers.length - 1 ? wanted : undefined;
-        return this.#layer(layer, x, rotary, (q, k, v) => attend(i, q, k, v), { ...pass, rng }, rows);
+        const own = { ...pass, rng, names: n as tf.Tensor1D | undefined };
+        return this.#layer(layer, x, rotary, (q, k, v) => attend(i, q, k, v), own, rows);
       };
+      const kept = pass.names ? [...turns, pass.names] : turns;
       const next = tf.tidy(() =>
         this.gradientCheckpointing && isRecording()
-          ? checkpoint(run, hidden, turns, trainedIn(layer))
-          : run(hidden, turns, false),
+          ? checkpoint(run, hidden, kept, trainedIn(layer))
+          : run(hidden, kept, false),
       );
       hidden.dispose();
       hidden = next;
@@ -269,13 +272,14 @@ export class Decoder {
     const k = turned(key, layer.keyNorm);
     const mixed = wanted(tf.reshape(attend(q, k, v), [hidden.shape[0], -1]) as tf.Tensor2D);
     const normed = (norm: Norm | undefined, x: tf.Tensor2D) => (norm ? norm.forward(x) : x);
-    const fromAttention = normed(layer.attentionOutputNorm, layer.output.forward(mixed, pass));
+    const after = rows && pass.names ? { ...pass, names: tf.gather(pass.names, rows) } : pass;
+    const fromAttention = normed(layer.attentionOutputNorm, layer.output.forward(mixed, after));
     const attended: tf.Tensor2D = tf.add(wanted(hidden), fromAttention);
 
     const y = layer.feedForwardNorm.forward(attended);
-    const [gate, up] = layer.gateUp.forward(y, pass) as [tf.Tensor2D, tf.Tensor2D];
+    const [gate, up] = layer.gateUp.forward(y, after) as [tf.Tensor2D, tf.Tensor2D];
     const gated = activation === 'gelu-tanh' ? geGlu(gate, up) : swiGlu(gate, up);
-    return tf.add(attended, normed(layer.feedForwardOutputNorm, layer.down.forward(gated, pass)));
+    return tf.add(attended, normed(layer.feedForwardOutputNorm, layer.down.forward(gated, after)));
   }
 
   /**
@@ -288,15 +292,19 @@ export class Decoder {
 
   /**
    * Log-probability of one label per row, without keeping the logits: hidden [r, d], labels [r] → [r]. Where the
-   * vocabulary is cut, probabilities are normalised over the kept tokens. `rng` draws the dropout.
+   * vocabulary is cut, probabilities are normalised over the kept tokens. `rng` draws the dropout, whose masks `names`
+   * name [r], by default the places of the rows.
    */
   labelLogProbs(
     hidden: tf.Tensor2D,
     labels: Int32Array,
-    { training = false, rng }: { training?: boolean; rng?: Rng } = {},
+    { training = false, rng, names }: { training?: boolean; rng?: Rng; names?: Int32Array } = {},
   ): tf.Tensor1D {
     const rows = this.cut?.rows(labels) ?? labels;
-    return tf.tidy(() => this.head.labelLogProbs(hidden, rows, { training, rng }));
+    return tf.tidy(() => {
+      const of = rng && tf.tensor1d(names ?? Int32Array.from(labels.keys()), 'int32');
+      return this.head.labelLogProbs(hidden, rows, { training, rng, names: of });
+    });
   }
 
   /** Every projection, in the order of the model. */

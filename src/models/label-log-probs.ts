@@ -33,16 +33,18 @@ export function labelLogProbsInParts(
     const size = Math.min(step, count - start);
     // rows that are scored a second time draw the same dropout again
     const state = pass.rng?.state();
-    const run = (rows: tf.Tensor2D, [own]: readonly tf.Tensor[], again: boolean): tf.Tensor2D => {
+    const run = (rows: tf.Tensor2D, [own, names]: readonly tf.Tensor[], again: boolean): tf.Tensor2D => {
       const rng = again && state ? Rng.fromState(state) : pass.rng;
-      const logProbs = tf.logSoftmax(toFloatType(scores(rows, { ...pass, rng }), 'float32'));
+      const part = { ...pass, rng, names: names as tf.Tensor1D | undefined };
+      const logProbs = tf.logSoftmax(toFloatType(scores(rows, part), 'float32'));
       const target = tf.cast(tf.oneHot(own as tf.Tensor1D, width), 'float32');
       return tf.expandDims(tf.sum(tf.mul(logProbs, target), 1), 1);
     };
     const rows = tf.slice(x, [start, 0], [size, -1]);
     const own = tf.tensor1d(labels.slice(start, start + size), 'int32');
+    const kept = pass.names ? [own, tf.slice(pass.names, [start], [size])] : [own];
     const part = tf.tidy(() =>
-      isRecording() ? checkpoint(run, rows, [own], trained) : run(rows, [own], false),
+      isRecording() ? checkpoint(run, rows, kept, trained) : run(rows, kept, false),
     );
     parts.push(tf.reshape(part, [size]));
   }

@@ -59,7 +59,7 @@ export class LoraWeight implements Weight {
     const { adapter } = this;
     const base = this.#base;
     const dropped = pass.training && adapter.dropout > 0;
-    const input = dropped ? dropout(x, adapter.dropout, drawSeed(pass)) : x;
+    const input = dropped ? drop(x, adapter.dropout, pass) : x;
     // scaled where it is narrow
     const low: tf.Tensor2D = tf.mul(linear(input, adapter.a as tf.Tensor2D), adapter.scaling);
     const change = linear(low, adapter.b as tf.Tensor2D);
@@ -183,9 +183,10 @@ function constant(f: () => tf.Tensor): tf.Tensor {
   return tf.customGrad(() => ({ value: f(), gradFunc: () => [] }))();
 }
 
-function drawSeed(pass: Pass): number {
-  if (!pass.rng) throw new Error('a training pass with dropout needs an rng');
-  return pass.rng.int(-(2 ** 31), 2 ** 31 - 1);
+/** Drops with the next seed of the pass and the names of its rows. */
+function drop(x: tf.Tensor2D, rate: number, { rng, names }: Pass): tf.Tensor2D {
+  if (!rng || !names) throw new Error('a training pass with dropout needs an rng and names of its rows');
+  return dropout(x, rate, rng.int(-(2 ** 31), 2 ** 31 - 1), names);
 }
 
 /** A variable of an adapter, which is always float32. */

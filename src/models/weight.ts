@@ -7,7 +7,10 @@ import type { LoraAdapter } from './lora.js';
 /** What one forward pass passes down to every part of a model. */
 export interface Pass {
   training: boolean;
+  /** Draws a seed of dropout for each adapter in turn. */
   rng?: Rng | undefined;
+  /** What names the dropout mask of each row: int32 [n]. */
+  names?: tf.Tensor1D | undefined;
   /** Where results that depend on the weights alone are kept, when they may be reused. */
   derived?: Map<string, tf.Tensor> | undefined;
 }

@@ -17,21 +17,27 @@ interface LabelledBatch {
   readonly rows: tf.Tensor1D;
   readonly labels: Int32Array;
   readonly weights: Float32Array;
+  /** What names the dropout masks of those rows in the head: [labels]. */
+  readonly names: Int32Array;
 }
 
 function labelledBatch(samples: readonly TrainingSample[]): LabelledBatch {
   const { rows, labels, weights } = labelsOf(samples);
-  const packed = packSequences(samples.map(({ tokens }) => Array.from(tokens)));
-  return { packed, rows: tf.tensor1d(rows, 'int32'), labels, weights };
+  const packed = packSequences(
+    samples.map(({ tokens }) => Array.from(tokens)),
+    samples.map(({ index }) => index),
+  );
+  const names = rows.map((row) => packed.names[row]!);
+  return { packed, rows: tf.tensor1d(rows, 'int32'), labels, weights, names };
 }
 
 /** log p of every label: [labels]. Logits are made for the labelled rows only. */
 function labelLogProbs(
   decoder: TrainableDecoder,
-  { packed, rows, labels }: LabelledBatch,
+  { packed, rows, labels, names }: LabelledBatch,
   options: { training: boolean; rng?: Rng },
 ): tf.Tensor1D {
-  return decoder.labelLogProbs(decoder.forward(packed, { ...options, rows }), labels, options);
+  return decoder.labelLogProbs(decoder.forward(packed, { ...options, rows }), labels, { ...options, names });
 }
 
 /** What one micro-batch adds to a global batch. */

@@ -113,8 +113,9 @@ export class Trainer {
     const passes: { samples: readonly TrainingSample[]; logProbs: tf.Tensor }[] = [];
     let gradients: tf.NamedTensorMap = {};
     const lossScale = this.#lossScale.value;
-    for (const [i, samples] of microBatches.entries()) {
-      const rng = Rng.of(options.seed, 'dropout', step, i);
+    for (const samples of microBatches) {
+      // the same in every micro-batch: masks are named by sample and position, so the packing changes none
+      const rng = Rng.of(options.seed, 'dropout', step);
       const result = advisingOnMemory(
         () => microBatchGradients(this.decoder, samples, { divisor, rng, lossScale }),
         () => `step ${step}, ${describeMicroBatch(samples)}`,

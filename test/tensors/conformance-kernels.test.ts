@@ -287,7 +287,8 @@ describe.each(backends)('%s', (backend) => {
       await compare(backend, 'embedding', inputs, (w, ids) => embedding(w, ids), 1);
     }
     for (const rate of [0.05, 0.5, 0.999]) {
-      await compare(backend, 'dropout', [normal(rng, [37, 41])], (x) => dropout(x, rate, 123_456_789), 1);
+      const inputs = [normal(rng, [37, 41]), integers(rng, [37], -(2 ** 31), 2 ** 31 - 1)];
+      await compare(backend, 'dropout', inputs, (x, names) => dropout(x, rate, 123_456_789, names), 1);
     }
   });
 

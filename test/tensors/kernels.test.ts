@@ -5,6 +5,7 @@ import {
   adamW,
   cachedAttention,
   dropout,
+  dropoutName,
   embedding,
   geGlu,
   headLogProbs,
@@ -99,7 +100,7 @@ const cases: Record<string, Case> = {
   },
   dropout: {
     inputs: () => [random(10, 10)],
-    run: (x) => dropout(x, 0.3, 77),
+    run: (x) => dropout(x as tf.Tensor2D, 0.3, 77, ids(...Array(10).keys())),
   },
 };
 
@@ -298,14 +299,21 @@ describe.each(['cpu', 'wasm'])('on backend %s', (backend) => {
     p.dataSync().forEach((value, i) => void expect(value).toBeCloseTo(expected[i]!, 5));
   });
 
-  it('dropout drops about the asked share, keeps the mean, and depends on the seed alone', () => {
-    const x = tf.ones([200, 100]);
-    const values = dropout(x, 0.25, 5).dataSync();
+  it('dropout drops about the asked share, keeps the mean, and depends on the seed and the names of rows', () => {
+    const x = tf.ones<tf.Rank.R2>([200, 100]);
+    const names = ids(...Array.from({ length: 200 }, (_, i) => dropoutName(i % 7, i)));
+    const values = dropout(x, 0.25, 5, names).dataSync();
     const dropped = values.filter((value) => value === 0).length / values.length;
     expect(Math.abs(dropped - 0.25)).toBeLessThan(0.015);
     expect(Math.max(...values)).toBeCloseTo(1 / 0.75, 5);
-    expect(dropout(x, 0.25, 5).dataSync()).toEqual(values);
-    expect(dropout(x, 0.25, 6).dataSync()).not.toEqual(values);
-    expect(dropout(x, 0, 6)).toBe(x);
+    expect(dropout(x, 0.25, 5, names).dataSync()).toEqual(values);
+    expect(dropout(x, 0.25, 6, names).dataSync()).not.toEqual(values);
+    expect(dropout(x, 0, 6, names)).toBe(x);
+    // a row has its mask wherever it stands
+    const last = tf.slice(names, [150], [50]) as tf.Tensor1D;
+    expect(dropout(tf.slice(x, [150, 0], [50, 100]), 0.25, 5, last).dataSync()).toEqual(values.slice(15_000));
+    const rows = Array.from({ length: 200 }, (_, i) => values.slice(100 * i, 100 * (i + 1)).join());
+    expect(new Set(rows).size).toBe(200);
+    expect(() => dropout(x, 0.25, 5, last)).toThrow('expected names of 200 rows, found 50');
   });
 });

@@ -87,19 +87,27 @@ function largestDifference(a: Map<string, Float32Array>, b: Map<string, Float32A
   );
 }
 
-test('how a global batch is split into micro-batches does not change its loss, gradient norm and update', async () => {
-  const whole = await trained(await tinyDecoder(), {});
-  const split = await trained(await tinyDecoder(), { maxTokensPerBatch: 30 });
-  const single = await trained(await tinyDecoder(), { maxTokensPerBatch: 1 });
-  expect([whole, split, single].map(({ report }) => report.microBatches)).toEqual([1, expect.any(Number), 6]);
-  expect(split.report.microBatches).toBeGreaterThan(1);
-  for (const other of [split, single]) {
-    expect(other.report.loss).toBeCloseTo(whole.report.loss, 5);
-    expect(other.report.gradNorm).toBeCloseTo(whole.report.gradNorm, 5);
-    // a step of AdamW has the size of the learning rate, 1e-2
-    expect(largestDifference(other.weights, whole.weights)).toBeLessThan(1e-4);
-  }
-});
+test.each([0, 0.3])(
+  'how a global batch is split changes neither loss nor update, with dropout %s',
+  async (dropout) => {
+    const adapter = { dropout, targetModules: ['q_proj', 'down_proj', 'lm_head'] };
+    const whole = await trained(await tinyDecoder(adapter), {});
+    const split = await trained(await tinyDecoder(adapter), { maxTokensPerBatch: 30 });
+    const single = await trained(await tinyDecoder(adapter), { maxTokensPerBatch: 1 });
+    expect([whole, split, single].map(({ report }) => report.microBatches)).toEqual([
+      1,
+      expect.any(Number),
+      6,
+    ]);
+    expect(split.report.microBatches).toBeGreaterThan(1);
+    for (const other of [split, single]) {
+      expect(other.report.loss).toBeCloseTo(whole.report.loss, 5);
+      expect(other.report.gradNorm).toBeCloseTo(whole.report.gradNorm, 5);
+      // a step of AdamW has the size of the learning rate, 1e-2
+      expect(largestDifference(other.weights, whole.weights)).toBeLessThan(1e-4);
+    }
+  },
+);
 
 test('`adamBeta2` says how much of the squared gradients is forgotten', async () => {
   const secondMoments = async (adamBeta2?: number) => {

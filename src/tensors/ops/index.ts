@@ -32,7 +32,7 @@
  */
 export { type AdamWOptions, adamW } from './adamw/adamw.js';
 export { cachedAttention } from './cached-attention/cached-attention.js';
-export { dropout } from './dropout/dropout.js';
+export { dropout, dropoutName } from './dropout/dropout.js';
 export { embedding } from './embedding/embedding.js';
 export { geGlu } from './geglu/geglu.js';
 export { globalNorm } from './global-norm/global-norm.js';

@@ -3,12 +3,12 @@ import type { KernelCall, Kernels } from '../../torch/kernels/register.js';
 import type { Handle } from '../../torch/library.js';
 import { DROPOUT_FACTORS, dropoutLimit } from './dropout.js';
 
-/** index · factor of as many elements as any tensor had so far: the same for all seeds, so it stays on the device. */
+/** column · factor of as many columns as any tensor had so far: the same for all seeds, so it stays on the device. */
 let multiples = new Int32Array(0);
 
 function multiplesOf(size: number): Int32Array {
   if (multiples.length < size) {
-    multiples = Int32Array.from({ length: size }, (_, index) => Math.imul(index, DROPOUT_FACTORS[0]));
+    multiples = Int32Array.from({ length: size }, (_, column) => Math.imul(column, DROPOUT_FACTORS[0]));
   }
   return multiples;
 }
@@ -18,14 +18,15 @@ function multiplesOf(size: number): Int32Array {
  * The bits of `dropoutBits` in operations on 32-bit integers, which wrap as they do there.
  */
 function dropout({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
-  const { x } = inputs as Record<'x', tf.TensorInfo>;
+  const { x, names } = inputs as Record<'x' | 'names', tf.TensorInfo>;
   const { rate, seed } = attrs as { rate: number; seed: number };
   const { torch } = backend;
-  const size = x.shape.reduce((product, axis) => product * axis, 1);
+  const [n, width] = x.shape as [number, number];
   return backend.run(x.shape, 'float32', () => {
     const int = (value: number): Handle => torch.full([], value | 0, 'int32');
-    const start = torch.view(backend.resident(multiplesOf(size)), [size]);
-    const hash = torch.call('bitwise_xor.Tensor', start, int(seed));
+    const columns = torch.view(backend.resident(multiplesOf(width)), [1, width]);
+    const rows = torch.call('bitwise_xor.Tensor', torch.view(backend.handle(names), [n, 1]), int(seed));
+    const hash = torch.call('bitwise_xor.Tensor', rows, columns);
     /** hash ^= hash >>> by, one temporary at a time. */
     const mix = (by: number) =>
       torch.tidy(() => {
@@ -49,7 +50,7 @@ function dropout({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
       backend.handle(x),
       torch.full([], 1 / (1 - rate), backend.torchDtype(x)),
     );
-    return torch.call('mul_.Tensor', scaled, torch.view(kept, x.shape));
+    return torch.call('mul_.Tensor', scaled, kept);
   });
 }
 

@@ -215,24 +215,43 @@ export function kvCacheWrite(
 }
 
 /**
- * Zero with a probability, else x·keep, by 32 hashed bits of seed and index (Wellons' "lowbias32"):
- * dropped where bits < threshold.
+ * Rows [n, width], each element zero with a probability, else x·keep, by 32 hashed bits of seed, the row's name and the
+ * column (Wellons' "lowbias32"): dropped where bits < threshold.
  */
-export function dropout(x: usize, out: usize, seed: i32, threshold: u32, keep: f32, begin: i32, end: i32): void {
+export function dropout(
+  x: usize, out: usize, names: usize, width: i32, seed: i32, threshold: u32, keep: f32, begin: i32, end: i32,
+): void {
   const scale = f32x4.splat(keep);
   const limit = i32x4.splat(threshold ^ 0x80000000);
   const sign = i32x4.splat(0x80000000);
-  const start = i32x4.splat(seed);
-  let index = i32x4.add(i32x4.splat(begin), i32x4(0, 1, 2, 3));
-  for (let at = <usize>begin << 2; at < <usize>end << 2; at += 16) {
-    let h = v128.xor(i32x4.mul(index, i32x4.splat(0x9e3779b9)), start);
-    h = i32x4.mul(v128.xor(h, i32x4.shr_u(h, 16)), i32x4.splat(0x7feb352d));
-    h = i32x4.mul(v128.xor(h, i32x4.shr_u(h, 15)), i32x4.splat(0x846ca68b));
-    h = v128.xor(h, i32x4.shr_u(h, 16));
-    // unsigned comparison through signed: both sides with the top bit flipped
-    const kept = i32x4.ge_s(v128.xor(h, sign), limit);
-    v128.store(out + at, v128.and(f32x4.mul(v128.load(x + at), scale), kept));
-    index = i32x4.add(index, i32x4.splat(4));
+  for (let row = begin; row < end; row++) {
+    const first = <usize>row * width;
+    const from = x + (first << 2);
+    const to = out + (first << 2);
+    const rowSeed = seed ^ load<i32>(names + (<usize>row << 2));
+    const start = i32x4.splat(rowSeed);
+    let column = i32x4(0, 1, 2, 3);
+    let i = 0;
+    for (; i + 4 <= width; i += 4) {
+      let h = v128.xor(i32x4.mul(column, i32x4.splat(0x9e3779b9)), start);
+      h = i32x4.mul(v128.xor(h, i32x4.shr_u(h, 16)), i32x4.splat(0x7feb352d));
+      h = i32x4.mul(v128.xor(h, i32x4.shr_u(h, 15)), i32x4.splat(0x846ca68b));
+      h = v128.xor(h, i32x4.shr_u(h, 16));
+      // unsigned comparison through signed: both sides with the top bit flipped
+      const kept = i32x4.ge_s(v128.xor(h, sign), limit);
+      const at = <usize>i << 2;
+      v128.store(to + at, v128.and(f32x4.mul(v128.load(from + at), scale), kept));
+      column = i32x4.add(column, i32x4.splat(4));
+    }
+    // the next row begins where this one ends: no lane beyond
+    for (; i < width; i++) {
+      let h = <u32>((i * 0x9e3779b9) ^ rowSeed);
+      h = (h ^ (h >> 16)) * 0x7feb352d;
+      h = (h ^ (h >> 15)) * 0x846ca68b;
+      h = h ^ (h >> 16);
+      const at = <usize>i << 2;
+      store<f32>(to + at, h >= threshold ? load<f32>(from + at) * keep : 0);
+    }
   }
 }
 
