@@ -24,6 +24,7 @@ const WHOLE_MODELS = [
   'test/experiments/values.test.ts',
   'test/models/{adapter,attach,decoder}.test.ts',
   'test/training/{best,fine-tune}.test.ts',
+  'test/records/records.test.ts',
   'test/common/lock.test.ts',
 ];
 

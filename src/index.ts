@@ -198,6 +198,13 @@ export {
   type AuditTrainingOptions,
   auditTraining,
 } from './experiments/audit.js';
+export {
+  compareExperiments,
+  comparisonRows,
+  type ExperimentComparison,
+  metricOf,
+  type PairedRuns,
+} from './experiments/compare-experiments.js';
 export { doctor, type Finding } from './experiments/doctor.js';
 export {
   compareEvaluations,
@@ -208,6 +215,12 @@ export {
   type StudyOptions,
   studyPredictions,
 } from './experiments/evaluate.js';
+export {
+  type ExperimentsOptions,
+  type ExperimentsResult,
+  experiments,
+} from './experiments/experiments.js';
+export { experimentsPage } from './experiments/experiments-page.js';
 // Flows: training and inference
 export {
   type FineTuneEvent,
@@ -354,6 +367,11 @@ export {
 export { promptVocabulary } from './prompts/prompt-vocabulary.js';
 export { type ChatTokenizer, loadTokenizer } from './prompts/tokenizer.js';
 export { trainTokenizer, writeTokenizer } from './prompts/train-tokenizer.js';
+// Runs that were recorded
+export { type FoundRun, findRuns, historyOf } from './records/find.js';
+export type { RunRecord, RunStatus } from './records/record.js';
+export { type RunValues, runValue, selectRuns, valuesOf } from './records/values.js';
+export { parseWhere, type RunValue } from './records/where.js';
 // A model that is held open
 export {
   type CandidateScores,

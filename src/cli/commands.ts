@@ -73,6 +73,10 @@ export const commands: CommandTable = {
       },
     },
   },
+  experiments: {
+    summary: 'list, filter and compare the runs of a folder',
+    load: () => import('./commands/experiments.js'),
+  },
   'generate-inputs': {
     summary: 'draw new input grids from a model trained on inputs',
     load: () => import('./commands/generate-inputs.js'),

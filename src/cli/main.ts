@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { messageOf, UserError } from '../common/errors.js';
+import { arclabVersion } from '../common/version.js';
 import { colorsFor } from '../display/terminal-colors.js';
 import { outliveReader } from './broken-pipe.js';
 import { helpLayout } from './command.js';
@@ -51,7 +52,7 @@ async function addCommands(program: Command, table: CommandTable, words: readonl
 async function buildProgram(words: readonly string[]): Promise<Command> {
   const program = new Command('arclab')
     .description('A TypeScript laboratory for the Abstraction and Reasoning Challenge.')
-    .version(typeof __ARCLAB_VERSION__ === 'string' ? __ARCLAB_VERSION__ : 'development')
+    .version(arclabVersion())
     .exitOverride()
     .configureHelp(helpLayout)
     .configureOutput({

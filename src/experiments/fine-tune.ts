@@ -15,6 +15,7 @@ import { type Decoder, downloadNotes, loadDecoder, resolveModel } from '../model
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
 import { isTemplateFile } from '../prompts/prompt-kinds.js';
 import { kindsOfCut, promptVocabulary } from '../prompts/prompt-vocabulary.js';
+import { recordTraining } from '../records/flows.js';
 import { openTokenizer, plainTemplateNote } from '../session/prompts.js';
 import { initBackend } from '../tensors/backend.js';
 import { noteStream } from '../training/audit-run.js';
@@ -61,19 +62,19 @@ export async function fineTune(
   assertWritableFolder(config.outputDir, '`outputDir`');
   return locking(
     outputFolder(config.outputDir),
-    (stopping) => train(config, { loaded, values }, { onEvent, signal: stopping, secondsLeft }),
+    (stopping) => train({ given, config }, { loaded, values }, { onEvent, signal: stopping, secondsLeft }),
     signal,
   );
 }
 
 /** Continues or starts a run in a folder that is its own. */
 async function train(
-  given: FineTuneConfig,
+  { given, config: checked }: { given: object; config: FineTuneConfig },
   { loaded, values }: Record<'loaded' | 'values', LoadedDatasets>,
   { onEvent, signal, secondsLeft }: FineTuneHooks & Required<Pick<FineTuneHooks, 'onEvent'>>,
 ): Promise<FineTuneResult> {
   const note = (text: string) => onEvent({ type: 'note', text });
-  let config = given;
+  let config = checked;
   const newest = listCheckpoints(config.outputDir).at(-1);
   // a rerun continues its own checkpoints only
   if (newest && isFromBeforeRerun(newest.path)) config = { ...config, resumeFromCheckpoint: false };
@@ -126,8 +127,10 @@ async function train(
       // when nothing can be refused any more
       const prompts = { tokenizer, folder: modelFolder, vocabSize: modelConfig.vocabSize };
       await noteStream(config, prompts, loaded, note);
-      const outcome = await run.train(signal);
-      return { checkpoint: run.checkpoint(), ...outcome };
+      return await recordTraining({ given, config, data: inputs }, async () => {
+        const outcome = await run.train(signal);
+        return { checkpoint: run.checkpoint(), ...outcome };
+      });
     } finally {
       run.dispose();
       decoder.dispose();

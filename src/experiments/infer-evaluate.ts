@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { firstTasks, loadDataset, loadTasks, requireSolutions } from '../arc/dataset.js';
+import type { Dataset } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
 import { notesTo } from '../common/events.js';
 import { readJson, readText, writeFileAtomic } from '../common/files.js';
@@ -24,6 +25,7 @@ import { fingerprintModel } from '../models/fingerprint.js';
 import { inferEvaluateOptions, inferOptions as inferenceOptions } from '../options/inference.js';
 import type { OptionSpec, OptionsOf } from '../options/table.js';
 import { findPromptKind } from '../prompts/index.js';
+import { recordEvaluation } from '../records/flows.js';
 import { effectiveOptions } from '../session/identity.js';
 import { promptKindFor } from '../session/prompts.js';
 import { type GenerationHooks, type InferFileOptions, infer } from './infer.js';
@@ -88,8 +90,8 @@ export async function inferEvaluate(
   assertWritableFile(outputFilepath, '`outputFilepath`');
 
   const details = taskResultsPath(outputFilepath);
+  const inputs = inputsOf(inference, dataset, settings.checkpoint);
   const inferOnce = async (stopping: AbortSignal) => {
-    const inputs = inputsOf(inference, dataset, settings.checkpoint);
     const reuse = whatToDo(inputs, outputFilepath, settings.outputFilepath !== undefined);
     if (reuse.note !== undefined) onNote(reuse.note);
     if (!reuse.inferred) return false;
@@ -100,15 +102,29 @@ export async function inferEvaluate(
     await infer({ ...inference, onEvent, signal: stopping }, { onSaved, locking: withoutLock });
     return true;
   };
-  const inferred = await withLock(outputFile(outputFilepath), inferOnce, signal);
+  const facts = { given: settings, config: { ...inferenceOptions.defaults, ...inference }, data: inputs };
+  const { checkpoint } = settings;
+  return withLock(
+    outputFile(outputFilepath),
+    (stopping) =>
+      recordEvaluation({ ...facts, checkpoint, details }, async () => {
+        const inferred = await inferOnce(stopping);
+        return { ...evaluated(outputFilepath, dataset), inferred };
+      }),
+    signal,
+  );
+}
 
+/** Metrics of the predictions of a file, and of the vote on them. */
+function evaluated(outputFilepath: string, dataset: Dataset): Omit<InferEvaluateResult, 'inferred'> {
+  const details = taskResultsPath(outputFilepath);
   const predictions = loadPredictions(details);
   const votedMetrics = {
     ...computeMetrics(vote(predictions, { n: 2 }), dataset, details).overall,
     ...voteMetrics(predictions, dataset, { ns: [1, 2] }),
   };
   const metrics = computeMetrics(answersOf(predictions), dataset, details).overall;
-  return { outputFilepath, inferred, predictions, metrics, votedMetrics };
+  return { outputFilepath, predictions, metrics, votedMetrics };
 }
 
 /** What predictions are made from: a digest of each. */

@@ -20,6 +20,7 @@ import type { Answers, Prediction } from '../evaluation/types.js';
 import { vote } from '../evaluation/voting.js';
 import { startOptions } from '../options/other.js';
 import type { OptionsOf } from '../options/table.js';
+import { recordStart } from '../records/flows.js';
 import { openModel, type SessionEvent } from '../session/index.js';
 import { type FineTuneEvent, fineTune } from './fine-tune.js';
 import { type GenerationEvent, infer } from './infer.js';
@@ -67,7 +68,7 @@ export async function start(options: StartOptions & StartHooks = {}): Promise<St
   assertWritableFolder(o.outputDir, '`outputDir`');
   return withLock(
     outputFolder(o.outputDir),
-    (stopping) => experiment(o, { onEvent, signal: stopping }),
+    (stopping) => recordStart({ given, config: o }, () => experiment(o, { onEvent, signal: stopping })),
     signal,
   );
 }

@@ -74,6 +74,7 @@ const PACKED = new RegExp(`^src/((?:${PACKED_FOLDERS.join('|')})/.+|${PACKED_FIL
 const STAND_INS: Readonly<Record<string, string>> = {
   'src/models/hub.ts': 'templates/kaggle/hub.ts',
   'src/training/audit-run.ts': 'templates/kaggle/audit-run.ts',
+  'src/records/flows.ts': 'templates/kaggle/records.ts',
 };
 
 /** A declaration that stays in JavaScript, with its name. */

@@ -7,6 +7,7 @@ import {
   pairedStudyOptions,
   studyOptions,
 } from './evaluation.js';
+import { experimentsOptions } from './experiments.js';
 import {
   generateInputsOptions,
   inferOptions,
@@ -51,6 +52,7 @@ export const flows = {
   join: joinOptions,
   compare: compareOptions,
   'study paired': pairedStudyOptions,
+  experiments: experimentsOptions,
   'merge-lora': mergeLoraOptions,
   'prune-model': pruneModelOptions,
   'move-adapter': moveAdapterOptions,

@@ -12,10 +12,13 @@ import { formatDuration } from '../common/duration.js';
 import { UserError } from '../common/errors.js';
 import { type Hooks, type NoteEvent, notesTo } from '../common/events.js';
 import { assertWritableFolder, buildFile } from '../common/files.js';
+import { fingerprintOf } from '../common/fingerprint.js';
 import { outputFolder, withLock } from '../common/lock.js';
+import { fingerprintModel } from '../models/fingerprint.js';
 import { readAdapter, readConfig, resolveModel } from '../models/index.js';
 import { adapterBase } from '../models/weights.js';
 import type { PromptKind } from '../prompts/index.js';
+import { recordSubmission } from '../records/flows.js';
 import { withoutViewNote } from '../session/predict.js';
 import { fitPrompt } from '../session/predictions.js';
 import {
@@ -127,7 +130,16 @@ export async function submit(
     parts,
     onEvent,
   };
-  return withLock(outputFolder(config.outputDir), (stopping) => runSubmission(run, stopping), signal);
+  const data = () => ({
+    [config.challengesPath]: fingerprintOf(tasks),
+    'the model of `modelPath`': fingerprintModel(session.folder),
+    ...(adapter === null ? {} : { 'the adapter of `adapterPath`': fingerprintModel(adapter) }),
+  });
+  return withLock(
+    outputFolder(config.outputDir),
+    (stopping) => recordSubmission({ given, config, data }, () => runSubmission(run, stopping)),
+    signal,
+  );
 }
 
 /** A submission whose options and files are as they should be. */

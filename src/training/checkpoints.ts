@@ -217,7 +217,7 @@ const isOver = (pid: number) => pid === process.pid || isGone(pid, '');
 export function setAsideEarlierRun(outputDir: string): string | null {
   if (!existsSync(outputDir)) return null;
   const old = readdirSync(outputDir).filter(
-    (name) => NAME.test(name) || name === METRICS_FILE || name === 'logs',
+    (name) => NAME.test(name) || [METRICS_FILE, 'logs', 'run.json'].includes(name),
   );
   if (old.length === 0) return null;
   let n = 1;

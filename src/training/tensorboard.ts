@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { maskedCrc32c } from './crc32c.js';
+import { bytesField, doubleField, floatField, messageField, varintField } from './protobuf.js';
 
 /*
  * TensorBoard event files: TFRecord framing around `Event` protocol buffers (tensorflow/core/util/event.proto).
@@ -9,36 +10,6 @@ import { maskedCrc32c } from './crc32c.js';
  * Fields used: Event { 1: wall_time double, 2: step int64, 3: file_version string, 5: summary, 7: session_log },
  * Summary { 1: repeated Value { 1: tag string, 2: simple_value float } }, SessionLog { 1: status, START = 1 }.
  */
-
-/** Wire types of protocol buffers. */
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
-const FIXED32 = 5;
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-  return Buffer.from([...bytes, rest]);
-}
-
-const key = (field: number, wireType: number) => varint(field * 8 + wireType);
-const bytesField = (field: number, bytes: Buffer) =>
-  Buffer.concat([key(field, BYTES), varint(bytes.length), bytes]);
-const varintField = (field: number, value: number) => Buffer.concat([key(field, VARINT), varint(value)]);
-
-function doubleField(field: number, value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeDoubleLE(value);
-  return Buffer.concat([key(field, FIXED64), bytes]);
-}
-
-function floatField(field: number, value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeFloatLE(value);
-  return Buffer.concat([key(field, FIXED32), bytes]);
-}
 
 /** One TFRecord around the data. */
 export function tfRecord(data: Buffer): Buffer {
@@ -66,16 +37,21 @@ export class EventFileWriter {
     const stamp = String(Math.floor(now / 1000)).padStart(10, '0');
     this.path = join(folder, `events.out.tfevents.${stamp}.${hostname()}.${process.pid}.${now % 1000}`);
     this.#file = openSync(this.path, 'a');
-    this.#write(now, 0, bytesField(3, Buffer.from('brain.Event:2')));
+    this.#write(now, 0, bytesField(3, 'brain.Event:2'));
     if (firstStep > 0) this.#write(now, firstStep, bytesField(7, varintField(1, 1)));
   }
 
   /** Writes the values of one step, by tag. */
   scalars(step: number, values: Readonly<Record<string, number>>, now = Date.now()): void {
     const summary = Object.entries(values).map(([tag, value]) =>
-      bytesField(1, Buffer.concat([bytesField(1, Buffer.from(tag)), floatField(2, value)])),
+      messageField(1, bytesField(1, tag), floatField(2, value)),
     );
-    this.#write(now, step, bytesField(5, Buffer.concat(summary)));
+    this.summary(step, summary, now);
+  }
+
+  /** Writes values (messages `Summary.Value` as the field of a `Summary`) of one step. */
+  summary(step: number, values: readonly Buffer[], now = Date.now()): void {
+    this.#write(now, step, messageField(5, ...values));
   }
 
   close(): void {

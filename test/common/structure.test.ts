@@ -52,6 +52,7 @@ const order = [
   'evaluation',
   'display',
   'session',
+  'records',
   'experiments',
   'submit',
   'progress',

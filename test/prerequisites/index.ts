@@ -49,7 +49,10 @@ export function programUnderTest(name: Exclude<Prerequisite, 'torch' | 'tensorfl
 
 /** The Python of the tests, when it finds all of these modules; undefined, and reported as skipped, otherwise. */
 export function pythonWith(
-  ...modules: readonly Exclude<Prerequisite, 'torch' | 'tensorflow' | 'browser' | 'deno' | 'bun'>[]
+  ...modules: readonly Exclude<
+    Prerequisite,
+    'torch' | 'tensorflow' | 'browser' | 'deno' | 'bun' | 'redis-server'
+  >[]
 ): string | undefined {
   const pythons = (modules.length === 0 ? (['python'] as const) : modules).map(programUnderTest);
   return pythons.includes(undefined) ? undefined : pythons[0];

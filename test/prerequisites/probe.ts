@@ -19,6 +19,8 @@ export const prerequisites = {
   jupyter_console: 'pip install jupyter_console, then ARCLAB_JUPYTER_PYTHON=<python>',
   jupyter_kernel_test:
     "pip install jupyter_kernel_test, or Debian's python3-jupyter-kernel-test on PYTHONPATH",
+  tensorboard: 'pip install tensorboard, then ARCLAB_JUPYTER_PYTHON=<python>',
+  'redis-server': "Redis 6.2 or newer: Debian's redis-server, or ARCLAB_REDIS_SERVER=<executable>",
   browser: 'chromium on the PATH, or ARCLAB_CHROMIUM=<executable>',
   deno: 'npm install -g deno, or ARCLAB_DENO=<executable>',
   bun: 'npm install -g bun, or ARCLAB_BUN=<executable>',
@@ -37,6 +39,7 @@ export const pythonModules = [
   'yaml',
   'jupyter_console',
   'jupyter_kernel_test',
+  'tensorboard',
 ] as const satisfies readonly Prerequisite[];
 
 /** The file of a program: what `variable` names, else the first of `names` on the PATH. */
@@ -86,6 +89,7 @@ export function probeMachine(): Found {
   if (learning.includes('torch')) found['python with torch'] = torchPython;
   if (learning.length === 3) found['python with peft'] = torchPython;
   found.browser = findExecutable('ARCLAB_CHROMIUM', 'chromium', 'chromium-browser', 'google-chrome');
+  found['redis-server'] = findExecutable('ARCLAB_REDIS_SERVER', 'redis-server', 'valkey-server');
   found.deno = findExecutable('ARCLAB_DENO', 'deno');
   found.bun = findExecutable('ARCLAB_BUN', 'bun');
   return found;

@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { assertWritableFile } from '../../common/output-files.js';
+import { saveReport } from '../../display/report.js';
+import { textTable } from '../../display/tables.js';
+import { comparisonRows, type ExperimentComparison } from '../../experiments/compare-experiments.js';
+import { type ExperimentsOptions, experiments } from '../../experiments/experiments.js';
+import { experimentsPage } from '../../experiments/experiments-page.js';
+import { experimentsOptions } from '../../options/experiments.js';
+import type { CommandFile } from '../command.js';
+
+function configure(command: Command): void {
+  command.argument('[folder]', experimentsOptions.table.folder.description);
+}
+
+const print = (text: string) => process.stdout.write(`${text}\n`);
+
+function printComparison(comparison: ExperimentComparison): void {
+  if (comparison.options.length > 0) print(`\n${textTable(comparison.options)}`);
+  if (comparison.results.length > 0) print(`\n${textTable(comparison.results)}`);
+  const rows = comparisonRows(comparison);
+  print(
+    `\npoints of difference from ${comparison.ids[0]}, with 95% intervals over tasks\n${textTable(rows)}`,
+  );
+}
+
+async function run([folder]: string[], given: Omit<ExperimentsOptions, 'folder'>): Promise<void> {
+  const { json = false, htmlFilepath } = given;
+  if (htmlFilepath !== undefined) assertWritableFile(htmlFilepath, '`htmlFilepath`');
+  const result = experiments({
+    ...given,
+    ...(folder === undefined ? {} : { folder }),
+    onNote: (text) => process.stderr.write(`${text}\n`),
+  });
+  const { runs, rows, columns, comparison } = result;
+  if (json) {
+    const records = runs.map(({ record, path, status }) => ({ ...record, status, path }));
+    print(JSON.stringify(comparison ?? records, null, 2));
+  } else if (comparison) printComparison(comparison);
+  else print(rows.length === 0 ? 'no runs' : textTable(rows, { columns }));
+  if (htmlFilepath !== undefined) await saveReport(htmlFilepath, experimentsPage(result));
+}
+
+export default { options: experimentsOptions, configure, run } satisfies CommandFile;

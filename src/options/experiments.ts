@@ -1,0 +1,53 @@
+/** What is asked of the records of runs. */
+import { defineOptions } from './table.js';
+
+export const experimentsOptions = /* @__PURE__ */ defineOptions({
+  folder: {
+    type: 'string',
+    argument: true,
+    default: '.',
+    value: 'folder',
+    description: 'where runs are looked for, at any depth',
+  },
+  where: {
+    type: 'string',
+    value: 'condition',
+    description:
+      'only these runs: comparisons (= != < <= > >=, ~ = contains) of options, results or status with values, joined by and, or, not and brackets, such as "loraR >= 64 and vote_2 > 0.3"',
+  },
+  sort: {
+    type: 'string',
+    value: 'name',
+    description: 'by this option, result or fact; default: when they began',
+  },
+  descending: { type: 'boolean', default: false, description: 'the largest first' },
+  columns: {
+    type: 'array',
+    items: { type: 'string' },
+    minItems: 1,
+    value: 'names',
+    description: 'the columns of the table; default: options that differ, and results',
+  },
+  compare: {
+    type: 'array',
+    items: { type: 'string' },
+    minItems: 2,
+    value: 'ids',
+    description:
+      'compare these runs with the first of them, by ids or their beginnings: options that differ, results, and intervals of the differences over tasks',
+  },
+  metrics: {
+    type: 'array',
+    items: { type: 'string' },
+    minItems: 1,
+    value: 'names',
+    description: 'metrics to compare; default: accuracy, pass_n, vote_1, vote_2',
+  },
+  seed: { type: 'integer', default: 0, value: 'n', description: 'random seed of the resamples of intervals' },
+  json: { type: 'boolean', default: false, description: 'print JSON: the records, or the comparison' },
+  htmlFilepath: {
+    type: 'string',
+    value: 'file',
+    description: 'also write a page with the table, the losses and the comparison',
+  },
+});

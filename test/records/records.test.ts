@@ -1,0 +1,252 @@
+/** Every run leaves a record, is found again by it, compared with others, and seen in TensorBoard. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { main } from '../../src/cli/main.js';
+import { readJson } from '../../src/common/files.js';
+import { experiments } from '../../src/experiments/experiments.js';
+import { fineTune } from '../../src/experiments/fine-tune.js';
+import { inferEvaluate } from '../../src/experiments/infer-evaluate.js';
+import { commitOf } from '../../src/records/commit.js';
+import { findRuns, historyOf } from '../../src/records/find.js';
+import { checkRecord, type RunRecord } from '../../src/records/record.js';
+import { pythonWith } from '../prerequisites/index.js';
+import { temporaryFolder } from '../training/temporary.js';
+import { recolourTasks, writeTasks, writeTinyModel } from '../training/tiny.js';
+
+/** Two trainings and an evaluation of each, for all tests of this file. */
+let kept = '';
+const ids: Record<string, string> = {};
+
+const recordAt = (path: string): RunRecord => checkRecord(readJson(path), path);
+
+const trainingOptions = (name: string, r: number) => ({
+  modelPath: join(kept, 'model'),
+  trainDatasets: [[join(kept, 'train.json'), 'output-from-examples-mini']] as const,
+  valDataset: [[join(kept, 'val.json'), 'output-from-examples-mini']] as const,
+  outputDir: join(kept, 'runs', name),
+  gridEncoder: 'MinimalGridEncoder()',
+  maxSteps: 4,
+  evalSteps: 2,
+  loggingSteps: 2,
+  batchSize: 2,
+  maxSeqLen: 512,
+  learningRate: 0.01,
+  lora: { r },
+});
+
+beforeAll(async () => {
+  kept = mkdtempSync(join(tmpdir(), 'arclab-records-'));
+  writeTinyModel(join(kept, 'model'));
+  writeTasks(join(kept, 'train.json'), recolourTasks(8));
+  writeTasks(join(kept, 'val.json'), recolourTasks(3));
+  for (const [name, r] of [
+    ['small', 2],
+    ['large', 8],
+  ] as const) {
+    const { checkpoint } = await fineTune(trainingOptions(name, r));
+    await inferEvaluate({ checkpoint, predictionsPerTask: 2, maxNewTokens: 12 });
+    ids[name] = recordAt(join(kept, 'runs', name, 'run.json')).id;
+  }
+  return () => rmSync(kept, { recursive: true });
+}, 120_000);
+
+/** What the command line prints. */
+async function printed(...words: string[]): Promise<{ code: number; text: string }> {
+  let text = '';
+  for (const stream of [process.stdout, process.stderr]) {
+    const spy = vi.spyOn(stream, 'write').mockImplementation((chunk) => {
+      text += chunk;
+      return true;
+    });
+    onTestFinished(() => spy.mockRestore());
+  }
+  return { code: await main(words), text };
+}
+
+test('a training is recorded: options, data, call, losses and files', () => {
+  const record = recordAt(join(kept, 'runs/small/run.json'));
+  expect(record).toMatchObject({ flow: 'fine-tune', status: 'done', attempts: 1 });
+  expect(record.config).toMatchObject({ maxSteps: 4, lora: { r: 2, alpha: 64 }, weightDecay: 0 });
+  expect(Object.keys(record.data)).toEqual([
+    join(kept, 'train.json'),
+    join(kept, 'val.json'),
+    'the model of `modelPath`',
+  ]);
+  expect(record.command).toContain('npx arclab fine-tune');
+  expect(record.command).toContain('--lora_r 2');
+  const [run] = findRuns(join(kept, 'runs/small'));
+  const history = historyOf(run!);
+  expect(record.results).toMatchObject({
+    steps: 4,
+    trainLoss: history.train.at(-1)!.loss,
+    valLoss: history.validation.at(-1)!.loss,
+  });
+  expect(record.files).toEqual({ metrics: 'metrics.jsonl', logs: 'logs', checkpoint: 'checkpoint-4' });
+  // this repository
+  expect(record.commit).toBe(commitOf(process.cwd()));
+});
+
+test('an evaluation knows the training of its checkpoint; one that is up to date stays the same run', async () => {
+  const find = () => experiments({ folder: join(kept, 'runs/small'), where: 'flow = infer-evaluate' }).runs;
+  const [before] = find();
+  expect(before!.record.trainedBy).toBe(ids.small);
+  expect(Object.keys(before!.record.results)).toEqual(
+    expect.arrayContaining(['accuracy', 'pass_n', 'vote_1', 'vote_2']),
+  );
+  await inferEvaluate({
+    checkpoint: join(kept, 'runs/small/checkpoint-4'),
+    predictionsPerTask: 2,
+    maxNewTokens: 12,
+  });
+  const after = find();
+  expect(after).toHaveLength(1);
+  expect(after[0]!.record).toMatchObject({ id: before!.record.id, attempts: 2 });
+});
+
+test('a stopped run is said to be stopped, keeps its id when it is continued, and a fresh start is another run', async () => {
+  const folder = temporaryFolder();
+  const options = { ...trainingOptions('x', 2), outputDir: folder };
+  const stopping = new AbortController();
+  await fineTune({
+    ...options,
+    signal: stopping.signal,
+    onEvent: (event) => event.type === 'step' && stopping.abort(),
+  });
+  const stopped = recordAt(join(folder, 'run.json'));
+  expect(stopped).toMatchObject({ status: 'stopped', results: { steps: 1 } });
+  await fineTune(options);
+  const done = recordAt(join(folder, 'run.json'));
+  expect(done).toMatchObject({ id: stopped.id, startedAt: stopped.startedAt, status: 'done', attempts: 2 });
+  await fineTune({ ...options, resumeFromCheckpoint: false });
+  const fresh = recordAt(join(folder, 'run.json'));
+  expect(fresh.id).not.toBe(done.id);
+  expect(recordAt(join(folder, 'previous-1/run.json')).id).toBe(done.id);
+});
+
+test('a run that fails says why, and one whose process is gone was killed', async () => {
+  const folder = temporaryFolder();
+  cpSync(join(kept, 'runs/small/run.json'), join(folder, 'run.json'));
+  const record = recordAt(join(folder, 'run.json'));
+  const running = { ...record, status: 'running', process: { ...record.process, pid: 2 ** 22 + 1 } };
+  writeFileSync(join(folder, 'run.json'), JSON.stringify(running));
+  expect(findRuns(folder)[0]!.status).toBe('killed');
+  const failing = { ...trainingOptions('x', 2), outputDir: join(folder, 'failed') };
+  const onEvent = (event: { type: string }) => {
+    if (event.type === 'step') throw new Error('the listener failed');
+  };
+  await expect(fineTune({ ...failing, onEvent })).rejects.toThrow('the listener failed');
+  const failed = recordAt(join(folder, 'failed/run.json'));
+  expect(failed).toMatchObject({ status: 'failed', error: 'the listener failed' });
+});
+
+test('listed, filtered by any name of an option, sorted', () => {
+  const all = experiments({ folder: join(kept, 'runs') });
+  expect(all.rows).toHaveLength(4);
+  expect(all.columns).toEqual(expect.arrayContaining(['lora.r', 'vote_2', 'valLoss']));
+  expect(all.columns).not.toContain('outputDir');
+  for (const where of ['loraR>=8', 'lora_r >= 8', 'lora.r = 8']) {
+    const { runs } = experiments({ folder: join(kept, 'runs'), where });
+    // an evaluation is found by the options of the training, too
+    expect(runs.map(({ record }) => record.flow)).toEqual(['fine-tune', 'infer-evaluate']);
+    expect(runs[0]!.record.id).toBe(ids.large);
+  }
+  const sorted = experiments({
+    folder: join(kept, 'runs'),
+    sort: 'lora.r',
+    descending: true,
+    columns: ['loraR'],
+  });
+  expect(sorted.rows.map((row) => row.loraR)).toEqual([8, 8, 2, 2]);
+});
+
+test.each([
+  [{ where: 'lorra.r > 3' }, /`where`: no run has an option or a result "lorra.r"; did you mean lora.r\?/],
+  [{ sort: 'valLos' }, /`sort`: no run has .* did you mean valLoss\?/],
+  [{ compare: ['zzz', 'yyy'] }, /`compare`: no run has an id that begins with "zzz"/],
+  [{ folder: '/nowhere' }, /\/nowhere: expected a folder with runs, found nothing/],
+])('%j is refused', (options, message) => {
+  expect(() => experiments({ folder: join(kept, 'runs'), ...options })).toThrow(message);
+});
+
+test('a file that is named as a record and is none is left out with a line', () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'other'));
+  writeFileSync(join(folder, 'other/run.json'), '{"scripts": {}}');
+  const notes: string[] = [];
+  expect(experiments({ folder, onNote: (text) => notes.push(text) }).runs).toEqual([]);
+  expect(notes.join()).toMatch(/left out: .*run.json: not the record of a run/);
+});
+
+test('compared: what differs, results, and paired intervals of the evaluations', () => {
+  const { comparison } = experiments({ folder: join(kept, 'runs'), compare: [ids.small!, ids.large!] });
+  expect(comparison!.options).toEqual([{ option: 'lora.r', [ids.small!]: 2, [ids.large!]: 8 }]);
+  expect(comparison!.results.map(({ result }) => result)).toEqual(
+    expect.arrayContaining(['valLoss', 'accuracy', 'vote_2']),
+  );
+  const [pair] = comparison!.pairs;
+  expect(pair!.metrics.map(({ metric }) => metric)).toEqual(['accuracy', 'pass_n', 'vote_1', 'vote_2']);
+  for (const { difference } of pair!.metrics) expect(difference.low).toBeLessThanOrEqual(difference.high);
+});
+
+describe('arclab experiments', () => {
+  test('prints a table, JSON, and writes a page with plots', async () => {
+    const folder = join(kept, 'runs');
+    const { code, text } = await printed(
+      'experiments',
+      folder,
+      '--where',
+      'status=done',
+      '--sort',
+      'valLoss',
+    );
+    expect(code).toBe(0);
+    expect(text).toContain(ids.small!);
+    expect(text).toMatch(/^id +run +flow +status +lora\.r/);
+    const page = join(temporaryFolder(), 'page.html');
+    const compare = ['--compare', ids.small!.slice(0, 8), ids.large!.slice(0, 8)];
+    expect((await printed('experiments', folder, ...compare, '--html_filepath', page)).code).toBe(0);
+    const html = readFileSync(page, 'utf8');
+    expect(html).toContain('<svg');
+    expect(html).toContain('Points of difference');
+    expect(html).toContain('npx arclab fine-tune');
+  });
+
+  test('--json gives the records', async () => {
+    const { text } = await printed('experiments', join(kept, 'runs'), '--json', '--where', 'lora.r=2');
+    expect(JSON.parse(text).map(({ flow }: RunRecord) => flow)).toEqual(['fine-tune', 'infer-evaluate']);
+  });
+});
+
+test("TensorBoard's HParams page shows the runs with their options and metrics", () => {
+  const python = pythonWith('tensorboard');
+  if (python === undefined) return;
+  const script = join(import.meta.dirname, 'hparams.py');
+  const output = execFileSync(python, ['-W', 'ignore', script, join(kept, 'runs'), '2'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const { experiment, groups } = JSON.parse(output.trim().split('\n').at(-1)!);
+  expect(experiment.hparamInfos.map(({ name }: { name: string }) => name)).toContain('lora.r');
+  const shown = groups.map(
+    (group: {
+      hparams: Record<string, unknown>;
+      sessions: { status: string; metricValues: object[] }[];
+    }) => ({
+      r: group.hparams['lora.r'],
+      kinds: [typeof group.hparams.useLora, typeof group.hparams.optim],
+      status: group.sessions[0]!.status,
+      metrics: JSON.stringify(group.sessions[0]!.metricValues),
+    }),
+  );
+  expect(shown.map(({ r }: { r: number }) => r).sort()).toEqual([2, 8]);
+  for (const { kinds, status, metrics } of shown) {
+    expect(kinds).toEqual(['boolean', 'string']);
+    expect(status).toBe('STATUS_SUCCESS');
+    expect(metrics).toContain('val/loss');
+    expect(metrics).toContain('eval/vote_2');
+  }
+  expect(existsSync(join(kept, 'runs/small/logs'))).toBe(true);
+}, 120_000);
