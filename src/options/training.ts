@@ -87,11 +87,11 @@ export const stepOptions = {
   },
   optim: {
     type: 'string',
-    enum: ['adamw', 'adamw_8bit'],
+    enum: ['adamw', 'adamw_8bit', 'muon'],
     default: 'adamw',
     value: 'name',
     description:
-      'adamw_8bit keeps the moments of AdamW in 8 bits: 2 bytes for each trained weight in place of 8, and a little slower',
+      'adamw_8bit keeps the moments of AdamW in 8 bits: 2 bytes for each trained weight in place of 8, and a little slower; muon orthogonalizes the updates of the matrices of layers, and learns more from the same samples where all weights are trained',
   },
   adamBeta2: {
     type: 'number',

@@ -7,13 +7,27 @@ import {
 } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 
-export interface OptimizerOptions {
+export interface AdamWOptions {
   readonly weightDecay: number;
   readonly beta1?: number;
   readonly beta2?: number;
   readonly epsilon?: number;
   /** Keep the moments in 8 bits: two bytes for each weight in place of eight. */
   readonly roundsMoments?: boolean;
+}
+
+/** Changes variables by their gradients, with a state that can be saved. */
+export interface Optimizer {
+  /**
+   * Updates the variables in place. A variable without a gradient is left alone.
+   * @param gradients by `variable.name`
+   * @param step counted from 1
+   */
+  update(gradients: tf.NamedTensorMap, step: number, learningRate: number): void;
+  /** Everything that an exact continuation needs, by name; the variables themselves are `param.…`. */
+  tensors(): Map<string, OptimizerTensor>;
+  /** Frees what it holds beside the variables, which belong to the decoder. */
+  dispose(): void;
 }
 
 /** A running moment of a variable, however it is kept. */
@@ -122,22 +136,22 @@ function ofMoment(moment: Moment, shape: number[]): OptimizerTensor {
 }
 
 /** Biases and norms are not decayed, as in transformers' Trainer. */
-const decays = (name: string) => !/bias|norm\b|norm\.|layernorm/i.test(name);
+export const decays = (name: string) => !/bias|norm\b|norm\.|layernorm/i.test(name);
 
 /**
  * Gives a variable a copy of its values when another tensor shares them: `tf.variable(x)` and `clone` only
- * count references, and the optimizer's kernel writes in place.
+ * count references, and an optimizer writes in place.
  */
-function ownValues(variable: tf.Variable): void {
+export function ownValues(variable: tf.Variable): void {
   if (tf.backend().refCount(variable.dataId) > 1) tf.tidy(() => variable.assign(tf.mul(variable, 1)));
 }
 
 /** AdamW (Loshchilov & Hutter 2019) over named variables, with a state that can be saved. */
-export class AdamW {
+export class AdamW implements Optimizer {
   readonly #slots: readonly TrainedVariable[];
-  readonly #options: Required<OptimizerOptions>;
+  readonly #options: Required<AdamWOptions>;
 
-  constructor(variables: ReadonlyMap<string, tf.Variable>, options: OptimizerOptions) {
+  constructor(variables: ReadonlyMap<string, tf.Variable>, options: AdamWOptions) {
     this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, roundsMoments: false, ...options };
     const moment = (shape: number[], kind: RoundedKind) =>
       this.#options.roundsMoments ? new RoundedMoment(shape, kind) : new WholeMoment(shape);
@@ -150,11 +164,6 @@ export class AdamW {
     }));
   }
 
-  /**
-   * Updates the variables in place. A variable without a gradient is left alone.
-   * @param gradients by `variable.name`
-   * @param step counted from 1, for the bias correction
-   */
   update(gradients: tf.NamedTensorMap, step: number, learningRate: number): void {
     const { weightDecay, beta1, beta2, epsilon } = this.#options;
     for (const decayed of [true, false]) {
@@ -182,7 +191,7 @@ export class AdamW {
     }
   }
 
-  /** Everything that an exact continuation needs, by name: `param.…`, `exp_avg.…` and `exp_avg_sq.…`. */
+  /** `param.…`, `exp_avg.…` and `exp_avg_sq.…`. */
   tensors(): Map<string, OptimizerTensor> {
     return new Map(
       this.#slots.flatMap(({ name, variable, firstMoment, secondMoment }) => [
@@ -193,7 +202,6 @@ export class AdamW {
     );
   }
 
-  /** Frees the moments (the variables belong to the decoder). */
   dispose(): void {
     for (const { firstMoment, secondMoment } of this.#slots) {
       firstMoment.dispose();

@@ -7,7 +7,8 @@ import * as tf from '../tensors/tf.js';
 import { DivergedError } from './errors.js';
 import { microBatchGradients, type TrainableDecoder } from './loss.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
-import { AdamW } from './optimizer.js';
+import { Muon } from './muon.js';
+import { AdamW, type Optimizer } from './optimizer.js';
 import { labelCount, planMicroBatches } from './packing.js';
 import type { TrainingSample } from './sample-source.js';
 import { LossTally } from './tally.js';
@@ -23,8 +24,8 @@ export interface TrainerOptions {
   /** Gradients with a larger global norm are scaled down to it; 0 = off. */
   readonly maxGradNorm: number;
   readonly weightDecay: number;
-  /** `adamw_8bit` rounds the moments between steps. */
-  readonly optim?: 'adamw' | 'adamw_8bit' | undefined;
+  /** `adamw_8bit` rounds the moments between steps; `muon` is for the matrices of the layers. */
+  readonly optim?: 'adamw' | 'adamw_8bit' | 'muon' | undefined;
   /** Of AdamW; default 0.999. */
   readonly adamBeta2?: number;
   /** The run is given up after this many steps in a row whose gradient is not finite; -1 or none = never. */
@@ -64,9 +65,9 @@ export interface TrainerProgress {
   readonly lossScale?: LossScaleState;
 }
 
-/** Takes optimizer steps: global batch → micro-batches → summed gradient → clip → AdamW. */
+/** Takes optimizer steps: global batch → micro-batches → summed gradient → clip → optimizer. */
 export class Trainer {
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly #lossScale: LossScale;
   #step = 0;
   #badSteps = 0;
@@ -78,7 +79,8 @@ export class Trainer {
     readonly samples: Samples,
     readonly options: TrainerOptions,
   ) {
-    this.optimizer = new AdamW(decoder.trainableVariables(), {
+    const Method = options.optim === 'muon' ? Muon : AdamW;
+    this.optimizer = new Method(decoder.trainableVariables(), {
       weightDecay: options.weightDecay,
       ...(options.adamBeta2 === undefined ? {} : { beta2: options.adamBeta2 }),
       roundsMoments: options.optim === 'adamw_8bit',

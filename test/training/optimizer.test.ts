@@ -12,9 +12,9 @@ import {
 } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import { AdamW } from '../../src/training/optimizer.js';
-import type { TrainingSample } from '../../src/training/sample-source.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { backendsUnderTest } from '../prerequisites/index.js';
+import { copyingSamples } from './copying-samples.js';
 import { temporaryFolder } from './temporary.js';
 import { writeTinyModel } from './tiny.js';
 
@@ -74,19 +74,7 @@ describe.each(backendsUnderTest())('rounded to 8 bits on %s', (backend) => {
 
   test('training with them goes as in float32, in less memory, and goes on exactly from what was read', async () => {
     await initBackend(backend);
-    const samples = Array.from({ length: 12 }, (_, index): TrainingSample => {
-      const rng = Rng.of(5, index);
-      const tokens = Int32Array.from({ length: 20 }, (_, i) => (i < 10 ? rng.int(0, 9) : 0));
-      for (let i = 10; i < 20; i++) tokens[i] = tokens[i - 10]!;
-      return {
-        index,
-        tokens,
-        labelSpans: [[10, 20]],
-        kind: 'copy',
-        dataset: 'data',
-        weight: 1,
-      } as TrainingSample;
-    });
+    const samples = copyingSamples(12);
     const folder = writeTinyModel(temporaryFolder());
     const start = async (optim: 'adamw' | 'adamw_8bit', from = 0) => {
       let at = from * 4;
