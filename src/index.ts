@@ -230,11 +230,22 @@ export {
   fineTune,
 } from './experiments/fine-tune.js';
 export {
+  type GenerateCodeOptions,
+  type GenerateCodeResult,
+  type GeneratedCode,
+  generateCode,
+} from './experiments/generate-code.js';
+export {
   type GeneratedGrid,
   type GenerateInputsOptions,
   type GenerateInputsResult,
   generateInputs,
 } from './experiments/generate-inputs.js';
+export {
+  type ImportTasksOptions,
+  type ImportTasksResult,
+  importTasks,
+} from './experiments/import-tasks.js';
 export {
   type DecodingOptions,
   type GenerationEvent,

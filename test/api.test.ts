@@ -19,6 +19,8 @@ const flows = [
   'vote',
   'compareFiles',
   'generateInputs',
+  'generateCode',
+  'importTasks',
   'mergeLora',
   'moveAdapter',
   'pruneModel',

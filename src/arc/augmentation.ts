@@ -1,7 +1,7 @@
 import type { Rng } from '../common/rng.js';
 import { MissingSolutionsError } from './errors.js';
 import { colorCount, turnGrid } from './grid.js';
-import type { Grid, Sample, Task } from './types.js';
+import type { Grid, Sample, Task, TestSample } from './types.js';
 
 /**
  * A reversible change of a whole task, plain JSON so that it can be stored with a prediction and undone later.
@@ -79,11 +79,20 @@ export function undoAugmentation(grid: Grid, { flip, rotations, colorMap }: Augm
   return turnGrid(grid, flip, flip ? rotations : (4 - rotations) % 4, inverse);
 }
 
-function changeTask(task: Task, order: readonly number[] | undefined, change: (grid: Grid) => Grid): Task {
+/** Whether an augmentation changes grids, and not only the order of the train samples. */
+export function changesGrids({ flip, rotations, colorMap }: Augmentation): boolean {
+  return flip || rotations !== 0 || colorMap.some((to, from) => to !== from);
+}
+
+function changeTask(task: Task, augmentation: Augmentation, change: (grid: Grid) => Grid): Task {
+  const { trainOrder: order } = augmentation;
+  const candidatesOf = ({ candidates }: TestSample) =>
+    candidates ? { candidates: candidates.map(change) } : {};
   const changeSample = (sample: Sample) => ({
     ...sample,
     input: change(sample.input),
     output: change(sample.output),
+    ...candidatesOf(sample),
   });
   if (order && order.length !== task.train.length) {
     throw new RangeError(
@@ -94,21 +103,26 @@ function changeTask(task: Task, order: readonly number[] | undefined, change: (g
   return {
     train: train.map(changeSample),
     test: task.test.map(({ output, ...sample }) => {
-      const changed = { ...sample, input: change(sample.input) };
+      const changed = { ...sample, input: change(sample.input), ...candidatesOf(sample) };
       return output === undefined ? changed : { ...changed, output: change(output) };
     }),
+    // a program knows colours and directions
+    ...(task.code === undefined || changesGrids(augmentation) ? {} : { code: task.code }),
   };
 }
 
-/** Applies an augmentation to all grids of a task and orders its train samples. */
+/**
+ * Applies an augmentation to all grids of a task and orders its train samples. The task's code stays only where no grid
+ * changes.
+ */
 export function augmentTask(task: Task, augmentation: Augmentation): Task {
-  return changeTask(task, augmentation.trainOrder, (grid) => augmentGrid(grid, augmentation));
+  return changeTask(task, augmentation, (grid) => augmentGrid(grid, augmentation));
 }
 
-/** The exact inverse of {@link augmentTask}. */
+/** The exact inverse of {@link augmentTask}, but for code that it lost. */
 export function undoTaskAugmentation(task: Task, augmentation: Augmentation): Task {
-  const order = augmentation.trainOrder;
-  const inverse = order?.map((_, i) => order.indexOf(i));
+  const { trainOrder: order, ...rest } = augmentation;
+  const inverse = order ? { ...rest, trainOrder: order.map((_, i) => order.indexOf(i)) } : rest;
   return changeTask(task, inverse, (grid) => undoAugmentation(grid, augmentation));
 }
 
@@ -132,5 +146,9 @@ export function swapTrainAndTest(task: Task, rng: Rng): Task {
   }
   const shuffled = rng.shuffle([...task.train, ...known]);
   const testCount = Math.max(1, known.length);
-  return { train: shuffled.slice(testCount), test: [...shuffled.slice(0, testCount), ...unknown] };
+  return {
+    ...task,
+    train: shuffled.slice(testCount),
+    test: [...shuffled.slice(0, testCount), ...unknown],
+  };
 }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readJson, writeFileAtomic } from '../common/files.js';
 import { DatasetError, MissingSolutionsError } from './errors.js';
-import type { Dataset, Grid, Sample, Task } from './types.js';
+import type { Dataset, Sample, Task, TestSample } from './types.js';
 import { assertRectangular, type DatasetEntry, validateDataset, validateSolutions } from './validate.js';
 
 const challengesSuffix = /challenges\.json$/;
@@ -37,23 +37,36 @@ function wrapSingleTask(json: unknown, path: string): unknown {
 
 /** The variants of an id, checked for ragged grids. */
 function toVariants(id: string, entry: DatasetEntry, path: string): Task[] {
-  const check = (where: string, samples: readonly { input: Grid; output?: Grid }[]) =>
+  const check = (where: string, samples: readonly TestSample[]) =>
     samples.forEach((sample, i) => {
       assertRectangular(sample.input, path, () => `${where}/${i}/input`);
       if (sample.output) assertRectangular(sample.output, path, () => `${where}/${i}/output`);
+      for (const [j, grid] of (sample.candidates ?? []).entries())
+        assertRectangular(grid, path, () => `${where}/${i}/candidates/${j}`);
     });
   if (Array.isArray(entry) && !('train' in entry[0]!)) {
     check(`/${id}`, entry as Sample[]);
     return [{ train: entry as Sample[], test: [] }];
   }
   const variants = (Array.isArray(entry) ? entry : [entry]) as Partial<Task>[];
-  return variants.map(({ train = [], test = [] }, i) => {
+  return variants.map(({ train = [], test = [], code }, i) => {
     const where = Array.isArray(entry) ? `/${id}/${i}` : `/${id}`;
     check(`${where}/train`, train);
     check(`${where}/test`, test);
-    return { train, test };
+    return { train, test, ...(code === undefined ? {} : { code }) };
   });
 }
+
+/** The variants of one task, checked. @throws {UserError} naming the source and the path below it */
+export function readVariants(id: string, value: unknown, source: string): Task[] {
+  return toVariants(id, validateDataset({ [id]: value }, source)[id]!, source);
+}
+
+/** What a challenge knows of a test sample. */
+const knownOf = ({ input, candidates }: TestSample): TestSample => ({
+  input,
+  ...(candidates ? { candidates } : {}),
+});
 
 /** Gives the test samples of a challenges file their outputs. */
 function addSolutions(dataset: Map<string, Task[]>, path: string): void {
@@ -66,14 +79,14 @@ function addSolutions(dataset: Map<string, Task[]>, path: string): void {
     });
     dataset.set(
       id,
-      variants.map(({ train, test }) => {
+      variants.map(({ test, ...task }) => {
         if (test.length !== grids.length) {
           throw new DatasetError(
             `${path}: at /${id}: expected ${test.length} ${test.length === 1 ? 'solution' : 'solutions'}, one for each test input of the challenges ` +
               `file, found ${grids.length}`,
           );
         }
-        return { train, test: test.map((sample, i) => ({ input: sample.input, output: grids[i]! })) };
+        return { ...task, test: test.map((sample, i) => ({ ...knownOf(sample), output: grids[i]! })) };
       }),
     );
   }
@@ -190,8 +203,18 @@ export function requireSolutions(dataset: Dataset, path: string): void {
 
 function toEntry(variants: readonly Task[]): unknown {
   if (variants.length !== 1) return variants;
-  const [task] = variants;
-  return task!.test.length === 0 && task!.train.length > 1 ? task!.train : task;
+  const { train, test, code } = variants[0]!;
+  return test.length === 0 && train.length > 1 && code === undefined ? train : variants[0];
+}
+
+/** Makes sure that the program of every task is known. @throws {DatasetError} if not. */
+export function requireCode(dataset: Dataset, path: string): void {
+  const without = listTasks(dataset).find(({ task }) => task.code === undefined);
+  if (!without) return;
+  throw new DatasetError(
+    `${path}: task ${without.taskId} has no code, which prompt kinds of code need; ` +
+      '`arclab import` makes such data sets',
+  );
 }
 
 /** Writes one line per task, so that differences can be read. */
@@ -225,7 +248,7 @@ export function saveDataset(path: string, dataset: Dataset): void {
       );
     }
   }
-  const inputsOnly = (task: Task) => ({ ...task, test: task.test.map(({ input }) => ({ input })) });
+  const inputsOnly = (task: Task) => ({ ...task, test: task.test.map(knownOf) });
   writeLines(
     solutions,
     known.map(({ taskId, task }) => [taskId, task.test.map((sample) => sample.output)]),
@@ -251,7 +274,8 @@ export function nMinusOne(dataset: Dataset): Dataset {
 }
 
 /** A task once for each of its train samples, which is then the test sample; never where there is only one. */
-export function leaveOneOut({ train }: Task): Task[] {
+export function leaveOneOut({ train, code }: Task): Task[] {
   if (train.length < 2) return [];
-  return train.map((sample, i) => ({ train: train.toSpliced(i, 1), test: [sample] }));
+  const rule = code === undefined ? {} : { code };
+  return train.map((sample, i) => ({ train: train.toSpliced(i, 1), test: [sample], ...rule }));
 }

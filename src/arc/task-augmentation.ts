@@ -11,7 +11,7 @@ import {
   turnGrid,
   upscaleGrid,
 } from './grid.js';
-import type { Grid, Task } from './types.js';
+import type { Grid, Sample, Task, TestSample } from './types.js';
 
 /** A change of a grid that loses nothing of it. */
 export type GridTransform =
@@ -152,9 +152,10 @@ function transformedShape([height, width]: [number, number], transform: GridTran
  * test outputs stay unknown.
  */
 export function applyTaskAugmentation(task: Task, { side, transforms }: TaskAugmentation): Task {
+  const candidatesOf = ({ candidates = [] }: TestSample) => (side === 'output' ? candidates : []);
   let shapes = [...task.train, ...task.test].flatMap((sample) => {
     const grid = sample[side];
-    return grid === undefined ? [] : [gridShape(grid)];
+    return [...(grid === undefined ? [] : [grid]), ...candidatesOf(sample)].map(gridShape);
   });
   const fitting = transforms.filter((transform) => {
     const next = shapes.map((shape) => transformedShape(shape, transform));
@@ -164,11 +165,15 @@ export function applyTaskAugmentation(task: Task, { side, transforms }: TaskAugm
   });
   if (fitting.length === 0) return task;
   const change = (grid: Grid) => fitting.reduce(transformGrid, grid);
-  return {
-    train: task.train.map((sample) => ({ ...sample, [side]: change(sample[side]) })),
-    test: task.test.map((sample) => {
-      const grid = sample[side];
-      return grid === undefined ? sample : { ...sample, [side]: change(grid) };
-    }),
+  const changed = (sample: TestSample) => {
+    const grid = sample[side];
+    const candidates = candidatesOf(sample);
+    return {
+      ...sample,
+      ...(grid === undefined ? {} : { [side]: change(grid) }),
+      ...(candidates.length === 0 ? {} : { candidates: candidates.map(change) }),
+    };
   };
+  // the old rule's code goes: it is not that of the new one
+  return { train: task.train.map((sample) => changed(sample) as Sample), test: task.test.map(changed) };
 }

@@ -11,6 +11,7 @@ export interface SampleOrigin {
 export interface Sample {
   readonly input: Grid;
   readonly output: Grid;
+  readonly candidates?: readonly Grid[];
   readonly origin?: SampleOrigin;
 }
 
@@ -18,6 +19,8 @@ export interface Sample {
 export interface TestSample {
   readonly input: Grid;
   readonly output?: Grid;
+  /** Grids that were proposed for its output, right or wrong: predictions, for prompts that judge them. */
+  readonly candidates?: readonly Grid[];
   readonly origin?: SampleOrigin;
 }
 
@@ -25,6 +28,11 @@ export interface TestSample {
 export interface Task {
   readonly train: readonly Sample[];
   readonly test: readonly TestSample[];
+  /**
+   * The source of a program that makes every output from its input. A change of the grids that it does not describe
+   * loses it.
+   */
+  readonly code?: string;
 }
 
 /**

@@ -16,10 +16,12 @@ export const gridSchema = {
   },
 } as const;
 
+const candidates = { type: 'array', items: gridSchema } as const;
+
 const sampleSchema = {
   type: 'object',
   required: ['input', 'output'],
-  properties: { input: gridSchema, output: gridSchema },
+  properties: { input: gridSchema, output: gridSchema, candidates },
 } as const;
 
 const taskSchema = {
@@ -29,8 +31,13 @@ const taskSchema = {
     train: { type: 'array', minItems: 1, items: sampleSchema },
     test: {
       type: 'array',
-      items: { type: 'object', required: ['input'], properties: { input: gridSchema, output: gridSchema } },
+      items: {
+        type: 'object',
+        required: ['input'],
+        properties: { input: gridSchema, output: gridSchema, candidates },
+      },
     },
+    code: { type: 'string', minLength: 1 },
   },
 } as const;
 
@@ -49,7 +56,7 @@ const entrySchema = {
   else: taskSchema,
 };
 
-/** A task as Kaggle's files have it. */
+/** A task as Kaggle's files have it, and what ours may have beside it. */
 export type KaggleTask = FromSchema<typeof taskSchema>;
 
 /** What stands for one id: a task, variants of a task, or samples without a test set (RE-ARC). */

@@ -81,6 +81,10 @@ export const commands: CommandTable = {
     summary: 'draw new input grids from a model trained on inputs',
     load: () => import('./commands/generate-inputs.js'),
   },
+  'generate-code': {
+    summary: 'have a model write programs for tasks, which are not run',
+    load: () => import('./commands/generate-code.js'),
+  },
   score: {
     summary: 'say how likely a model finds known answers',
     load: () => import('./commands/score.js'),
@@ -104,6 +108,10 @@ export const commands: CommandTable = {
   'generate-tasks': {
     summary: 'make synthetic ARC tasks',
     load: () => import('./commands/generate-tasks.js'),
+  },
+  import: {
+    summary: 'make a data set of tasks with code of others (BARC, omni-arc), or of predictions to be judged',
+    load: () => import('./commands/import.js'),
   },
   kernel: {
     summary: 'the TypeScript kernel for Jupyter',

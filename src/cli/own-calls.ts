@@ -49,7 +49,7 @@ function lackOf(name: string, options: Record<string, unknown>): string | undefi
   );
   if (unknown !== undefined) return `arclab has no prompt kind "${unknown}"`;
   if (!name.startsWith('infer')) return undefined;
-  const other = asked.find((kind) => promptKinds.get(kind) && !kind.startsWith('output-from-examples'));
+  const other = asked.find((kind) => promptKinds.get(kind) && !/^output-from-(examples|code)/.test(kind));
   return other && `prompt kind "${other}" asks for no output`;
 }
 

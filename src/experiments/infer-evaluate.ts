@@ -83,7 +83,7 @@ export async function inferEvaluate(
   const onNote = notesTo(onEvent);
   const inference = checkpointInferOptions(settings, onNote);
   const { datasetPath, outputFilepath, promptVersion } = inference;
-  promptKindFor(promptVersion, ['output-from-examples'], 'inference');
+  promptKindFor(promptVersion, ['output-from-examples', 'output-from-code'], 'inference');
   const dataset = firstTasks(loadDataset(datasetPath), settings.nTasks);
   loadTasks(datasetPath);
   requireSolutions(dataset, datasetPath);

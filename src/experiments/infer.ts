@@ -7,8 +7,9 @@ import { taskResultsPath } from '../evaluation/files.js';
 import { type OrValues, splitValues } from '../options/in-place.js';
 import { inferOptions } from '../options/inference.js';
 import type { OptionsOf } from '../options/table.js';
+import { outputKind } from '../session/plan.js';
 import { type GenerationHooks, type InferResult, predict } from '../session/predict.js';
-import { openPrompts, promptKindFor } from '../session/prompts.js';
+import { openPrompts } from '../session/prompts.js';
 
 /** Options of inference on a file. */
 export type InferFileOptions = OptionsOf<typeof inferOptions.table>;
@@ -38,8 +39,8 @@ export async function infer(
   const { onEvent, signal, ...rest } = options;
   const { given, values } = splitValues(rest, { datasetPath: 'tasks' });
   const o = inferOptions.check(given, notesTo(onEvent));
-  promptKindFor(o.promptVersion, ['output-from-examples'], 'inference');
   const tasks = firstTasks(tasksOf(values.datasetPath ?? o.datasetPath), o.nTasks);
+  outputKind(o.promptVersion, tasks, o.datasetPath);
   for (const path of [o.outputFilepath, taskResultsPath(o.outputFilepath)])
     assertWritableFile(path, '`outputFilepath`', [o.datasetPath]);
   return locking(

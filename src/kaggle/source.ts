@@ -49,13 +49,17 @@ export const PACKED_FOLDERS = [
 
 /** Files of other folders that are machinery, too: what turns text into tokens, and the optimizer. None imports what can be read. */
 const PACKED_FILES = [
+  'prompts/answer-spans',
   'prompts/byte-level',
   'prompts/chat-template',
   'prompts/errors',
   'prompts/grammar',
+  'prompts/prompt-frame',
+  'prompts/prompt-tasks',
   'prompts/sentencepiece',
   'prompts/stop-tokens',
   'prompts/strict-template',
+  'prompts/template-kind',
   'prompts/text-encoder',
   'prompts/text-network',
   'prompts/tokenizer',
@@ -73,6 +77,8 @@ const PACKED = new RegExp(`^src/((?:${PACKED_FOLDERS.join('|')})/.+|${PACKED_FIL
 /** Modules that make no sense on Kaggle or have no room there, and what takes their place. */
 const STAND_INS: Readonly<Record<string, string>> = {
   'src/models/hub.ts': 'templates/kaggle/hub.ts',
+  'src/session/choices.ts': 'templates/kaggle/choices.ts',
+  'src/training/candidates.ts': 'templates/kaggle/candidates.ts',
   'src/training/audit-run.ts': 'templates/kaggle/audit-run.ts',
   'src/records/flows.ts': 'templates/kaggle/records.ts',
 };
@@ -80,6 +86,9 @@ const STAND_INS: Readonly<Record<string, string>> = {
 /** A declaration that stays in JavaScript, with its name. */
 const DECLARATION =
   /^(?:export )?(?:default )?(?:async )?(?:abstract )?(?:function\*?|class|const|let|var|enum) (\w+)/;
+
+/** Templates of prompt kinds that a submission refuses: they ask for no output, or show what a challenge has not. */
+const UNUSED_TEMPLATES = /\/(code-from-examples|output-from-code|verify-output|select-output)-[\w-]+\.njk$/;
 
 /**
  * Marks comments so that esbuild keeps them. A comment before a declaration carries its name, because the
@@ -131,7 +140,7 @@ function sourcePlugin(
       }));
       build.onLoad({ filter: /\.njk$/ }, ({ path }) => ({
         loader: 'js',
-        contents: textModule(readFileSync(path, 'utf8')),
+        contents: textModule(UNUSED_TEMPLATES.test(path) ? '' : readFileSync(path, 'utf8')),
       }));
     },
   };

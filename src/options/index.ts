@@ -9,6 +9,7 @@ import {
 } from './evaluation.js';
 import { experimentsOptions } from './experiments.js';
 import {
+  generateCodeOptions,
   generateInputsOptions,
   inferOptions,
   openModelOptions,
@@ -29,7 +30,7 @@ import {
 import { searchOptions, sessionSearchOptions } from './search.js';
 import { inferEvaluateSeedsOptions, startSeedsOptions } from './seeds.js';
 import { submitOptions } from './submit.js';
-import { generateTasksToFileOptions } from './tasks.js';
+import { generateTasksToFileOptions, importOptions } from './tasks.js';
 import {
   fineTuneOptions,
   sessionFineTuneOnTaskOptions,
@@ -45,6 +46,7 @@ export const flows = {
   search: searchOptions,
   'infer-evaluate': inferEvaluateSeedsOptions,
   'generate-inputs': generateInputsOptions,
+  'generate-code': generateCodeOptions,
   score: scoreOptions,
   submit: submitOptions,
   evaluate: evaluateOptions,
@@ -59,6 +61,7 @@ export const flows = {
   doctor: doctorOptions,
   'init-model': initModelOptions,
   'generate-tasks': generateTasksToFileOptions,
+  import: importOptions,
   start: startSeedsOptions,
 } as const;
 

@@ -121,6 +121,26 @@ export const generateInputsOptions = /* @__PURE__ */ defineOptions({
   ...drawTable,
 });
 
+export const generateCodeOptions = /* @__PURE__ */ defineOptions({
+  ...modelOptions,
+  datasetPath: { ...datasetPath, description: 'ARC tasks whose train samples are shown to the model' },
+  ...nTasksOption,
+  outputFilepath: {
+    ...outputFilepath,
+    required: true,
+    description: 'where the programs go, as JSON: task id to texts with log-probabilities',
+  },
+  n: { type: 'integer', minimum: 1, default: 10, value: 'n', description: 'programs to draw for each task' },
+  ...changed(promptVersionOption, { promptVersion: { default: 'code-from-examples-v0' } }),
+  ...changed(without(decodingOptions, 'constrained'), {
+    temperature: { default: 0.9 },
+    maxNewTokens: {
+      default: 1024,
+      description: 'longest program; one that is longer is cut off and left out',
+    },
+  }),
+});
+
 export const sessionGenerateInputsOptions = /* @__PURE__ */ defineOptions(drawTable);
 
 const scoreTable = {

@@ -90,3 +90,39 @@ export const generateTasksToFileOptions = /* @__PURE__ */ defineOptions({
   },
   ...generateTasksTable,
 });
+
+export const importOptions = /* @__PURE__ */ defineOptions({
+  format: {
+    type: 'string',
+    enum: ['barc', 'barc-messages', 'code', 'candidates'],
+    required: true,
+    argument: true,
+    value: 'format',
+    description:
+      'barc = rows {source, examples}; barc-messages = conversations with grids of colour names; code = tasks with programs; candidates = predictions for the tasks of `datasetPath`',
+  },
+  inputFilepath: {
+    type: 'string',
+    required: true,
+    value: 'file',
+    description:
+      'JSON lines, or a JSON file; for code also a folder of <id>.py; for candidates a result file',
+  },
+  outputFilepath: {
+    type: 'string',
+    required: true,
+    value: 'file',
+    description: 'the data set: a .json file, or a new folder of files of 10,000 tasks each',
+  },
+  datasetPath: {
+    type: 'string',
+    value: 'file',
+    description: 'the tasks that programs without samples, or candidates, are about',
+  },
+  nTasks: { type: 'integer', minimum: 1, value: 'n', description: 'only the first n tasks' },
+  skipInvalid: {
+    type: 'boolean',
+    default: false,
+    description: 'leave out rows that are not as the format says; default: the first one ends the import',
+  },
+});

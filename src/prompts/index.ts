@@ -7,7 +7,6 @@ export {
   type InferencePrompt,
   PromptBuilder,
   type PromptPart,
-  samplesShown,
   type TrainingPrompt,
   type WantedAnswers,
 } from './prompt-builder.js';
@@ -23,6 +22,7 @@ export {
   promptKinds,
   type TemplateKind,
 } from './prompt-kinds.js';
+export { asksForGrid, hasCode, isAboutTest, needsOutputs, samplesShown } from './prompt-tasks.js';
 export { kindsOfCut, promptVocabulary } from './prompt-vocabulary.js';
 export { type ChatTokenizer, loadTokenizer } from './tokenizer.js';
 export { trainTokenizer, writeTokenizer } from './train-tokenizer.js';

@@ -1,4 +1,4 @@
-import type { Grid, Task, TestSample } from '../arc/types.js';
+import type { Grid, Task } from '../arc/types.js';
 import { spansOfAnswers, type TokenSpan } from './answer-spans.js';
 import { AnswerSpanError, PromptKindError, PromptTaskError } from './errors.js';
 import type { TextGrammar } from './grammar.js';
@@ -11,7 +11,8 @@ import {
   rendererFor,
   stretchesOf,
 } from './prompt-frame.js';
-import type { ChatMessage, PromptKind, PromptTask } from './prompt-kinds.js';
+import type { ChatMessage, PromptKind } from './prompt-kind.js';
+import { answerTo, mapShown, type PromptThing, shapeOf, shownBy, thingsShown } from './prompt-tasks.js';
 import type { ChatTokenizer } from './tokenizer.js';
 
 /** A prompt to answer. */
@@ -47,13 +48,6 @@ export interface PromptPart {
   readonly text: string;
 }
 
-/** The samples that a prompt shows beside the test sample that it asks for. */
-export function samplesShown(asksFor: PromptTask, task: Task, testIndex: number): readonly TestSample[] {
-  // other test outputs stay hidden: in a challenge nobody knows them
-  if (asksFor !== 'input-from-inputs') return task.train;
-  return [...task.train, ...task.test.filter((_, i) => i !== testIndex)];
-}
-
 /** How an answer goes on from the text before it. */
 interface Join {
   /** Tokens between the two, which belong to the prompt. */
@@ -67,8 +61,8 @@ export class PromptBuilder {
   readonly tokenizer: ChatTokenizer;
   readonly encoder: GridEncoder;
   readonly kind: PromptKind;
-  /** By the number of samples that are shown. */
-  readonly #frames = new Map<number, PromptFrame>();
+  /** By the numbers of examples and of all that is shown. */
+  readonly #frames = new Map<string, PromptFrame>();
   /** How the last answer, and how earlier ones, go on from the text before them, once that was asked for. */
   #joins: { readonly last: Join; readonly earlier: Join } | undefined;
   /** The bytes of each token, once they were asked for. */
@@ -96,17 +90,30 @@ export class PromptBuilder {
    * @throws {AnswerSpanError} when every answer is wanted and cannot be told from the tokens
    */
   training(task: Task, testIndex: number, wanted: WantedAnswers = 'last'): TrainingPrompt {
-    const answer = this.answer(this.#target(task, testIndex));
     const { tokens, answers } = this.#prompt(task, testIndex, wanted);
+    const answer = this.answer(answerTo(this.kind, task, testIndex));
     const answerStart = tokens.length;
     for (const id of answer) tokens.push(id);
     answers.push([answerStart, tokens.length]);
     return { tokens, answerStart, answers, kind: this.kind.name };
   }
 
-  /** The tokens of a grid as an answer, with the end of turn. */
-  answer(grid: Grid): number[] {
-    return [...this.#encode(this.encoder.encode(grid), this.#join().last), this.tokenizer.endOfTurnId];
+  /** The tokens of a grid, or of a text, as an answer, with the end of turn. */
+  answer(answer: PromptThing): number[] {
+    return [...this.#encode(this.#text(answer), this.#join().last), this.tokenizer.endOfTurnId];
+  }
+
+  /** The text of what is shown or asked for. @throws {PromptTaskError} when code has the end of an answer in it */
+  #text(thing: PromptThing): string {
+    if (typeof thing !== 'string') return this.encoder.encode(thing);
+    const { stopIds, endOfTurnId } = this.tokenizer;
+    const end = [endOfTurnId, ...stopIds]
+      .map((id) => this.tokenizer.tokenText(id))
+      .find((text) => text !== '' && thing.includes(text));
+    if (end === undefined) return thing;
+    throw new PromptTaskError(
+      `Prompt kind "${this.kind.name}": expected code without what ends an answer, found ${JSON.stringify(end)} in it`,
+    );
   }
 
   /** The tokens of an answer that goes on so from the text before it. */
@@ -117,7 +124,7 @@ export class PromptBuilder {
   /** How answers go on, from the text before the answer of a prompt with one sample. */
   #join(): { readonly last: Join; readonly earlier: Join } {
     if (this.#joins) return this.#joins;
-    const { runs, bridge, leadIn } = promptFrame(this.kind, 1, this.tokenizer);
+    const { runs, bridge, leadIn } = promptFrame(this.kind, shapeOf(this.kind.task, 1), this.tokenizer);
     const cell = this.encoder.encode([[0]]);
     const before = runs.at(-1)!.pieces.map((piece) => (typeof piece === 'number' ? cell : piece));
     this.#joins = {
@@ -133,9 +140,8 @@ export class PromptBuilder {
    */
   mostTokens(task: Task, testIndex: number): number | undefined {
     if (!this.tokenizer.byteVocabulary()) return undefined;
-    const grids = this.#shown(task, testIndex);
-    const { text } = this.#frame(task, grids);
-    const texts = [text, ...grids, this.encoder.encode(this.#target(task, testIndex))];
+    const { texts: shown, frame } = this.#shown(task, testIndex);
+    const texts = [frame.text, ...shown, this.#text(answerTo(this.kind, task, testIndex))];
     const endOfTurn = 1;
     const between = this.#join().last.bridge.length;
     return texts.reduce((sum, part) => sum + Buffer.byteLength(part), between + endOfTurn);
@@ -146,11 +152,11 @@ export class PromptBuilder {
    * chat template adds, `answer` for the answer that it ends with.
    */
   parts(task: Task, testIndex: number): PromptPart[] {
-    const grids = this.#shown(task, testIndex);
-    const { messages, leadIn, text } = this.#frame(task, grids);
+    const { texts, frame } = this.#shown(task, testIndex);
+    const { messages, leadIn, text } = frame;
     const parts: PromptPart[] = [];
     const add = (role: PromptPart['role'], marked: string) =>
-      parts.push({ role, text: fillMarks(marked, grids) });
+      parts.push({ role, text: fillMarks(marked, texts) });
     let before = 0;
     for (const [i, [start, end]] of stretchesOf(text, messages).entries()) {
       add('template', text.slice(before, start));
@@ -159,15 +165,15 @@ export class PromptBuilder {
     }
     add('template', text.slice(before, text.length - leadIn.length));
     add('assistant', leadIn);
-    const answer = this.encoder.encode(this.#target(task, testIndex));
+    const answer = this.#text(answerTo(this.kind, task, testIndex));
     parts.push({ role: 'answer', text: answer + this.tokenizer.tokenText(this.tokenizer.endOfTurnId) });
     return parts.filter((part) => part.text !== '');
   }
 
   /** The text of the inference prompt. */
   text(task: Task, testIndex: number): string {
-    const grids = this.#shown(task, testIndex);
-    return fillMarks(this.#frame(task, grids).text, grids);
+    const { texts, frame } = this.#shown(task, testIndex);
+    return fillMarks(frame.text, texts);
   }
 
   /**
@@ -198,44 +204,17 @@ export class PromptBuilder {
     return this.encoder.grammar;
   }
 
-  /** The grid that the prompt asks for. */
-  #target(task: Task, testIndex: number): Grid {
-    const sample = task.test[testIndex];
-    const part = this.kind.task === 'input-from-inputs' ? 'input' : 'output';
-    const grid = sample?.[part];
-    if (!grid) {
-      const found = sample ? `no known ${part}` : `none (the task has ${task.test.length})`;
-      throw new PromptTaskError(
-        `Prompt kind "${this.kind.name}" needs the ${part} of test sample ${testIndex}, found ${found}`,
-      );
-    }
-    return grid;
-  }
-
-  /** The texts of the grids that are shown, by their numbers in the frame. */
-  #shown(task: Task, testIndex: number): string[] {
-    const encode = (grid: Grid) => this.encoder.encode(grid);
-    const shown = samplesShown(this.kind.task, task, testIndex);
-    if (this.kind.task === 'output-from-outputs') return shown.map(({ output }) => encode(output!));
-    if (this.kind.task === 'input-from-inputs') return shown.map(({ input }) => encode(input));
-    const sample = task.test[testIndex];
-    if (!sample) {
-      throw new PromptTaskError(
-        `Prompt kind "${this.kind.name}" needs test sample ${testIndex}, found ${task.test.length} test samples`,
-      );
-    }
-    return [...shown.flatMap(({ input, output }) => [encode(input), encode(output!)]), encode(sample.input)];
-  }
-
-  /** The frame for as many samples as these grids are. */
-  #frame({ train }: Task, grids: readonly string[]): PromptFrame {
-    const samples = this.kind.task === 'output-from-examples' ? train.length : grids.length;
-    const known = this.#frames.get(samples);
-    if (known) return known;
-    const frame = promptFrame(this.kind, samples, this.tokenizer);
-    this.#assertPlain(frame, grids);
-    this.#frames.set(samples, frame);
-    return frame;
+  /** What is shown, as texts by their numbers, and the frame around them. */
+  #shown(task: Task, testIndex: number): { texts: string[]; frame: PromptFrame } {
+    const shown = mapShown(shownBy(this.kind, task, testIndex), (thing) => this.#text(thing));
+    const texts = thingsShown(shown);
+    const size = `${shown.train?.length} ${texts.length}`;
+    const known = this.#frames.get(size);
+    if (known) return { texts, frame: known };
+    const frame = promptFrame(this.kind, shown, this.tokenizer);
+    this.#assertPlain(frame, texts);
+    this.#frames.set(size, frame);
+    return { texts, frame };
   }
 
   /** @throws {PromptKindError} when the chat template writes other words around grids than around their marks */
@@ -253,13 +232,12 @@ export class PromptBuilder {
 
   /** The tokens of the inference prompt, and where in it the wanted answers are. */
   #prompt(task: Task, testIndex: number, wanted: WantedAnswers): { tokens: number[]; answers: TokenSpan[] } {
-    const grids = this.#shown(task, testIndex);
-    const frame = this.#frame(task, grids);
+    const { texts: shown, frame } = this.#shown(task, testIndex);
     if (wanted === 'every') assertAlike(frame);
     const tokens: number[] = [];
     const answers: TokenSpan[] = [];
     for (const [i, run] of frame.runs.entries()) {
-      const texts = run.pieces.map((piece) => (typeof piece === 'number' ? grids[piece]! : piece));
+      const texts = run.pieces.map((piece) => (typeof piece === 'number' ? shown[piece]! : piece));
       if (run.isTurn) for (const id of this.#join().earlier.bridge) tokens.push(id);
       const text = texts.join('');
       const ids = run.isTurn ? this.#encode(text, this.#join().earlier) : this.tokenizer.encode(text);

@@ -1,6 +1,7 @@
 import type { ChatRenderer } from './chat-template.js';
 import { PromptKindError } from './errors.js';
-import type { ChatMessage, PromptGrids, PromptKind, PromptTask } from './prompt-kinds.js';
+import type { ChatMessage, PromptKind, Shown } from './prompt-kind.js';
+import { answersShown, mapShown } from './prompt-tasks.js';
 import type { ChatTokenizer } from './tokenizer.js';
 
 /** A piece of a prompt: a text, or the number of a grid among those that the prompt shows. */
@@ -52,21 +53,6 @@ const mark = (grid: number): string => `${markStart}${grid}${markEnd}`;
 const marks = new RegExp(`${markStart}(\\d+)${markEnd}`);
 const allMarks = new RegExp(marks, 'g');
 
-/** How many grids a prompt with so many samples shows. */
-export function gridsShown(task: PromptTask, samples: number): number {
-  return task === 'output-from-examples' ? 2 * samples + 1 : samples;
-}
-
-/** Marks in the place of the grids: of examples input, output, input, output, … and last the test input. */
-function markedGrids(task: PromptTask, samples: number): PromptGrids {
-  const numbers = Array.from({ length: samples }, (_, i) => i);
-  const shared = { answer: answerMark };
-  if (task === 'input-from-inputs') return { ...shared, inputs: numbers.map(mark) };
-  if (task === 'output-from-outputs') return { ...shared, outputs: numbers.map(mark) };
-  const train = numbers.map((i) => ({ input: mark(2 * i), output: mark(2 * i + 1) }));
-  return { ...shared, train, test: mark(2 * samples) };
-}
-
 /** A text with marks, with the texts of the grids in their place. */
 export function fillMarks(marked: string, grids: readonly string[]): string {
   return marked.replace(allMarks, (_, grid) => grids[Number(grid)]!);
@@ -87,16 +73,16 @@ export function rendererFor(
 }
 
 /**
- * The frame of all prompts of a kind that show so many samples. The chat template sees marks instead of grids, which
+ * The frame of all prompts of a kind that show so much. The chat template sees marks instead of grids, which
  * says where each grid stands without looking for it in the text.
  * @throws {PromptKindError} when the turns do not end with the answer, or the chat template leaves grids out
  */
 export function promptFrame(
   kind: PromptKind,
-  samples: number,
+  shown: Shown<unknown>,
   tokenizer: Pick<ChatTokenizer, 'renderChat' | 'renderTurns'>,
 ): PromptFrame {
-  const turns = kind.turns(markedGrids(kind.task, samples));
+  const turns = kind.turns({ ...mapShown(shown, (_, i) => mark(i)), answer: answerMark });
   const messages = turns.slice(0, -1);
   const last = turns.at(-1);
   const [leadIn, rest, ...more] = last?.content.split(answerMark) ?? [];
@@ -125,10 +111,7 @@ export function promptFrame(
     ),
     last: text.slice(endOf(messages.length - 1), text.length - leadIn.length),
   };
-  const asksForAll = kind.task !== 'output-from-examples';
-  const answers = Array.from({ length: gridsShown(kind.task, samples) }, (_, i) => i).filter(
-    (i) => asksForAll || i % 2 === 1,
-  );
+  const answers = answersShown(kind.task, shown);
   const runs = runsOf(pieces, messages, answers);
   return {
     messages,

@@ -1,13 +1,16 @@
 import { PromptVocabularyError } from './errors.js';
 import type { GridEncoder } from './grid-encoder.js';
 import { piecesOf, promptFrame } from './prompt-frame.js';
-import { getPromptKind, type PromptKind, promptKinds } from './prompt-kinds.js';
+import { getPromptKind, isOfGrids, type PromptKind, promptKinds } from './prompt-kinds.js';
+import { answerWords, candidatesOf, hasCode, shapeOf } from './prompt-tasks.js';
 import { spaceLetter } from './sentencepiece.js';
 import { TextNetwork } from './text-network.js';
 import type { ChatTokenizer } from './tokenizer.js';
 
 /** Prompts show at most so many samples: their numbers are in the text. */
 export const mostSamples = 100;
+/** And so many candidates to choose from. */
+const mostCandidates = 9;
 
 /**
  * The ids of all tokens that can occur in prompts and answers, ascending: those whose bytes occur anywhere in a
@@ -18,14 +21,14 @@ export const mostSamples = 100;
  * and sentencepiece-like BPE are pieces of the text, and a graph (`TextNetwork`) describes all texts. The graph also
  * writes some texts that are no prompt, such as rows in any order; that adds a few tokens and takes none away.
  *
- * By default the prompt kinds are all that there are, so that training, inference and scoring with a model share
+ * By default the prompt kinds are all that have grids alone, so that training, inference and scoring with a model share
  * one vocabulary, whichever of them they use. Kinds of plain turns (`output-from-examples-bare`) have one of their own.
- * @throws {PromptVocabularyError} for a tokenizer of another kind, or a text that it would normalize
+ * @throws {PromptVocabularyError} for a tokenizer of another kind, a text that it would normalize, or a kind with code
  */
 export function promptVocabulary(
   tokenizer: ChatTokenizer,
   encoder: GridEncoder,
-  kinds: Iterable<PromptKind> = promptKinds.values(),
+  kinds: Iterable<PromptKind> = kindsOfCut([]),
 ): Int32Array {
   const vocabulary = tokenizer.pieceVocabulary();
   if (!vocabulary) {
@@ -40,6 +43,7 @@ export function promptVocabulary(
     assertKept(encoder.encode([row, row]), tokenizer);
   }
   const kindsInUse = [...kinds];
+  assertWithoutCode(kindsInUse);
   if (kindsInUse.every(({ plainTurns }) => plainTurns))
     return turnVocabulary(tokenizer, vocabulary, encoder, kindsInUse);
   const network = new TextNetwork();
@@ -53,9 +57,9 @@ export function promptVocabulary(
   return Int32Array.from(ids).sort();
 }
 
-/** What a kind writes before, between and after so many samples' grids. */
-function textsAround(kind: PromptKind, count: number, tokenizer: ChatTokenizer): string[] {
-  const { text, leadIn, bridge } = promptFrame(kind, count, tokenizer);
+/** What a kind writes before, between and after the grids of so many samples, and candidates. */
+function textsAround(kind: PromptKind, count: number, tokenizer: ChatTokenizer, candidates = 2): string[] {
+  const { text, leadIn, bridge } = promptFrame(kind, shapeOf(kind.task, count, candidates), tokenizer);
   const whole = leadIn === '' ? text + bridge : text;
   return piecesOf(whole).filter((piece) => typeof piece === 'string');
 }
@@ -101,7 +105,7 @@ function turnVocabulary(
 export function kindsOfCut(names: readonly string[]): Iterable<PromptKind> {
   const used = [...new Set(names)].map(getPromptKind);
   const plain = used.length > 0 && used.every(({ plainTurns }) => plainTurns);
-  return plain ? used : new Set([...promptKinds.values(), ...used]);
+  return plain ? used : new Set([...[...promptKinds.values()].filter(isOfGrids), ...used]);
 }
 
 /** Adds what a kind writes before, between and after grids, as edges from the end of a grid to the next. */
@@ -113,8 +117,14 @@ function addPrompts(
   tokenizer: ChatTokenizer,
 ): void {
   const [start, end] = [network.node(), network.node()];
-  for (let count = 1; count <= mostSamples; count++) {
-    const texts = textsAround(kind, count, tokenizer);
+  const choices = candidatesOf(kind.task) === 'several' ? mostCandidates : 2;
+  for (const word of answerWords(kind.task, choices)) {
+    for (const form of tokenizer.formsOf(word)) network.edge(end, network.node(), form);
+  }
+  const sizes = Array.from({ length: mostSamples }, (_, i): [number, number] => [i + 1, 2]);
+  for (let candidates = 3; candidates <= choices; candidates++) sizes.push([1, candidates]);
+  for (const [count, candidates] of sizes) {
+    const texts = textsAround(kind, count, tokenizer, candidates);
     for (const [i, text] of texts.entries()) {
       assertKept(text, tokenizer);
       for (const form of tokenizer.formsOf(text)) {
@@ -122,6 +132,16 @@ function addPrompts(
       }
     }
   }
+}
+
+/** Code may be any text. */
+function assertWithoutCode(kinds: readonly PromptKind[]): void {
+  const kind = kinds.find(({ task }) => hasCode(task));
+  if (!kind) return;
+  throw new PromptVocabularyError(
+    `\`pruneVocab\`: expected prompt kinds of grids, found ${kind.name}, whose code may have any token; leave out ` +
+      '`pruneVocab` or that kind',
+  );
 }
 
 /** The graph does not describe cells that become one character when a text is composed. */

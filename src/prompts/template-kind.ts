@@ -4,7 +4,7 @@ import { Template } from '@huggingface/jinja';
 import { messageOf } from '../common/errors.js';
 import { readText } from '../common/files.js';
 import { PromptKindError } from './errors.js';
-import type { ChatMessage, PromptGrids, PromptKind, PromptTask } from './prompt-kind.js';
+import type { ChatMessage, PromptGrids, PromptKind, PromptTask, Shown } from './prompt-kind.js';
 import { fillIn } from './strict-template.js';
 
 /** A prompt kind whose turns a template writes. */
@@ -74,14 +74,32 @@ export const isTemplateFile = (name: string): boolean => /\.(jinja|jinja2|j2|njk
 const files = new Map<string, TemplateKind>();
 
 const some = { input: '111', output: '222' };
-const tasks: readonly [PromptTask, PromptGrids, asked: string][] = [
-  ['output-from-examples', { train: [some, some], test: '333', answer: '444' }, '333'],
-  ['input-from-inputs', { inputs: ['111', '222'], answer: '444' }, '222'],
-  ['output-from-outputs', { outputs: ['111', '222'], answer: '444' }, '222'],
-];
+const train = [some, some];
+/** What a template of each task is tried with, and the part of that which it has to show. */
+const trials: Readonly<Record<PromptTask, readonly [shown: Shown<string>, asked: string]>> = {
+  'output-from-examples': [{ train, test: '333' }, '333'],
+  'input-from-inputs': [{ inputs: ['111', '222'] }, '222'],
+  'output-from-outputs': [{ outputs: ['111', '222'] }, '222'],
+  'code-from-examples': [{ train }, '222'],
+  'output-from-code': [{ test: '333', code: '555' }, '555'],
+  'verify-output-from-examples': [{ train, test: '333', candidate: '555' }, '555'],
+  'select-output-from-examples': [{ train, test: '333', candidates: ['555', '666'] }, '666'],
+};
+/** Where a template does not say what it asks for, it is one of these. */
+const byWhatIsShown = ['output-from-examples', 'input-from-inputs', 'output-from-outputs'] as const;
+
+/** The task that a template sets. @throws {PromptKindError} when there is no such task */
+function taskSetBy(path: string, template: string): PromptTask | undefined {
+  const name = /\{%-?\s*set\s+task\s*=\s*['"]([^'"]*)['"]/.exec(template)?.[1];
+  if (name === undefined || Object.hasOwn(trials, name)) return name as PromptTask | undefined;
+  throw new PromptKindError(
+    `Template of prompt kind "${path}": expected "task" to be one of ${Object.keys(trials).join(', ')}, found "${name}"`,
+  );
+}
 
 /**
- * The prompt kind of a template file. What it asks for is what it shows: `train` and `test`, `inputs`, or `outputs`.
+ * The prompt kind of a template file. What it asks for is the `task` that it sets, or what it shows: `train` and `test`,
+ * `inputs`, or `outputs`.
  * @throws {PromptKindError} when the file cannot be read, or is no template that can be filled in
  */
 export function kindOfFile(path: string): TemplateKind {
@@ -91,12 +109,15 @@ export function kindOfFile(path: string): TemplateKind {
   const known = files.get(place);
   if (known?.template === template) return known;
   let first: unknown;
-  for (const [task, grids, asked] of tasks) {
+  const set = taskSetBy(path, template);
+  for (const task of set ? [set] : byWhatIsShown) {
     const kind = definePromptKind(path, task, template);
+    const [shown, asked] = trials[task];
     try {
-      if (!kind.turns(grids).some(({ content }) => content.includes(asked))) {
+      if (!kind.turns({ ...shown, answer: '444' }).some(({ content }) => content.includes(asked))) {
+        const wanted = set ? `all that ${set} asks about` : '{{ test }}, or all of inputs or outputs';
         throw new PromptKindError(
-          `Template of prompt kind "${path}": expected it to show {{ test }}, or all of inputs or outputs, found none of them`,
+          `Template of prompt kind "${path}": expected it to show ${wanted}, found none of them`,
         );
       }
       files.set(place, kind);

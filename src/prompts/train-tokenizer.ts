@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../common/files.js';
 import { byteLetters } from './byte-level.js';
 import { TokenizerError } from './errors.js';
 import { parseGridEncoder } from './grid-encoder.js';
-import { templateKinds } from './prompt-kinds.js';
+import { isOfGrids, templateKinds } from './prompt-kinds.js';
 
 /**
  * A small byte-level BPE tokenizer for tiny models, learned from our own prompts (Sennrich et al. 2016,
@@ -58,7 +58,8 @@ function trainingTexts(): string[] {
     'GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))',
   ].map(parseGridEncoder);
   const texts: string[] = [];
-  for (const kind of templateKinds) {
+  const kinds = templateKinds.filter(isOfGrids);
+  for (const kind of kinds) {
     for (const encoder of encoders) {
       const text = encoder.encode(grid);
       const shown = [text, text, text];
@@ -75,7 +76,7 @@ function trainingTexts(): string[] {
   // symbols one by one: learned side by side, they would merge across cells
   const signs = parseGridEncoder('ReplaceNumberEncoder()');
   for (let color = 0; color < 10; color++) {
-    for (let i = 0; i < encoders.length * templateKinds.length; i++) texts.push(signs.encode([[color]]));
+    for (let i = 0; i < encoders.length * kinds.length; i++) texts.push(signs.encode([[color]]));
   }
   return texts;
 }

@@ -11,7 +11,7 @@ import {
 } from '../generation/scoring.js';
 import type { Decoder } from '../models/decoder.js';
 import type { PromptBuilder } from '../prompts/index.js';
-import { type AugmentationToggles, TaskViews } from './views.js';
+import { type AugmentationToggles, TaskViews, togglesFor } from './views.js';
 
 /** The grids that are scored as answers to one test input: what its prompt asks for. */
 export interface CandidateSet {
@@ -49,7 +49,9 @@ export interface ScorePlan {
   readonly owners: readonly (readonly Owner[])[];
   /** How many views each set has. */
   readonly views: readonly number[];
-  /** Answers under a view for which no prompt fits. */
+  /** Grids under a view for which there is a prompt. */
+  readonly judged: number;
+  /** Grids under a view for which no prompt fits. */
   readonly tooLong: number;
   /** Views fewer than asked for, over all grids, because their tasks have no more that differ. */
   readonly withoutView: number;
@@ -70,8 +72,9 @@ interface Owner {
 export function planScores(
   sets: readonly CandidateSet[],
   builder: PromptBuilder,
-  { augmentations, seed, maxSeqLen, ...toggles }: ViewOptions,
+  { augmentations, seed, maxSeqLen, ...given }: ViewOptions,
 ): ScorePlan {
+  const toggles = togglesFor(builder.kind.task, given);
   const requests: { prompt: readonly number[]; answers: number[][] }[] = [];
   const owners: Owner[][] = [];
   const views: number[] = [];
@@ -104,11 +107,12 @@ export function planScores(
       }
     }
   }
-  return { requests, owners, views, tooLong, withoutView };
+  const judged = owners.reduce((sum, { length }) => sum + length, 0);
+  return { requests, owners, views, judged, tooLong, withoutView };
 }
 
 /** The longest prompt of a task that leaves room for so many tokens, the same for all answers where it does. */
-function fitting(
+export function fitting(
   builder: PromptBuilder,
   task: Task,
   testIndex: number,

@@ -1,9 +1,22 @@
 /** @file The prompts of a flow that asks for outputs, and what a person has to know of them before the model is loaded. */
+import { datasetOf, requireCode } from '../arc/dataset.js';
 import type { Task } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
-import type { PromptBuilder } from '../prompts/index.js';
+import type { PromptBuilder, PromptKind } from '../prompts/index.js';
+import { hasCode } from '../prompts/prompt-tasks.js';
 import { type PlanAllOptions, type PredictionPlan, planPredictions } from './predictions.js';
 import { largestGrid, type PromptSession, promptKindFor } from './prompts.js';
+import { togglesFor } from './views.js';
+
+/**
+ * The kind of a name, which has to ask for outputs.
+ * @throws {UserError} when it does not, or shows code that a task lacks
+ */
+export function outputKind(name: string, tasks: ReadonlyMap<string, Task>, source = 'the tasks'): PromptKind {
+  const kind = promptKindFor(name, ['output-from-examples', 'output-from-code'], 'inference');
+  if (hasCode(kind.task)) requireCode(datasetOf(tasks), source);
+  return kind;
+}
 
 /** What {@link planWith} has to know. */
 export type PlanConfig = Omit<PlanAllOptions, 'maxSeqLen' | 'answerTokens'> & {
@@ -22,12 +35,13 @@ export function planWith(
   o: PlanConfig,
   onNote: (text: string) => void,
 ): { plan: PredictionPlan; prompts: PromptBuilder; maxNewTokens: number } {
-  const kind = promptKindFor(o.promptVersion, ['output-from-examples'], 'inference');
+  const kind = outputKind(o.promptVersion, tasks, o.datasetPath);
   for (const note of session.notes) onNote(note);
   const prompts = session.builder(kind);
   const maxNewTokens = o.maxNewTokens ?? session.mostGridTokens;
   const plan = planPredictions(tasks, prompts, {
     ...o,
+    ...togglesFor(kind.task, o),
     maxSeqLen: session.maxSeqLen,
     answerTokens: (task: Task) => Math.min(maxNewTokens, session.gridTokens(largestGrid(task))),
   });

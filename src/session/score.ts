@@ -2,6 +2,7 @@
  * How likely does a model find an answer? Scores the solutions of a data set, per task and per prompt kind, or
  * the predictions of a result file again under several augmentations, so that they can be voted on by that.
  */
+import { datasetOf, requireCode } from '../arc/dataset.js';
 import { gridKey } from '../arc/grid.js';
 import type { Grid, Task } from '../arc/types.js';
 import { StoppedError, UserError } from '../common/errors.js';
@@ -16,7 +17,8 @@ import { digestOf } from '../generation/engine.js';
 import { type AnswerScore, scoreAnswers, scoringGroups } from '../generation/scoring.js';
 import type { sessionScoreOptions } from '../options/inference.js';
 import type { ConfigOf } from '../options/table.js';
-import { getPromptKind, type PromptKind } from '../prompts/index.js';
+import { asksForGrid, getPromptKind, hasCode, type PromptKind } from '../prompts/index.js';
+import { candidatesOf } from '../prompts/prompt-tasks.js';
 import {
   type CandidateScores,
   type CandidateSet,
@@ -25,6 +27,7 @@ import {
   scoredGrids,
   scoresOfSets,
 } from './candidate-scores.js';
+import { planChoices, scoresOfChoices } from './choices.js';
 import { identityOf } from './identity.js';
 import { stopped } from './kept-answers.js';
 import { noteNotFinite } from './not-finite.js';
@@ -81,12 +84,29 @@ interface ScoredGroup {
   readonly scores: readonly (readonly (number | null)[])[];
 }
 
+/** What says how good a prediction is: how likely it is as an answer, or a judgement of it. */
+const judging = [
+  'output-from-examples',
+  'output-from-code',
+  'verify-output-from-examples',
+  'select-output-from-examples',
+] as const;
+
 /** The prompt kinds to score with. @throws {UserError} when predictions are to be scored with what predicts nothing */
 export function scoredKinds(names: string | readonly string[], ofPredictions: boolean): PromptKind[] {
   const kinds = [names].flat().map((name) => getPromptKind(name));
-  if (!ofPredictions) return kinds;
+  if (!ofPredictions) {
+    const other = kinds.find(({ task }) => !asksForGrid(task));
+    if (!other) return kinds;
+    const instead = candidatesOf(other.task)
+      ? 'give predictions to judge with `inputFilepath`'
+      : 'use another kind';
+    throw new UserError(
+      `\`promptVersion: ${other.name}\` asks for no grid; solutions are scored with kinds that do; ${instead}`,
+    );
+  }
   if (kinds.length > 1) throw new UserError('`promptVersion`: predictions are scored with one prompt kind');
-  promptKindFor(kinds[0]!.name, ['output-from-examples'], 'scoring of predictions');
+  promptKindFor(kinds[0]!.name, judging, 'scoring of predictions');
   return kinds;
 }
 
@@ -117,7 +137,13 @@ export async function scoreCandidates(
   }
   for (const note of session.notes) onNote(note);
   const views = { ...o, maxSeqLen: session.maxSeqLen };
-  const plans = kinds.map((kind, i) => planScores(sets[i]!, session.builder(kind), views));
+  if (kinds.some(({ task }) => hasCode(task))) requireCode(datasetOf(tasks), source);
+  if (o.constrained && kinds.some(({ task }) => candidatesOf(task))) {
+    throw new UserError('`constrained`: a judgement is no grid; leave it out');
+  }
+  const plans = kinds.map((kind, i) =>
+    (candidatesOf(kind.task) ? planChoices : planScores)(sets[i]!, session.builder(kind), views),
+  );
   for (const [i, { requests }] of plans.entries()) {
     if (requests.length > 0) continue;
     throw new UserError(
@@ -162,12 +188,15 @@ export async function scoreCandidates(
       });
       const count = answersOf(plan);
       before += count;
-      const ofSets = scoresOfSets(sets[i]!, plan, scores);
+      const shown = candidatesOf(kind.task);
+      const ofSets = shown
+        ? scoresOfChoices(sets[i]!, plan, scores, shown === 'several')
+        : scoresOfSets(sets[i]!, plan, scores);
       const result = summarize(kind.name, sets[i]!, ofSets, plan);
       // a run that came to nothing leaves nothing
-      if (result.notFinite === count) journal?.finish([]);
+      if (result.notFinite === plan.judged) journal?.finish([]);
       const what = kinds.length > 1 ? `answers to ${result.kind}` : 'answers';
-      noteNotFinite({ failed: result.notFinite, total: count, what }, decoder.floatType, onNote);
+      noteNotFinite({ failed: result.notFinite, total: plan.judged, what }, decoder.floatType, onNote);
       scored.push(result);
       found.push(ofSets);
     }
@@ -188,8 +217,8 @@ export async function scoreCandidates(
   }
 }
 
-const answersOf = ({ owners }: Pick<ScorePlan, 'owners'>): number =>
-  owners.reduce((sum, { length }) => sum + length, 0);
+const answersOf = ({ requests }: Pick<ScorePlan, 'requests'>): number =>
+  requests.reduce((sum, { answers }) => sum + answers.length, 0);
 
 const keyOfGroup = (kind: string, group: number) => `${kind}/${group}`;
 
@@ -277,8 +306,8 @@ function summarize(
   const total = sum(({ logProb, augmentations }) => (logProb ?? 0) * augmentations);
   const tokens = sum(({ tokens: count, augmentations }) => count * augmentations);
   const scored = sum(({ augmentations }) => augmentations);
-  const notFinite = answersOf(plan) - scored;
-  const { tooLong, withoutView } = plan;
+  const { judged, tooLong, withoutView } = plan;
+  const notFinite = Math.max(0, judged - scored);
   return {
     kind,
     answers,

@@ -5,9 +5,17 @@ import type { Task } from '../arc/types.js';
 import { Rng } from '../common/rng.js';
 import type { augmentationOptions } from '../options/decoding.js';
 import type { OptionsOf } from '../options/table.js';
+import type { PromptTask } from '../prompts/prompt-kind.js';
+import { hasCode } from '../prompts/prompt-tasks.js';
 
 /** What a view may change. */
 export type AugmentationToggles = OptionsOf<typeof augmentationOptions>;
+
+/** What views may change for prompts of a task: code says directions and colours, and stands in the place of examples. */
+export function togglesFor(asksFor: PromptTask, toggles: AugmentationToggles): AugmentationToggles {
+  if (!hasCode(asksFor)) return toggles;
+  return { geometricAugmentation: false, colorAugmentation: false, orderAugmentation: false };
+}
 
 /** Quarter turns, without and with a flip. */
 const symmetryCount = 8;

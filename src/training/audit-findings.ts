@@ -1,6 +1,8 @@
 /** @file What is missing in a training stream that chance does not explain, and what a person should know of it. */
-import { getPromptKind } from '../prompts/prompt-kinds.js';
+import type { PromptTask } from '../prompts/prompt-kind.js';
+import { isAboutTest, samplesOf } from '../prompts/prompt-tasks.js';
 import type { PairAudit, StreamAudit, TaskAudit } from './audit.js';
+import { changesFor } from './training-data.js';
 
 /** What a finding is about; there is at most one of a kind for each data set in each prompt kind. */
 export type FindingKind =
@@ -70,22 +72,25 @@ type SetName = 'train' | 'test';
 function chances(
   { train, test, knownTests }: TaskAudit,
   set: SetName,
-  { kind, swap }: { kind: string; swap: boolean },
+  { asksFor, swap }: { asksFor: PromptTask; swap: boolean },
 ): { target: number; seen: number } {
   const [trainCount, testCount] = [train.targets.length, test.targets.length];
+  const shows = samplesOf(asksFor);
+  const asked = Number(isAboutTest(asksFor));
+  const showsTrain = Number(shows !== 'none');
   if (testCount === 0) {
-    const shown = Math.min(SHOWN_OF_MANY, trainCount - 1);
-    return { target: 1 / trainCount, seen: (1 + shown) / trainCount };
+    const shown = Math.min(SHOWN_OF_MANY, trainCount - 1) * showsTrain;
+    return { target: asked / trainCount, seen: (asked + shown) / trainCount };
   }
-  const showsAll = getPromptKind(kind).task === 'input-from-inputs';
+  const showsAll = shows === 'train and other tests';
   const known = trainCount + knownTests;
   if (swap && knownTests > 0) {
     // a prompt asks for one of the test samples, which are drawn among all of known output
-    const target = knownTests / testCount / known;
-    return { target, seen: showsAll ? 1 : trainCount / known + target };
+    const target = (asked * knownTests) / testCount / known;
+    return { target, seen: showsAll ? 1 : (showsTrain * trainCount) / known + target };
   }
-  if (set === 'train') return { target: 0, seen: 1 };
-  return { target: 1 / testCount, seen: showsAll ? 1 : 1 / testCount };
+  if (set === 'train') return { target: 0, seen: showsTrain };
+  return { target: asked / testCount, seen: showsAll ? 1 : asked / testCount };
 }
 
 const amount = (count: number, what: string): string =>
@@ -107,7 +112,7 @@ function pairFindings(pair: PairAudit, audit: StreamAudit, intent: StreamIntent)
 
   for (const set of ['train', 'test'] as const) {
     const events = pair.tasks.flatMap((task) => {
-      const { target, seen } = chances(task, set, { kind: pair.kind, swap });
+      const { target, seen } = chances(task, set, { asksFor: pair.asksFor, swap });
       return task[set].targets.map((targets, i) => ({
         target: { count: targets, draws: task.samples, probability: target },
         seen: { count: targets + task[set].shown[i]!, draws: task.samples, probability: seen },
@@ -125,12 +130,10 @@ function pairFindings(pair: PairAudit, audit: StreamAudit, intent: StreamIntent)
     if (isUnlikely(seen)) {
       add('never-seen', 'hole', `${part(seen, `${set} sample`)} ever seen ${looked}, ${byChance(seen)}`);
     }
-    if (set === 'train' && events.length > 0 && targets.all === 0) {
-      add(
-        'never-target',
-        'note',
-        'train samples are shown and never targets, as `swapTrainAndTest: false` asks',
-      );
+    if (set === 'train' && events.length > 0 && targets.all === 0 && isAboutTest(pair.asksFor)) {
+      const shown = seen.all === 0 ? 'neither shown nor' : 'shown and never';
+      const text = `train samples are ${shown} targets, as \`swapTrainAndTest: false\` asks`;
+      add('never-target', 'note', text);
     }
   }
 
@@ -178,7 +181,8 @@ function pairFindings(pair: PairAudit, audit: StreamAudit, intent: StreamIntent)
     const text = `in ${pair.badEnds} of ${amount(pair.checkedEnds, 'prompt')} the end of the answer is not learned`;
     add('end-not-learned', 'hole', `${text}: the model would not stop`);
   }
-  for (const text of missingChanges(pair, intent)) add('augmentation', 'hole', `${text} ${looked}`);
+  for (const text of missingChanges(pair, changesFor(intent, pair.asksFor)))
+    add('augmentation', 'hole', `${text} ${looked}`);
   return findings;
 }
 

@@ -4,8 +4,8 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { SampleOrigin } from '../arc/types.js';
-import { samplesShown } from '../prompts/prompt-builder.js';
-import { getPromptKind } from '../prompts/prompt-kinds.js';
+import type { PromptTask } from '../prompts/prompt-kind.js';
+import { isAboutTest, samplesShown } from '../prompts/prompt-tasks.js';
 import type { DrawnSample, SampleSource, TrainingSample } from './sample-source.js';
 import { almostNothingFits } from './sample-stream.js';
 
@@ -47,6 +47,8 @@ export interface ChangeCounts {
 export interface PairAudit {
   readonly dataset: string;
   readonly kind: string;
+  /** What the kind asks for. */
+  readonly asksFor: PromptTask;
   /** The part of the stream that it is meant to have. */
   readonly share: number;
   samples: number;
@@ -141,6 +143,7 @@ class Counter {
     this.pairs = drawable.map(({ pair }, i) => ({
       dataset: pair.label,
       kind: pair.kind,
+      asksFor: pair.asksFor,
       share: pair.weight / total,
       samples: 0,
       tooLong: 0,
@@ -178,13 +181,14 @@ class Counter {
     const { task, testIndex } = drawn;
     pair.samples++;
     entry.samples++;
-    const target = originOf(task.test[testIndex]!, drawn);
-    entry[target.set].targets[target.index]!++;
+    const { asksFor } = drawn.pair;
+    const target = isAboutTest(asksFor) ? originOf(task.test[testIndex]!, drawn) : undefined;
+    if (target) entry[target.set].targets[target.index]!++;
     const fitted = { ...task, train: task.train.slice(0, item?.examples) };
-    for (const sample of samplesShown(getPromptKind(pair.kind).task, fitted, testIndex)) {
+    for (const sample of samplesShown(asksFor, fitted, testIndex)) {
       const { set, index } = originOf(sample, drawn);
       entry[set].shown[index]!++;
-      if (set === target.set && index === target.index) pair.shownTargets++;
+      if (set === target?.set && index === target.index) pair.shownTargets++;
     }
     countChanges(pair.changes, drawn);
     if (item) {

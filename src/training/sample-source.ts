@@ -4,6 +4,8 @@ import type { Dataset, Task } from '../arc/types.js';
 import { Rng } from '../common/rng.js';
 import type { TokenSpan } from '../prompts/answer-spans.js';
 import type { WantedAnswers } from '../prompts/prompt-builder.js';
+import type { PromptTask } from '../prompts/prompt-kind.js';
+import { withCandidates } from './candidates.js';
 import { TrainingDataError } from './errors.js';
 import type { FineTuneConfig } from './options.js';
 
@@ -80,6 +82,8 @@ export interface TrainingPair {
   readonly dataset: Dataset;
   /** The prompt kind's name. */
   readonly kind: string;
+  /** What the kind asks for. */
+  readonly asksFor: PromptTask;
   readonly prompts: TrainingPrompts;
   /** How often it is drawn, relative to the other pairs. */
   readonly weight: number;
@@ -93,8 +97,8 @@ export interface SampleSourceOptions {
   readonly maxSeqLen: number;
   /** Leave out train samples, one by one, until a prompt fits. */
   readonly removeTrainSamples: boolean;
-  /** Augments a task, or makes another task of it. */
-  readonly augment?: (task: Task, rng: Rng) => ChangedTask;
+  /** Augments a task, or makes another task of it, as far as the prompt that is made of it allows. */
+  readonly augment?: (task: Task, rng: Rng, asksFor: PromptTask) => ChangedTask;
 }
 
 /** A task as samples are drawn from it. */
@@ -141,15 +145,10 @@ export class SampleSource {
     const { pair, tasks } = rng.pickWeighted(this.#pairs, this.#weights);
     const { taskId, variant, task } = rng.pick(rng.pick(tasks));
     const drawn = withTestSample(task, rng);
-    const changed = this.options.augment?.(drawn, rng) ?? { task: drawn };
-    return {
-      ...changed,
-      index,
-      pair,
-      taskId,
-      variant,
-      testIndex: rng.int(0, changed.task.test.length - 1),
-    };
+    const changed = this.options.augment?.(drawn, rng, pair.asksFor) ?? { task: drawn };
+    const testIndex = rng.int(0, changed.task.test.length - 1);
+    const asked = withCandidates(changed.task, testIndex, pair.asksFor, rng);
+    return { ...changed, index, pair, taskId, variant, task: asked, testIndex };
   }
 
   /** The pairs, and the tasks of each that can be drawn. */
@@ -165,8 +164,9 @@ function drawableVariants([taskId, variants]: readonly [string, readonly Task[]]
   );
 }
 
-function withOrigins({ train, test }: Task): Task {
+function withOrigins({ train, test, ...rest }: Task): Task {
   return {
+    ...rest,
     train: train.map((sample, index) => ({ ...sample, origin: { set: 'train', index } })),
     test: test.map((sample, index) => ({ ...sample, origin: { set: 'test', index } })),
   };
@@ -180,7 +180,7 @@ function canBeDrawn(task: Task): boolean {
 export function withTestSample(task: Task, rng: Rng): Task {
   if (task.test.length > 0) return task;
   const [test, ...train] = rng.shuffle(task.train);
-  return { train: train.slice(0, rng.int(2, 5)), test: [test!] };
+  return { ...task, train: train.slice(0, rng.int(2, 5)), test: [test!] };
 }
 
 export function wantedAnswers({ lossOn }: { lossOn: LossOn }): WantedAnswers {
@@ -240,8 +240,10 @@ export function validationSet(
     const all = drawable.flatMap((task) => task.test.map((_, testIndex) => ({ task, testIndex })));
     const limit = options.maxSamples ?? -1;
     const chosen = limit < 0 ? all : Rng.of(options.seed, 'val', pair.label).sample(all, limit);
-    for (const { task, testIndex } of chosen) {
-      const item = buildSample(pair, task, testIndex, samples.length, options);
+    for (const [i, { task, testIndex }] of chosen.entries()) {
+      const rng = Rng.of(options.seed, 'val', pair.label, 'candidates', i);
+      const asked = withCandidates(task, testIndex, pair.asksFor, rng);
+      const item = buildSample(pair, asked, testIndex, samples.length, options);
       if ('tooLong' in item) tooLong++;
       else samples.push({ ...item, weight: 1 });
     }

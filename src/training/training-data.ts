@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { augmentTask, drawAugmentation, swapTrainAndTest } from '../arc/augmentation.js';
-import { loadDataset, requireSolutions } from '../arc/dataset.js';
+import { loadDataset, requireCode, requireSolutions } from '../arc/dataset.js';
 import {
   applyTaskAugmentation,
   defaultTaskAugmentationWeights,
@@ -10,12 +10,15 @@ import {
 } from '../arc/task-augmentation.js';
 import type { Dataset, Task } from '../arc/types.js';
 import { OptionError } from '../common/option-names.js';
-import type { Rng } from '../common/rng.js';
+import { Rng } from '../common/rng.js';
 import type { DatasetPair } from '../options/table.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
 import { PromptBuilder } from '../prompts/prompt-builder.js';
+import type { PromptTask } from '../prompts/prompt-kind.js';
 import { getPromptKind } from '../prompts/prompt-kinds.js';
+import { hasCode, needsOutputs } from '../prompts/prompt-tasks.js';
 import { type ChatTokenizer, loadTokenizer } from '../prompts/tokenizer.js';
+import { withCandidates } from './candidates.js';
 import { TrainingDataError } from './errors.js';
 import type { FineTuneConfig } from './options.js';
 import { type ChangedTask, SampleSource, type TrainingPair, wantedAnswers } from './sample-source.js';
@@ -99,7 +102,8 @@ export function loadPairs(pairs: readonly DatasetPair[], loaded: LoadedDatasets 
     const dataset = loaded.get(path) ?? loadDataset(path);
     loaded.set(path, dataset);
     if (dataset.size === 0) throw new TrainingDataError(`${path}: expected ARC tasks, found none`);
-    if (kind.task !== 'input-from-inputs') requireSolutions(dataset, path);
+    if (needsOutputs(kind.task)) requireSolutions(dataset, path);
+    if (hasCode(kind.task)) requireCode(dataset, path);
   }
   return loaded;
 }
@@ -119,7 +123,7 @@ export function checkLossWeights(
 
 const probeSample = { input: [[0, 1]], output: [[2, 3]] };
 /** A task that every prompt kind can show: what cannot be trained on is said before a model is loaded. */
-const probe: Task = { train: [probeSample, probeSample], test: [probeSample] };
+const probe: Task = { train: [probeSample, probeSample], test: [probeSample], code: 'code' };
 
 /** Pairs with prompts that can be made of them. @throws {UserError} when the wanted answers cannot be found in them */
 export function buildPairs(
@@ -132,12 +136,15 @@ export function buildPairs(
   const labels = datasetLabels(pairs);
   return pairs.map(([path, kindName, weight = 1], i) => {
     const label = labels[i]!;
-    const prompts = new PromptBuilder({ tokenizer, encoder, kind: getPromptKind(kindName) });
-    prompts.training(probe, 0, wantedAnswers(spec));
+    const kind = getPromptKind(kindName);
+    const prompts = new PromptBuilder({ tokenizer, encoder, kind });
+    const shown = withCandidates(probe, 0, kind.task, Rng.of(0));
+    prompts.training(shown, 0, wantedAnswers(spec));
     return {
       label,
       dataset: loaded.get(path)!,
       kind: kindName,
+      asksFor: kind.task,
       prompts,
       weight,
       lossWeight: (spec.lossWeights[kindName] ?? 1) * (spec.lossWeights[label] ?? 1),
@@ -145,21 +152,30 @@ export function buildPairs(
   });
 }
 
+/** How tasks may be changed for prompts of a task: code says directions and colours, so grids beside it stay. */
+export function changesFor<T extends Partial<TrainingAugmentation>>(options: T, asksFor: PromptTask): T {
+  if (!hasCode(asksFor)) return options;
+  return { ...options, geometricAugmentation: false, colorAugmentation: false, taskAugmentation: 0 };
+}
+
 /** Draws the changes of one training task: another task, other test samples, an augmentation. */
-export function augmentationOf(options: TrainingAugmentation): (task: Task, rng: Rng) => ChangedTask {
-  const { geometricAugmentation, colorAugmentation, orderAugmentation } = options;
+export function augmentationOf(
+  options: TrainingAugmentation,
+): (task: Task, rng: Rng, asksFor: PromptTask) => ChangedTask {
   const given = options.taskAugmentationWeights as Partial<TaskAugmentationWeights> | undefined;
   // the probability is its own option, so that the counts only say how many transforms a changed task gets
   const counts = (given?.counts ?? defaultTaskAugmentationWeights.counts).with(0, 0);
   const weights = { ...given, counts };
-  return (task, rng) => {
+  return (task, rng, asksFor) => {
+    const changes = changesFor(options, asksFor);
+    const { geometricAugmentation, colorAugmentation, orderAugmentation } = changes;
     let result = task;
     let taskAugmentation: TaskAugmentation | undefined;
-    if (options.taskAugmentation > 0 && rng.chance(options.taskAugmentation)) {
+    if (changes.taskAugmentation > 0 && rng.chance(changes.taskAugmentation)) {
       taskAugmentation = drawTaskAugmentation(rng, weights);
       result = applyTaskAugmentation(result, taskAugmentation);
     }
-    if (options.swapTrainAndTest && result.test.some((sample) => sample.output !== undefined)) {
+    if (changes.swapTrainAndTest && result.test.some((sample) => sample.output !== undefined)) {
       result = swapTrainAndTest(result, rng);
     }
     const trainSamples = orderAugmentation ? result.train.length : undefined;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Task } from '../../src/arc/types.js';
+import type { Grid, Task } from '../../src/arc/types.js';
 import { spansOfAnswers } from '../../src/prompts/answer-spans.js';
 import {
   type ChatMessage,
@@ -15,7 +15,9 @@ import {
   parseGridEncoder,
   promptKinds,
 } from '../../src/prompts/index.js';
+import { answerTo } from '../../src/prompts/prompt-tasks.js';
 import { grids } from '../arc/arbitraries.js';
+import { asked } from './asked.js';
 
 const fixtures = fileURLToPath(new URL('fixtures', import.meta.url));
 const names = ['own', 'qwen', 'llama', 'smol'];
@@ -57,12 +59,19 @@ it.each(names)('finds the tokens of answers that the offsets of tokenizers say: 
 function answersOf(builder: PromptBuilder, task: Task, testIndex: number): string[] {
   const { train, test } = task;
   const others = test.filter((_, i) => i !== testIndex);
-  const list = {
-    'output-from-examples': [...train, test[testIndex]!].map(({ output }) => output!),
-    'output-from-outputs': [...train, test[testIndex]!].map(({ output }) => output!),
-    'input-from-inputs': [...train, ...others, test[testIndex]!].map(({ input }) => input),
-  }[builder.kind.task];
-  return list.map((grid) => builder.encoder.encode(grid));
+  const text = (grid: Grid) => builder.encoder.encode(grid);
+  const outputs = [...train, test[testIndex]!].map(({ output }) => text(output!));
+  switch (builder.kind.task) {
+    case 'output-from-examples':
+    case 'output-from-outputs':
+      return outputs;
+    case 'input-from-inputs':
+      return [...train, ...others, test[testIndex]!].map(({ input }) => text(input));
+    case 'output-from-code':
+      return outputs.slice(-1);
+    default:
+      return [answerTo(builder.kind, task, testIndex) as string];
+  }
 }
 
 describe.each([...promptKinds.values()])('every answer of $name', (kind) => {
@@ -72,7 +81,8 @@ describe.each([...promptKinds.values()])('every answer of $name', (kind) => {
         tasks,
         fc.constantFrom(...tokenizers),
         fc.constantFrom(...encoders),
-        (task, tokenizer, encoder) => {
+        (plain, tokenizer, encoder) => {
+          const task = asked(kind, plain);
           const builder = new PromptBuilder({ tokenizer, encoder, kind });
           for (const testIndex of task.test.keys()) {
             const last = builder.training(task, testIndex);

@@ -17,6 +17,8 @@ import {
   writeTokenizer,
 } from '../../src/prompts/index.js';
 import { templateKinds } from '../../src/prompts/prompt-kinds.js';
+import { answerTo, asksForGrid, mapShown, shownBy } from '../../src/prompts/prompt-tasks.js';
+import { asked } from './asked.js';
 
 const fixtures = fileURLToPath(new URL('fixtures', import.meta.url));
 const tokenizers = ['own', 'qwen', 'llama', 'smol'].map((name) => loadTokenizer(join(fixtures, name)));
@@ -60,8 +62,9 @@ describe.each([...promptKinds.keys()])('prompt kind %s', (name) => {
         tasks,
         fc.constantFrom(...tokenizers),
         fc.constantFrom(...encoders),
-        (task, tokenizer, encoder) => {
+        (plain, tokenizer, encoder) => {
           const kind = getPromptKind(name);
+          const task = asked(kind, plain);
           const builder = new PromptBuilder({ tokenizer, encoder, kind });
           for (const testIndex of task.test.keys()) {
             const { tokens, answerStart, kind: trained } = builder.training(task, testIndex);
@@ -70,6 +73,10 @@ describe.each([...promptKinds.keys()])('prompt kind %s', (name) => {
             expect(trained).toBe(name);
             const sample = task.test[testIndex]!;
             const answer = tokenizer.decode(tokens.slice(answerStart, -1));
+            if (!asksForGrid(kind.task)) {
+              expect(answer).toBe(answerTo(kind, task, testIndex));
+              continue;
+            }
             expect(builder.parseAnswer(answer)).toEqual(
               kind.task === 'input-from-inputs' ? sample.input : sample.output,
             );
@@ -84,18 +91,16 @@ describe.each([...promptKinds.keys()])('prompt kind %s', (name) => {
     for (const tokenizer of [own, qwen]) {
       const kind = getPromptKind(name);
       const encoder = parseGridEncoder('GridShapeEncoder(MinimalGridEncoder())');
-      const { tokens, answerStart } = new PromptBuilder({ tokenizer, encoder, kind }).training(task, 0);
+      const whatIsAsked = asked(kind, task);
+      const { tokens, answerStart } = new PromptBuilder({ tokenizer, encoder, kind }).training(
+        whatIsAsked,
+        0,
+      );
       const answer = tokenizer.decode(tokens.slice(answerStart, -1));
-      const turns = kind.turns({
-        train: task.train.map(({ input, output }) => ({
-          input: encoder.encode(input),
-          output: encoder.encode(output),
-        })),
-        test: encoder.encode(task.test[0]!.input),
-        inputs: [...task.train, task.test[1]!].map(({ input }) => encoder.encode(input)),
-        outputs: task.train.map(({ output }) => encoder.encode(output)),
-        answer,
-      });
+      const shown = mapShown(shownBy(kind, whatIsAsked, 0), (thing) =>
+        typeof thing === 'string' ? thing : encoder.encode(thing),
+      );
+      const turns = kind.turns({ ...shown, answer });
       const render = kind.plainTurns ? tokenizer.renderTurns : tokenizer.renderChat;
       const whole = render(turns, { addGenerationPrompt: false });
       expect(`${tokenizer.decode(tokens)}\n`).toBe(whole);
@@ -106,8 +111,10 @@ describe.each([...promptKinds.keys()])('prompt kind %s', (name) => {
     const encoder = parseGridEncoder('MinimalGridEncoder()');
     const kind = getPromptKind(name);
     const { test, train } = task;
+    if (!asksForGrid(kind.task)) return;
     const hidden = { ...task, test: [{ input: test[0]!.input }, test[1]!] };
-    const text = (task: Task) => new PromptBuilder({ tokenizer: own, encoder, kind }).text(task, 0);
+    const text = (task: Task) =>
+      new PromptBuilder({ tokenizer: own, encoder, kind }).text({ ...task, code: 'code' }, 0);
     if (kind.task === 'input-from-inputs') {
       expect(text(task)).toBe(text({ train, test: [{ ...test[0]!, input: line(9, 9) }, test[1]!] }));
     } else {
@@ -329,7 +336,7 @@ describe('fitting into a length', () => {
 describe('bad input', () => {
   it('an unknown kind lists the known ones', () => {
     expect(() => getPromptKind('predict-output-v2')).toThrow(
-      'Unknown prompt kind "predict-output-v2". Known kinds: output-from-examples-v0, output-from-examples-v1, output-from-examples-mini, input-from-inputs-v0, input-from-inputs-mini, output-from-outputs-v0, output-from-outputs-mini, output-from-examples-bare, output-from-examples-even; or a template file that ends with .jinja',
+      'Unknown prompt kind "predict-output-v2". Known kinds: output-from-examples-v0, output-from-examples-v1, output-from-examples-mini, input-from-inputs-v0, input-from-inputs-mini, output-from-outputs-v0, output-from-outputs-mini, code-from-examples-v0, output-from-code-v0, verify-output-from-examples-v0, select-output-from-examples-v0, output-from-examples-bare, output-from-examples-even; or a template file that ends with .jinja',
     );
   });
 
@@ -374,16 +381,16 @@ describe('the parts of a prompt', () => {
         fc.constantFrom(...tokenizers),
         fc.constantFrom(...promptKinds.values()),
         fc.constantFrom(...encoders),
-        (task, tokenizer, kind, encoder) => {
+        (plain, tokenizer, kind, encoder) => {
+          const task = asked(kind, plain);
           const builder = new PromptBuilder({ tokenizer, encoder, kind });
           const parts = builder.parts(task, 0);
           const { tokens, answerStart } = builder.training(task, 0);
           expect(parts.map(({ text }) => text).join('')).toBe(tokenizer.decode(tokens));
           expect(parts.at(-1)).toEqual({ role: 'answer', text: tokenizer.decode(tokens.slice(answerStart)) });
-          const grids = { train: task.train.map(() => ({ input: 'i', output: 'o' })), test: 't' };
-          const shown = { ...grids, inputs: ['i'], outputs: ['o'], answer: 'a' };
-          const asked = kind.turns(shown).filter(({ role }) => role === 'user');
-          expect(parts.filter(({ role }) => role === 'user')).toHaveLength(asked.length);
+          const shown = mapShown(shownBy(kind, task, 0), () => 'g');
+          const turns = kind.turns({ ...shown, answer: 'a' }).filter(({ role }) => role === 'user');
+          expect(parts.filter(({ role }) => role === 'user')).toHaveLength(turns.length);
         },
       ),
       { numRuns: 60 },

@@ -36,6 +36,9 @@ const grids = fc.record({
   test: grid,
   inputs: fc.array(grid, { maxLength: 3 }),
   outputs: fc.array(grid, { maxLength: 3 }),
+  code: grid,
+  candidate: grid,
+  candidates: fc.array(grid, { maxLength: 3 }),
   answer: grid,
 });
 

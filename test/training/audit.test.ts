@@ -172,8 +172,18 @@ const plainPrompts: TrainingPrompts = {
 };
 
 function plainPair(dataset: Dataset, changes: Partial<TrainingPair> = {}): TrainingPair {
-  const kind = 'output-from-examples-v1';
-  return { label: 'data', dataset, kind, prompts: plainPrompts, weight: 1, lossWeight: 1, ...changes };
+  const kind = changes.kind ?? 'output-from-examples-v1';
+  const asksFor = getPromptKind(kind).task;
+  return {
+    label: 'data',
+    dataset,
+    kind,
+    asksFor,
+    prompts: plainPrompts,
+    weight: 1,
+    lossWeight: 1,
+    ...changes,
+  };
 }
 
 const all = { ...augmentation, geometricAugmentation: true, colorAugmentation: true };

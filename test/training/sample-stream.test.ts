@@ -28,7 +28,8 @@ const prompts = {
 
 function pair(changes: Partial<TrainingPair> = {}): TrainingPair {
   const dataset = new Map(Object.entries(recolourTasks(5)).map(([id, task]) => [id, [task]]));
-  return { label: 'data', dataset, kind: 'kind', prompts, weight: 1, lossWeight: 1, ...changes };
+  const asked = { kind: 'kind', asksFor: 'output-from-examples', prompts } as const;
+  return { label: 'data', dataset, ...asked, weight: 1, lossWeight: 1, ...changes };
 }
 
 const limits = { seed: 1, lossOn: 'last-answer', maxSeqLen: 100, removeTrainSamples: false } as const;

@@ -1,0 +1,148 @@
+/** Data sets of others, made into ours: synthetic tasks with code, conversations, programs, predictions as candidates. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { datasetOf, loadDataset, saveDataset } from '../arc/dataset.js';
+import { DatasetError } from '../arc/errors.js';
+import { gridKey } from '../arc/grid.js';
+import { barcTask } from '../arc/import/barc.js';
+import { barcMessagesTask } from '../arc/import/barc-messages.js';
+import { codeTask, readCodeRows } from '../arc/import/code-set.js';
+import { type Row, readRows } from '../arc/import/rows.js';
+import type { Dataset, Grid, Task } from '../arc/types.js';
+import { UserError } from '../common/errors.js';
+import { type Hooks, type NoteEvent, notesTo } from '../common/events.js';
+import { assertWritableFile, writableFiles } from '../common/output-files.js';
+import { loadResults, predictionsOf } from '../evaluation/files.js';
+import type { ConfigOf, OptionsOf } from '../options/table.js';
+import { importOptions } from '../options/tasks.js';
+
+/** Options of {@link importTasks}. */
+export type ImportTasksOptions = OptionsOf<typeof importOptions.table>;
+
+/** What was imported. */
+export interface ImportTasksResult {
+  /** Tasks by their ids, and variants of them. */
+  readonly tasks: number;
+  readonly variants: number;
+  /** Rows that were left out. */
+  readonly skipped: number;
+  /** The files that were written. */
+  readonly files: readonly string[];
+}
+
+/** Tasks of one file in a folder: what `loadDataset` reads at once stays below what a string may hold. */
+const TASKS_PER_FILE = 10_000;
+
+/**
+ * Imports tasks into a data set file, or into a folder of such files where the name does not end in `.json`.
+ * @throws {UserError} naming the file and line of the first row that is not as its format says
+ */
+export async function importTasks(
+  options: ImportTasksOptions & Hooks<NoteEvent>,
+): Promise<ImportTasksResult> {
+  const { onEvent, signal, ...given } = options;
+  const note = notesTo(onEvent);
+  const o = importOptions.check(given, note);
+  if (!existsSync(o.inputFilepath)) throw new UserError(`${o.inputFilepath}: no such file`);
+  const isFile = o.outputFilepath.endsWith('.json');
+  if (isFile)
+    writableFiles({ outputFilepath: o.outputFilepath }, [o.inputFilepath, o.datasetPath ?? o.inputFilepath]);
+  else assertNewParts(o.outputFilepath);
+  let skipped = 0;
+  const onSkip = (error: UserError) => {
+    if (!o.skipInvalid) throw error;
+    if (skipped++ === 0) note(`left out: ${error.message}`);
+  };
+  const files: string[] = [];
+  let part = new Map<string, Task[]>();
+  let [tasks, variants] = [0, 0];
+  const write = () => {
+    const path = isFile ? o.outputFilepath : partPath(o.outputFilepath, files.length);
+    if (!isFile) assertWritableFile(path, '`outputFilepath`');
+    saveDataset(path, part);
+    files.push(path);
+    part = new Map();
+  };
+  for await (const { id, tasks: list } of importedTasks(o, onSkip)) {
+    signal?.throwIfAborted();
+    if (part.has(id)) part.get(id)!.push(...list);
+    else {
+      if (o.nTasks !== undefined && tasks === o.nTasks) break;
+      if (!isFile && part.size === TASKS_PER_FILE) write();
+      tasks++;
+      part.set(id, [...list]);
+    }
+    variants += list.length;
+  }
+  if (tasks === 0) throw new DatasetError(`${o.inputFilepath}: expected tasks, found none`);
+  write();
+  if (skipped > 0) note(`${skipped} rows were left out in all`);
+  return { tasks, variants, skipped, files };
+}
+
+const partPath = (folder: string, part: number) =>
+  join(folder, `part-${String(part + 1).padStart(4, '0')}.json`);
+
+/** Parts of an earlier import would be read together with new ones. */
+function assertNewParts(folder: string): void {
+  if (!existsSync(folder)) return;
+  throw new UserError(
+    `\`outputFilepath: ${folder}\`: expected a name that ends in .json, or a folder that does not exist yet`,
+  );
+}
+
+/** The tasks of the input, as they come. */
+async function* importedTasks(
+  o: ConfigOf<typeof importOptions.table>,
+  onSkip: (error: UserError) => void,
+): AsyncGenerator<{ id: string; tasks: readonly Task[] }> {
+  if (o.format === 'candidates') {
+    for (const [id, tasks] of withCandidates(o.inputFilepath, o.datasetPath)) yield { id, tasks };
+    return;
+  }
+  if (o.datasetPath !== undefined && o.format !== 'code') {
+    throw new UserError(`\`datasetPath\`: rows of ${o.format} have samples of their own; leave it out`);
+  }
+  const dataset = o.datasetPath === undefined ? undefined : datasetOf(o.datasetPath);
+  const read = (row: Row & { readonly id?: string }): { id: string; tasks: readonly Task[] } => {
+    if (row.broken !== undefined) throw new DatasetError(`${row.place}: expected JSON, found ${row.broken}`);
+    if (o.format === 'code') return codeTask(row, dataset);
+    const task = (o.format === 'barc' ? barcTask : barcMessagesTask)(row.value, row.place);
+    return { id: `${o.format}-${String(row.number).padStart(6, '0')}`, tasks: [task] };
+  };
+  for await (const row of o.format === 'code' ? readCodeRows(o.inputFilepath) : readRows(o.inputFilepath)) {
+    let found: ReturnType<typeof read>;
+    try {
+      found = read(row);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      onSkip(error);
+      continue;
+    }
+    yield found;
+  }
+}
+
+/** A data set whose test samples have the grids that were predicted for them as candidates, beside those they had. */
+function withCandidates(resultsPath: string, datasetPath: string | undefined): Dataset {
+  if (datasetPath === undefined) {
+    throw new UserError('`datasetPath`: expected the tasks that were predicted, found nothing');
+  }
+  const dataset = new Map(loadDataset(datasetPath));
+  for (const { taskId, testIndex, grid } of predictionsOf(loadResults(resultsPath))) {
+    const variants = dataset.get(taskId);
+    const [task] = variants ?? [];
+    if (!task?.test[testIndex] || variants!.length > 1) {
+      throw new DatasetError(
+        `${resultsPath}: ${datasetPath} has no single test input ${testIndex} of task ${taskId}, which was predicted`,
+      );
+    }
+    if (grid === null) continue;
+    const sample = task.test[testIndex]!;
+    const candidates: readonly Grid[] = sample.candidates ?? [];
+    if (candidates.some((known) => gridKey(known) === gridKey(grid))) continue;
+    const changed = { ...sample, candidates: [...candidates, grid] };
+    dataset.set(taskId, [{ ...task, test: task.test.with(testIndex, changed) }]);
+  }
+  return dataset;
+}

@@ -1,0 +1,296 @@
+/** Data sets of others: the rows are written by hand as their papers and cards describe them. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { loadDataset } from '../../src/arc/dataset.js';
+import type { Grid } from '../../src/arc/types.js';
+import { type ImportTasksOptions, importTasks } from '../../src/experiments/import-tasks.js';
+import { prediction } from '../evaluation/example.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'arclab-import-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const write = (name: string, text: string) => {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+};
+const lines = (name: string, ...rows: unknown[]) =>
+  write(name, rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n'));
+const outputFilepath = join(folder, 'out.json');
+const run = (format: ImportTasksOptions['format'], inputFilepath: string, more: object = {}) =>
+  importTasks({ format, inputFilepath, outputFilepath, ...more });
+const imported = () => Object.fromEntries(loadDataset(outputFilepath));
+
+const source = `from common import *
+
+# concepts:
+# reflection
+
+def main(input_grid):
+    return input_grid[::-1]
+
+def generate_input():
+    return np.zeros((2, 2))
+`;
+const grids: Grid[] = [
+  [[1], [2]],
+  [[2], [1]],
+  [[3], [4]],
+  [[4], [3]],
+];
+const barcRow = {
+  source,
+  examples: [
+    [grids[0], grids[1]],
+    [grids[2], grids[3]],
+  ],
+  seeds: ['a', 'b'],
+};
+
+test('BARC: a program and its samples, one task a row', async () => {
+  const file = lines('barc.jsonl', barcRow, '', { ...barcRow, source: 'other' });
+  const result = await run('barc', file);
+  expect(result).toEqual({ tasks: 2, variants: 2, skipped: 0, files: [outputFilepath] });
+  expect(imported()).toEqual({
+    'barc-000001': [
+      {
+        train: [
+          { input: grids[0], output: grids[1] },
+          { input: grids[2], output: grids[3] },
+        ],
+        test: [],
+        code: source,
+      },
+    ],
+    'barc-000003': [expect.objectContaining({ code: 'other' })],
+  });
+  expect(await run('barc', file, { nTasks: 1 })).toMatchObject({ tasks: 1 });
+});
+
+const asked = `Given input-output grid pairs as reference examples, carefully observe the patterns to predict the output grid for new test input. Each pair follows the same transformation rule. Grids are 2D arrays represented as strings, with cells (colors) separated by spaces and rows by newlines.
+Here are the input and output grids for the reference examples:
+Example 1
+Input:
+Black Blue
+Red Green
+
+Output:
+Red Green
+Black Blue
+
+Example 2
+Input:
+Yellow Gray Pink
+
+Output:
+Orange Purple Brown
+
+
+Here is the input grid for the test example:
+Input:
+Teal Maroon
+`;
+const conversation = (answer: string) => ({
+  messages: [
+    { role: 'system', content: 'You are a world-class puzzle solver.' },
+    { role: 'user', content: asked },
+    { role: 'assistant', content: answer },
+  ],
+});
+const examples = [
+  {
+    input: [
+      [0, 1],
+      [2, 3],
+    ],
+    output: [
+      [2, 3],
+      [0, 1],
+    ],
+  },
+  { input: [[4, 5, 6]], output: [[7, 8, 9]] },
+];
+
+test("BARC's conversations: a grid as answer, or a program", async () => {
+  const file = lines(
+    'messages.jsonl',
+    conversation('The output grid for the test input grid is:\n\n```\nBrown Purple\nBlack Black\n```'),
+    conversation(
+      "Let's solve this puzzle using Python code.\n```python\ndef transform(grid):\n    return grid\n```",
+    ),
+  );
+  await run('barc-messages', file);
+  expect(imported()).toEqual({
+    'barc-messages-000001': [
+      {
+        train: examples,
+        test: [
+          {
+            input: [[8, 9]],
+            output: [
+              [9, 8],
+              [0, 0],
+            ],
+          },
+        ],
+      },
+    ],
+    'barc-messages-000002': [{ train: examples, test: [], code: 'def transform(grid):\n    return grid' }],
+  });
+});
+
+const sample = { input: [[1]], output: [[2]] };
+const arc = write(
+  'arc.json',
+  JSON.stringify({ aa: { train: [sample], test: [sample] }, bb: { train: [sample], test: [sample] } }),
+);
+
+test('programs: with samples or without, several for a task, a folder of files', async () => {
+  const rows = lines(
+    'code.jsonl',
+    { task_id: 'x', code: 'one', train: [sample], test: [sample] },
+    { id: 'aa', program: ['p', 'q'] },
+  );
+  expect(await run('code', rows, { datasetPath: arc })).toMatchObject({ tasks: 2, variants: 3 });
+  const task = { train: [sample], test: [sample] };
+  expect(imported()).toEqual({
+    x: [{ ...task, code: 'one' }],
+    aa: [
+      { ...task, code: 'p' },
+      { ...task, code: 'q' },
+    ],
+  });
+  const object = write(
+    'code.json',
+    JSON.stringify({ y: { code: 'c', examples: [sample, sample] }, bb: 'd' }),
+  );
+  await run('code', object, { datasetPath: arc });
+  expect(imported()).toEqual({
+    y: [{ train: [sample, sample], test: [], code: 'c' }],
+    bb: [{ ...task, code: 'd' }],
+  });
+  mkdirSync(join(folder, 'solvers'));
+  write('solvers/aa.py', 'def solve(grid):\n    return grid\n');
+  await run('code', join(folder, 'solvers'), { datasetPath: arc });
+  expect(imported()).toEqual({ aa: [{ ...task, code: 'def solve(grid):\n    return grid\n' }] });
+});
+
+test('predictions become candidates, each grid once', async () => {
+  const list = [[[5]], [[5]], [[2]], null].map((grid) => prediction('aa', 0, grid));
+  const results = write('results.json', JSON.stringify(list));
+  await run('candidates', results, { datasetPath: arc });
+  expect(imported().aa![0]!.test).toEqual([{ ...sample, candidates: [[[5]], [[2]]] }]);
+  expect(imported().bb![0]!.test).toEqual([sample]);
+  const unknown = write('unknown.json', JSON.stringify([prediction('zz', 0, [[1]])]));
+  await expect(run('candidates', unknown, { datasetPath: arc })).rejects.toThrow(
+    'no single test input 0 of task zz',
+  );
+  await expect(run('candidates', results)).rejects.toThrow(
+    '`datasetPath`: expected the tasks that were predicted',
+  );
+});
+
+const broken = (answer: string, change: (text: string) => string = (text) => text) => {
+  const { messages } = conversation(answer);
+  return { messages: messages.map((turn) => ({ ...turn, content: change(turn.content) })) };
+};
+
+test.each([
+  ['barc', [barcRow, '{"source": '], /bad\.jsonl:2: expected JSON, found /],
+  ['barc', [{ ...barcRow, source: undefined }], /bad\.jsonl:1: .*required property 'source'/],
+  [
+    'barc',
+    [
+      barcRow,
+      {
+        ...barcRow,
+        examples: [
+          [[[1]], [[1]]],
+          [[[1]], [[10]]],
+        ],
+      },
+    ],
+    /bad\.jsonl:2: .*at \/examples\/1\/1\/0\/0: must be at most 9, found 10/,
+  ],
+  [
+    'barc',
+    [
+      {
+        ...barcRow,
+        examples: [
+          [[[1]], [[1]]],
+          [[[1], [1, 2]], [[1]]],
+        ],
+      },
+    ],
+    /bad\.jsonl:1: ragged grid at \/examples\/1\/0/,
+  ],
+  ['barc', [{ ...barcRow, examples: [[[[1]], [[1]]]] }], /must have at least 2 items/],
+  ['barc-messages', [broken('I do not know.')], /bad\.jsonl:1: expected code in a block or a grid/],
+  [
+    'barc-messages',
+    [broken('```\nBlack\n```', (text) => text.replace('Red Green', 'Red Lilac'))],
+    /bad\.jsonl:1: expected the name of a colour, found "Lilac"/,
+  ],
+  [
+    'barc-messages',
+    [broken('```\nBlack\n```', (text) => text.replace('Red Green', 'Red'))],
+    /bad\.jsonl:1: ragged grid/,
+  ],
+  [
+    'barc-messages',
+    [broken('```\nBlack\n```', (text) => text.replaceAll('Input:', 'In:'))],
+    /bad\.jsonl:1: expected an input before each output/,
+  ],
+  ['code', [{ id: 'aa', train: [sample], test: [] }], /bad\.jsonl:1: expected the code of aa as text/],
+  ['code', [{ code: 'x' }], /bad\.jsonl:1: expected the id of a task/],
+  [
+    'code',
+    [{ id: 'aa', code: 'x' }],
+    /bad\.jsonl:1: no samples of task aa: .*give the tasks that it is about as `datasetPath`/,
+  ],
+  [
+    'code',
+    [{ id: 'aa', code: 'x', train: [{ input: [[1]] }] }],
+    /bad\.jsonl:1: .*at \/aa\/train\/0: must have required property 'output'/,
+  ],
+] as const)('bad input is named by file and line: %s %#', async (format, rows, message) => {
+  await expect(run(format, lines('bad.jsonl', ...rows))).rejects.toThrow(message);
+});
+
+test('what is wrong can be left out, and is counted', async () => {
+  const notes: string[] = [];
+  const file = lines('some.jsonl', '{', barcRow, { source: 'x' });
+  const result = await importTasks({
+    format: 'barc',
+    inputFilepath: file,
+    outputFilepath,
+    skipInvalid: true,
+    onEvent: ({ text }) => notes.push(text),
+  });
+  expect(result).toMatchObject({ tasks: 1, skipped: 2 });
+  expect(notes).toEqual([expect.stringContaining('left out: '), '2 rows were left out in all']);
+});
+
+test('mistakes in the options are said', async () => {
+  await expect(run('barc', join(folder, 'nowhere.jsonl'))).rejects.toThrow('nowhere.jsonl: no such file');
+  await expect(run('barc', write('x.parquet', ''))).rejects.toThrow('expected JSON lines; in Python');
+  await expect(run('barc', write('empty.jsonl', '\n'))).rejects.toThrow('expected tasks, found none');
+  const file = lines('barc2.jsonl', barcRow);
+  await expect(run('barc', file, { datasetPath: arc })).rejects.toThrow(
+    '`datasetPath`: rows of barc have samples',
+  );
+  await expect(run('barc', file, { outputFilepath: folder })).rejects.toThrow(
+    'a folder that does not exist yet',
+  );
+  // biome-ignore lint/suspicious/noExplicitAny: what the types refuse
+  await expect(run('bark' as any, file)).rejects.toThrow('`format`');
+});
+
+test('a folder gets files of 10,000 tasks each, which are read as one data set', async () => {
+  const many = lines('many.jsonl', ...Array.from({ length: 10_001 }, () => barcRow));
+  const parts = join(folder, 'parts');
+  const { files } = await run('barc', many, { outputFilepath: parts });
+  expect(files).toEqual([join(parts, 'part-0001.json'), join(parts, 'part-0002.json')]);
+  expect(loadDataset(parts).size).toBe(10_001);
+});
