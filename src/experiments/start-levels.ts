@@ -29,6 +29,8 @@ export const hardKnobs = { maxSize: 6, minSize: 6, colors: 5, objects: 4 } as co
 /** A level of the demonstration. */
 export interface StartLevel {
   readonly generators: readonly string[];
+  /** That of them which is learned last: it has as many of the tasks to learn from as all others together. */
+  readonly hardest?: string;
   readonly knobs: Readonly<Record<'maxSize' | 'minSize' | 'colors' | 'objects', number>>;
   /** Optimizer steps. */
   readonly maxSteps: number;
@@ -42,8 +44,9 @@ export interface StartLevel {
 export const startLevels: Readonly<Record<'standard' | 'hard', StartLevel>> = {
   standard: {
     generators: startGenerators,
+    hardest: 'recolor-alternate-rows',
     knobs: startKnobs,
-    maxSteps: 1300,
+    maxSteps: 1400,
     maxNewTokens: 24,
     answers: { views: 12, threshold: 0.05 },
   },
@@ -58,13 +61,18 @@ export const startLevels: Readonly<Record<'standard' | 'hard', StartLevel>> = {
 
 /** Tasks to learn from and other tasks of the same rules: none of the second is among the first, up to symmetry and colours. */
 export function makeTasks(
-  { generators, knobs }: StartLevel,
+  { generators, hardest, knobs }: StartLevel,
   o: { trainTasks: number; valTasks: number; seed: number },
 ): { train: Dataset; val: Dataset } {
-  const make = (count: number, seed: number) =>
-    generateTasks({ ...knobs, generators: [...generators], count, seed });
+  const make = (count: number, seed: number, names = generators) =>
+    generateTasks({ ...knobs, generators: [...names], count, seed });
   const val = make(o.valTasks, o.seed + 1);
-  const train = make(o.trainTasks, o.seed);
+  const half = Math.floor(o.trainTasks / 2);
+  const others = generators.filter((name) => name !== hardest);
+  const train =
+    hardest === undefined || half === 0
+      ? make(o.trainTasks, o.seed)
+      : new Map([...make(o.trainTasks - half, o.seed, others), ...make(half, o.seed, [hardest])]);
   const testOf = (variants: readonly Task[]) => JSON.stringify(variants[0]!.test);
   const measured = new Set([...val.values()].map(testOf));
   const common = new Set(tasksInCommon(train, [val]));

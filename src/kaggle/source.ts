@@ -64,6 +64,7 @@ const PACKED_FILES = [
   'prompts/text-network',
   'prompts/tokenizer',
   'prompts/turn-markers',
+  'training/muon',
   'training/optimizer',
 ] as const;
 
