@@ -416,6 +416,19 @@ export {
   type SubmitResult,
   submit,
 } from './submit/submit.js';
+// Many runs of one description
+export type { SweepDescription } from './sweeps/description.js';
+export type { SweepEvent } from './sweeps/executor.js';
+export { type SweepWorkerOptions, type SweepWorkerResult, sweepWorker } from './sweeps/queue/worker.js';
+export { type SweepRunStatus, sweepCounts, sweepRows } from './sweeps/status.js';
+export {
+  type SweepHooks,
+  type SweepOptions,
+  type SweepResult,
+  type SweepStatusOptions,
+  sweep,
+  sweepStatus,
+} from './sweeps/sweep.js';
 // A model by hand: tensors (`tf` is tfjs-core with our backends), weights, generation, training
 export { addBackend, type BackendEntry, initBackend, knownBackends } from './tensors/backend.js';
 export * as tf from './tensors/tf.js';

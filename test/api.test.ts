@@ -119,7 +119,7 @@ test('npm packs the program with its declarations, and nothing that only develop
   const built = files.map(({ path }) => path).filter((path) => /^dist\/[^/]+$/.test(path));
   expect(built.sort()).toEqual(
     [
-      ...['arclab', 'index', 'kernel', 'kernel-bridge', 'kernel-language'],
+      ...['arclab', 'index', 'kernel', 'kernel-bridge', 'kernel-language', 'queue-thread'],
       ...['sample-worker', 'submit-worker', 'wasm-worker'],
     ]
       .map((name) => `dist/${name}.cjs`)

@@ -1,9 +1,10 @@
 import type { CommandFile } from './command.js';
 
-/** A command with a file of its own, or a group of several, such as `arclab writeup import`. */
-export type CommandEntry =
-  | { readonly summary: string; readonly load: () => Promise<{ default: CommandFile }> }
-  | { readonly summary: string; readonly subcommands: CommandTable };
+/** A command with a file of its own, or a group of several, such as `arclab writeup import`, or both: `arclab sweep`. */
+export type CommandEntry = { readonly summary: string } & (
+  | { readonly load: () => Promise<{ default: CommandFile }>; readonly subcommands?: CommandTable }
+  | { readonly subcommands: CommandTable; readonly load?: undefined }
+);
 
 /** Commands by name. */
 export interface CommandTable {
@@ -76,6 +77,20 @@ export const commands: CommandTable = {
   experiments: {
     summary: 'list, filter and compare the runs of a folder',
     load: () => import('./commands/experiments.js'),
+  },
+  sweep: {
+    summary: 'run many trainings and evaluations from one description, here or on a queue',
+    load: () => import('./commands/sweep.js'),
+    subcommands: {
+      status: {
+        summary: 'say how far the runs of a sweep are, wherever they run',
+        load: () => import('./commands/sweep-status.js'),
+      },
+    },
+  },
+  worker: {
+    summary: 'take runs of sweeps from a queue',
+    load: () => import('./commands/worker.js'),
   },
   'generate-inputs': {
     summary: 'draw new input grids from a model trained on inputs',

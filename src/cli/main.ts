@@ -28,11 +28,12 @@ const underscored = (text: string): string =>
 async function addCommands(program: Command, table: CommandTable, words: readonly string[]): Promise<void> {
   for (const [name, entry] of Object.entries(table)) {
     const command = program.command(name).description(entry.summary);
-    if ('subcommands' in entry) {
+    if (entry.subcommands !== undefined) {
       await addCommands(command, entry.subcommands, name === words[0] ? words.slice(1) : []);
-      continue;
     }
-    if (name !== words[0]) continue;
+    // the flags of a command with subcommands are not those of the subcommands
+    const isSubcommand = Object.hasOwn(entry.subcommands ?? {}, words[1] ?? '');
+    if (name !== words[0] || entry.load === undefined || isSubcommand) continue;
     const file = (await entry.load()).default;
     command.allowExcessArguments();
     declareCommand(command, file);

@@ -21,9 +21,10 @@ async function commandOf(
   const [name = '', ...rest] = words;
   const entry = Object.hasOwn(table, name) ? table[name]! : undefined;
   if (entry === undefined) return `arclab has no command ${name || 'without a name'}`;
-  if ('subcommands' in entry) return commandOf(rest, entry.subcommands);
+  const { load, subcommands = {} } = entry;
+  if (load === undefined || Object.hasOwn(subcommands, rest[0] ?? '')) return commandOf(rest, subcommands);
   const command = new Command(name).exitOverride().configureOutput({ writeOut() {}, writeErr() {} });
-  const file = (await entry.load()).default;
+  const file = (await load()).default;
   declareCommand(command.allowExcessArguments(), file);
   for (const option of command.options) {
     const parse = option.parseArg as ((value: string, previous: unknown) => unknown) | undefined;

@@ -46,6 +46,9 @@ export interface LockTarget {
   readonly option: string;
 }
 
+/** Says that another run writes to a target. */
+export class InUseError extends UserError {}
+
 /** Who holds a lock: the content of its file. */
 interface Owner {
   readonly host: string;
@@ -70,7 +73,8 @@ export type Locking = <T>(
  * Runs something while it alone may write to the target.
  * @param run is given a signal that is aborted with `signal`, and when the lock was lost to another run, as it may be
  * when this process was suspended
- * @throws {UserError} when another run, of this process or any other, writes to the target; or it cannot be written
+ * @throws {InUseError} when another run, of this process or any other, writes to the target; {UserError} when it cannot
+ * be written
  */
 export async function withLock<T>(
   target: LockTarget,
@@ -145,7 +149,7 @@ class Lock {
     while (!guarded(target, () => create(path, text))) {
       const found = look(path);
       if (found === undefined) continue; // it has just been released
-      if (!(await isAbandoned(path, found, timing))) throw new UserError(inUse(target, found.owner));
+      if (!(await isAbandoned(path, found, timing))) throw new InUseError(inUse(target, found.owner));
       await removeAbandoned(path, found, timing);
     }
     return new Lock(target, text, made, timing);

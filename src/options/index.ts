@@ -30,6 +30,7 @@ import {
 import { searchOptions, sessionSearchOptions } from './search.js';
 import { inferEvaluateSeedsOptions, startSeedsOptions } from './seeds.js';
 import { submitOptions } from './submit.js';
+import { sweepOptions, sweepStatusOptions, sweepWorkerOptions } from './sweep.js';
 import { generateTasksToFileOptions, importOptions } from './tasks.js';
 import {
   fineTuneOptions,
@@ -55,6 +56,9 @@ export const flows = {
   compare: compareOptions,
   'study paired': pairedStudyOptions,
   experiments: experimentsOptions,
+  sweep: sweepOptions,
+  'sweep status': sweepStatusOptions,
+  worker: sweepWorkerOptions,
   'merge-lora': mergeLoraOptions,
   'prune-model': pruneModelOptions,
   'move-adapter': moveAdapterOptions,

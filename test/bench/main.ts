@@ -8,6 +8,7 @@ import * as kernel from './kernel.bench.js';
 import * as matmul from './matmul.bench.js';
 import * as scoring from './scoring.bench.js';
 import * as search from './search.bench.js';
+import * as sweep from './sweep.bench.js';
 import * as taskTuning from './task-tuning.bench.js';
 import * as torchGenerate from './torch-generate.bench.js';
 import * as torchHost from './torch-host.bench.js';
@@ -35,6 +36,7 @@ const benches: Record<string, Bench> = {
   'torch-host': torchHost,
   kernel,
   interrupts,
+  sweep,
 };
 
 /** Those that need nothing but this package. */

@@ -55,6 +55,7 @@ const order = [
   'records',
   'experiments',
   'submit',
+  'sweeps',
   'progress',
   'writeup',
   'kaggle',

@@ -177,10 +177,8 @@ describe('options in a message', () => {
     );
     const add = async (table: CommandTable): Promise<void> => {
       for (const entry of Object.values(table)) {
-        if ('subcommands' in entry) {
-          await add(entry.subcommands);
-          continue;
-        }
+        if (entry.subcommands !== undefined) await add(entry.subcommands);
+        if (entry.load === undefined) continue;
         const command = new Command('x');
         declareCommand(command, (await entry.load()).default);
         for (const option of command.options) known.add(option.attributeName());

@@ -1,0 +1,85 @@
+/** @file The executor that puts the parts of a sweep on a queue, from which workers take them. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Executor } from '../executor.js';
+import { PartStopped } from '../handlers.js';
+import { isReady, stateOf } from '../part-files.js';
+import type { Part, SweepPlan } from '../plan.js';
+import { sweepCounts, sweepStatus } from '../status.js';
+import { addJobsAgain } from './jobs.js';
+import type { NewJob } from './protocol.js';
+import { connect, full, isFull, loadQueuePackages, shownUrl } from './redis.js';
+
+/** Milliseconds between two looks at the folder of a sweep that is waited for. */
+const LOOK_EVERY = 1000;
+
+/** Options of {@link queueExecutor}. */
+export interface QueueOptions {
+  readonly queue: string;
+  readonly queueName: string;
+  readonly wait: boolean;
+  readonly retries: number;
+}
+
+/** Parts that can begin now, as jobs. */
+export const readyJobs = (plan: SweepPlan, parts: readonly Part[], retries: number): NewJob[] =>
+  parts
+    .filter((part) => stateOf(plan.outputDir, part.id)?.status !== 'done' && isReady(plan.outputDir, part))
+    .map(({ id, kind }) => ({ folder: plan.outputDir, part: id, kind, retries }));
+
+/** Whether nothing of a sweep can go on any more. */
+function isOver(plan: SweepPlan, parts: readonly Part[]): boolean {
+  return parts.every((part) => {
+    const state = stateOf(plan.outputDir, part.id);
+    if (state?.status === 'done' || (state?.status === 'failed' && state.isFinal)) return true;
+    return state === undefined && !isReady(plan.outputDir, part) && !mayBecomeReady(plan, part);
+  });
+}
+
+/** Whether what a part needs is done or may still be done. */
+function mayBecomeReady(plan: SweepPlan, part: Part): boolean {
+  return part.needs.every((id) => {
+    const state = stateOf(plan.outputDir, id);
+    if (state?.status === 'done') return true;
+    if (state?.status === 'failed' && state.isFinal) return part.kind === 'choose';
+    return mayBecomeReady(plan, plan.parts.find((other) => other.id === id)!);
+  });
+}
+
+/**
+ * Connects to the server of a queue.
+ * @throws {UserError} when it is down, full, too old, or packages are missing
+ */
+export async function queueExecutor(options: QueueOptions): Promise<Executor> {
+  const packages = await loadQueuePackages();
+  const redis = await connect(options.queue, packages);
+  return {
+    async run(plan, parts, { onEvent, signal }) {
+      const note = (text: string) => onEvent?.({ type: 'note', text });
+      const queue = new packages.bullmq.Queue(options.queueName, { connection: redis });
+      queue.on('error', () => {}); // the connection is waited for, and what is refused is thrown
+      try {
+        const jobs = readyJobs(plan, parts, options.retries);
+        await addJobsAgain(queue, jobs);
+        note(
+          `${jobs.length} ${jobs.length === 1 ? 'part' : 'parts'} on queue ${options.queueName} of ${shownUrl(options.queue)}; ` +
+            `${parts.length - jobs.length} wait for others or are done`,
+        );
+        let shown = '';
+        while (options.wait && !isOver(plan, parts)) {
+          const counts = sweepCounts(sweepStatus(plan));
+          if (counts !== shown) note(counts);
+          shown = counts;
+          await sleep(LOOK_EVERY, undefined, signal ? { signal } : {}).catch(() => {
+            throw new PartStopped('not waiting any more; the runs go on: see arclab sweep status');
+          });
+        }
+      } catch (error) {
+        throw isFull(error) ? full(options.queue) : error;
+      } finally {
+        await queue.close();
+        redis.disconnect();
+      }
+    },
+  };
+}
