@@ -24,8 +24,9 @@ export class LoraWeight implements Weight {
   readonly #isTable: boolean;
   readonly adapter: LoraAdapter;
   #squares: tf.Tensor1D | undefined;
-  /** The norms of an adapter that nothing changes. */
+  /** The norms of an adapter that nothing changes, and its s · A. */
   #norm: tf.Tensor1D | undefined;
+  #scaledA: tf.Tensor2D | undefined;
 
   /** @param part whose weight it is; a pass keeps norms under its name */
   constructor({ name, use }: { name: string; use: MatrixUse }, base: Weight, adapter: LoraAdapter) {
@@ -60,9 +61,7 @@ export class LoraWeight implements Weight {
     const base = this.#base;
     const dropped = pass.training && adapter.dropout > 0;
     const input = dropped ? drop(x, adapter.dropout, pass) : x;
-    // scaled where it is narrow
-    const low: tf.Tensor2D = tf.mul(linear(input, adapter.a as tf.Tensor2D), adapter.scaling);
-    const change = linear(low, adapter.b as tf.Tensor2D);
+    const change = linear(this.#low(input), adapter.b as tf.Tensor2D);
     if (!adapter.magnitude) return tf.add(base.multiply(x, bias, pass), change);
 
     const type = floatTypeOf(x);
@@ -139,9 +138,18 @@ export class LoraWeight implements Weight {
   /** The tensors beside those of the base. */
   #owned(): tf.Tensor[] {
     const { a, b, magnitude, initial } = this.adapter;
-    return [a, b, magnitude, initial?.a, initial?.b, this.#squares, this.#norm].filter(
+    return [a, b, magnitude, initial?.a, initial?.b, this.#squares, this.#norm, this.#scaledA].filter(
       (t) => t !== undefined,
     );
+  }
+
+  /** s · x · Aᵀ: scaled where it is narrow, and of an adapter that nothing changes once. */
+  #low(x: tf.Tensor2D): tf.Tensor2D {
+    const { a, scaling } = this.adapter;
+    if (a.trainable) return tf.mul(linear(x, a as tf.Tensor2D), scaling);
+    const scaled = this.#scaledA ?? tf.keep(tf.mul(a as tf.Tensor2D, scaling) as tf.Tensor2D);
+    this.#scaledA = scaled;
+    return linear(x, scaled);
   }
 
   /** The axis that DoRA's norms are over. */
