@@ -265,6 +265,13 @@ export {
   joinPredictions,
   joinResults,
 } from './experiments/join.js';
+export {
+  checkLeaderboards,
+  type LeaderboardCheck,
+  type LeaderboardOptions,
+  type LeaderboardRow,
+  leaderboard,
+} from './experiments/leaderboard.js';
 export { type MoveAdapterOptions, type MoveAdapterResult, moveAdapter } from './experiments/move-adapter.js';
 export { type PairedStudy, type PairedStudyOptions, pairedStudy } from './experiments/paired-study.js';
 export { type PruneModelOptions, type PruneModelResult, pruneModel } from './experiments/prune-model.js';

@@ -78,6 +78,10 @@ export const commands: CommandTable = {
     summary: 'list, filter and compare the runs of a folder',
     load: () => import('./commands/experiments.js'),
   },
+  leaderboard: {
+    summary: 'rank the runs of a folder, as a table for a write-up',
+    load: () => import('./commands/leaderboard.js'),
+  },
   sweep: {
     summary: 'run many trainings and evaluations from one description, here or on a queue',
     load: () => import('./commands/sweep.js'),

@@ -35,8 +35,8 @@ export function evaluationOf(of: RunValues, all: readonly RunValues[]): RunValue
   return all.findLast((values) => values.run.record.trainedBy === of.run.record.id && hasPredictions(values));
 }
 
-/** The detailed list of a run, else its attempts. */
-const predictionsOf = (run: FoundRun): string | undefined =>
+/** The detailed list of a run, else its attempts; undefined where it has neither. */
+export const predictionsOf = (run: FoundRun): string | undefined =>
   fileOf(run, 'details') ?? fileOf(run, 'predictions');
 
 /** The solved tasks that a run was measured on. */

@@ -51,3 +51,22 @@ export const experimentsOptions = /* @__PURE__ */ defineOptions({
     description: 'also write a page with the table, the losses and the comparison',
   },
 });
+
+export const leaderboardOptions = /* @__PURE__ */ defineOptions({
+  folder: experimentsOptions.table.folder,
+  metric: {
+    type: 'string',
+    default: 'vote_2',
+    value: 'name',
+    description: 'the metric that runs are ranked by, such as accuracy, pass_n, vote_1, vote_2',
+  },
+  where: experimentsOptions.table.where,
+  limit: {
+    type: 'integer',
+    minimum: 1,
+    off: -1,
+    default: -1,
+    value: 'n',
+    description: 'how many runs, the best; -1 = all',
+  },
+});

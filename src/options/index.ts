@@ -7,7 +7,7 @@ import {
   pairedStudyOptions,
   studyOptions,
 } from './evaluation.js';
-import { experimentsOptions } from './experiments.js';
+import { experimentsOptions, leaderboardOptions } from './experiments.js';
 import {
   generateCodeOptions,
   generateInputsOptions,
@@ -56,6 +56,7 @@ export const flows = {
   compare: compareOptions,
   'study paired': pairedStudyOptions,
   experiments: experimentsOptions,
+  leaderboard: leaderboardOptions,
   sweep: sweepOptions,
   'sweep status': sweepStatusOptions,
   worker: sweepWorkerOptions,

@@ -9,6 +9,7 @@ import { readJson } from '../../src/common/files.js';
 import { experiments } from '../../src/experiments/experiments.js';
 import { fineTune } from '../../src/experiments/fine-tune.js';
 import { inferEvaluate } from '../../src/experiments/infer-evaluate.js';
+import { checkLeaderboards, leaderboard } from '../../src/experiments/leaderboard.js';
 import { commitOf } from '../../src/records/commit.js';
 import { findRuns, historyOf } from '../../src/records/find.js';
 import { checkRecord, type RunRecord } from '../../src/records/record.js';
@@ -217,6 +218,58 @@ describe('arclab experiments', () => {
   test('--json gives the records', async () => {
     const { text } = await printed('experiments', join(kept, 'runs'), '--json', '--where', 'lora.r=2');
     expect(JSON.parse(text).map(({ flow }: RunRecord) => flow)).toEqual(['fine-tune', 'infer-evaluate']);
+  });
+});
+
+describe('a leaderboard', () => {
+  const check = (markdown: string) => checkLeaderboards(markdown, kept);
+  const board = () => leaderboard({ folder: join(kept, 'runs'), metric: 'correct_pixels' });
+
+  test('ranks runs that were measured, and a write-up with it is verified', async () => {
+    const { rows, markdown } = board();
+    expect(rows).toHaveLength(2);
+    const values = rows.map(({ metric }) => Number.parseFloat(metric));
+    expect(values[0]).toBeGreaterThanOrEqual(values[1]!);
+    for (const row of rows) {
+      const [of] = experiments({ folder: join(kept, 'runs'), where: `id = "${row.id}"` }).runs;
+      const [, value, low, high] = /^(\S+) \[(\S+), (\S+)\]$/.exec(row.metric)!.map(Number);
+      expect(value).toBeCloseTo(100 * of!.record.results.correct_pixels!, 1);
+      expect(low).toBeLessThanOrEqual(value!);
+      expect(high).toBeGreaterThanOrEqual(value!);
+      expect(row.command).toMatch(/^npx arclab fine-tune .* && npx arclab infer-evaluate /);
+    }
+    const document = join(temporaryFolder(), '01-x.md');
+    writeFileSync(document, `# Iteration\n\n${markdown}\n\nText after it.\n`);
+    const good = await printed('writeup', 'check', document);
+    expect(good).toMatchObject({ code: 0, text: expect.stringContaining('2 rows checked, 0 differences') });
+  });
+
+  test.each([
+    ['another metric', /\| (\d)([\d.]+) \[/, '| 9$2 [', 1],
+    ['another interval', /, ([\d.]+)\] \|/, ', 99.9] |', 1],
+    ['another run', /\| [0-9a-f]{12} \|/, '| 000000000000 |', 1],
+    ['another command', /--lora_r/, '--lora_q', 1],
+    ['another commit', /(\d\]) \| [^|]* \|/, '$1 | 0123456789 |', 1],
+  ])('%s is found', (_, pattern, other, count) => {
+    const markdown = board().markdown.replace(pattern, other);
+    expect(markdown).not.toBe(board().markdown);
+    expect(check(markdown).faults).toHaveLength(count);
+  });
+
+  test('a better row below another one is found', () => {
+    const { markdown, rows } = board();
+    const lines = markdown.split('\n');
+    const swapped = [...lines.slice(0, 3), lines[4], lines[3]].join('\n');
+    const isTie = rows[0]!.metric.split(' ')[0] === rows[1]!.metric.split(' ')[0];
+    expect(check(swapped).faults).toHaveLength(isTie ? 0 : 1);
+  });
+
+  test('Markdown without one is refused in one line', async () => {
+    const document = join(temporaryFolder(), '01-x.md');
+    writeFileSync(document, '# Nothing\n');
+    const { code, text } = await printed('writeup', 'check', document);
+    expect(code).toBe(2);
+    expect(text).toMatch(/has no leaderboard \(arclab leaderboard\)/);
   });
 });
 

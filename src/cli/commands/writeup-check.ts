@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { NotebookRun } from '../../../kernel/runner/index.js';
+import { UserError } from '../../common/errors.js';
+import { readText } from '../../common/files.js';
 import { RERUN_VARIABLE } from '../../common/rerun.js';
 import { textTable } from '../../display/tables.js';
+import { checkLeaderboards, type LeaderboardCheck } from '../../experiments/leaderboard.js';
 import { type CheckResult, compareRuns } from '../../writeup/check.js';
-import { readNotebookJson } from '../../writeup/notebook-json.js';
+import { readNotebookJson, sourceText } from '../../writeup/notebook-json.js';
 import { type CommandFile, number } from '../command.js';
 import { runProgress } from '../run-progress.js';
 
@@ -61,17 +64,47 @@ function describe({ numbers, missing, ignored, changes }: CheckResult, tolerance
   return `${textTable(rows)}\n${changes.length} lines changed: ${compared}, tolerance ${tolerance}`;
 }
 
+/** Prints what the check of leaderboards found. @returns whether every row is as it should be */
+function report({ rows, faults }: LeaderboardCheck): boolean {
+  if (faults.length > 0) process.stdout.write(`${textTable(faults.map((fault) => ({ ...fault })))}\n`);
+  process.stdout.write(`leaderboard: ${rows} rows checked, ${faults.length} differences\n`);
+  return faults.length === 0;
+}
+
+/** Checks a write-up that is Markdown: nothing can be run, but its leaderboards can be computed again. */
+function checkMarkdown(path: string): void {
+  const check = checkLeaderboards(readText(path), dirname(resolve(path)));
+  if (check.rows === 0) {
+    throw new UserError(
+      `${path}: has no leaderboard (arclab leaderboard); what else it says is checked by running its notebook`,
+    );
+  }
+  if (!report(check)) process.exitCode = 1;
+}
+
 export default {
   configure(command) {
     command
-      .argument('<notebook>', 'a write-up with its recorded outputs; the file is not changed')
+      .argument(
+        '<notebook>',
+        'a write-up with its recorded outputs, or Markdown with leaderboards; the file is not changed',
+      )
       .option('--tolerance <part>', 'relative difference of a number that is not reported', number(0), 0)
       .option('--kernel <name>', 'arclab, tslab or a kernel of Jupyter (default: what the notebook names)')
       .option('--timeout <s>', 'seconds that a cell may take', number(0.001))
       .option('--against <notebook>', 'compare with this run instead of running the notebook');
   },
   async run([path], options: Options) {
+    if (path!.endsWith('.md')) {
+      checkMarkdown(path!);
+      return;
+    }
     const recorded = readNotebookJson(path!);
+    // before runs are made anew by the cells
+    const text = recorded.cells.flatMap((cell) =>
+      cell.cell_type === 'code' ? [] : [sourceText(cell.source)],
+    );
+    const boards = checkLeaderboards(text.join('\n\n'), dirname(resolve(path!)));
     const { notebook, failure } =
       options.against === undefined
         ? await rerun(path!, options)
@@ -81,6 +114,7 @@ export default {
     if (failure !== undefined) {
       process.stdout.write(`cell ${failure.cell.number} failed: ${failure.failure.message}\n`);
     }
-    if (result.changes.length > 0 || failure !== undefined) process.exitCode = 1;
+    const isRight = boards.rows === 0 || report(boards);
+    if (!isRight || result.changes.length > 0 || failure !== undefined) process.exitCode = 1;
   },
 } satisfies CommandFile;

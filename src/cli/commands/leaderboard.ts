@@ -1,0 +1,15 @@
+import type { Command } from 'commander';
+import { type LeaderboardOptions, leaderboard } from '../../experiments/leaderboard.js';
+import { leaderboardOptions } from '../../options/experiments.js';
+import type { CommandFile } from '../command.js';
+
+function configure(command: Command): void {
+  command.argument('[folder]', leaderboardOptions.table.folder.description);
+}
+
+async function run([folder]: string[], given: Omit<LeaderboardOptions, 'folder'>): Promise<void> {
+  const { markdown } = leaderboard({ ...given, ...(folder === undefined ? {} : { folder }) });
+  process.stdout.write(`${markdown}\n`);
+}
+
+export default { options: leaderboardOptions, configure, run } satisfies CommandFile;
