@@ -14,6 +14,7 @@ const WHOLE_PROCESSES = [
   'test/e2e/**',
   'test/kaggle/**',
   'test/runtimes/**',
+  'test/sweeps/{local,queue}.test.ts',
   ...testsWithKernels(),
 ];
 

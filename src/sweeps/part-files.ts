@@ -27,7 +27,7 @@ export interface PartResult {
 
 /** How far a part is. */
 export interface PartState {
-  readonly status: 'running' | 'done' | 'failed';
+  readonly status: 'running' | 'done' | 'stopped' | 'failed';
   /** How often it was begun. */
   readonly attempts: number;
   readonly startedAt: string;
@@ -56,7 +56,7 @@ const checkState = compileSchema<PartState>(
   {
     type: 'object',
     required: ['status', 'attempts', 'process'],
-    properties: { status: { enum: ['running', 'done', 'failed'] }, attempts: { type: 'integer' } },
+    properties: { status: { enum: ['running', 'done', 'stopped', 'failed'] }, attempts: { type: 'integer' } },
   },
   'the state of a part of a sweep',
 );
@@ -130,7 +130,7 @@ export function isReady(outputDir: string, part: Part): boolean {
 }
 
 /** How far a part is, in a word. */
-export type PartStatus = 'waiting' | 'running' | 'killed' | 'done' | 'dropped' | 'failed';
+export type PartStatus = 'waiting' | 'running' | 'stopped' | 'killed' | 'done' | 'dropped' | 'failed';
 
 /** The status of a part; `killed` where its process is gone, as far as this machine can see. */
 export function statusOf(state: PartState | undefined): PartStatus {

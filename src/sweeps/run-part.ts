@@ -104,12 +104,8 @@ async function attempt(plan: SweepPlan, part: Part, options: RunPartOptions): Pr
     const isStopped = error instanceof PartStopped || error instanceof StoppedError;
     const message = messageOf(error).split('\n')[0]!;
     write(isStopped ? message : `failed: ${message}`);
-    save({
-      status: 'failed',
-      endedAt: new Date().toISOString(),
-      error: message,
-      isFinal: isLast && !isStopped,
-    });
+    const end = { endedAt: new Date().toISOString(), error: message };
+    save(isStopped ? { status: 'stopped', ...end } : { status: 'failed', ...end, isFinal: isLast });
     throw error;
   }
 }

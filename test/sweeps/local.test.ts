@@ -96,6 +96,26 @@ test('a variant goes on from the checkpoint of another one', async () => {
   expect(record.config.adapterPath).toBe(join(plan.outputDir, 'runs', runs[0]!.run.id, 'checkpoint-4'));
 }, 60_000);
 
+test('a signal stops a sweep with a checkpoint, and the same call goes on', async () => {
+  const stopping = new AbortController();
+  const options = { description: description('stopped', { parameters: { loraR: [2, 4] } }) };
+  const stopped = sweep({
+    ...options,
+    signal: stopping.signal,
+    onEvent: (event) => event.type === 'step' && event.report.step === 2 && stopping.abort(),
+  });
+  await expect(stopped).rejects.toThrow(/stopped; the same command goes on/);
+  const status = sweepStatus({ file: options.description.outputDir }).runs;
+  expect(status.map((run) => run.status)).toEqual(['stopped', 'waiting']);
+  const notes: string[] = [];
+  const { runs } = await sweep({
+    ...options,
+    onEvent: (event) => event.type === 'note' && notes.push(event.text),
+  });
+  expect(runs.map((run) => run.status)).toEqual(['done', 'done']);
+  expect(notes.join()).toMatch(/continuing .*checkpoint-2 at step 2/);
+}, 60_000);
+
 test('a run that fails does not end the others, and is tried again by the next call', async () => {
   // the second one asks for a module that the model does not have, which is found when it is loaded
   const parameters = { 'lora.targetModules': [['q_proj'], ['no_such_module']] };

@@ -1,10 +1,12 @@
 /** Sweeps on a real Redis: every result once, whoever is killed, and one clear line where there is no queue to be had. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { buildFile, packageRoot } from '../../src/common/files.js';
 import { queueExecutor } from '../../src/sweeps/queue/executor.js';
 import { shownUrl } from '../../src/sweeps/queue/redis.js';
 import { queueStatus } from '../../src/sweeps/queue/status.js';
@@ -127,6 +129,36 @@ test('a training whose worker is killed goes on in another one from its checkpoi
 }, 120_000);
 
 describe('one clear line', () => {
+  test.each([
+    ['sweep', ['sweep', 'sweep.json']],
+    ['worker', ['worker']],
+  ])('%s without the optional packages', (_, words) => {
+    // the program where nothing is installed beside it
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'dist'));
+    cpSync(join(packageRoot(), 'package.json'), join(folder, 'package.json'));
+    for (const name of ['arclab.cjs', 'queue-thread.cjs'])
+      cpSync(buildFile(name), join(folder, 'dist', name));
+    writeTinyModel(join(folder, 'model'));
+    writeTasks(join(folder, 'tasks.json'), recolourTasks(2));
+    const fineTune = {
+      modelPath: 'model',
+      trainDatasets: [['tasks.json', 'output-from-examples-mini']],
+      maxSteps: 1,
+    };
+    writeFileSync(join(folder, 'sweep.json'), JSON.stringify({ outputDir: 'out', fineTune }));
+    const program = [join(folder, 'dist/arclab.cjs'), ...words, '--queue', 'redis://127.0.0.1:1'];
+    const { status, stderr } = spawnSync(process.execPath, program, {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, VITEST: undefined },
+    });
+    expect(stderr).toBe(
+      'error: --queue: it needs two packages that are not installed: npm install bullmq@6 ioredis@5\n',
+    );
+    expect(status).toBe(2);
+  });
+
   const connectTo = (queue: string) => queueExecutor({ queue, queueName: 'arclab', wait: false, retries: 0 });
 
   test.each([

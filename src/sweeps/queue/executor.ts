@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Executor } from '../executor.js';
 import { PartStopped } from '../handlers.js';
-import { isReady, stateOf } from '../part-files.js';
+import { isReady, saveState, stateOf } from '../part-files.js';
 import type { Part, SweepPlan } from '../plan.js';
 import { sweepCounts, sweepStatus } from '../status.js';
 import { addJobsAgain } from './jobs.js';
@@ -61,6 +61,11 @@ export async function queueExecutor(options: QueueOptions): Promise<Executor> {
       try {
         const jobs = readyJobs(plan, parts, options.retries);
         await addJobsAgain(queue, jobs);
+        // what had failed for good is tried again
+        for (const { part } of jobs) {
+          const state = stateOf(plan.outputDir, part);
+          if (state?.isFinal) saveState(plan.outputDir, part, { ...state, isFinal: false });
+        }
         note(
           `${jobs.length} ${jobs.length === 1 ? 'part' : 'parts'} on queue ${options.queueName} of ${shownUrl(options.queue)}; ` +
             `${parts.length - jobs.length} wait for others or are done`,
