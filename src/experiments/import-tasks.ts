@@ -1,5 +1,5 @@
 /** Data sets of others, made into ours: synthetic tasks with code, conversations, programs, predictions as candidates. */
-import { existsSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { datasetOf, loadDataset, saveDataset } from '../arc/dataset.js';
 import { DatasetError } from '../arc/errors.js';
@@ -11,7 +11,8 @@ import { type Row, readRows } from '../arc/import/rows.js';
 import type { Dataset, Grid, Task } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
 import { type Hooks, type NoteEvent, notesTo } from '../common/events.js';
-import { assertWritableFile, writableFiles } from '../common/output-files.js';
+import { assertWritableFolder, temporaryName } from '../common/files.js';
+import { writableFiles } from '../common/output-files.js';
 import { loadResults, predictionsOf } from '../evaluation/files.js';
 import type { ConfigOf, OptionsOf } from '../options/table.js';
 import { importOptions } from '../options/tasks.js';
@@ -33,6 +34,9 @@ export interface ImportTasksResult {
 /** Tasks of one file in a folder: what `loadDataset` reads at once stays below what a string may hold. */
 const TASKS_PER_FILE = 10_000;
 
+/** Cells of one file, with two characters each: half of what a string may hold. */
+const MOST_CELLS = 2 ** 27;
+
 /**
  * Imports tasks into a data set file, or into a folder of such files where the name does not end in `.json`.
  * @throws {UserError} naming the file and line of the first row that is not as its format says
@@ -47,37 +51,77 @@ export async function importTasks(
   const isFile = o.outputFilepath.endsWith('.json');
   if (isFile)
     writableFiles({ outputFilepath: o.outputFilepath }, [o.inputFilepath, o.datasetPath ?? o.inputFilepath]);
-  else assertNewParts(o.outputFilepath);
+  else {
+    assertNewParts(o.outputFilepath);
+    assertWritableFolder(o.outputFilepath, '`outputFilepath`');
+  }
   let skipped = 0;
   const onSkip = (error: UserError) => {
     if (!o.skipInvalid) throw error;
     if (skipped++ === 0) note(`left out: ${error.message}`);
   };
-  const files: string[] = [];
+  // a folder gets its name when it is complete: a part of it would look like all of it
+  const folder = isFile ? undefined : temporaryName(o.outputFilepath);
+  try {
+    const { parts, ...counts } = await writeParts(importedTasks(o, onSkip), o, { folder, signal });
+    if (folder !== undefined) renameSync(folder, o.outputFilepath);
+    if (skipped > 0) note(`${skipped} rows were left out in all`);
+    const files = isFile
+      ? [o.outputFilepath]
+      : Array.from({ length: parts }, (_, i) => partPath(o.outputFilepath, i));
+    return { ...counts, skipped, files };
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Writes tasks into the output file, or into parts of a folder. */
+async function writeParts(
+  imported: AsyncIterable<{ id: string; tasks: readonly Task[] }>,
+  o: ConfigOf<typeof importOptions.table>,
+  { folder, signal }: { folder: string | undefined; signal: AbortSignal | undefined },
+): Promise<{ tasks: number; variants: number; parts: number }> {
+  const earlier = new Set<string>();
   let part = new Map<string, Task[]>();
-  let [tasks, variants] = [0, 0];
+  let [parts, variants, cells] = [0, 0, 0];
   const write = () => {
-    const path = isFile ? o.outputFilepath : partPath(o.outputFilepath, files.length);
-    if (!isFile) assertWritableFile(path, '`outputFilepath`');
-    saveDataset(path, part);
-    files.push(path);
-    part = new Map();
+    saveDataset(folder === undefined ? o.outputFilepath : partPath(folder, parts), part);
+    for (const id of part.keys()) earlier.add(id);
+    parts++;
+    [part, cells] = [new Map(), 0];
   };
-  for await (const { id, tasks: list } of importedTasks(o, onSkip)) {
+  for await (const { id, tasks: list } of imported) {
     signal?.throwIfAborted();
-    if (part.has(id)) part.get(id)!.push(...list);
+    const known = part.get(id);
+    if (known) known.push(...list);
     else {
-      if (o.nTasks !== undefined && tasks === o.nTasks) break;
-      if (!isFile && part.size === TASKS_PER_FILE) write();
-      tasks++;
+      if (o.nTasks !== undefined && earlier.size + part.size === o.nTasks) break;
+      if (folder !== undefined && (part.size === TASKS_PER_FILE || cells > MOST_CELLS)) write();
+      if (earlier.has(id)) {
+        throw new DatasetError(
+          `${o.inputFilepath}: rows of task ${id} are too far apart for one file of a folder; sort them by id`,
+        );
+      }
       part.set(id, [...list]);
     }
     variants += list.length;
+    for (const task of list) cells += cellsOf(task);
+    if (folder === undefined && cells > MOST_CELLS) {
+      throw new DatasetError(
+        `\`outputFilepath: ${o.outputFilepath}\`: too many tasks for one file; give the name of a folder, without .json`,
+      );
+    }
   }
+  const tasks = earlier.size + part.size;
   if (tasks === 0) throw new DatasetError(`${o.inputFilepath}: expected tasks, found none`);
   write();
-  if (skipped > 0) note(`${skipped} rows were left out in all`);
-  return { tasks, variants, skipped, files };
+  return { tasks, variants, parts };
+}
+
+/** Cells of the grids of a task. */
+function cellsOf({ train, test }: Task): number {
+  const of = (grid: Grid | undefined) => (grid === undefined ? 0 : grid.length * grid[0]!.length);
+  return [...train, ...test].reduce((sum, { input, output }) => sum + of(input) + of(output), 0);
 }
 
 const partPath = (folder: string, part: number) =>

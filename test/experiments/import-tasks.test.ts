@@ -1,11 +1,13 @@
 /** Data sets of others: the rows are written by hand as their papers and cards describe them. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { loadDataset } from '../../src/arc/dataset.js';
 import type { Grid } from '../../src/arc/types.js';
+import { main } from '../../src/cli/main.js';
 import { type ImportTasksOptions, importTasks } from '../../src/experiments/import-tasks.js';
+import { catchPrinted } from '../cli/printed.js';
 import { prediction } from '../evaluation/example.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'arclab-import-'));
@@ -293,4 +295,44 @@ test('a folder gets files of 10,000 tasks each, which are read as one data set',
   const { files } = await run('barc', many, { outputFilepath: parts });
   expect(files).toEqual([join(parts, 'part-0001.json'), join(parts, 'part-0002.json')]);
   expect(loadDataset(parts).size).toBe(10_001);
+});
+
+test('a folder whose import does not come to its end is not left behind', async () => {
+  const rows = lines('broken-end.jsonl', ...Array.from({ length: 10_001 }, () => barcRow), '{');
+  const parts = join(folder, 'unfinished');
+  await expect(run('barc', rows, { outputFilepath: parts })).rejects.toThrow('broken-end.jsonl:10002: ');
+  expect(existsSync(parts)).toBe(false);
+  expect(readdirSync(folder).filter((name) => name.startsWith('unfinished'))).toEqual([]);
+});
+
+test('variants of a task that are too far apart for one file of a folder are refused', async () => {
+  const row = (id: string) => ({ id, code: 'x', train: [sample, sample], test: [sample] });
+  const ids = [...Array.from({ length: 10_001 }, (_, i) => String(i)), '0'];
+  const file = lines('apart.jsonl', ...ids.map(row));
+  await expect(run('code', file, { outputFilepath: join(folder, 'apart') })).rejects.toThrow(
+    'rows of task 0 are too far apart',
+  );
+});
+
+test('line ends of Windows, and a line separator (U+2028) inside a text, are read as JSON has them', async () => {
+  const code = 'a = 1 # \u2028 b';
+  await run('barc', write('windows.jsonl', `\uFEFF${JSON.stringify({ ...barcRow, source: code })}\r\n\r\n`));
+  expect(imported()['barc-000001']![0]!.code).toBe(code);
+});
+
+test('a folder that is named as a program is said', async () => {
+  mkdirSync(join(folder, 'programs/aa.py'), { recursive: true });
+  await expect(run('code', join(folder, 'programs'), { datasetPath: arc })).rejects.toThrow(
+    'aa.py: cannot read a program: it is a folder',
+  );
+});
+
+test('arclab import takes the format as its argument', async () => {
+  const printed = catchPrinted();
+  onTestFinished(() => vi.restoreAllMocks());
+  const files = ['--input_filepath', lines('cli.jsonl', barcRow), '--output_filepath', outputFilepath];
+  expect(await main(['import', 'barc', ...files])).toBe(0);
+  expect(printed.text).toBe(`1 tasks\n${outputFilepath}\n`);
+  expect(await main(['import', 'bark', ...files])).toBe(2);
+  expect(printed.text).toContain('expected one of barc, barc-messages, code, candidates');
 });

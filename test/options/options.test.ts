@@ -175,16 +175,21 @@ describe('options in a message', () => {
         ...leavesOf(table).map(({ name }) => name),
       ]),
     );
+    const undeclared: string[] = [];
     const add = async (table: CommandTable): Promise<void> => {
-      for (const entry of Object.values(table)) {
+      for (const [name, entry] of Object.entries(table)) {
         if (entry.subcommands !== undefined) await add(entry.subcommands);
         if (entry.load === undefined) continue;
-        const command = new Command('x');
-        declareCommand(command, (await entry.load()).default);
+        const command = new Command(name);
+        const file = (await entry.load()).default;
+        declareCommand(command, file);
+        const wanted = Object.values(file.options?.table ?? {}).filter(({ argument }) => argument);
+        if (command.registeredArguments.length < wanted.length) undeclared.push(name);
         for (const option of command.options) known.add(option.attributeName());
       }
     };
     await add(commands);
+    expect(undeclared, 'commands that do not declare an argument of their table').toEqual([]);
     const root = join(packageRoot(), 'src');
     const unknown: string[] = [];
     for (const name of readdirSync(root, { recursive: true, encoding: 'utf8' })) {

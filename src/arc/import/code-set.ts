@@ -2,9 +2,9 @@
  * @file Tasks with the programs that solve them, as sets such as omni-arc's and re-arc's solvers have them: in one file,
  * or as a folder of programs beside an ARC data set.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { readJson } from '../../common/files.js';
+import { readJson, readText } from '../../common/files.js';
 import { readVariants } from '../dataset.js';
 import { DatasetError } from '../errors.js';
 import type { Dataset, Task } from '../types.js';
@@ -31,7 +31,7 @@ export async function* readCodeRows(path: string): AsyncGenerator<Row & { readon
       throw new DatasetError(`${path}: expected programs such as 007bbfb7.py, found none`);
     for (const [i, file] of files.sort().entries()) {
       const place = join(path, file);
-      yield { id: basename(file, '.py'), value: readFileSync(place, 'utf8'), place, number: i + 1 };
+      yield { id: basename(file, '.py'), value: readText(place, 'a program'), place, number: i + 1 };
     }
     return;
   }

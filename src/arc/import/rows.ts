@@ -1,6 +1,5 @@
 /** @file Rows of a file of JSON lines, or of a JSON list, with the place that an error names. */
 import { createReadStream, statSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { messageOf } from '../../common/errors.js';
 import { readJson, systemReason } from '../../common/files.js';
 import { DatasetError } from '../errors.js';
@@ -37,13 +36,9 @@ export async function* readRows(path: string): AsyncGenerator<Row> {
       `${path}: expected a file of JSON lines, found ${stats ? 'a folder' : 'no such file'}`,
     );
   }
-  const lines = createInterface({
-    input: createReadStream(path, 'utf8'),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  });
   let number = 0;
   try {
-    for await (const line of lines) {
+    for await (const line of linesOf(path)) {
       number++;
       const text = line.replace(/^\uFEFF/, '');
       if (text.trim() === '') continue;
@@ -59,7 +54,19 @@ export async function* readRows(path: string): AsyncGenerator<Row> {
     }
   } catch (error) {
     throw new DatasetError(`${path}: cannot read: ${systemReason(error) ?? messageOf(error)}`);
-  } finally {
-    lines.close();
   }
+}
+
+/** The lines of a file, which end with a line feed; `node:readline` also ends them at U+2028, which JSON texts may have. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let pieces: string[] = [];
+  for await (const chunk of createReadStream(path, 'utf8')) {
+    const [first, ...others] = (chunk as string).split('\n');
+    pieces.push(first!);
+    for (const next of others) {
+      yield pieces.join('');
+      pieces = [next];
+    }
+  }
+  yield pieces.join('');
 }
