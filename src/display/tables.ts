@@ -51,9 +51,26 @@ function layOut(rows: readonly TableRow[], options: TableOptions) {
   };
 }
 
+/** {@link TableOptions} and what only text has. */
+export interface TextTableOptions extends TableOptions {
+  /** Characters of the widest column: of a longer text the middle is left out (default: all of it is shown). */
+  maxWidth?: number;
+}
+
+/** A text of at most `width` characters, with `…` for what is left out of its middle. */
+function shortened(text: string, width: number): string {
+  const all = [...text];
+  if (all.length <= width) return text;
+  const end = Math.floor((width - 1) / 2);
+  return [...all.slice(0, width - 1 - end), '…', ...all.slice(all.length - end)].join('');
+}
+
 /** Rows as aligned text for a terminal, with a line below the head. */
-export function textTable(rows: readonly TableRow[], options: TableOptions = {}): string {
-  const { names, numeric, cells } = layOut(rows, options);
+export function textTable(rows: readonly TableRow[], options: TextTableOptions = {}): string {
+  const { maxWidth = Number.POSITIVE_INFINITY } = options;
+  const { names: columns, numeric, cells: texts } = layOut(rows, options);
+  const names = columns.map((name) => shortened(name, maxWidth));
+  const cells = texts.map((row) => row.map((text) => shortened(text, maxWidth)));
   const width = (text: string) => [...text].length;
   const widths = names.map((name, i) => Math.max(width(name), ...cells.map((row) => width(row[i]!))));
   const line = (texts: readonly string[]) =>

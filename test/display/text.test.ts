@@ -62,6 +62,16 @@ describe('tables', () => {
     expect(textTable([])).toBe('\n');
   });
 
+  test('leaves out the middle of what is wider than asked for', () => {
+    const rows = [{ path: 'models/01/checkpoint-1000', aVeryLongColumn: 1 }];
+    expect(textTable(rows, { maxWidth: 9 }).split('\n')).toEqual([
+      'path       aVery…umn',
+      '---------  ---------',
+      'model…000          1',
+    ]);
+    expect(textTable(rows, { maxWidth: 25 })).toBe(textTable(rows));
+  });
+
   test('a column has one number of decimals', () => {
     const lines = textTable([{ pass_n: 1, tasks: 3 }, { pass_n: 0.25, tasks: 10 }, { pass_n: null }]); // biome-ignore format: short
     expect(lines.split('\n').slice(2)).toEqual([' 1.000      3', ' 0.250     10', '']);

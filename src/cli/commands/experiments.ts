@@ -12,11 +12,14 @@ function configure(command: Command): void {
   command.argument('[folder]', experimentsOptions.table.folder.description);
 }
 
+/** Lists of data sets and paths are long; `--json` and the page show all of them. */
+const maxWidth = 32;
+
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
 function printComparison(comparison: ExperimentComparison): void {
-  if (comparison.options.length > 0) print(`\n${textTable(comparison.options)}`);
-  if (comparison.results.length > 0) print(`\n${textTable(comparison.results)}`);
+  if (comparison.options.length > 0) print(`\n${textTable(comparison.options, { maxWidth })}`);
+  if (comparison.results.length > 0) print(`\n${textTable(comparison.results, { maxWidth })}`);
   const rows = comparisonRows(comparison);
   print(
     `\npoints of difference from ${comparison.ids[0]}, with 95% intervals over tasks\n${textTable(rows)}`,
@@ -36,7 +39,7 @@ async function run([folder]: string[], given: Omit<ExperimentsOptions, 'folder'>
     const records = runs.map(({ record, path, status }) => ({ ...record, status, path }));
     print(JSON.stringify(comparison ?? records, null, 2));
   } else if (comparison) printComparison(comparison);
-  else print(rows.length === 0 ? 'no runs' : textTable(rows, { columns }));
+  else print(rows.length === 0 ? 'no runs' : textTable(rows, { columns, maxWidth }));
   if (htmlFilepath !== undefined) await saveReport(htmlFilepath, experimentsPage(result));
 }
 
