@@ -1,5 +1,11 @@
 import { type Command, Help, InvalidArgumentError, Option } from 'commander';
 import type { AnyOptions } from '../options/table.js';
+import type { TrainingRanks } from '../training/team.js';
+
+/** What processes that were started together give a command; nothing to one that is alone. */
+export interface Shared {
+  readonly ranks?: TrainingRanks | undefined;
+}
 
 /** One command of the program, in a file of its own under `commands/`. */
 export interface CommandFile {
@@ -9,9 +15,12 @@ export interface CommandFile {
   readonly terminalOptions?: AnyOptions;
   /** Declares arguments, and flags that come from no table, on a command that has its name and summary. */
   configure?(command: Command): void;
-  /** Runs with the positional arguments and the options (camelCase, as commander makes them). */
+  /**
+   * Runs with the positional arguments and the options (camelCase, as commander makes them); a command that several
+   * processes share, with those.
+   */
   // biome-ignore lint/suspicious/noExplicitAny: commander types no options; each command names its own
-  run(args: string[], options: any): Promise<void>;
+  run(args: string[], options: any, shared?: Shared): Promise<void>;
 }
 
 /** Parses an integer in [minimum, maximum] from a flag. */

@@ -108,6 +108,10 @@ export const commands: CommandTable = {
     summary: 'say how likely a model finds known answers',
     load: () => import('./commands/score.js'),
   },
+  launch: {
+    summary: 'start processes on this machine that share a fine-tune, infer, search or score',
+    load: () => import('./commands/launch.js'),
+  },
   'merge-lora': {
     summary: 'fold an adapter into its base model',
     load: () => import('./commands/merge-lora.js'),

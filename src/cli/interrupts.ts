@@ -1,8 +1,11 @@
 import { StoppedError } from '../common/errors.js';
 import { spellFlags } from './flags.js';
 
-/** Ctrl-C, and what a scheduler or a container sends before it kills: both ask for a clean stop. */
-const STOPS = { SIGINT: 2, SIGTERM: 15 } as const;
+/**
+ * Ctrl-C, what a scheduler or a container sends before it kills, and what mpirun hands on to its processes: all ask for a
+ * clean stop.
+ */
+const STOPS = { SIGINT: 2, SIGTERM: 15, SIGUSR2: 12 } as const;
 
 /**
  * Runs something that the first Ctrl-C or SIGTERM asks to stop cleanly. The second finds no listener and ends

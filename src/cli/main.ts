@@ -3,10 +3,13 @@ import { Command, CommanderError } from 'commander';
 import { messageOf, UserError } from '../common/errors.js';
 import { arclabVersion } from '../common/version.js';
 import { colorsFor } from '../display/terminal-colors.js';
+import { placementOf } from '../tensors/collective/environment.js';
 import { outliveReader } from './broken-pipe.js';
 import { helpLayout } from './command.js';
 import { type CommandTable, commands } from './commands.js';
 import { declareCommand, optionsOf, spellFlags } from './flags.js';
+import type { Job } from './job.js';
+import { sharedCommands } from './shared-commands.js';
 import { checkWords, normalizeFlags } from './words.js';
 
 export { normalizeFlags } from './words.js';
@@ -24,12 +27,21 @@ function printable(text: string): string {
 const underscored = (text: string): string =>
   text.replace(/--[a-z][a-z-]*/g, (flag) => `--${flag.slice(2).replaceAll('-', '_')}`);
 
+/** A mistake in a call as one line. */
+const usage = (text: string): string =>
+  `${underscored(text.trim().replace(/\s*\n\s*/g, ' '))} (--help shows the options)`;
+
 /** Adds commands to a program; only the one that is called loads its code. */
-async function addCommands(program: Command, table: CommandTable, words: readonly string[]): Promise<void> {
+async function addCommands(
+  program: Command,
+  table: CommandTable,
+  words: readonly string[],
+  job: Job | undefined,
+): Promise<void> {
   for (const [name, entry] of Object.entries(table)) {
     const command = program.command(name).description(entry.summary);
     if (entry.subcommands !== undefined) {
-      await addCommands(command, entry.subcommands, name === words[0] ? words.slice(1) : []);
+      await addCommands(command, entry.subcommands, name === words[0] ? words.slice(1) : [], job);
     }
     // the flags of a command with subcommands are not those of the subcommands
     const isSubcommand = Object.hasOwn(entry.subcommands ?? {}, words[1] ?? '');
@@ -44,25 +56,28 @@ async function addCommands(program: Command, table: CommandTable, words: readonl
         .slice(0, -2)
         .flat()
         .filter((value) => value !== undefined);
-      await file.run(positional, optionsOf(file, parameters.at(-2)));
+      await file.run(positional, optionsOf(file, parameters.at(-2)), job ? { ranks: job.ranks } : {});
     });
   }
 }
 
 /** Builds the program for a call with these positional words. */
-async function buildProgram(words: readonly string[]): Promise<Command> {
+async function buildProgram(words: readonly string[], job?: Job): Promise<Command> {
   const program = new Command('arclab')
     .description('A TypeScript laboratory for the Abstraction and Reasoning Challenge.')
     .version(arclabVersion())
     .exitOverride()
     .configureHelp(helpLayout)
+    .enablePositionalOptions()
     .configureOutput({
       // commander puts its suggestions on lines of their own
-      outputError: (text, write) =>
-        write(`${underscored(text.trim().replace(/\s*\n\s*/g, ' '))} (--help shows the options)\n`),
+      outputError(text, write) {
+        // of several processes one says it for all
+        if (!job) write(`${usage(text)}\n`);
+      },
     });
   program.addHelpText('after', '\nFlags may be written with - or _: --max_steps is --max-steps.');
-  await addCommands(program, commands, words);
+  await addCommands(program, commands, words, job);
   return program;
 }
 
@@ -70,18 +85,31 @@ async function buildProgram(words: readonly string[]): Promise<Command> {
 export async function main(argv: readonly string[]): Promise<number> {
   let args = normalizeFlags(argv);
   let program: Command | undefined;
+  let job: Job | undefined;
   try {
     const words = args.filter((arg) => !arg.startsWith('-') && arg !== 'help');
     if (words[0] !== undefined && !Object.hasOwn(commands, words[0])) {
       // a misspelt command has no help, but a suggestion
       args = args.filter((arg) => !/^(-h|--help|help)$/.test(arg));
     }
-    program = await buildProgram(words);
+    const place = sharedCommands.includes(words[0] ?? '') ? placementOf(process.env) : undefined;
+    if (place) job = await (await import('./job.js')).Job.join(place, words[0]!);
+    program = await buildProgram(words, job);
     if (args.length === 0) program.help();
     await program.parseAsync(args, { from: 'user' });
-    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+    const exitCode = typeof process.exitCode === 'number' ? process.exitCode : 0;
+    await job?.end(exitCode);
+    return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const isHelp = error instanceof CommanderError && error.exitCode === 0;
+    if (job && !isHelp) {
+      const message =
+        error instanceof CommanderError ? usage(error.message.replace(/^error: /, '')) : messageOf(error);
+      await job.fail(error, printable(spellFlags(message, program)));
+      return 2;
+    }
+    await job?.end(0);
+    if (error instanceof CommanderError) return isHelp ? 0 : 2;
     if (error instanceof UserError || machineFailures.has((error as NodeJS.ErrnoException)?.code ?? '')) {
       process.stderr.write(
         `${colorsFor(process.stderr).red('error:')} ${printable(spellFlags(messageOf(error), program))}\n`,

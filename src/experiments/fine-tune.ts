@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { assertWritableFolder, readText } from '../common/files.js';
 import { fingerprintOf } from '../common/fingerprint.js';
-import { type Locking, outputFolder, withLock } from '../common/lock.js';
+import { type Locking, outputFolder, withLock, withoutLock } from '../common/lock.js';
 import { isFromBeforeRerun } from '../common/rerun.js';
 import { Rng } from '../common/rng.js';
 import { fingerprintModel } from '../models/fingerprint.js';
@@ -37,6 +37,7 @@ import {
 } from '../training/options.js';
 import { Pace } from '../training/pace.js';
 import { type FineTuneResult, Run } from '../training/run.js';
+import type { TrainingRanks } from '../training/team.js';
 import { type LoadedDatasets, nameDatasets, type WithDatasets } from '../training/training-data.js';
 
 export type { FineTuneEvent, FineTuneHooks } from '../training/events.js';
@@ -45,24 +46,34 @@ export type { FineTuneResult } from '../training/run.js';
 /** Options of {@link fineTune}: data sets are files, or values. */
 export type FineTuneOptions = WithDatasets<FineTuneFileOptions>;
 
+/** How a program follows a run, stops it, and shares it with other processes. */
+export interface SharedFineTuneHooks extends FineTuneHooks {
+  /** The processes that share the run, each of which makes this call. The first one writes files and tells events. */
+  ranks?: TrainingRanks | undefined;
+}
+
 /**
  * Fine-tunes a language model on ARC tasks, writing checkpoints, metrics.jsonl and TensorBoard logs to the
  * output folder.
  * @throws {UserError} for every mistake in the options or files, before the model is loaded where possible
  */
 export async function fineTune(
-  options: FineTuneOptions & FineTuneHooks,
+  options: FineTuneOptions & SharedFineTuneHooks,
   /** Of a flow that has locked the folder for itself: `withoutLock`. */
   locking: Locking = withLock,
 ): Promise<FineTuneResult> {
-  const { onEvent = () => {}, signal, secondsLeft, ...rest } = options;
+  const { onEvent: tell = () => {}, signal, secondsLeft, ranks, ...rest } = options;
+  const isFirst = ranks?.isFirst ?? true;
+  const onEvent = isFirst ? tell : () => {};
   const { given, values } = nameDatasets(rest);
   const config = fineTuneConfig(given, (text) => onEvent({ type: 'note', text }));
   const loaded = loadData(config, new Map(values));
-  assertWritableFolder(config.outputDir, '`outputDir`');
-  return locking(
+  await ranks?.agreeOnRun(config, loaded);
+  if (isFirst) assertWritableFolder(config.outputDir, '`outputDir`');
+  return (isFirst ? locking : withoutLock)(
     outputFolder(config.outputDir),
-    (stopping) => train({ given, config }, { loaded, values }, { onEvent, signal: stopping, secondsLeft }),
+    (stopping) =>
+      train({ given, config }, { loaded, values }, { onEvent, signal: stopping, secondsLeft, ranks }),
     signal,
   );
 }
@@ -71,23 +82,22 @@ export async function fineTune(
 async function train(
   { given, config: checked }: { given: object; config: FineTuneConfig },
   { loaded, values }: Record<'loaded' | 'values', LoadedDatasets>,
-  { onEvent, signal, secondsLeft }: FineTuneHooks & Required<Pick<FineTuneHooks, 'onEvent'>>,
+  { onEvent, signal, secondsLeft, ranks }: SharedFineTuneHooks & Required<Pick<FineTuneHooks, 'onEvent'>>,
 ): Promise<FineTuneResult> {
   const note = (text: string) => onEvent({ type: 'note', text });
-  let config = checked;
-  const newest = listCheckpoints(config.outputDir).at(-1);
-  // a rerun continues its own checkpoints only
-  if (newest && isFromBeforeRerun(newest.path)) config = { ...config, resumeFromCheckpoint: false };
-  removeLeftovers(config.outputDir);
-  const previous = config.resumeFromCheckpoint ? findCheckpoint(config, note) : null;
+  const isFirst = ranks?.isFirst ?? true;
+  const begin = () => beginRun(checked, note);
+  const { previous, resumes } = await (ranks ? ranks.first(begin) : begin());
+  let config = { ...checked, resumeFromCheckpoint: resumes };
   if (previous && previous.state.step >= config.maxSteps) {
     note(`${previous.path} has all ${config.maxSteps} steps already: nothing to do`);
     const { step, history } = previous.state;
     return { checkpoint: previous.path, steps: step, interrupted: false, history };
   }
 
-  const backend = await initBackend(config.backend, config);
-  const find = (path: string) => resolveModel(path, { onProgress: downloadNotes(note) });
+  const backend = await initBackend(config.backend, ranks?.deviceOf(config) ?? config);
+  const download = (path: string) => resolveModel(path, { onProgress: downloadNotes(note) });
+  const find = (path: string) => ranks?.oneByMachine(() => download(path)) ?? download(path);
   const adapterFolder = config.adapterPath === undefined ? undefined : await find(config.adapterPath);
   const modelFolder = await find(config.modelPath);
   const { tokenizer, modelConfig } = openTokenizer(modelFolder);
@@ -98,6 +108,7 @@ async function train(
   }
   const kinds = [...config.trainDatasets, ...config.valDataset].map(([, kind]) => kind);
   const inputs = inputsOf(loaded, kinds, modelFolder, adapterFolder);
+  await ranks?.agree({ ...inputs, 'the backend': backend });
   if (previous) assertSameInputs(previous, inputs);
   noteOverlap(config, loaded, note);
   for (const text of plainTemplateNote(modelFolder, tokenizer)) note(text);
@@ -118,19 +129,26 @@ async function train(
     await stream.check();
     const decoder = await openDecoder(config, modelFolder, adapterFolder, vocabulary);
     decoder.gradientCheckpointing = config.gradientCheckpointing;
-    if (!config.resumeFromCheckpoint) config = startOver(config, note);
+    const team = await ranks?.team(decoder, config, note);
+    // when every rank has read what may be moved
+    if (!config.resumeFromCheckpoint && isFirst) config = startOver(config, note);
     const pace = new Pace(config.maxSteps, secondsLeft);
-    const run = new Run(config, decoder, stream, validation, onEvent, pace, inputs);
+    const run = new Run(config, decoder, stream, validation, onEvent, pace, inputs, team);
     try {
-      if (previous) run.restore(previous.path, previous.state);
+      ranks?.start();
+      if (previous) await run.restore(previous.path, previous.state);
       if (config.verbose) note(`backend ${backend}, ${validation.length} validation samples`);
       // when nothing can be refused any more
       const prompts = { tokenizer, folder: modelFolder, vocabSize: modelConfig.vocabSize };
-      await noteStream(config, prompts, loaded, note);
-      return await recordTraining({ given, config, data: inputs }, async () => {
+      if (isFirst) await noteStream(config, prompts, loaded, note);
+      const steps = async () => {
         const outcome = await run.train(signal);
-        return { checkpoint: run.checkpoint(), ...outcome };
-      });
+        const path = () => run.checkpoint();
+        return { checkpoint: await (ranks ? ranks.first(path) : path()), ...outcome };
+      };
+      const result = await (isFirst ? recordTraining({ given, config, data: inputs }, steps) : steps());
+      ranks?.end();
+      return result;
     } finally {
       run.dispose();
       decoder.dispose();
@@ -144,6 +162,18 @@ async function train(
 interface Previous {
   readonly path: string;
   readonly state: TrainerState;
+}
+
+/** Looks at the output folder, and removes what a killed run left there. @throws {CheckpointError} as {@link findCheckpoint} */
+function beginRun(
+  config: FineTuneConfig,
+  note: (text: string) => void,
+): { previous: Previous | null; resumes: boolean } {
+  const newest = listCheckpoints(config.outputDir).at(-1);
+  // a rerun continues its own checkpoints only
+  const resumes = config.resumeFromCheckpoint && !(newest && isFromBeforeRerun(newest.path));
+  removeLeftovers(config.outputDir);
+  return { previous: resumes ? findCheckpoint(config, note) : null, resumes };
 }
 
 /** The newest checkpoint of the output folder. @throws {CheckpointError} when it is of another run */

@@ -9,7 +9,7 @@ import { inferOptions } from '../options/inference.js';
 import type { OptionsOf } from '../options/table.js';
 import { outputKind } from '../session/plan.js';
 import { type GenerationHooks, type InferResult, predict } from '../session/predict.js';
-import { openPrompts } from '../session/prompts.js';
+import { lockingOf, openPromptsOf, type Sharing } from '../session/sharing.js';
 
 /** Options of inference on a file. */
 export type InferFileOptions = OptionsOf<typeof inferOptions.table>;
@@ -33,19 +33,20 @@ export interface InferParts {
  * @throws {StoppedError} when the signal is aborted
  */
 export async function infer(
-  options: InferOptions & GenerationHooks,
+  options: InferOptions & GenerationHooks & Sharing,
   { onSaved = () => {}, locking = withLock }: InferParts = {},
 ): Promise<InferResult> {
-  const { onEvent, signal, ...rest } = options;
+  const { onEvent, signal, ranks, ...rest } = options;
   const { given, values } = splitValues(rest, { datasetPath: 'tasks' });
   const o = inferOptions.check(given, notesTo(onEvent));
   const tasks = firstTasks(tasksOf(values.datasetPath ?? o.datasetPath), o.nTasks);
   outputKind(o.promptVersion, tasks, o.datasetPath);
   for (const path of [o.outputFilepath, taskResultsPath(o.outputFilepath)])
     assertWritableFile(path, '`outputFilepath`', [o.datasetPath]);
-  return locking(
+  return lockingOf(ranks, locking)(
     outputFile(o.outputFilepath),
-    async (stopping) => predict(await openPrompts(o), tasks, o, { onEvent, signal: stopping }, onSaved),
+    async (stopping) =>
+      predict(await openPromptsOf(ranks, o), tasks, o, { onEvent, signal: stopping, ranks }, onSaved),
     signal,
   );
 }

@@ -5,8 +5,8 @@ import { writableFiles } from '../common/output-files.js';
 import { loadPredictions } from '../evaluation/files.js';
 import { scoreOptions } from '../options/inference.js';
 import type { OptionsOf } from '../options/table.js';
-import { openPrompts } from '../session/prompts.js';
 import { type ScoreHooks, type ScoreResult, scoreCandidates, scoredKinds } from '../session/score.js';
+import { openPromptsOf, type Sharing } from '../session/sharing.js';
 
 /** Options of {@link score}. */
 export type ScoreOptions = OptionsOf<typeof scoreOptions.table>;
@@ -17,8 +17,8 @@ export type ScoreOptions = OptionsOf<typeof scoreOptions.table>;
  * @throws {UserError} for every mistake in the options or files, before the model is loaded
  * @throws {StoppedError} when the signal is aborted
  */
-export async function score(options: ScoreOptions & ScoreHooks): Promise<ScoreResult> {
-  const { onEvent, signal, ...given } = options;
+export async function score(options: ScoreOptions & ScoreHooks & Sharing): Promise<ScoreResult> {
+  const { onEvent, signal, ranks, ...given } = options;
   const o = scoreOptions.check(given, notesTo(onEvent));
   scoredKinds(o.promptVersion, o.inputFilepath !== undefined);
   const tasks = loadTasks(o.datasetPath);
@@ -26,8 +26,12 @@ export async function score(options: ScoreOptions & ScoreHooks): Promise<ScoreRe
   // a result file may be scored in place
   const files = writableFiles({ outputFilepath: o.outputFilepath }, [o.datasetPath]);
   const run = async (stopping: AbortSignal) =>
-    scoreCandidates(await openPrompts(o), { tasks, predictions }, o, { onEvent, signal: stopping });
-  return withFiles(files, run, signal);
+    scoreCandidates(await openPromptsOf(ranks, o), { tasks, predictions }, o, {
+      onEvent,
+      signal: stopping,
+      ranks,
+    });
+  return withFiles(ranks?.isFirst === false ? [] : files, run, signal);
 }
 
 export type { KindScore, ScoredAnswer, ScoreEvent, ScoreHooks, ScoreResult } from '../session/score.js';

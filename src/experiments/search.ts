@@ -7,8 +7,9 @@ import { taskResultsPath } from '../evaluation/files.js';
 import { type OrValues, splitValues } from '../options/in-place.js';
 import { searchOptions } from '../options/search.js';
 import type { OptionsOf } from '../options/table.js';
-import { openPrompts, promptKindFor } from '../session/prompts.js';
+import { promptKindFor } from '../session/prompts.js';
 import { type SearchHooks, type SearchResult, searchCandidates } from '../session/search.js';
+import { lockingOf, openPromptsOf, type Sharing } from '../session/sharing.js';
 
 /** Options of {@link search}. */
 export type SearchFlowOptions = OrValues<
@@ -24,17 +25,18 @@ export type SearchFlowOptions = OrValues<
  * @throws {UserError} for every mistake in the options or files, before the model is loaded where possible
  * @throws {StoppedError} when the signal is aborted
  */
-export async function search(options: SearchFlowOptions & SearchHooks): Promise<SearchResult> {
-  const { onEvent, signal, ...rest } = options;
+export async function search(options: SearchFlowOptions & SearchHooks & Sharing): Promise<SearchResult> {
+  const { onEvent, signal, ranks, ...rest } = options;
   const { given, values } = splitValues(rest, { datasetPath: 'tasks' });
   const o = searchOptions.check(given, notesTo(onEvent));
   promptKindFor(o.promptVersion, ['output-from-examples'], 'search');
   const tasks = firstTasks(tasksOf(values.datasetPath ?? o.datasetPath), o.nTasks);
   for (const outputFilepath of [o.outputFilepath, taskResultsPath(o.outputFilepath)])
     writableFiles({ outputFilepath }, [o.datasetPath]);
-  return withLock(
+  return lockingOf(ranks, withLock)(
     outputFile(o.outputFilepath),
-    async (stopping) => searchCandidates(await openPrompts(o), { tasks }, o, { onEvent, signal: stopping }),
+    async (stopping) =>
+      searchCandidates(await openPromptsOf(ranks, o), { tasks }, o, { onEvent, signal: stopping, ranks }),
     signal,
   );
 }

@@ -4,7 +4,8 @@
  * computed together is settled beforehand, and a run that continues another repeats whole groups.
  */
 import { StoppedError } from '../common/errors.js';
-import { type Identity, Journal, partialPath } from '../common/journal.js';
+import { type Identity, type Journal, partialPath } from '../common/journal.js';
+import { openShared } from '../common/shared-journal.js';
 import {
   type Completion,
   digestOf,
@@ -16,6 +17,8 @@ import {
 } from '../generation/engine.js';
 import type { GenerationTokenizer } from '../generation/vocabulary.js';
 import type { Decoder } from '../models/decoder.js';
+import type { Ranks } from '../tensors/collective/ranks.js';
+import type { Sharing } from './sharing.js';
 
 /**
  * Answers of a group, as multiples of the batch size. A kill loses a group: small ones at first, then at most half of
@@ -79,13 +82,19 @@ export function planGroups(
 /** The journal of a generation. Without a file that the results go to there is no place for one. */
 export type AnswerJournal = Journal<KeptGroup<Completion>>;
 
-/** Opens the journal beside a result file. @throws {UserError} when it cannot be written */
+/**
+ * Opens the journal beside a result file. @throws {UserError} when it cannot be written
+ * @param ranks that share the work, each with a journal of its own; the first has what an earlier run left in all
+ */
 export function openAnswers<T = Completion>(
   resultPath: string | undefined,
   identity: () => Identity,
   onNote: (text: string) => void,
+  ranks?: Ranks,
 ): Journal<KeptGroup<T>> | undefined {
-  return resultPath === undefined ? undefined : Journal.open(partialPath(resultPath), identity(), { onNote });
+  return resultPath === undefined
+    ? undefined
+    : openShared<KeptGroup<T>>(partialPath(resultPath), identity(), { onNote, rank: ranks?.rank ?? 0 });
 }
 
 /** What {@link computeKept} is told and tells. */
@@ -94,21 +103,24 @@ export interface KeepingOptions {
   readonly what: string;
   readonly onNote: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
+  /** The processes that share the groups, and all get the results of all. */
+  readonly ranks?: Ranks | undefined;
 }
 
 /**
  * Computes groups of items one after the other; those that the journal has are not computed again.
- * @param compute the items of a group; told how many items of all groups were missing at the beginning
+ * @param compute the items of a group; told how many items this process computes, of all groups
  * @throws {StoppedError} when the signal is aborted; the groups that are done are kept
  */
 export async function computeKept<T>(
   groups: readonly { readonly length: number }[],
   compute: (group: number, missing: number) => Promise<readonly T[]>,
   journal: Journal<KeptGroup<T>> | undefined,
-  { what, onNote, signal }: KeepingOptions,
+  { what, onNote, signal, ranks }: KeepingOptions,
 ): Promise<(readonly T[])[]> {
   const results: (readonly T[] | undefined)[] = groups.map(() => undefined);
-  for (const line of journal?.found ?? []) {
+  const found = journal?.found ?? [];
+  for (const line of (await ranks?.first(() => found)) ?? found) {
     // a line that was damaged and is still JSON
     if (!Array.isArray(line?.answers) || line.answers.length !== groups[line.group]?.length) continue;
     results[line.group] = line.answers;
@@ -117,10 +129,14 @@ export async function computeKept<T>(
   const total = groups.reduce((sum, { length }) => sum + length, 0);
   const kept = done();
   if (kept > 0) onNote(`continuing: ${kept} of ${total} ${what} are there already`);
-  for (const group of groups.keys()) {
-    if (results[group]) continue;
+  const missing = [...groups.keys()].filter((group) => !results[group]);
+  const costs = missing.map((group) => groups[group]!.length);
+  const own = ranks?.share(costs).map((i) => missing[i]!) ?? missing;
+  const asked = own.reduce((sum, group) => sum + groups[group]!.length, 0);
+  ranks?.start();
+  for (const group of own) {
     try {
-      const answers = await compute(group, total - kept);
+      const answers = await compute(group, asked);
       journal?.append({ group, answers });
       results[group] = answers;
     } catch (error) {
@@ -128,6 +144,9 @@ export async function computeKept<T>(
       throw new StoppedError(stopped(done(), total, what, journal !== undefined));
     }
   }
+  const parts = await ranks?.gather(own.map((group) => [group, results[group]!] as const));
+  for (const [group, answers] of parts?.flat() ?? []) results[group] = answers;
+  ranks?.end();
   return results as (readonly T[])[];
 }
 
@@ -139,7 +158,7 @@ export async function generateKept(
   decoder: Decoder,
   tokenizer: GenerationTokenizer,
   requests: readonly GenerationRequest[],
-  options: GenerateOptions & { onNote: (text: string) => void },
+  options: GenerateOptions & { onNote: (text: string) => void } & Sharing,
   journal: AnswerJournal | undefined,
 ): Promise<Completion[][]> {
   const groups = planGroups(requests, options);

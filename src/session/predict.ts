@@ -12,6 +12,7 @@ import { noteNotFinite } from './not-finite.js';
 import { planWith } from './plan.js';
 import { toPredictions, toRequests } from './predictions.js';
 import type { PromptSession } from './prompts.js';
+import { heardBy, onFirst, type Sharing } from './sharing.js';
 
 /** How answers are decoded. */
 export type DecodingOptions = OptionsOf<typeof decodingOptions>;
@@ -45,9 +46,10 @@ export async function predict(
   session: PromptSession,
   tasks: ReadonlyMap<string, Task>,
   o: PredictConfig,
-  { onEvent, signal }: GenerationHooks,
+  { onEvent: tell, signal, ranks }: GenerationHooks & Sharing,
   onSaved: () => void = () => {},
 ): Promise<InferResult> {
+  const onEvent = heardBy(ranks, tell);
   const onNote = notesTo(onEvent);
   const results = o.outputFilepath === undefined ? [] : [o.outputFilepath, taskResultsPath(o.outputFilepath)];
   const { plan, prompts, maxNewTokens } = planWith(session, tasks, o, onNote);
@@ -59,13 +61,16 @@ export async function predict(
   const identity = () => identityOf('infer', o, { session, dataset: tasks, prompts: asked() });
   let journal: AnswerJournal | undefined;
   try {
-    journal = openAnswers(o.outputFilepath, identity, onNote);
+    await ranks?.agree(identity());
+    const open = () => openAnswers(o.outputFilepath, identity, onNote, ranks);
+    journal = await (ranks?.inOrder(open) ?? open());
     const kept = {
       ...o,
       maxNewTokens,
       maxSeqLen: session.maxSeqLen,
       onNote,
       signal,
+      ranks,
       onProgress(now: GenerationProgress) {
         progress = now;
         onEvent?.({ type: 'progress', unit: 'answers', ...now });
@@ -76,8 +81,10 @@ export async function predict(
     const failed = answers.filter(({ reason }) => reason !== undefined).length;
     noteNotFinite({ failed, total: answers.length, what: 'answers' }, decoder.floatType, onNote);
     const predictions = toPredictions(plan, answers, prompts);
-    if (o.outputFilepath !== undefined) saveResults(o.outputFilepath, predictions);
-    onSaved();
+    await onFirst(ranks, () => {
+      if (o.outputFilepath !== undefined) saveResults(o.outputFilepath, predictions);
+      onSaved();
+    });
     journal?.finish(results);
     return {
       predictions,

@@ -8,7 +8,8 @@ import type { Grid, Task } from '../arc/types.js';
 import { StoppedError, UserError } from '../common/errors.js';
 import { type Hooks, type NoteEvent, notesTo, type ProgressEvent } from '../common/events.js';
 import { writeFileAtomic } from '../common/files.js';
-import { Journal, partialPath } from '../common/journal.js';
+import { type Journal, partialPath } from '../common/journal.js';
+import { openShared } from '../common/shared-journal.js';
 import { mean } from '../evaluation/metrics.js';
 import { withScores } from '../evaluation/scores.js';
 import type { Prediction } from '../evaluation/types.js';
@@ -19,6 +20,7 @@ import type { sessionScoreOptions } from '../options/inference.js';
 import type { ConfigOf } from '../options/table.js';
 import { asksForGrid, getPromptKind, hasCode, type PromptKind } from '../prompts/index.js';
 import { candidatesOf } from '../prompts/prompt-tasks.js';
+import type { Ranks } from '../tensors/collective/ranks.js';
 import {
   type CandidateScores,
   type CandidateSet,
@@ -32,6 +34,7 @@ import { identityOf } from './identity.js';
 import { stopped } from './kept-answers.js';
 import { noteNotFinite } from './not-finite.js';
 import { type PromptSession, promptKindFor } from './prompts.js';
+import { heardBy, onFirst, type Sharing } from './sharing.js';
 
 /** The score of one answer: means over the augmentations. */
 export interface ScoredAnswer {
@@ -124,8 +127,9 @@ export async function scoreCandidates(
     predictions,
   }: { tasks: ReadonlyMap<string, Task>; predictions?: readonly Prediction[] | undefined },
   o: ScoreConfig,
-  { onEvent, signal }: ScoreHooks,
+  { onEvent: tell, signal, ranks }: ScoreHooks & Sharing,
 ): Promise<ScoreResult> {
+  const onEvent = heardBy(ranks, tell);
   const onNote = notesTo(onEvent);
   const kinds = scoredKinds(o.promptVersion, predictions !== undefined);
   const source = o.datasetPath ?? 'the tasks';
@@ -155,14 +159,25 @@ export async function scoreCandidates(
   const decoder = await session.loadDecoder();
   let journal: Journal<ScoredGroup> | undefined;
   try {
-    if (o.outputFilepath !== undefined) {
+    const { outputFilepath } = o;
+    if (outputFilepath !== undefined || ranks) {
       const prompts = plans.flatMap(({ requests }) =>
         requests.map(({ prompt, answers }) => [prompt, ...answers].map(digestOf)),
       );
       const identity = identityOf('score', o, { session, dataset: tasks, prompts });
-      journal = Journal.open(partialPath(o.outputFilepath), identity, { onNote });
+      await ranks?.agree(identity);
+      const open = () =>
+        outputFilepath === undefined
+          ? undefined
+          : openShared<ScoredGroup>(partialPath(outputFilepath), identity, {
+              onNote,
+              rank: ranks?.rank ?? 0,
+            });
+      journal = await (ranks?.inOrder(open) ?? open());
     }
-    const known = knownGroups(journal?.found ?? [], kinds, plans, o.maxTokensPerBatch);
+    const ownLines = journal?.found ?? [];
+    const lines = [...((await ranks?.first(() => ownLines)) ?? ownLines)];
+    const known = knownGroups(lines, kinds, plans, o.maxTokensPerBatch);
     let kept = [...known.values()].flat().reduce((sum, { length }) => sum + length, 0);
     if (kept > 0) onNote(`continuing: ${kept} of ${total} answers are scored already`);
     const scored: KindScore[] = [];
@@ -170,22 +185,37 @@ export async function scoreCandidates(
     let before = 0;
     for (const [i, plan] of plans.entries()) {
       const kind = kinds[i]!;
-      const scores = await scoreAnswers(decoder, session.tokenizer, plan.requests, {
-        maxTokensPerBatch: o.maxTokensPerBatch,
-        grammar: o.constrained ? session.builder(kind).answerGrammar : undefined,
-        onProgress: ({ finished }) =>
-          onEvent?.({ type: 'progress', unit: 'answers', finished: before + finished, total }),
-        known: (group) => known.get(keyOfGroup(kind.name, group)),
-        onGroup(group, list) {
-          const values = list.map((own) => own.map(({ logProb }) => logProb)); // NaN is null in JSON
-          journal?.append({ kind: kind.name, group, scores: values });
-          kept += values.flat().length;
-        },
-        signal,
-      }).catch((error) => {
-        if (!signal?.aborted || error !== signal.reason) throw error;
-        throw new StoppedError(stopped(kept, total, 'answers', journal !== undefined));
-      });
+      const computed: ScoredGroup[] = [];
+      const scoreWith = (groups: (group: number) => readonly (readonly AnswerScore[])[] | undefined) =>
+        scoreAnswers(decoder, session.tokenizer, plan.requests, {
+          maxTokensPerBatch: o.maxTokensPerBatch,
+          grammar: o.constrained ? session.builder(kind).answerGrammar : undefined,
+          onProgress: ({ finished }) =>
+            onEvent?.({ type: 'progress', unit: 'answers', finished: before + finished, total }),
+          known: groups,
+          onGroup(group, list) {
+            const values = list.map((own) => own.map(({ logProb }) => logProb)); // NaN is null in JSON
+            const line = { kind: kind.name, group, scores: values };
+            journal?.append(line);
+            computed.push(line);
+            kept += values.flat().length;
+          },
+          signal,
+        }).catch((error) => {
+          if (!signal?.aborted || error !== signal.reason) throw error;
+          throw new StoppedError(stopped(kept, total, 'answers', journal !== undefined));
+        });
+      const knownOf = (group: number) => known.get(keyOfGroup(kind.name, group));
+      let scores: AnswerScore[][];
+      if (ranks) {
+        ranks.start();
+        const others = groupsOfOthers(ranks, plan, o.maxTokensPerBatch, knownOf);
+        await scoreWith((group) => knownOf(group) ?? others.get(group));
+        lines.push(...(await ranks.gather(computed)).flat());
+        const all = knownGroups(lines, kinds, plans, o.maxTokensPerBatch);
+        scores = await scoreWith((group) => all.get(keyOfGroup(kind.name, group)));
+        ranks.end();
+      } else scores = await scoreWith(knownOf);
       const count = answersOf(plan);
       before += count;
       const shown = candidatesOf(kind.task);
@@ -205,10 +235,10 @@ export async function scoreCandidates(
       normalisedOver: o.constrained ? 'allowed tokens' : 'all tokens',
       ...(predictions ? { predictions: rescored(predictions, sets[0]!, found[0]!) } : {}),
     };
-    if (o.outputFilepath !== undefined) {
-      const lines = (result.predictions ?? scored).map((item) => JSON.stringify(item));
-      writeFileAtomic(o.outputFilepath, `[\n${lines.join(',\n')}\n]\n`);
-      journal?.finish([o.outputFilepath]);
+    if (outputFilepath !== undefined) {
+      const items = (result.predictions ?? scored).map((item) => JSON.stringify(item));
+      await onFirst(ranks, () => writeFileAtomic(outputFilepath, `[\n${items.join(',\n')}\n]\n`));
+      journal?.finish([outputFilepath]);
     }
     return result;
   } finally {
@@ -221,6 +251,25 @@ const answersOf = ({ requests }: Pick<ScorePlan, 'requests'>): number =>
   requests.reduce((sum, { answers }) => sum + answers.length, 0);
 
 const keyOfGroup = (kind: string, group: number) => `${kind}/${group}`;
+
+/** Groups that other ranks score, with something in the place of their scores. */
+function groupsOfOthers(
+  ranks: Ranks,
+  { requests }: Pick<ScorePlan, 'requests'>,
+  maxTokensPerBatch: number,
+  knownOf: (group: number) => unknown,
+): Map<number, AnswerScore[][]> {
+  const groups = scoringGroups(requests, maxTokensPerBatch);
+  const missing = [...groups.keys()].filter((group) => !knownOf(group));
+  const tokensOf = (group: number) =>
+    groups[group]!.reduce((sum, index) => sum + requests[index]!.prompt.length, 0);
+  const own = new Set(ranks.share(missing.map(tokensOf)).map((i) => missing[i]!));
+  const unknown = (index: number) =>
+    requests[index]!.answers.map(({ length }) => ({ logProb: Number.NaN, tokens: length }));
+  return new Map(
+    missing.filter((group) => !own.has(group)).map((group) => [group, groups[group]!.map(unknown)]),
+  );
+}
 
 /** The groups of answers whose scores an earlier run has kept. */
 function knownGroups(

@@ -18,6 +18,7 @@ import { planWith } from './plan.js';
 import type { PlannedPrediction } from './predictions.js';
 import type { PromptSession } from './prompts.js';
 import { inputKey, searchPrompts } from './search-prompts.js';
+import { heardBy, onFirst, type Sharing } from './sharing.js';
 
 /** What happens in a search. */
 export type SearchEvent = NoteEvent | (ProgressEvent<'prompts'> & SearchProgress);
@@ -67,8 +68,9 @@ export async function searchCandidates(
   session: PromptSession,
   { tasks, before }: { tasks: ReadonlyMap<string, Task>; before?: SearchState | undefined },
   o: SearchConfig,
-  { onEvent, signal }: SearchHooks,
+  { onEvent: tell, signal, ranks }: SearchHooks & Sharing,
 ): Promise<SearchResult> {
+  const onEvent = heardBy(ranks, tell);
   const onNote = notesTo(onEvent);
   const identity = searchIdentity(session, o);
   assertContinues(before, identity, o.threshold);
@@ -102,12 +104,11 @@ export async function searchCandidates(
   let journal: Journal<KeptGroup<FoundInView>> | undefined;
   try {
     const asked = () => groups.flat().map(({ tokens, stream }) => [digestOf(tokens!), stream]);
-    journal = openAnswers<FoundInView>(
-      o.outputFilepath,
-      () => identityOf('search', o, { session, dataset: tasks, prompts: asked() }),
-      onNote,
-    );
-    const kept = await computeKept(groups, compute, journal, { what: 'prompts', onNote, signal });
+    const identityNow = () => identityOf('search', o, { session, dataset: tasks, prompts: asked() });
+    await ranks?.agree(identityNow());
+    const open = () => openAnswers<FoundInView>(o.outputFilepath, identityNow, onNote, ranks);
+    journal = await (ranks?.inOrder(open) ?? open());
+    const kept = await computeKept(groups, compute, journal, { what: 'prompts', onNote, signal, ranks });
     const results = new Map(
       groups.flatMap((group, i) => group.map((one, j) => [one, kept[i]![j]!] as const)),
     );
@@ -123,9 +124,10 @@ export async function searchCandidates(
       prompts,
       o.threshold,
     );
-    if (o.outputFilepath !== undefined) {
-      saveResults(o.outputFilepath, predictions);
-      journal?.finish([o.outputFilepath, taskResultsPath(o.outputFilepath)]);
+    const { outputFilepath } = o;
+    if (outputFilepath !== undefined) {
+      await onFirst(ranks, () => saveResults(outputFilepath, predictions));
+      journal?.finish([outputFilepath, taskResultsPath(outputFilepath)]);
     }
     return {
       ...{ predictions, unparsable, incomplete, notFinite: failed },

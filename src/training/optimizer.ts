@@ -23,7 +23,7 @@ export interface Optimizer {
    * @param gradients by `variable.name`
    * @param step counted from 1
    */
-  update(gradients: tf.NamedTensorMap, step: number, learningRate: number): void;
+  update(gradients: tf.NamedTensorMap, step: number, learningRate: number): void | Promise<void>;
   /** Everything that an exact continuation needs, by name; the variables themselves are `param.…`. */
   tensors(): Map<string, OptimizerTensor>;
   /** Frees what it holds beside the variables, which belong to the decoder. */

@@ -10,6 +10,7 @@ import type { TrainingSample } from './sample-source.js';
 import type { SampleStream } from './sample-stream.js';
 import { learningRateSchedule } from './schedules.js';
 import { LossTally } from './tally.js';
+import type { Team } from './team.js';
 import { type StepReport, Trainer } from './trainer.js';
 import { evaluateLoss } from './validation.js';
 
@@ -51,6 +52,8 @@ export class Run {
     readonly pace = new Pace(config.maxSteps),
     /** Kept with every checkpoint: {@link TrainerState.inputs}. */
     readonly inputs: Readonly<Record<string, string>> = {},
+    /** The ranks that share the run: the first of them writes its files. */
+    readonly team?: Team,
   ) {
     const schedule = learningRateSchedule({
       ...config,
@@ -60,11 +63,20 @@ export class Run {
     this.#trainer = new Trainer(decoder, stream, {
       ...config,
       schedule: (step) => schedule(pace.position(step)),
+      team,
     });
   }
 
-  restore(path: string, state: TrainerState): void {
-    restoreTensors(path, this.#trainer.optimizer.tensors());
+  /** Whether this process writes the run's files. */
+  get #isFirst(): boolean {
+    return (this.team?.rank ?? 0) === 0;
+  }
+
+  /** Goes on from a checkpoint, which the first rank reads for all. */
+  async restore(path: string, state: TrainerState): Promise<void> {
+    const { optimizer } = this.#trainer;
+    if (this.#isFirst) restoreTensors(path, optimizer.tensors());
+    await this.team?.spreadState(optimizer);
     this.#trainer.state = state;
     this.#tokens = state.tokens;
     this.#history = state.history;
@@ -76,20 +88,24 @@ export class Run {
   async train(signal?: AbortSignal): Promise<RunOutcome> {
     const { config } = this;
     const { maxSteps } = config;
-    if (config.outputDir !== undefined) {
+    const stops = async () => {
+      const isAborted = signal?.aborted ?? false;
+      return this.team?.any(isAborted) ?? isAborted;
+    };
+    if (config.outputDir !== undefined && this.#isFirst) {
       this.#metrics = new MetricsLog(config.outputDir, this.#trainer.state.step);
     }
     const variables = [...this.decoder.trainableVariables().values()];
     const parameters = variables.reduce((sum, { size }) => sum + size, 0);
     this.onEvent({ type: 'start', step: this.#trainer.state.step, maxSteps, parameters });
     await this.#validateIfDue(signal); // a run that was stopped at this step did not get to it
-    while (this.#trainer.state.step < this.pace.steps && !signal?.aborted && !this.#patienceIsOver) {
+    while (this.#trainer.state.step < this.pace.steps && !(await stops()) && !this.#patienceIsOver) {
       const report = await this.#trainer.step();
-      this.#follow(report.step);
+      await this.#follow(report.step);
       this.onEvent({ type: 'step', report });
       if (!report.updated) this.onEvent({ type: 'note', text: skippedStep(report) });
       this.#log(report);
-      if (signal?.aborted) break;
+      if (await stops()) break;
       await this.#validateIfDue(signal);
       const isBest = config.loadBestModelAtEnd && this.#best?.step === report.step;
       if (isBest || this.#isSaveDue(report.step)) await this.#save();
@@ -141,9 +157,10 @@ export class Run {
   }
 
   /** Plans the rest of the run against the clock, and reports when it gets shorter for the first time. */
-  #follow(step: number): void {
+  async #follow(step: number): Promise<void> {
     const whole = this.pace.steps === this.config.maxSteps;
     this.pace.after(step);
+    if (this.team) this.pace.steps = await this.team.ofFirst(this.pace.steps);
     const { steps, maxSteps } = this.pace;
     if (whole && steps < maxSteps) {
       this.onEvent({ type: 'note', text: `about ${steps} of ${maxSteps} steps fit into the time` });
@@ -180,7 +197,7 @@ export class Run {
     const due = isDue(step, this.config.evalSteps) || step >= this.config.maxSteps;
     const done = this.#history.validation.at(-1)?.step === step;
     if (!due || done || this.validation.length === 0) return;
-    const report = await evaluateLoss(this.decoder, this.validation, this.config, signal);
+    const report = await evaluateLoss(this.decoder, this.validation, this.config, signal, this.team);
     if (!report) return;
     this.#noteNotFinite(report.loss);
     const point = { step, ...report };
@@ -201,6 +218,11 @@ export class Run {
   async #save(): Promise<void> {
     const { config, decoder } = this;
     if (config.outputDir === undefined) return;
+    await this.team?.beforeSaving(this.#trainer.optimizer, decoder);
+    if (!this.#isFirst) {
+      this.#lastSaved = this.#trainer.state.step;
+      return;
+    }
     const { tally } = this.#window;
     const path = await saveCheckpoint(config.outputDir, {
       config,

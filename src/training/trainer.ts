@@ -12,6 +12,7 @@ import { AdamW, type Optimizer } from './optimizer.js';
 import { labelCount, planMicroBatches } from './packing.js';
 import type { TrainingSample } from './sample-source.js';
 import { LossTally } from './tally.js';
+import type { Team } from './team.js';
 
 export interface TrainerOptions {
   readonly seed: number;
@@ -30,6 +31,8 @@ export interface TrainerOptions {
   readonly adamBeta2?: number;
   /** The run is given up after this many steps in a row whose gradient is not finite; -1 or none = never. */
   readonly maxBadSteps?: number;
+  /** The ranks that share each global batch; absent: this process alone. */
+  readonly team?: Team | undefined;
 }
 
 /** What one optimizer step did. */
@@ -47,6 +50,7 @@ export interface StepReport {
   readonly updated: boolean;
   /** The factor on the loss that this step was taken with: 1 but for float16. */
   readonly lossScale: number;
+  /** Of this process. */
   readonly microBatches: number;
   readonly tokens: number;
   readonly labels: number;
@@ -80,11 +84,13 @@ export class Trainer {
     readonly options: TrainerOptions,
   ) {
     const Method = options.optim === 'muon' ? Muon : AdamW;
-    this.optimizer = new Method(decoder.trainableVariables(), {
+    const variables = decoder.trainableVariables();
+    const settings = {
       weightDecay: options.weightDecay,
       ...(options.adamBeta2 === undefined ? {} : { beta2: options.adamBeta2 }),
       roundsMoments: options.optim === 'adamw_8bit',
-    });
+    };
+    this.optimizer = options.team?.optimizer(variables, settings) ?? new Method(variables, settings);
     this.#lossScale = new LossScale(decoder.floatType === 'float16');
   }
 
@@ -104,13 +110,14 @@ export class Trainer {
   /** One step over the next `batchSize` samples. @throws {DivergedError} after several non-finite gradients. */
   async step(): Promise<StepReport> {
     const { options } = this;
+    const { team } = options;
     const start = performance.now();
     const step = this.#step + 1;
     const batch: TrainingSample[] = [];
     while (batch.length < options.batchSize) batch.push(await this.samples.next());
 
     const divisor = batch.reduce((sum, sample) => sum + labelCount(sample), 0);
-    const microBatches = planMicroBatches(batch, options.maxTokensPerBatch);
+    const microBatches = planMicroBatches(team?.share(batch) ?? batch, options.maxTokensPerBatch);
     const tally = new LossTally();
     const passes: { samples: readonly TrainingSample[]; logProbs: tf.Tensor }[] = [];
     let gradients: tf.NamedTensorMap = {};
@@ -133,6 +140,11 @@ export class Trainer {
       logProbs.dispose();
     }
 
+    if (team) {
+      gradients = await team.sumGradients(gradients);
+      await team.sumTally(tally, batch);
+    }
+
     const norm = globalNorm(Object.values(gradients));
     const gradNorm = (await norm.data())[0]! / lossScale;
     norm.dispose();
@@ -140,7 +152,7 @@ export class Trainer {
     const learningRate = options.schedule(step - 1);
     if (updated) {
       gradients = rescale(gradients, clipFactor(gradNorm, options.maxGradNorm) / lossScale);
-      this.optimizer.update(gradients, step, learningRate);
+      await this.optimizer.update(gradients, step, learningRate);
       this.#updated = true;
     }
     tf.dispose(gradients);

@@ -51,7 +51,7 @@ export function programUnderTest(name: Exclude<Prerequisite, 'torch' | 'tensorfl
 export function pythonWith(
   ...modules: readonly Exclude<
     Prerequisite,
-    'torch' | 'tensorflow' | 'browser' | 'deno' | 'bun' | 'redis-server'
+    'torch' | 'tensorflow' | 'browser' | 'deno' | 'bun' | 'redis-server' | 'mpirun' | 'c compiler'
   >[]
 ): string | undefined {
   const pythons = (modules.length === 0 ? (['python'] as const) : modules).map(programUnderTest);

@@ -24,6 +24,8 @@ export const prerequisites = {
   browser: 'chromium on the PATH, or ARCLAB_CHROMIUM=<executable>',
   deno: 'npm install -g deno, or ARCLAB_DENO=<executable>',
   bun: 'npm install -g bun, or ARCLAB_BUN=<executable>',
+  mpirun: "Open MPI: Debian's openmpi-bin and libopenmpi3, or ARCLAB_MPIRUN=<executable>",
+  'c compiler': "Debian's gcc and libc6-dev, or CC=<executable>",
 } as const;
 
 export type Prerequisite = keyof typeof prerequisites;
@@ -92,6 +94,8 @@ export function probeMachine(): Found {
   found['redis-server'] = findExecutable('ARCLAB_REDIS_SERVER', 'redis-server', 'valkey-server');
   found.deno = findExecutable('ARCLAB_DENO', 'deno');
   found.bun = findExecutable('ARCLAB_BUN', 'bun');
+  found.mpirun = findExecutable('ARCLAB_MPIRUN', 'mpirun');
+  found['c compiler'] = findExecutable('CC', 'gcc', 'cc');
   return found;
 }
 

@@ -1,7 +1,7 @@
 import { type InferOptions, infer } from '../../experiments/infer.js';
 import { inferOptions } from '../../options/inference.js';
 import { describeSpeed } from '../../progress/counted.js';
-import type { CommandFile } from '../command.js';
+import type { CommandFile, Shared } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';
 import { verboseOptions } from '../terminal-options.js';
 import { terminalProgress } from '../terminal-progress.js';
@@ -9,10 +9,11 @@ import { terminalProgress } from '../terminal-progress.js';
 async function run(
   _args: string[],
   { verbose, ...options }: InferOptions & { verbose?: boolean },
+  { ranks }: Shared = {},
 ): Promise<void> {
   const { onEvent, stop } = terminalProgress();
   try {
-    const result = await keepingAnswers((signal) => infer({ ...options, onEvent, signal }), stop);
+    const result = await keepingAnswers((signal) => infer({ ...options, onEvent, signal, ranks }), stop);
     if (result === undefined) return;
     const { predictions, unparsable, cutOff, notFinite, progress: last } = result;
     stop();

@@ -1,6 +1,6 @@
 import { type ScoreOptions, score } from '../../experiments/score.js';
 import { scoreOptions } from '../../options/inference.js';
-import type { CommandFile } from '../command.js';
+import type { CommandFile, Shared } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';
 import { verboseOptions } from '../terminal-options.js';
 import { terminalProgress } from '../terminal-progress.js';
@@ -8,9 +8,13 @@ import { terminalProgress } from '../terminal-progress.js';
 async function run(
   _args: string[],
   { verbose, ...options }: ScoreOptions & { verbose?: boolean },
+  { ranks }: Shared = {},
 ): Promise<void> {
   const { onEvent, stop } = terminalProgress();
-  const result = await keepingAnswers((signal) => score({ ...options, onEvent, signal }), stop).finally(stop);
+  const result = await keepingAnswers(
+    (signal) => score({ ...options, onEvent, signal, ranks }),
+    stop,
+  ).finally(stop);
   if (result === undefined) return;
   for (const { kind, answers, perAnswer, perToken, tooLong, withoutView } of result.kinds) {
     if (verbose) {

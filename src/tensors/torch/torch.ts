@@ -41,6 +41,9 @@ export class Torch {
   #callCount = 0;
 
   readonly #functions: TorchFunctions;
+  #guard: CFunction | undefined;
+  #stream: CFunction | undefined;
+  #isGuarded = false;
   readonly #arguments: ArgumentWriter;
   readonly #deviceTypes: Record<Device['type'], number>;
 
@@ -265,8 +268,25 @@ export class Torch {
 
   /** The elements of a tensor on the CPU, in place. */
   hostBytes(handle: Handle, elements: number, dtype: TorchDtype): ArrayBuffer {
+    return this.library.bytes(this.dataPointer(handle), elements * bytesOf[dtype]);
+  }
+
+  /** The address of a tensor's first element, on its device. */
+  dataPointer(handle: Handle): number {
     this.#functions.dataPointer(handle, this.library.slot(RESULT_SLOT));
-    return this.library.bytes(this.library.getInt(RESULT_SLOT), elements * bytesOf[dtype]);
+    return this.library.getInt(RESULT_SLOT);
+  }
+
+  /** The CUDA stream that operations run on: 0 is the default one. Makes this process's GPU the current one. */
+  cudaStream(): number {
+    const { library, device } = this;
+    // never deleted: the device stays the current one of this thread
+    this.#guard ??= library.checked('int32_t aoti_torch_create_cuda_guard(int32_t, uintptr_t)');
+    if (!this.#isGuarded) this.#guard(device.index, library.slot(RESULT_SLOT));
+    this.#isGuarded = true;
+    this.#stream ??= library.checked('int32_t aoti_torch_get_current_cuda_stream(int32_t, uintptr_t)');
+    this.#stream(device.index, library.slot(RESULT_SLOT));
+    return library.getInt(RESULT_SLOT);
   }
 
   /** The number of axes. */
