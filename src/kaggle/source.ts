@@ -47,7 +47,7 @@ export const PACKED_FOLDERS = [
   'progress',
 ] as const;
 
-/** Files of other folders that are machinery, too: what turns text into tokens, and the optimizer. None imports what can be read. */
+/** Files of other folders that are machinery, too: what turns text into tokens, the optimizer and the scale of the loss. None imports what can be read. */
 const PACKED_FILES = [
   'prompts/answer-spans',
   'prompts/byte-level',
@@ -65,6 +65,7 @@ const PACKED_FILES = [
   'prompts/tokenizer',
   'prompts/turn-markers',
   'training/muon',
+  'training/loss-scale',
   'training/optimizer',
 ] as const;
 

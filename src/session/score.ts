@@ -16,11 +16,11 @@ import type { Prediction } from '../evaluation/types.js';
 import { groupPredictions } from '../evaluation/voting.js';
 import { digestOf } from '../generation/engine.js';
 import { type AnswerScore, scoreAnswers, scoringGroups } from '../generation/scoring.js';
+import { groupsOfOthers } from '../generation/shared-scoring.js';
 import type { sessionScoreOptions } from '../options/inference.js';
 import type { ConfigOf } from '../options/table.js';
 import { asksForGrid, getPromptKind, hasCode, type PromptKind } from '../prompts/index.js';
 import { candidatesOf } from '../prompts/prompt-tasks.js';
-import type { Ranks } from '../tensors/collective/ranks.js';
 import {
   type CandidateScores,
   type CandidateSet,
@@ -209,7 +209,7 @@ export async function scoreCandidates(
       let scores: AnswerScore[][];
       if (ranks) {
         ranks.start();
-        const others = groupsOfOthers(ranks, plan, o.maxTokensPerBatch, knownOf);
+        const others = groupsOfOthers(ranks, plan.requests, o.maxTokensPerBatch, knownOf);
         await scoreWith((group) => knownOf(group) ?? others.get(group));
         lines.push(...(await ranks.gather(computed)).flat());
         const all = knownGroups(lines, kinds, plans, o.maxTokensPerBatch);
@@ -251,25 +251,6 @@ const answersOf = ({ requests }: Pick<ScorePlan, 'requests'>): number =>
   requests.reduce((sum, { answers }) => sum + answers.length, 0);
 
 const keyOfGroup = (kind: string, group: number) => `${kind}/${group}`;
-
-/** Groups that other ranks score, with something in the place of their scores. */
-function groupsOfOthers(
-  ranks: Ranks,
-  { requests }: Pick<ScorePlan, 'requests'>,
-  maxTokensPerBatch: number,
-  knownOf: (group: number) => unknown,
-): Map<number, AnswerScore[][]> {
-  const groups = scoringGroups(requests, maxTokensPerBatch);
-  const missing = [...groups.keys()].filter((group) => !knownOf(group));
-  const tokensOf = (group: number) =>
-    groups[group]!.reduce((sum, index) => sum + requests[index]!.prompt.length, 0);
-  const own = new Set(ranks.share(missing.map(tokensOf)).map((i) => missing[i]!));
-  const unknown = (index: number) =>
-    requests[index]!.answers.map(({ length }) => ({ logProb: Number.NaN, tokens: length }));
-  return new Map(
-    missing.filter((group) => !own.has(group)).map((group) => [group, groups[group]!.map(unknown)]),
-  );
-}
 
 /** The groups of answers whose scores an earlier run has kept. */
 function knownGroups(
