@@ -7,6 +7,9 @@ import type { ParameterValues, SweepDescription } from './description.js';
 /** A value for each parameter, by its name as the description writes it. */
 export type Combination = Readonly<Record<string, unknown>>;
 
+/** Runs of a sweep at most: a plan of more would not fit into memory. */
+const MOST_RUNS = 100_000;
+
 const isList = (values: ParameterValues): values is readonly unknown[] => Array.isArray(values);
 
 /** @throws {UserError} for values of a parameter that are neither a list nor a range that can be drawn from */
@@ -48,6 +51,13 @@ function draw(rng: Rng, values: ParameterValues): unknown {
 export function combinationsOf(description: SweepDescription, where: string): Combination[] {
   const { parameters = {}, method = 'grid', runs = 1, seed = 0 } = description;
   for (const [name, values] of Object.entries(parameters)) checkValues(name, values, method, where);
+  const wanted =
+    method === 'random'
+      ? runs
+      : Object.values(parameters).reduce((count, values) => count * (values as readonly unknown[]).length, 1);
+  if (wanted > MOST_RUNS) {
+    throw new UserError(`${where}: expected at most ${MOST_RUNS} combinations, found ${wanted}`);
+  }
   const all: Combination[] =
     method === 'random'
       ? Array.from({ length: runs }, (_, i) =>

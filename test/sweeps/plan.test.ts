@@ -52,6 +52,13 @@ describe('combinations', () => {
     expect(of({})).toEqual([{}]);
   });
 
+  test('more than a plan holds are refused before they are made', () => {
+    const values = Array.from({ length: 1000 }, (_, i) => i);
+    const parameters = { a: values, b: values, c: values, d: values };
+    expect(() => of({ parameters })).toThrow('expected at most 100000 combinations, found 1000000000000');
+    expect(() => of({ method: 'random', runs: 1e9 })).toThrow('found 1000000000');
+  });
+
   test('random draws are those of the seed; more of them begin with the same; ranges are kept to', () => {
     const parameters = { rate: { min: 1e-5, max: 1e-3, scale: 'log' }, r: { min: 2, max: 9, integer: true } };
     const draw = (runs: number, seed = 0) => of({ method: 'random', runs, seed, parameters });

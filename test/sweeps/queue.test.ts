@@ -177,6 +177,9 @@ describe('one clear line', () => {
     expect((error as Error).message).toMatch(/no Redis answers \(ECONNREFUSED\); start one/);
     expect((error as Error).message).not.toContain('secret');
     expect(shownUrl('redis://localhost:1')).toBe('redis://localhost:1');
+    for (const url of ['redis://u:a/b@h:1', 'redis://u:a@b@h:1/2?x=y', 'u:a@h:1', 'redis://h:1?password=a']) {
+      expect(shownUrl(url)).toMatch(/^(redis:\/\/)?(…@)?h:1(\/2)?$/);
+    }
     const worker = await launch(['worker', '--queue', url]).ended;
     expect(worker.code).toBe(2);
     expect(worker.stderr).toMatch(/^error: --queue: redis:\/\/…@127.0.0.1:\d+: no Redis answers[^\n]*\n$/);

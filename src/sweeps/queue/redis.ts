@@ -28,9 +28,9 @@ export async function loadQueuePackages(): Promise<QueuePackages> {
   }
 }
 
-/** An address without its password. */
+/** An address without its user, password and query, also where it is not written as it should be. */
 export function shownUrl(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//…@');
+  return url.replace(/^([a-z]+:\/\/)?.*@/is, '$1…@').replace(/\?.*$/s, '');
 }
 
 /** @throws {OptionError} for what is no address of a Redis server */
