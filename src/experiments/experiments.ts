@@ -3,7 +3,14 @@ import { UserError } from '../common/errors.js';
 import { experimentsOptions } from '../options/experiments.js';
 import type { OptionsOf } from '../options/table.js';
 import { type FoundRun, findRuns } from '../records/find.js';
-import { type RunValues, runRows, selectRuns, usualColumns, valuesOf } from '../records/values.js';
+import {
+  assertKnown,
+  type RunValues,
+  runRows,
+  selectRuns,
+  usualColumns,
+  valuesOf,
+} from '../records/values.js';
 import { compareExperiments, type ExperimentComparison } from './compare-experiments.js';
 
 /** Options of {@link experiments}. */
@@ -40,6 +47,7 @@ export function experiments({ onNote, ...given }: ExperimentsOptions = {}): Expe
   const o = experimentsOptions.check(given, onNote);
   const all = valuesOf(findRuns(o.folder, onNote ? { onNote } : {}), o.folder);
   const chosen = selectRuns(all, o);
+  for (const name of o.columns ?? []) assertKnown(name, all, 'columns');
   const columns = o.columns ?? usualColumns(chosen);
   const compared = o.compare?.map((id) => runOf(id, all));
   return {

@@ -1,6 +1,6 @@
 /** @file What the record of each flow says. In a Kaggle notebook `templates/kaggle/records.ts` has this module's place. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { leafValue } from '../options/call.js';
 import { inferEvaluateOptions } from '../options/inference.js';
 import { startOptions } from '../options/other.js';
@@ -11,7 +11,7 @@ import { bestValidation } from '../training/best.js';
 import { type Hparam, writeHparams, writeHparamsEnd } from '../training/hparams.js';
 import { METRICS_FILE } from '../training/metrics-log.js';
 import type { FineTuneResult } from '../training/run.js';
-import { RUN_FILE, recordOfCheckpoint, recordRun, runFileOf, runIdAt } from './record.js';
+import { recordOfCheckpoint, recordRun, runFileIn, runFileOf, runIdAt } from './record.js';
 
 /** The folder of event files in that of a training. */
 const LOGS = 'logs';
@@ -44,7 +44,7 @@ export function recordTraining(
   const { table } = fineTuneOptions;
   const logs = join(outputDir, LOGS);
   return recordRun(
-    { path: join(outputDir, RUN_FILE), flow: 'fine-tune', table, given, config, data },
+    { path: runFileIn(outputDir, 'fine-tune'), flow: 'fine-tune', table, given, config, data },
     async (id) => {
       writeHparams(logs, { run: id, ...hparamsOf(table, config) });
       const result = await run();
@@ -109,7 +109,7 @@ export function recordEvaluation<T extends Evaluated & { inferred: boolean }>(
       const result = await run();
       const logs = join(checkpoint, '..', LOGS);
       if (result.inferred && existsSync(logs)) {
-        const step = Number(/checkpoint-(\d+)$/.exec(checkpoint)?.[1] ?? 0);
+        const step = Number(/^checkpoint-(\d+)$/.exec(basename(checkpoint))?.[1] ?? 0);
         const scalars = Object.fromEntries(
           Object.entries(measured(result)).map(([name, value]) => [`eval/${name}`, value]),
         );
@@ -133,7 +133,7 @@ export function recordStart<
   const { outputDir } = config;
   return recordRun(
     {
-      path: join(outputDir, RUN_FILE),
+      path: runFileIn(outputDir, 'start'),
       flow: 'start',
       table: startOptions.table,
       given,
@@ -172,7 +172,7 @@ export function recordSubmission<
   const { given, config, data } = facts;
   return recordRun(
     {
-      path: join(config.outputDir, RUN_FILE),
+      path: runFileIn(config.outputDir, 'submit'),
       flow: 'submit',
       table: submitOptions.table,
       given,

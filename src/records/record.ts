@@ -3,7 +3,7 @@
  * gives them, what it was made from, and what it came to. Its course stays where it is, in metrics.jsonl.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { messageOf, StoppedError } from '../common/errors.js';
@@ -18,6 +18,26 @@ import { commitOf } from './commit.js';
 
 /** The record of a run that owns a folder. */
 export const RUN_FILE = 'run.json';
+
+/** The flow of a record, whatever version wrote it; undefined for another file, and for none. */
+export function flowAt(path: string): string | undefined {
+  try {
+    const { flow, id } = readJson(path) as Partial<RunRecord>;
+    return typeof id === 'string' ? flow : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Where the record of a run of a flow is that owns a folder: `run.json`, or `submit_run.json` where that name is taken
+ * by the record of another flow or by a file that is no record.
+ */
+export function runFileIn(folder: string, flow: string): string {
+  const [usual, own] = [join(folder, RUN_FILE), join(folder, `${flow}_${RUN_FILE}`)];
+  const isFree = !existsSync(usual) || statSync(usual).size === 0 || flowAt(usual) === flow;
+  return isFree ? usual : own;
+}
 
 /** Where the record of a run is that writes a file: `inference.json` → `inference_run.json`. */
 export const runFileOf = (outputFilepath: string): string =>
@@ -71,18 +91,30 @@ export interface RunRecord {
 export const checkRecord = compileSchema<RunRecord>(
   {
     type: 'object',
-    required: ['format', 'id', 'flow', 'status', 'startedAt', 'process', 'config', 'results', 'files'],
+    required: [
+      ...['format', 'id', 'flow', 'status', 'startedAt', 'seconds', 'attempts', 'process', 'arclab'],
+      ...['command', 'config', 'data', 'results', 'files'],
+    ],
     properties: {
       format: { const: 1 },
       id: { type: 'string', pattern: '^[0-9a-f]{12}$' },
       flow: { type: 'string' },
       status: { enum: ['running', 'done', 'stopped', 'failed'] },
       startedAt: { type: 'string' },
+      seconds: { type: 'number' },
+      attempts: { type: 'integer' },
       process: {
         type: 'object',
-        required: ['machine', 'pid', 'start'],
-        properties: { machine: { type: 'string' }, pid: { type: 'integer' }, start: { type: 'string' } },
+        required: ['host', 'machine', 'pid', 'start'],
+        properties: {
+          host: { type: 'string' },
+          machine: { type: 'string' },
+          pid: { type: 'integer' },
+          start: { type: 'string' },
+        },
       },
+      arclab: { type: 'string' },
+      command: { type: 'string' },
       config: { type: 'object' },
       data: { type: 'object', additionalProperties: { type: 'string' } },
       results: { type: 'object', additionalProperties: { type: 'number' } },
@@ -240,4 +272,4 @@ function relativeTo(path: string, files: NonNullable<RunOutcome['files']>): Reco
 }
 
 /** Where the run is recorded that wrote a checkpoint. */
-export const recordOfCheckpoint = (checkpoint: string): string => join(dirname(checkpoint), RUN_FILE);
+export const recordOfCheckpoint = (checkpoint: string): string => runFileIn(dirname(checkpoint), 'fine-tune');

@@ -3,6 +3,7 @@ import { basename, dirname, relative } from 'node:path';
 import { UserError } from '../common/errors.js';
 import { nearestName } from '../common/option-names.js';
 import type { FoundRun } from './find.js';
+import { RUN_FILE } from './record.js';
 import { parseWhere, type RunValue } from './where.js';
 
 /** A run with everything that it can be found by. */
@@ -35,8 +36,9 @@ export function valuesOf(runs: readonly FoundRun[], folder: string): RunValues[]
   return runs.map((run) => {
     const { record, status, path } = run;
     const training = record.trainedBy === undefined ? undefined : byId.get(record.trainedBy);
-    const place = basename(path) === 'run.json' ? dirname(path) : path.replace(/_run\.json$/, '.json');
     const { id, flow, startedAt, seconds, attempts, commit, arclab, trainedBy, process } = record;
+    const ownsFolder = [RUN_FILE, `${flow}_${RUN_FILE}`].includes(basename(path));
+    const place = ownsFolder ? dirname(path) : path.replace(/_run\.json$/, '.json');
     const facts = {
       ...{ id, run: relative(folder, place) || '.', flow, status, startedAt, seconds, attempts, arclab },
       ...(commit === undefined ? {} : { commit }),
@@ -66,7 +68,7 @@ export function runValue({ facts, results, options }: RunValues, name: string): 
 }
 
 /** @throws {UserError} for a name that no run has anything under, with the nearest that some have */
-function assertKnown(name: string, all: readonly RunValues[], option: string): void {
+export function assertKnown(name: string, all: readonly RunValues[], option: string): void {
   if (all.length === 0 || all.some((values) => runValue(values, name) !== undefined)) return;
   const known = [
     ...new Set(all.flatMap((v) => [...v.facts.keys(), ...v.results.keys(), ...v.options.keys()])),
@@ -102,6 +104,8 @@ export function selectRuns(
   return chosen.sort((a, b) => {
     const [x, y] = [key(a), key(b)];
     if (x === undefined || y === undefined) return Number(x === undefined) - Number(y === undefined);
+    // numbers before texts: an order of its own for each type
+    if (typeof x !== typeof y) return typeof x < typeof y ? -1 : 1;
     return (x < y ? -1 : x > y ? 1 : 0) * (descending ? -1 : 1);
   });
 }

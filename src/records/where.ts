@@ -117,10 +117,13 @@ export function parseWhere(source: string): Where {
     if (value.kind !== 'text' && value.kind !== 'word') throw fail('a value');
     next++;
     names.push(name.text);
-    const wanted = value.kind === 'text' ? value.text : literalOf(value.text);
+    const isEquality = ['=', '==', '!='].includes(sign.text);
     return (of) => {
       const found = of(name.text);
-      return found === undefined ? sign.text === '!=' : compare(found, wanted);
+      if (found === undefined) return sign.text === '!=';
+      // an id may have digits alone
+      const isText = value.kind === 'text' || (isEquality && typeof found === 'string');
+      return compare(found, isText ? value.text : literalOf(value.text));
     };
   };
 

@@ -6,7 +6,7 @@ import type { Hooks } from '../common/events.js';
 import { type FineTuneEvent, type FineTuneOptions, fineTune } from '../experiments/fine-tune.js';
 import type { GenerationEvent } from '../experiments/infer.js';
 import { type InferEvaluateOptions, inferEvaluate } from '../experiments/infer-evaluate.js';
-import { RUN_FILE, runFileOf, runIdAt } from '../records/record.js';
+import { runFileIn, runFileOf, runIdAt } from '../records/record.js';
 import { decidingLoss } from '../training/best.js';
 import type { PartResult } from './part-files.js';
 import type { Part } from './plan.js';
@@ -71,7 +71,7 @@ async function train(part: Part, context: PartContext): Promise<PartResult> {
   const deciding = validation && decidingLoss(validation, options.metricForBestModel);
   const losses = { trainLoss: history.train.at(-1)?.loss, valLoss: validation?.loss };
   const { outputDir } = options;
-  const record = runIdAt(join(outputDir, RUN_FILE));
+  const record = runIdAt(runFileIn(outputDir, 'fine-tune'));
   return {
     checkpoint,
     ...(deciding !== undefined && Number.isFinite(deciding) ? { valLoss: deciding } : {}),

@@ -210,6 +210,16 @@ export function removeLeftovers(outputDir: string): void {
 /** Whether a process of that number writes nothing more: this one has not begun to. */
 const isOver = (pid: number) => pid === process.pid || isGone(pid, '');
 
+/** Whether a file is the record of a training: other flows, and other programs, have files of these names too. */
+function isTrainingRecord(path: string): boolean {
+  if (!/^(fine-tune_)?run\.json$/.test(basename(path))) return false;
+  try {
+    return (readJson(path) as { flow?: string }).flow === 'fine-tune';
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Prepares a folder for a run that starts over: moves checkpoints and metrics of an earlier one to `previous-<n>`.
  * @returns the new folder, or null when there was nothing to move
@@ -217,7 +227,8 @@ const isOver = (pid: number) => pid === process.pid || isGone(pid, '');
 export function setAsideEarlierRun(outputDir: string): string | null {
   if (!existsSync(outputDir)) return null;
   const old = readdirSync(outputDir).filter(
-    (name) => NAME.test(name) || [METRICS_FILE, 'logs', 'run.json'].includes(name),
+    (name) =>
+      NAME.test(name) || [METRICS_FILE, 'logs'].includes(name) || isTrainingRecord(join(outputDir, name)),
   );
   if (old.length === 0) return null;
   let n = 1;

@@ -1,8 +1,17 @@
 /** Every run leaves a record, is found again by it, compared with others, and seen in TensorBoard. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { main } from '../../src/cli/main.js';
 import { readJson } from '../../src/common/files.js';
@@ -11,8 +20,8 @@ import { fineTune } from '../../src/experiments/fine-tune.js';
 import { inferEvaluate } from '../../src/experiments/infer-evaluate.js';
 import { checkLeaderboards, leaderboard } from '../../src/experiments/leaderboard.js';
 import { commitOf } from '../../src/records/commit.js';
-import { findRuns, historyOf } from '../../src/records/find.js';
-import { checkRecord, type RunRecord } from '../../src/records/record.js';
+import { type FoundRun, findRuns, historyOf } from '../../src/records/find.js';
+import { checkRecord, type RunRecord, recordOfCheckpoint, runFileIn } from '../../src/records/record.js';
 import { pythonWith } from '../prerequisites/index.js';
 import { temporaryFolder } from '../training/temporary.js';
 import { recolourTasks, writeTasks, writeTinyModel } from '../training/tiny.js';
@@ -127,6 +136,26 @@ test('a stopped run is said to be stopped, keeps its id when it is continued, an
   expect(recordAt(join(folder, 'previous-1/run.json')).id).toBe(done.id);
 });
 
+test('a run.json of another flow or program stays, and the training has a record beside it', async () => {
+  const folder = temporaryFolder();
+  const [usual, own] = [join(folder, 'run.json'), join(folder, 'fine-tune_run.json')];
+  writeFileSync(usual, '{"scripts": {}}');
+  expect(runFileIn(folder, 'submit')).toBe(join(folder, 'submit_run.json'));
+  const submission = { ...recordAt(join(kept, 'runs/small/run.json')), flow: 'submit' };
+  writeFileSync(usual, JSON.stringify(submission));
+  const options = { ...trainingOptions('x', 2), outputDir: folder };
+  const { checkpoint } = await fineTune(options);
+  expect(recordAt(usual)).toEqual(submission);
+  expect(recordAt(own)).toMatchObject({ flow: 'fine-tune', status: 'done' });
+  expect(recordOfCheckpoint(checkpoint)).toBe(own);
+  expect(experiments({ folder, where: 'flow = fine-tune' }).rows[0]!.run).toBe('.');
+  await fineTune({ ...options, resumeFromCheckpoint: false });
+  expect(readdirSync(join(folder, 'previous-1')).filter((name) => name.endsWith('run.json'))).toEqual([
+    'fine-tune_run.json',
+  ]);
+  expect(recordAt(usual)).toEqual(submission);
+});
+
 test('a run that fails says why, and one whose process is gone was killed', async () => {
   const folder = temporaryFolder();
   cpSync(join(kept, 'runs/small/run.json'), join(folder, 'run.json'));
@@ -165,6 +194,7 @@ test('listed, filtered by any name of an option, sorted', () => {
 
 test.each([
   [{ where: 'lorra.r > 3' }, /`where`: no run has an option or a result "lorra.r"; did you mean lora.r\?/],
+  [{ columns: ['id', 'valLos'] }, /`columns`: no run has .* did you mean valLoss\?/],
   [{ sort: 'valLos' }, /`sort`: no run has .* did you mean valLoss\?/],
   [{ compare: ['zzz', 'yyy'] }, /`compare`: no run has an id that begins with "zzz"/],
   [{ folder: '/nowhere' }, /\/nowhere: expected a folder with runs, found nothing/],
@@ -190,6 +220,43 @@ test('compared: what differs, results, and paired intervals of the evaluations',
   const [pair] = comparison!.pairs;
   expect(pair!.metrics.map(({ metric }) => metric)).toEqual(['accuracy', 'pass_n', 'vote_1', 'vote_2']);
   for (const { difference } of pair!.metrics) expect(difference.low).toBeLessThanOrEqual(difference.high);
+});
+
+/** A folder with the record of an evaluation, changed, once for each change. */
+function folderOf(...changes: Partial<RunRecord>[]): string {
+  const folder = temporaryFolder();
+  const [{ path }] = experiments({ folder: join(kept, 'runs/small'), where: 'flow = infer-evaluate' })
+    .runs as [FoundRun];
+  for (const [i, change] of changes.entries()) {
+    cpSync(dirname(path), join(folder, String(i)), { recursive: true });
+    const copy = join(folder, String(i), basename(path));
+    writeFileSync(copy, JSON.stringify({ ...recordAt(copy), ...change }));
+  }
+  return folder;
+}
+
+test('runs on a data set that was changed between them are not compared', () => {
+  const [one, other] = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb'];
+  const data = (dataset: string) => ({ data: { dataset } });
+  const folder = folderOf({ id: one, ...data('x') }, { id: other, ...data('y') });
+  const [pair] = experiments({ folder, compare: [one, other] }).comparison!.pairs;
+  expect(pair).toMatchObject({ metrics: [], reason: 'they were measured on different tasks' });
+});
+
+test('an id of digits alone is found, and values of two types are sorted each among themselves', () => {
+  const ids = ['123456789012', '12e456789012', 'aaaaaaaaaaaa', 'bbbbbbbbbbbb'];
+  const n = [10, 'b', 9, 'a'];
+  const folder = folderOf(...ids.map((id, i) => ({ id, config: { x: n[i] } })));
+  for (const id of ids) {
+    expect(experiments({ folder, where: `id = ${id}` }).runs.map(({ record }) => record.id)).toEqual([id]);
+    expect(experiments({ folder, where: `id != ${id}` }).runs).toHaveLength(3);
+  }
+  expect(experiments({ folder, sort: 'x', columns: ['x'] }).rows.map(({ x }) => x)).toEqual([
+    9,
+    10,
+    'a',
+    'b',
+  ]);
 });
 
 describe('arclab experiments', () => {
