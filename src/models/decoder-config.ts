@@ -58,6 +58,11 @@ export interface DecoderConfig {
   rotaryLayers?: readonly boolean[];
   /** The rotary positions of layers with a window, where they are not those of the others. */
   slidingRope?: { ropeTheta: number; ropeScaling?: RopeScaling };
+  /**
+   * Llama 4's temperature of attention: queries at position p are multiplied by
+   * 1 + beta · ln(1 + ⌊p / originalMaxPositionEmbeddings⌋), which is one within the length of training.
+   */
+  queryScale?: { beta: number; originalMaxPositionEmbeddings: number };
   maxPositionEmbeddings: number;
   /** Whether the head is the embedding table. */
   tieWordEmbeddings: boolean;

@@ -28,13 +28,21 @@ import type { LoraOptions } from './lora.js';
 import { roundTo } from './number-formats.js';
 import type { PackedTokens } from './packed-tokens.js';
 import { Embedding, Head, type MatrixPart, type ModelPart, type Norm, type Projection } from './parts.js';
-import { type RotaryRows, RotaryTable } from './rotary-table.js';
+import { queryScales, type RotaryRows, RotaryTable } from './rotary-table.js';
 import type { CachedFeed } from './slot-history.js';
 import type { VocabularyCut } from './vocabulary-cut.js';
 import { DenseWeight, type NamedTensors, type Pass, SharedWeight } from './weight.js';
 import { commonNames } from './weight-names.js';
 
 type Three<T> = [T, T, T];
+
+/** The rotary positions of tokens, in layers that see all and in those with a window, and the factors on their queries. */
+interface Turns {
+  readonly full: RotaryRows;
+  readonly sliding: RotaryRows;
+  /** [n], on the host: far positions are rare. Undefined where all are one. */
+  readonly queryScales: Float32Array | undefined;
+}
 
 /** How a layer's queries meet keys and values: q [n, H, D], k and v [n, Hkv, D] → [n, H, D]. */
 type Attend = (layer: number, q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => tf.Tensor3D;
@@ -195,24 +203,18 @@ export class Decoder {
     });
   }
 
-  /** The rotary positions of tokens, in layers that see all and in those with a window. */
-  #turns(
-    ids: tf.Tensor1D,
-    positions: Int32Array,
-    lengths?: Int32Array,
-  ): Record<'full' | 'sliding', RotaryRows> {
+  /** What the positions of tokens do to queries and keys. */
+  #turns(ids: tf.Tensor1D, positions: Int32Array, lengths?: Int32Array): Turns {
     const { full, sliding } = this.#rotary;
     const rows = full.rows(ids, positions, lengths);
-    return { full: rows, sliding: sliding === full ? rows : sliding.rows(ids, positions, lengths) };
+    return {
+      full: rows,
+      sliding: sliding === full ? rows : sliding.rows(ids, positions, lengths),
+      queryScales: queryScales(this.config, positions),
+    };
   }
 
-  #run(
-    tokens: Int32Array,
-    rotary: Record<'full' | 'sliding', RotaryRows>,
-    attend: Attend,
-    pass: Pass,
-    wanted?: tf.Tensor1D,
-  ): tf.Tensor2D {
+  #run(tokens: Int32Array, rotary: Turns, attend: Attend, pass: Pass, wanted?: tf.Tensor1D): tf.Tensor2D {
     const turnsOf = ({ cos, sin }: RotaryRows) =>
       [cos, sin].map((table) => toFloatType(table, this.floatType)) as [tf.Tensor2D, tf.Tensor2D];
     const full = turnsOf(rotary.full);
@@ -223,11 +225,11 @@ export class Decoder {
       const state = pass.rng?.state();
       const turns = this.#limits[i]!.window === undefined ? full : sliding;
       const run = (x: tf.Tensor2D, [c, s, n]: readonly tf.Tensor[], again: boolean): tf.Tensor2D => {
-        const rotary = { cos: c as tf.Tensor2D, sin: s as tf.Tensor2D };
+        const turns = { cos: c as tf.Tensor2D, sin: s as tf.Tensor2D, queryScales: rotary.queryScales };
         const rng = again && state ? Rng.fromState(state) : pass.rng;
         const rows = i === this.layers.length - 1 ? wanted : undefined;
         const own = { ...pass, rng, names: n as tf.Tensor1D | undefined };
-        return this.#layer(layer, x, rotary, (q, k, v) => attend(i, q, k, v), own, rows);
+        return this.#layer(layer, x, turns, (q, k, v) => attend(i, q, k, v), own, rows);
       };
       const kept = pass.names ? [...turns, pass.names] : turns;
       const next = tf.tidy(() =>
@@ -252,7 +254,7 @@ export class Decoder {
   #layer(
     layer: DecoderLayer,
     hidden: tf.Tensor2D,
-    { cos, sin }: { cos: tf.Tensor2D; sin: tf.Tensor2D },
+    { cos, sin, queryScales }: RotaryRows & Pick<Turns, 'queryScales'>,
     attend: (q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => tf.Tensor3D,
     pass: Pass,
     rows?: tf.Tensor1D,
@@ -268,7 +270,9 @@ export class Decoder {
       return layer.isRotary ? rotaryEmbedding(normed, cos, sin) : normed;
     };
     const [query, key, v] = layer.attentionInput.forward(x, pass).map(heads) as Three<tf.Tensor3D>;
-    const q = turned(query, layer.queryNorm);
+    const scaled = (y: tf.Tensor3D): tf.Tensor3D =>
+      queryScales ? tf.mul(y, toFloatType(tf.tensor3d(queryScales, [y.shape[0], 1, 1]), this.floatType)) : y;
+    const q = scaled(turned(query, layer.queryNorm));
     const k = turned(key, layer.keyNorm);
     const mixed = wanted(tf.reshape(attend(q, k, v), [hidden.shape[0], -1]) as tf.Tensor2D);
     const normed = (norm: Norm | undefined, x: tf.Tensor2D) => (norm ? norm.forward(x) : x);

@@ -76,6 +76,17 @@ export function sharedLength(
   return length > original ? original + 1 : original;
 }
 
+/** The factors on the queries of tokens by their positions: [n]; undefined where all of them are one. */
+export function queryScales(
+  { queryScale }: Pick<DecoderConfig, 'queryScale'>,
+  positions: Int32Array,
+): Float32Array | undefined {
+  if (!queryScale) return undefined;
+  const { beta, originalMaxPositionEmbeddings: original } = queryScale;
+  if (positions.every((position) => position < original)) return undefined;
+  return Float32Array.from(positions, (position) => 1 + beta * Math.log(1 + Math.floor(position / original)));
+}
+
 /** cos and sin [n, rotaryDim / 2] of n tokens. */
 export interface RotaryRows {
   cos: tf.Tensor2D;

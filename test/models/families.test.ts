@@ -77,6 +77,8 @@ describe('windows of attention', () => {
     ['ministral', {}, [4096, 4096]],
     ['ministral', { sliding_window: 7, layer_types: typesOf('fs') }, [null, 7]],
     ['mistral', { sliding_window: null }, undefined],
+    ['ministral3', {}, undefined],
+    ['ministral3', { sliding_window: 7 }, [7, 7]],
     ['mistral', { sliding_window: 7, layer_types: typesOf('ss') }, [7, 7]],
     ['qwen2', { sliding_window: 5 }, undefined],
     ['qwen2', { sliding_window: 5, use_sliding_window: true }, undefined],
@@ -104,6 +106,28 @@ describe('windows of attention', () => {
     ['gemma2', { sliding_window: null }, 'expected a number sliding_window'],
   ])('%s, %j: refused', (family, change, message) => {
     expect(() => parse(settings(family, change))).toThrow(message);
+  });
+});
+
+describe('ministral3', () => {
+  const settings = { ...defaults.ministral3!.least, model_type: 'ministral3' };
+
+  it('has the temperature of attention that transformers takes by default', () => {
+    expect(parse(settings).queryScale).toEqual({ beta: 0.1, originalMaxPositionEmbeddings: 16384 });
+    const rope = { rope_type: 'default', llama_4_scaling_beta: 0.3, original_max_position_embeddings: 8 };
+    expect(parse({ ...settings, rope_parameters: rope }).queryScale).toEqual({
+      beta: 0.3,
+      originalMaxPositionEmbeddings: 8,
+    });
+  });
+
+  it('is refused without it, and with images', () => {
+    expect(() => parse({ ...settings, rope_parameters: { rope_type: 'default' } })).toThrow(
+      'rope_parameters of a ministral3 model need a number llama_4_scaling_beta, found none',
+    );
+    expect(() => parse({ ...settings, model_type: 'mistral3' })).toThrow(
+      'model_type "mistral3" is not supported: it takes images',
+    );
   });
 });
 

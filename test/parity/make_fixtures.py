@@ -296,6 +296,41 @@ def ministral():
     family("ministral", randomize(transformers.MinistralForCausalLM(config), 14))
 
 
+def ministral3():
+    # positions from 4 on are beyond the length of training: queries grow at 4 and at 8
+    rope = {
+        "rope_type": "yarn",
+        "rope_theta": 700.0,
+        "factor": 16.0,
+        "original_max_position_embeddings": 4,
+        "mscale": 1.0,
+        "mscale_all_dim": 1.0,
+        "llama_4_scaling_beta": 0.3,
+    }
+    config = transformers.Ministral3Config(**SHAPE, head_dim=10, rope_parameters=rope)
+    family("ministral3", randomize(transformers.Ministral3ForCausalLM(config), 15))
+
+
+def phi3_window():
+    """A window in all layers, and fused projections."""
+    config = transformers.Phi3Config(**SHAPE, tie_word_embeddings=False, pad_token_id=None, sliding_window=4)
+    fused = dict(attention=["qkv_proj", "o_proj"], mlp=["gate_up_proj", "down_proj"], some=["qkv_proj"])
+    family("phi3-window", randomize(transformers.Phi3ForCausalLM(config), 16), **fused)
+
+
+def smollm3_window():
+    """A window in the layers without rotary positions."""
+    config = transformers.SmolLM3Config(
+        **{**SHAPE, "num_hidden_layers": 3},
+        no_rope_layer_interval=2,
+        use_sliding_window=True,
+        sliding_window=4,
+        tie_word_embeddings=True,
+        pad_token_id=None,
+    )
+    family("smollm3-window", randomize(transformers.SmolLM3ForCausalLM(config), 17))
+
+
 def gemma2():
     # caps that scores and logits of these weights come near to
     caps = dict(attn_logit_softcapping=1.5, final_logit_softcapping=3.0)
@@ -329,13 +364,20 @@ FAMILIES = {
     "qwen3": qwen3,
     "mistral": mistral,
     "ministral": ministral,
+    "ministral3": ministral3,
     "gemma2": gemma2,
     "gemma3_text": gemma3,
     "phi3": phi3,
     "smollm3": smollm3,
 }
 # other settings of families that are there
-VARIANTS = {"llama-dynamic": llama_dynamic, "qwen2-window": qwen2_window, "mistral-window": mistral_window}
+VARIANTS = {
+    "llama-dynamic": llama_dynamic,
+    "qwen2-window": qwen2_window,
+    "mistral-window": mistral_window,
+    "phi3-window": phi3_window,
+    "smollm3-window": smollm3_window,
+}
 names = sys.argv[1:]
 if not names:
     shutil.rmtree(root, ignore_errors=True)

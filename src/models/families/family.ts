@@ -68,6 +68,7 @@ export type Features = Pick<
   | 'mlpBias'
   | 'queryKeyNorm'
   | 'rotaryLayers'
+  | 'queryScale'
   | 'fusedProjections'
   | 'outputNorms'
   | 'unitOffsetNorm'

@@ -3,6 +3,7 @@ import { gemma2 } from './gemma2.js';
 import { gemma3Text } from './gemma3_text.js';
 import { llama } from './llama.js';
 import { ministral } from './ministral.js';
+import { ministral3 } from './ministral3.js';
 import { mistral } from './mistral.js';
 import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
@@ -18,6 +19,7 @@ export const families: readonly Family[] = [
   llama,
   mistral,
   ministral,
+  ministral3,
   gemma2,
   gemma3Text,
   phi3,

@@ -21,6 +21,7 @@ export const ropeSchema = {
     truncate: { type: ['boolean', 'null'] },
     attention_factor: positiveNumber,
     partial_rotary_factor: positiveNumber,
+    llama_4_scaling_beta: { type: ['number', 'null'], minimum: 0 },
     short_factor: { type: ['array', 'null'], items: { type: 'number', exclusiveMinimum: 0 } },
     long_factor: { type: ['array', 'null'], items: { type: 'number', exclusiveMinimum: 0 } },
   },
