@@ -5,7 +5,6 @@ import { spellOptions } from '../common/option-names.js';
 import { compileSchema } from '../common/schema.js';
 import { experimentOptions } from '../options/submit.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
-import { isTemplateFile } from '../prompts/prompt-kinds.js';
 import { promptKindFor } from '../session/prompts.js';
 import { submitConfig } from '../submit/options.js';
 import { reasonAgainst } from './config-checks.js';
@@ -151,12 +150,6 @@ function backendOf(leaveOut: KaggleConfig['leaveOut']): string | undefined {
 function checkExperiment(submit: object, backend = 'torch'): void {
   const found = { modelPath: 'model', challengesPath: 'challenges', outputDir: 'output', backend };
   const { promptVersion, gridEncoder } = submitConfig({ ...experimentOptions.given(submit), ...found });
-  if (isTemplateFile(promptVersion)) {
-    throw new KaggleError(
-      `submit.promptVersion: expected one of the prompt kinds of this package, found the file ${promptVersion}, which a ` +
-        'notebook has not; make it a kind of `src/prompts/prompt-kinds.ts`',
-    );
-  }
   promptKindFor(promptVersion, ['output-from-examples'], 'submit');
   parseGridEncoder(gridEncoder);
 }

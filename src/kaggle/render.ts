@@ -7,6 +7,8 @@ import details from '../../templates/kaggle/details.md.njk';
 import experiment from '../../templates/kaggle/experiment.ts.njk';
 import fallback from '../../templates/kaggle/fallback.py.njk';
 import session from '../../templates/kaggle/session.py.njk';
+import { readText } from '../common/files.js';
+import { isTemplateFile } from '../prompts/template-kind.js';
 import type { KaggleConfig } from './config.js';
 import type { TemplateCell } from './notebook.js';
 import type { END_OF_SOURCE } from './source.js';
@@ -62,6 +64,12 @@ export const CHALLENGES_FILE = 'arc-agi_test_challenges.json';
 /** The characters of a line of base92; every line break costs two bytes. */
 const LINE = 2000;
 
+/** The text of the prompt template that is a file of this machine, as a string of TypeScript; empty for a kind by name. */
+function promptTemplate({ promptVersion }: KaggleConfig['submit']): string {
+  if (typeof promptVersion !== 'string' || !isTemplateFile(promptVersion)) return '';
+  return JSON.stringify(readText(promptVersion, 'a prompt template'));
+}
+
 /** All cells of a notebook, in order. */
 export function renderCells(
   config: KaggleConfig,
@@ -73,7 +81,8 @@ export function renderCells(
   const render = (template: string, context: object) => environment.renderString(template, context);
   const lines = packed.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? [];
   const options = JSON.stringify(config.submit, null, 2);
-  const experiments = render(experiment, { ...config, options })
+  const template = promptTemplate(config.submit);
+  const experiments = render(experiment, { ...config, options, template })
     .split(/^%%ts\n/m)
     .slice(1);
   const told = { ...config, ...facts, ...about_ };

@@ -13,7 +13,18 @@ import { changed, defineOptions, type OptionTable, without } from './table.js';
 const datasetPath = { type: 'string', required: true, value: 'file' } as const;
 const outputFilepath = { type: 'string', value: 'file' } as const;
 
-export const openModelOptions = /* @__PURE__ */ defineOptions(modelOptions);
+export const openModelOptions = /* @__PURE__ */ defineOptions({
+  ...modelOptions,
+  promptVersion: {
+    type: 'array',
+    items: { type: 'string' },
+    single: true,
+    default: [],
+    value: 'kinds',
+    description:
+      'the prompt kinds that the model will be used with, for which `pruneVocab` keeps tokens; default: all kinds of grids',
+  },
+});
 
 const attempts = {
   ...outputFilepath,

@@ -21,7 +21,7 @@ export function trainingBytes(
     lora,
     cut,
   }: Pick<Decoder, 'config' | 'floatType' | 'cut'> & {
-    readonly lora: Pick<LoraOptions, 'rank'> | undefined;
+    readonly lora: Pick<LoraOptions, 'rank' | 'targetModules' | 'modulesToSave'> | undefined;
   },
   { tokens, labels }: PassShape,
   { checkpointing }: { checkpointing: boolean },
@@ -37,5 +37,20 @@ export function trainingBytes(
   const kept = checkpointing ? layers * d + 2 * layer : layers * layer;
   // logits of labels and their gradient, in float32
   const head = 2 * labels * vocabulary * 4;
-  return tokens * kept * width + head;
+  return tokens * kept * width + head + tableBytes(lora, vocabulary, d);
+}
+
+/**
+ * The gradients of embeddings and head, in float32: of their adapters, and of tables that are trained as a whole, which
+ * are as large as the tables. Those of the projections' adapters are small beside the activations.
+ */
+function tableBytes(
+  lora: Pick<LoraOptions, 'rank' | 'targetModules' | 'modulesToSave'> | undefined,
+  vocabulary: number,
+  width: number,
+): number {
+  const tables = (names: readonly string[] = []) =>
+    names.filter((name) => /(^|\.)(embed_tokens|lm_head)$/.test(name)).length;
+  const adapters = tables(lora?.targetModules) * (lora?.rank ?? 0) * (vocabulary + width);
+  return 4 * (adapters + tables(lora?.modulesToSave) * vocabulary * width);
 }

@@ -71,6 +71,7 @@ const training: KnownScript = {
       { drop: 'one device computes; --device says which' },
     ],
     '--optim': [
+      { value: /adamw.*8bit/, name: '--optim', as: 'adamw_8bit' },
       { value: /adamw/, drop: 'AdamW is the optimizer' },
       { text: 'AdamW is the only optimizer that arclab has' },
     ],

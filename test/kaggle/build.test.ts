@@ -8,10 +8,12 @@ import { base92, compress } from '../../src/kaggle/archive.js';
 import { type BuiltNotebook, buildNotebook, writeNotebook } from '../../src/kaggle/build.js';
 import { configDefaults } from '../../src/kaggle/config.js';
 import { diffNotebook, extractNotebook } from '../../src/kaggle/extract.js';
+import { renderCells } from '../../src/kaggle/render.js';
 import { MOST_BYTES } from '../../src/kaggle/size.js';
 import {
   assertSameCode,
   bundleSource,
+  END_OF_SOURCE,
   sectionText,
   sourceText,
   splitSections,
@@ -232,4 +234,28 @@ describe('extract and diff', () => {
     const other = edited('other.ipynb', () => 'print(1)');
     await expect(extractNotebook(other)).rejects.toThrow('not made by arclab kaggle build');
   });
+});
+
+it('takes a prompt template along, in the cells and for the submission alone', () => {
+  const template = join(folder, 'mine.jinja');
+  const text =
+    '{% set user %}{{ train | length }} "{{ test }}"{% endset %}{% set assistant %}{{ answer }}{% endset %}';
+  writeFileSync(template, text);
+  const config = { ...configDefaults, submit: { recipe: 'search', promptVersion: template } };
+  const facts = {
+    bundle: 'b',
+    commit: 'c',
+    packed: 'p',
+    packedLength: 1,
+    endOfSource: END_OF_SOURCE,
+  } as const;
+  const about = { version: '1', date: '', dirty: false, packages: [], packedRooms: [], natives: [] };
+  const code = (given: typeof configDefaults) =>
+    renderCells(given, facts, about, 'source', 'packed')
+      .filter(({ id }) => id.startsWith('experiment'))
+      .map(({ source }) => source)
+      .join('\n');
+  expect(code(config)).toContain(`writeFileSync(promptVersion, ${JSON.stringify(text)});`);
+  expect(code(config)).toMatch(/\.\.\.options,\n {2}promptVersion,\n {2}timeBudget,/);
+  expect(code(configDefaults)).not.toContain('prompt.jinja');
 });

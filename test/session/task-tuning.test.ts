@@ -181,3 +181,24 @@ test('what a step takes is predicted within a factor of 1.7, with and without ch
   }
   decoder.dispose();
 });
+
+test('memory that is predicted counts adapters on the tables, and tables that are trained as a whole', async () => {
+  const decoder = await loadDecoder(writeTinyModel(join(temporaryFolder(), 'tables')));
+  const { vocabSize: rows, hiddenSize: width } = decoder.config;
+  const bytes = (lora: object) =>
+    trainingBytes(
+      { config: decoder.config, floatType: 'float32', cut: undefined, lora: { rank: 8, ...lora } },
+      { tokens: 64, labels: 8 },
+      { checkpointing: false },
+    ) -
+    trainingBytes(
+      { config: decoder.config, floatType: 'float32', cut: undefined, lora: { rank: 8 } },
+      { tokens: 64, labels: 8 },
+      { checkpointing: false },
+    );
+  expect(bytes({ targetModules: ['q_proj'] })).toBe(0);
+  expect(bytes({ targetModules: ['q_proj', 'embed_tokens'] })).toBe(4 * 8 * (rows + width));
+  expect(bytes({ targetModules: ['embed_tokens', 'lm_head'] })).toBe(2 * 4 * 8 * (rows + width));
+  expect(bytes({ modulesToSave: ['model.embed_tokens', 'lm_head'] })).toBe(2 * 4 * rows * width);
+  decoder.dispose();
+});

@@ -49,6 +49,8 @@ describe('renamed options, changed values', () => {
       'arclab merge-lora --model_path a --adapter_path b --output_dir c',
     ],
     ['voting.py --input_filepath=a --n 2', 'arclab vote --input_filepath=a --n 2'],
+    ['fine-tuning.py --optim paged_adamw_8bit', 'arclab fine-tune --optim adamw_8bit'],
+    ['fine-tuning.py --optim=adamw_bnb_8bit', 'arclab fine-tune --optim adamw_8bit'],
   ])('python %s', (call, expected) => {
     expect(ours(`python ${call}`)).toEqual({ source: expected, notes: [] });
   });
@@ -58,7 +60,7 @@ describe('left out, with a note', () => {
   test.each([
     ['fine-tuning.py --device_map None --seed 1', 'arclab fine-tune --seed 1', '--device_map None'],
     ['fine-tuning.py --n_gpus=2 --seed 1', 'arclab fine-tune --seed 1', '--n_gpus 2'],
-    ['fine-tuning.py --optim paged_adamw_8bit', 'arclab fine-tune', '--optim paged_adamw_8bit'],
+    ['fine-tuning.py --optim adamw_torch', 'arclab fine-tune', '--optim adamw_torch'],
     ['fine-tuning.py --per_device_train_batch_size 1', 'arclab fine-tune', '--per_device_train_batch_size 1'],
     ['fine-tuning.py --report_to tensorboard', 'arclab fine-tune', '--report_to tensorboard'],
     ['fine-tuning.py --no-log_to_wandb', 'arclab fine-tune', '--no-log_to_wandb'],
