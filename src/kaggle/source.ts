@@ -66,7 +66,14 @@ const PACKED_FILES = [
   'prompts/turn-markers',
   'training/muon',
   'training/loss-scale',
+  'training/crc32c',
+  'training/loss',
+  'training/metrics-log',
   'training/optimizer',
+  'training/packing',
+  'training/protobuf',
+  'training/tally',
+  'training/tensorboard',
 ] as const;
 
 /** Folders of the packed half, and of the names by which the readable one finds it. */
