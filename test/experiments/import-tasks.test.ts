@@ -329,7 +329,7 @@ test('a folder that is named as a program is said', async () => {
 
 test('arclab import takes the format as its argument', async () => {
   const printed = catchPrinted();
-  onTestFinished(() => vi.restoreAllMocks());
+  onTestFinished(() => void vi.restoreAllMocks());
   const files = ['--input_filepath', lines('cli.jsonl', barcRow), '--output_filepath', outputFilepath];
   expect(await main(['import', 'barc', ...files])).toBe(0);
   expect(printed.text).toBe(`1 tasks\n${outputFilepath}\n`);
