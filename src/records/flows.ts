@@ -117,7 +117,11 @@ export function recordEvaluation<T extends Evaluated & { inferred: boolean }>(
       }
       return result;
     },
-    (result) => ({ results: measured(result), files: { predictions: outputFilepath, details } }),
+    (result) => ({
+      isUnchanged: !result.inferred,
+      results: measured(result),
+      files: { predictions: outputFilepath, details },
+    }),
   );
 }
 

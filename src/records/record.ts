@@ -72,7 +72,7 @@ export interface RunRecord {
   };
   readonly arclab: string;
   /** Of the repository in whose folder it was started, with `-dirty` where files differ from it. */
-  readonly commit?: string;
+  readonly commit?: string | undefined;
   /** What runs it again, in a shell. */
   readonly command: string;
   /** All options, defaults too. */
@@ -141,6 +141,8 @@ export interface RunFacts {
 export interface RunOutcome {
   /** Default: done. */
   readonly status?: RunStatus;
+  /** Everything was there already: version and commit stay those of the attempt that made it. */
+  readonly isUnchanged?: boolean;
   readonly results: Readonly<Record<string, number | undefined>>;
   /** Paths by what they are; those that do not exist are left out. */
   readonly files?: Readonly<Record<string, string | undefined>>;
@@ -222,13 +224,17 @@ export async function recordRun<T>(
   run: (id: string) => Promise<T>,
   outcomeOf: (result: T) => RunOutcome,
 ): Promise<T> {
-  const record = begin(facts, earlierRecord(facts));
+  const earlier = earlierRecord(facts);
+  const record = begin(facts, earlier);
   write(facts.path, record);
   const startedAt = performance.now();
   const end = (outcome: RunOutcome & { error?: string }) => {
-    const { status = 'done', results, files = {}, error } = outcome;
+    const { status = 'done', isUnchanged, results, files = {}, error } = outcome;
+    const made = (isUnchanged && earlier) || record;
     write(facts.path, {
       ...record,
+      arclab: made.arclab,
+      commit: made.commit,
       status,
       ...(error === undefined ? {} : { error }),
       endedAt: new Date().toISOString(),

@@ -106,6 +106,9 @@ test('an evaluation knows the training of its checkpoint; one that is up to date
   expect(Object.keys(before!.record.results)).toEqual(
     expect.arrayContaining(['accuracy', 'pass_n', 'vote_1', 'vote_2']),
   );
+  // made at another commit, by another version
+  const made = { commit: 'e'.repeat(40), arclab: '0.0.1' };
+  writeFileSync(before!.path, JSON.stringify({ ...before!.record, ...made }));
   await inferEvaluate({
     checkpoint: join(kept, 'runs/small/checkpoint-4'),
     predictionsPerTask: 2,
@@ -113,7 +116,7 @@ test('an evaluation knows the training of its checkpoint; one that is up to date
   });
   const after = find();
   expect(after).toHaveLength(1);
-  expect(after[0]!.record).toMatchObject({ id: before!.record.id, attempts: 2 });
+  expect(after[0]!.record).toMatchObject({ id: before!.record.id, attempts: 2, ...made });
 });
 
 test('a stopped run is said to be stopped, keeps its id when it is continued, and a fresh start is another run', async () => {
