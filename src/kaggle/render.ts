@@ -80,8 +80,10 @@ export function renderCells(
 ): TemplateCell[] {
   const render = (template: string, context: object) => environment.renderString(template, context);
   const lines = packed.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? [];
-  const options = JSON.stringify(config.submit, null, 2);
   const template = promptTemplate(config.submit);
+  // the path of a template is of this machine
+  const { promptVersion, ...others } = config.submit;
+  const options = JSON.stringify(template === '' ? config.submit : others, null, 2);
   const experiments = render(experiment, { ...config, options, template })
     .split(/^%%ts\n/m)
     .slice(1);

@@ -72,8 +72,9 @@ const training: KnownScript = {
     ],
     '--optim': [
       { value: /adamw.*8bit/, name: '--optim', as: 'adamw_8bit' },
-      { value: /adamw/, drop: 'AdamW is the optimizer' },
-      { text: 'AdamW is the only optimizer that arclab has' },
+      { value: /adamw/, drop: 'AdamW is the default' },
+      { value: /^muon$/, name: '--optim' },
+      { text: 'arclab has AdamW (adamw, adamw_8bit) and Muon' },
     ],
     '--per_device_train_batch_size': [
       {

@@ -256,6 +256,7 @@ it('takes a prompt template along, in the cells and for the submission alone', (
       .map(({ source }) => source)
       .join('\n');
   expect(code(config)).toContain(`writeFileSync(promptVersion, ${JSON.stringify(text)});`);
+  expect(code(config)).not.toContain(folder);
   expect(code(config)).toMatch(/\.\.\.options,\n {2}promptVersion,\n {2}timeBudget,/);
   expect(code(configDefaults)).not.toContain('prompt.jinja');
 });

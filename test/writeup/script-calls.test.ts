@@ -51,6 +51,7 @@ describe('renamed options, changed values', () => {
     ['voting.py --input_filepath=a --n 2', 'arclab vote --input_filepath=a --n 2'],
     ['fine-tuning.py --optim paged_adamw_8bit', 'arclab fine-tune --optim adamw_8bit'],
     ['fine-tuning.py --optim=adamw_bnb_8bit', 'arclab fine-tune --optim adamw_8bit'],
+    ['fine-tuning.py --optim muon', 'arclab fine-tune --optim muon'],
   ])('python %s', (call, expected) => {
     expect(ours(`python ${call}`)).toEqual({ source: expected, notes: [] });
   });
