@@ -35,9 +35,15 @@ const LONGEST = 2 ** 30;
 /** Milliseconds between two tries to reach rank 0, which may start last. */
 const RETRY = 100;
 
+/** Bytes before those of a message: their number, and its kind. */
+const HEAD = 5;
+
 /** Reads and writes the messages of one connection. */
 class Channel {
-  #pending: Buffer = Buffer.alloc(0);
+  #pieces: Buffer[] = [];
+  #received = 0;
+  /** Bytes that have to be there before anything can be read. */
+  #wanted = HEAD;
   longest = LONGEST_HELLO;
   saidBye = false;
   onMessage: (kind: number, bytes: Uint8Array) => void = () => {};
@@ -50,7 +56,7 @@ class Channel {
   }
 
   send(kind: number, bytes: Uint8Array = new Uint8Array()): void {
-    const head = Buffer.alloc(5);
+    const head = Buffer.alloc(HEAD);
     head.writeUInt32LE(bytes.length, 0);
     head[4] = kind;
     this.socket.write(head);
@@ -58,20 +64,30 @@ class Channel {
   }
 
   #read(data: Buffer): void {
-    this.#pending = this.#pending.length === 0 ? data : Buffer.concat([this.#pending, data]);
-    while (this.#pending.length >= 5) {
-      const length = this.#pending.readUInt32LE(0);
+    this.#pieces.push(data);
+    this.#received += data.length;
+    // joined once for each message: a large one comes in thousands of pieces
+    if (this.#received < this.#wanted) return;
+    let pending = Buffer.concat(this.#pieces);
+    this.#wanted = HEAD;
+    while (pending.length >= HEAD) {
+      const length = pending.readUInt32LE(0);
       if (length > this.longest) {
         this.socket.destroy(); // whoever that is speaks something else
         return;
       }
-      if (this.#pending.length < 5 + length) return;
-      const kind = this.#pending[4]!;
-      const bytes = new Uint8Array(this.#pending.subarray(5, 5 + length));
-      this.#pending = this.#pending.subarray(5 + length);
+      if (pending.length < HEAD + length) {
+        this.#wanted = HEAD + length;
+        break;
+      }
+      const kind = pending[4]!;
+      const bytes = new Uint8Array(pending.subarray(HEAD, HEAD + length));
+      pending = pending.subarray(HEAD + length);
       if (kind === Kind.bye) this.saidBye = true;
       else this.onMessage(kind, bytes);
     }
+    this.#pieces = [pending];
+    this.#received = pending.length;
   }
 }
 

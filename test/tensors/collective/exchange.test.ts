@@ -2,7 +2,7 @@
 
 import type { AddressInfo } from 'node:net';
 import { connect, createServer } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { Exchange, type ExchangeOptions } from '../../../src/tensors/collective/exchange.js';
 
 async function freePort(): Promise<number> {
@@ -69,6 +69,18 @@ test('sums and broadcasts are the same bits on all ranks', async () => {
     [2, 2],
     [2, 2],
   ]);
+});
+
+test('a large message is joined once, however many pieces it comes in', async () => {
+  const ranks = await join(2);
+  const size = 16 * 2 ** 20;
+  const own = [new Uint8Array(size).map((_, i) => i % 251), new Uint8Array(size)];
+  const joined = vi.spyOn(Buffer, 'concat');
+  onTestFinished(() => void joined.mockRestore());
+  await Promise.all(ranks.map((exchange, rank) => exchange.broadcast(own[rank]!, 0)));
+  expect(Buffer.compare(own[0]!, own[1]!)).toBe(0);
+  const bytes = joined.mock.results.reduce((sum, { value }) => sum + (value as Buffer).length, 0);
+  expect(bytes).toBeLessThan(4 * size);
 });
 
 test('a rank that is gone ends what the others wait for, and they know which', async () => {
