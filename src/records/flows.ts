@@ -67,7 +67,7 @@ export function recordTraining(
 /** What is known of an evaluation before it infers. */
 interface EvaluationFacts {
   readonly given: object;
-  readonly config: { readonly outputFilepath: string };
+  readonly config: { readonly outputFilepath: string; readonly datasetPath: string };
   readonly checkpoint: string;
   readonly data: Readonly<Record<string, string>>;
   readonly details: string;
@@ -120,7 +120,8 @@ export function recordEvaluation<T extends Evaluated & { inferred: boolean }>(
     (result) => ({
       isUnchanged: !result.inferred,
       results: measured(result),
-      files: { predictions: outputFilepath, details },
+      // where the tasks are from here, from whatever folder the runs are compared
+      files: { predictions: outputFilepath, details, dataset: config.datasetPath },
     }),
   );
 }

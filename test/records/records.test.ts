@@ -106,6 +106,8 @@ test('an evaluation knows the training of its checkpoint; one that is up to date
   expect(Object.keys(before!.record.results)).toEqual(
     expect.arrayContaining(['accuracy', 'pass_n', 'vote_1', 'vote_2']),
   );
+  // named from the record, so that it is found from whatever folder the runs are compared
+  expect(readJson(join(dirname(before!.path), before!.record.files.dataset!))).toBeTypeOf('object');
   // made at another commit, by another version
   const made = { commit: 'e'.repeat(40), arclab: '0.0.1' };
   writeFileSync(before!.path, JSON.stringify({ ...before!.record, ...made }));
