@@ -11,7 +11,10 @@ import { type RunValues, selectRuns, valuesOf } from '../records/values.js';
 import { metricOf, predictionsOf } from './compare-experiments.js';
 
 /** Options of {@link leaderboard}. */
-export type LeaderboardOptions = Partial<OptionsOf<typeof leaderboardOptions.table>>;
+export type LeaderboardOptions = Partial<OptionsOf<typeof leaderboardOptions.table>> & {
+  /** Told of files that look like records and are none. */
+  onNote?: (text: string) => void;
+};
 
 /** The cells of a row, as they are written. */
 export interface LeaderboardRow {
@@ -56,8 +59,11 @@ function rowOf(
 }
 
 /** Runs below a folder that have predictions of solved tasks. */
-function measuredRuns(folder: string): { all: RunValues[]; measured: RunValues[] } {
-  const all = valuesOf(findRuns(folder), folder);
+function measuredRuns(
+  folder: string,
+  onNote: (text: string) => void = () => {},
+): { all: RunValues[]; measured: RunValues[] } {
+  const all = valuesOf(findRuns(folder, { onNote }), folder);
   return {
     all,
     measured: all.filter(({ run }) => run.status === 'done' && predictionsOf(run) !== undefined),
@@ -75,9 +81,12 @@ function lineOf({ id, metric, commit, command }: LeaderboardRow, place: number):
  * The runs of a folder with the best first, as Markdown.
  * @throws {UserError} when no run was measured, or not in this metric
  */
-export function leaderboard(options: LeaderboardOptions = {}): { rows: LeaderboardRow[]; markdown: string } {
-  const o = leaderboardOptions.check(options);
-  const { all, measured } = measuredRuns(o.folder);
+export function leaderboard({ onNote, ...options }: LeaderboardOptions = {}): {
+  rows: LeaderboardRow[];
+  markdown: string;
+} {
+  const o = leaderboardOptions.check(options, onNote);
+  const { all, measured } = measuredRuns(o.folder, onNote);
   const chosen = selectRuns(measured, { where: o.where });
   if (chosen.length === 0) throw new UserError(`${o.folder}: no run with predictions of solved tasks fits`);
   const ranked = chosen
@@ -119,8 +128,15 @@ function tablesOf(markdown: string): { made: { folder: string; metric: string };
     const lines = part.slice(match[0].length).trimStart().split('\n');
     const end = lines.findIndex((line) => !line.trimStart().startsWith('|'));
     const table = (end < 0 ? lines : lines.slice(0, end)).slice(2);
-    return [{ made: JSON.parse(match[1]!), rows: table.map(cellsOf) }];
+    return [{ made: madeFrom(match[1]!), rows: table.map(cellsOf) }];
   });
+}
+
+/** What a mark says that its table was made from. */
+function madeFrom(mark: string): { folder: string; metric: string } {
+  const { folder, metric } = JSON.parse(mark) as Record<string, unknown>;
+  if (typeof folder === 'string' && typeof metric === 'string') return { folder, metric };
+  throw new Error(`expected a folder and a metric, found ${mark}`);
 }
 
 /**

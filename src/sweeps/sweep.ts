@@ -46,11 +46,16 @@ function describe(file: string | undefined, description: SweepDescription | unde
  * Runs a sweep. Everything in the description is checked before anything starts. What is done is not done again: a
  * sweep that was killed goes on from its last checkpoints, and one whose description has grown runs what is new.
  * @throws {UserError} for every mistake in the description, its files, or the queue
+ * @throws {OptionError} for an option of the queue without one
  */
 export async function sweep(options: SweepOptions & SweepHooks, executor?: Executor): Promise<SweepResult> {
   const { onEvent, signal, description, ...rest } = options;
   const given = description === undefined ? rest : { file: 'the description', ...rest };
   const o = sweepOptions.check(given, notesTo(onEvent));
+  const ofQueue = (['queueName', 'wait', 'retries'] as const).find((name) => rest[name] !== undefined);
+  if (o.queue === undefined && executor === undefined && ofQueue) {
+    throw new OptionError(ofQueue, { hint: 'it needs `queue`' });
+  }
   const { described, where } = describe(rest.file, description);
   const plan = planSweep(described, where);
   const parts = partsOfShard(plan, shardOf(o.shard));

@@ -6,6 +6,7 @@ import * as int8 from './int8.bench.js';
 import * as interrupts from './interrupts.bench.js';
 import * as kernel from './kernel.bench.js';
 import * as matmul from './matmul.bench.js';
+import * as ranks from './ranks.bench.js';
 import * as scoring from './scoring.bench.js';
 import * as search from './search.bench.js';
 import * as sweep from './sweep.bench.js';
@@ -36,6 +37,7 @@ const benches: Record<string, Bench> = {
   'torch-host': torchHost,
   kernel,
   interrupts,
+  ranks,
   sweep,
 };
 

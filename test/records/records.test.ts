@@ -336,6 +336,24 @@ describe('a leaderboard', () => {
     expect(check(swapped).faults).toHaveLength(isTie ? 0 : 1);
   });
 
+  test('a mark that does not say what it was made from is refused in one line', () => {
+    const markdown = board().markdown.replace('"metric"', '"metrik"');
+    expect(() => check(markdown)).toThrow(
+      /the mark of a leaderboard cannot be read: expected a folder and a metric/,
+    );
+  });
+
+  test('a broken record is left out with a line', () => {
+    const folder = join(temporaryFolder(), 'runs');
+    cpSync(join(kept, 'runs'), folder, { recursive: true });
+    mkdirSync(join(folder, 'broken'));
+    writeFileSync(join(folder, 'broken', 'run.json'), '{"arclab": ');
+    const notes: string[] = [];
+    const { rows } = leaderboard({ folder, metric: 'correct_pixels', onNote: (text) => notes.push(text) });
+    expect(rows).toHaveLength(2);
+    expect(notes).toEqual([expect.stringContaining(join('broken', 'run.json'))]);
+  });
+
   test('Markdown without one is refused in one line', async () => {
     const document = join(temporaryFolder(), '01-x.md');
     writeFileSync(document, '# Nothing\n');

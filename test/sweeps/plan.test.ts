@@ -7,6 +7,7 @@ import { combinationsOf } from '../../src/sweeps/combinations.js';
 import { checkDescription, type SweepDescription } from '../../src/sweeps/description.js';
 import { planSweep, rungSteps } from '../../src/sweeps/plan.js';
 import { partsOfShard, shardOf } from '../../src/sweeps/shard.js';
+import { sweep } from '../../src/sweeps/sweep.js';
 import { recolourTasks, writeTasks, writeTinyModel } from '../training/tiny.js';
 
 let kept = '';
@@ -222,3 +223,13 @@ describe('shards', () => {
     );
   });
 });
+
+test.each([{ wait: true }, { retries: 1 }, { queueName: 'mine' }])(
+  '%j means nothing without a queue',
+  async (option) => {
+    const [name] = Object.keys(option);
+    await expect(sweep({ description: description(), ...option })).rejects.toThrow(
+      `\`${name}\`: it needs \`queue\``,
+    );
+  },
+);

@@ -8,7 +8,11 @@ function configure(command: Command): void {
 }
 
 async function run([folder]: string[], given: Omit<LeaderboardOptions, 'folder'>): Promise<void> {
-  const { markdown } = leaderboard({ ...given, ...(folder === undefined ? {} : { folder }) });
+  const { markdown } = leaderboard({
+    ...given,
+    ...(folder === undefined ? {} : { folder }),
+    onNote: (text) => process.stderr.write(`${text}\n`),
+  });
   process.stdout.write(`${markdown}\n`);
 }
 
