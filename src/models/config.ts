@@ -33,6 +33,21 @@ export function readConfig(folder: string): DecoderConfig {
   return parseConfig(readJson(path, "a model's config.json"), path);
 }
 
+/** The setting by which a model says that it is a mixture of experts; undefined for others. */
+function expertsOf(settings: Readonly<Record<string, unknown>>): string | undefined {
+  const names = ['num_experts', 'num_local_experts', 'n_routed_experts', 'moe_num_experts'];
+  const name = names.find((each) => Number(settings[each]) > 1);
+  return name && `${name} ${settings[name]}`;
+}
+
+/** What a `quantization_config` says was done, such as "bitsandbytes has quantized to 4 bits". */
+function quantizationOf(config: unknown): string {
+  const { quant_method: method, bits, load_in_4bit: to4, load_in_8bit: to8 } = Object(config);
+  const width = bits ?? (to4 ? 4 : to8 ? 8 : undefined);
+  const to = width === undefined ? '' : ` to ${width} bits`;
+  return typeof method === 'string' ? `${method} has quantized${to}` : `are quantized${to}`;
+}
+
 /** Turns the content of a config.json into a {@link DecoderConfig}; `source` names it in errors. */
 export function parseConfig(value: unknown, source: string): DecoderConfig {
   const refuse = (what: string): never => {
@@ -40,6 +55,13 @@ export function parseConfig(value: unknown, source: string): DecoderConfig {
   };
   // other models name their other settings otherwise
   const { model_type: modelType } = validateType(value, source);
+  const experts = expertsOf(value as Readonly<Record<string, unknown>>);
+  if (experts) {
+    refuse(
+      `model_type "${modelType}" with ${experts} is a mixture of experts, which is not supported; supported are models ` +
+        `without experts of these types: ${knownFamilies()}`,
+    );
+  }
   const family = familyOf(modelType);
   if (!family) {
     const reason = refusalOf(modelType);
@@ -54,7 +76,12 @@ export function parseConfig(value: unknown, source: string): DecoderConfig {
   if ((given[setting] ?? activation) !== activation) {
     refuse(`${setting} "${given[setting]}" found, expected "${activation}"`);
   }
-  if (given.quantization_config) refuse('quantized weights are not supported, use the unquantized model');
+  if (given.quantization_config) {
+    refuse(
+      `weights that ${quantizationOf(given.quantization_config)} are not supported; use the same model in float32, ` +
+        'bfloat16 or float16 (`weights: int8` keeps it in 8 bits)',
+    );
+  }
   const refusal = family.refusal?.(given);
   if (refusal) refuse(refusal);
   const heads = given.num_attention_heads;

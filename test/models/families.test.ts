@@ -33,7 +33,21 @@ describe.each(families.map(({ modelType }) => modelType))('%s', (family) => {
     for (const [change, message] of [
       [{ num_hidden_layers: 2, layer_types: ['full_attention', 'chunked_attention'] }, '"chunked_attention"'],
       [{ num_hidden_layers: 2, layer_types: ['full_attention'] }, 'layer_types has 1 entries'],
-      [{ quantization_config: { bits: 4 } }, 'quantized weights are not supported'],
+      [
+        { quantization_config: { bits: 4 } },
+        'weights that are quantized to 4 bits are not supported; use the same',
+      ],
+      [
+        { quantization_config: { quant_method: 'bitsandbytes', load_in_4bit: true } },
+        'weights that bitsandbytes has quantized to 4 bits are not supported; use the same model in float32',
+      ],
+      [{ quantization_config: { quant_method: 'fp8' } }, 'weights that fp8 has quantized are not supported'],
+      [{ num_experts: 8 }, `model_type "${family}" with num_experts 8 is a mixture of experts, which is not`],
+      [
+        { model_type: 'mixtral', num_local_experts: 8 },
+        'model_type "mixtral" with num_local_experts 8 is a mixture',
+      ],
+      [{ model_type: 'deepseek_v3', n_routed_experts: 256 }, 'without experts of these types: qwen2'],
     ] as const) {
       expect(() => parse(settings, change)).toThrow(message);
     }
