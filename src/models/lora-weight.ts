@@ -24,8 +24,9 @@ export class LoraWeight implements Weight {
   readonly #isTable: boolean;
   readonly adapter: LoraAdapter;
   #squares: tf.Tensor1D | undefined;
-  /** The norms of an adapter that nothing changes, and its s · A. */
+  /** The norms of an adapter that nothing changes. */
   #norm: tf.Tensor1D | undefined;
+  /** s · A of an adapter that nothing changes: made in passing, and not among its bytes. */
   #scaledA: tf.Tensor2D | undefined;
 
   /** @param part whose weight it is; a pass keeps norms under its name */
@@ -118,7 +119,7 @@ export class LoraWeight implements Weight {
     const sum = tf.tidy(() => toFloatType(this.dense(), this.floatType));
     const merged = new DenseWeight(sum, { changed: true });
     if (keepBase) {
-      tf.dispose(this.#owned());
+      this.#disposeOwn();
       return new MergedWeight(merged, this.#base);
     }
     this.dispose();
@@ -126,21 +127,26 @@ export class LoraWeight implements Weight {
   }
 
   unmerged(): Weight {
-    tf.dispose(this.#owned());
+    this.#disposeOwn();
     return this.#base;
   }
 
   dispose(): void {
-    tf.dispose(this.#owned());
+    this.#disposeOwn();
     this.#base.dispose();
   }
 
   /** The tensors beside those of the base. */
   #owned(): tf.Tensor[] {
     const { a, b, magnitude, initial } = this.adapter;
-    return [a, b, magnitude, initial?.a, initial?.b, this.#squares, this.#norm, this.#scaledA].filter(
+    return [a, b, magnitude, initial?.a, initial?.b, this.#squares, this.#norm].filter(
       (t) => t !== undefined,
     );
+  }
+
+  #disposeOwn(): void {
+    tf.dispose(this.#owned());
+    this.#scaledA?.dispose();
   }
 
   /** s · x · Aᵀ: scaled where it is narrow, and of an adapter that nothing changes once. */
