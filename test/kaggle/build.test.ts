@@ -85,7 +85,7 @@ print(len(json.dumps(notebook)))`;
       'arc/grid',
       'prompts/grid-encoder',
       'session/search-input',
-      'training/loss',
+      'training/trainer',
       'submit/dispatch',
     ])
       expect(source).toContain(`// src/${file}.ts\n`);
