@@ -70,7 +70,8 @@ test('start, too: what it has predicted is kept', async () => {
   const { code, stderr } = await ended;
   expect(code).toBe(143);
   expect(stderr).toMatch(/\nstopped: \d+ of 512 answers are kept, and the same command continues\n$/);
-  expect(readdirSync(out).sort()).toEqual(['inference_before.json.partial', 'train.json', 'val.json']);
+  const files = ['inference_before.json.partial', 'run.json', 'train.json', 'val.json'];
+  expect(readdirSync(out).sort()).toEqual(files);
 });
 
 test('a second infer into the same file is refused in one line', async () => {
