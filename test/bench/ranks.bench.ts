@@ -101,12 +101,8 @@ export async function run(): Promise<void> {
       barrier: number;
     };
     const part = (100 * (sum + barrier)) / (1000 * ranks.stepSeconds);
-    row(
-      `all-reduce of ${(floats / 1e6).toFixed(2)} million floats`,
-      `${sum.toFixed(2)} ms`,
-      `barrier ${barrier.toFixed(2)} ms`,
-      `${part.toFixed(2)} % of a step`,
-    );
+    row(`all-reduce of ${(floats / 1e6).toFixed(2)} million floats`, `${sum.toFixed(2)} ms`);
+    row('barrier', `${barrier.toFixed(2)} ms`, `both ${part.toFixed(2)} %`, 'of a step');
   } finally {
     rmSync(folder, { recursive: true });
   }
