@@ -36,6 +36,9 @@ function withoutMiddle(text: string, longest: number): string {
   return `${text.slice(0, part)}…(${text.length - 2 * part} characters)…${text.slice(-part)}`;
 }
 
+/** The first line of what {@link messageOf} gives. */
+export const firstLineOf = (error: unknown): string => messageOf(error).split('\n')[0]!;
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

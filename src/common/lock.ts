@@ -22,13 +22,12 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { messageOf, UserError } from './errors.js';
 import { systemReason, temporaryName } from './files.js';
-import { isGone, machine, processStart } from './process-identity.js';
+import { hasEnded, machine, thisProcess } from './process-identity.js';
 
 /** Seconds. A test has less of them. */
 export interface LockTiming {
@@ -240,7 +239,7 @@ function parseOwner(text: string): Owner | undefined {
 /** Whether nobody holds a lock any more. */
 async function isAbandoned(path: string, found: Found, timing: LockTiming): Promise<boolean> {
   const { owner } = found;
-  if (owner?.machine === machine() && isGone(owner.pid, owner.processStart)) return true;
+  if (owner && hasEnded({ ...owner, start: owner.processStart })) return true;
   if (!isOld(path, found.modified, timing)) return false;
   await sleep(1100 * timing.renewEvery);
   const later = look(path);
@@ -317,12 +316,11 @@ setInterval(() => {
 `;
 
 function thisOwner(): Owner {
+  const { start, ...process } = thisProcess();
   return {
-    host: hostname(),
-    pid: process.pid,
+    ...process,
     since: new Date().toISOString(),
-    machine: machine(),
-    processStart: processStart(process.pid),
+    processStart: start,
     token: randomBytes(8).toString('hex'),
   };
 }

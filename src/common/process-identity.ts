@@ -36,3 +36,23 @@ export function isGone(pid: number, start: string): boolean {
   const now = processStart(pid);
   return now === 'gone' || (now !== '' && start !== '' && now !== start);
 }
+
+/** A process, told apart from those that have its number before or after it, or on another machine. */
+export interface ProcessIdentity {
+  readonly machine: string;
+  readonly pid: number;
+  /** As {@link processStart} says. */
+  readonly start: string;
+}
+
+/** This process, with the name of its host for a person. */
+export const thisProcess = (): ProcessIdentity & { readonly host: string } => ({
+  host: hostname(),
+  machine: machine(),
+  pid: process.pid,
+  start: processStart(process.pid),
+});
+
+/** Whether a process has ended: only those of this machine are known to have. */
+export const hasEnded = ({ machine: where, pid, start }: ProcessIdentity): boolean =>
+  where === machine() && isGone(pid, start);

@@ -1,10 +1,6 @@
 /** @file Options as a call of the command line that gives them. */
+import { shellWord } from '../common/shell-word.js';
 import { flaggedLeaves, flagName, flagOf, type Leaf, leavesOf, type OptionTable } from './table.js';
-
-/** A word as a POSIX shell reads it back. */
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
 
 /** The value of a leaf: of `lora.r` that of `r` in `lora`. */
 export function leafValue({ path }: Pick<Leaf, 'path'>, values: Readonly<Record<string, unknown>>): unknown {

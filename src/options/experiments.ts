@@ -1,4 +1,5 @@
 /** What is asked of the records of runs. */
+import { pairedStudyOptions } from './evaluation.js';
 import { defineOptions } from './table.js';
 
 export const experimentsOptions = /* @__PURE__ */ defineOptions({
@@ -36,13 +37,7 @@ export const experimentsOptions = /* @__PURE__ */ defineOptions({
     description:
       'compare these runs with the first of them, by ids or their beginnings: options that differ, results, and intervals of the differences over tasks',
   },
-  metrics: {
-    type: 'array',
-    items: { type: 'string' },
-    minItems: 1,
-    value: 'names',
-    description: 'metrics to compare; default: accuracy, pass_n, vote_1, vote_2',
-  },
+  metrics: pairedStudyOptions.table.metrics,
   seed: { type: 'integer', default: 0, value: 'n', description: 'random seed of the resamples of intervals' },
   json: { type: 'boolean', default: false, description: 'print JSON: the records, or the comparison' },
   htmlFilepath: {

@@ -1,10 +1,15 @@
 /** Finds the records of runs below a folder. */
-import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UserError } from '../common/errors.js';
 import { readJson } from '../common/files.js';
-import { isGone, machine } from '../common/process-identity.js';
-import { METRICS_FILE, type TrainingHistory } from '../training/metrics-log.js';
+import { hasEnded } from '../common/process-identity.js';
+import {
+  METRICS_FILE,
+  metricsLines,
+  type TrainingHistory,
+  type TrainPoint,
+} from '../training/metrics-log.js';
 import { checkRecord, RUN_FILE, type RunRecord } from './record.js';
 
 /** A run that was found. */
@@ -18,9 +23,7 @@ export interface FoundRun {
 
 /** Whether a run that is said to be running was killed: only this machine's processes are known to be gone. */
 function statusOf({ status, process }: RunRecord): FoundRun['status'] {
-  const isKilled =
-    status === 'running' && process.machine === machine() && isGone(process.pid, process.start);
-  return isKilled ? 'killed' : status;
+  return status === 'running' && hasEnded(process) ? 'killed' : status;
 }
 
 /** Every file that may be a record, in the order of names; folders of packages and hidden ones are left out. */
@@ -81,13 +84,8 @@ export function historyOf(run: FoundRun): TrainingHistory {
   const history: TrainingHistory = { train: [], validation: [] };
   const path = fileOf(run, 'metrics') ?? join(dirname(run.path), METRICS_FILE);
   if (run.record.flow !== 'fine-tune' || !existsSync(path)) return history;
-  for (const line of readFileSync(path, 'utf8').split('\n')) {
-    try {
-      const { type, ...point } = JSON.parse(line);
-      if (type === 'train' || type === 'validation') history[type as 'train'].push(point);
-    } catch {
-      // the line that was being written when the run was killed
-    }
+  for (const { type, ...point } of metricsLines(path).map((line) => line.point)) {
+    if (type === 'train' || type === 'validation') history[type as 'train'].push(point as TrainPoint);
   }
   return history;
 }

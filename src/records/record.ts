@@ -4,11 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
-import { messageOf, StoppedError } from '../common/errors.js';
+import { firstLineOf, StoppedError } from '../common/errors.js';
 import { readJson, writeFileAtomic } from '../common/files.js';
-import { machine, processStart } from '../common/process-identity.js';
+import { thisProcess } from '../common/process-identity.js';
 import { isFromBeforeRerun } from '../common/rerun.js';
 import { compileSchema } from '../common/schema.js';
 import { arclabVersion } from '../common/version.js';
@@ -64,12 +63,7 @@ export interface RunRecord {
   /** How often it was started. */
   readonly attempts: number;
   /** The process of the last attempt. */
-  readonly process: {
-    readonly host: string;
-    readonly machine: string;
-    readonly pid: number;
-    readonly start: string;
-  };
+  readonly process: ReturnType<typeof thisProcess>;
   readonly arclab: string;
   /** Of the repository in whose folder it was started, with `-dirty` where files differ from it. */
   readonly commit?: string | undefined;
@@ -184,12 +178,7 @@ function begin(facts: RunFacts, earlier: RunRecord | undefined): RunRecord {
     startedAt: earlier?.startedAt ?? new Date().toISOString(),
     seconds: earlier?.seconds ?? 0,
     attempts: (earlier?.attempts ?? 0) + 1,
-    process: {
-      host: hostname(),
-      machine: machine(),
-      pid: process.pid,
-      start: processStart(process.pid),
-    },
+    process: thisProcess(),
     arclab: arclabVersion(),
     ...(commit === undefined ? {} : { commit }),
     command: callOf(flow, table, plain(given)),
@@ -252,7 +241,7 @@ export async function recordRun<T>(
     try {
       end({
         status: stopped ? 'stopped' : 'failed',
-        ...(stopped ? {} : { error: messageOf(error).split('\n')[0]! }),
+        ...(stopped ? {} : { error: firstLineOf(error) }),
         results: {},
       });
     } catch {
@@ -262,8 +251,8 @@ export async function recordRun<T>(
   }
 }
 
-/** JSON has no numbers that are not finite. */
-const finite = (results: RunOutcome['results']): Record<string, number> =>
+/** Those numbers that are there and finite: JSON has no others. */
+export const finite = (results: RunOutcome['results']): Record<string, number> =>
   Object.fromEntries(
     Object.entries(results).filter((entry): entry is [string, number] => Number.isFinite(entry[1])),
   );

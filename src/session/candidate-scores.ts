@@ -1,5 +1,5 @@
 /** @file Grids that are proposed for a test input, scored under the same views of its task. */
-import { augmentGrid, augmentTask } from '../arc/augmentation.js';
+import { type Augmentation, augmentGrid, augmentTask } from '../arc/augmentation.js';
 import type { Grid, Task } from '../arc/types.js';
 import { mean } from '../evaluation/metrics.js';
 import type { ScoredGrid } from '../evaluation/scores.js';
@@ -64,6 +64,15 @@ interface Owner {
   readonly view: number;
 }
 
+/** The views that the candidates for one test input are scored under. */
+export function viewsOf(
+  { taskId, task }: CandidateSet,
+  { augmentations, seed, ...toggles }: ViewOptions,
+): Augmentation[] {
+  const all = new TaskViews(seed, taskId, task, toggles);
+  return Array.from({ length: Math.min(augmentations, all.total) }, (_, view) => all.at(view));
+}
+
 /**
  * The prompts of all sets under their views, each with the answers to it. A prompt that is too long with an answer
  * loses train samples from the end, for that answer: so grids of very different sizes may be answers to different
@@ -72,22 +81,21 @@ interface Owner {
 export function planScores(
   sets: readonly CandidateSet[],
   builder: PromptBuilder,
-  { augmentations, seed, maxSeqLen, ...given }: ViewOptions,
+  given: ViewOptions,
 ): ScorePlan {
-  const toggles = togglesFor(builder.kind.task, given);
+  const options = { ...given, ...togglesFor(builder.kind.task, given) };
   const requests: { prompt: readonly number[]; answers: number[][] }[] = [];
   const owners: Owner[][] = [];
   const views: number[] = [];
   let tooLong = 0;
   let withoutView = 0;
-  for (const [set, { taskId, testIndex, task, grids }] of sets.entries()) {
-    const all = new TaskViews(seed, taskId, task, toggles);
-    const count = Math.min(augmentations, all.total);
-    views.push(count);
-    withoutView += (augmentations - count) * grids.length;
-    for (let view = 0; view < count; view++) {
-      const augmentation = all.at(view);
-      const promptFor = fitting(builder, augmentTask(task, augmentation), testIndex, maxSeqLen);
+  for (const [set, candidates] of sets.entries()) {
+    const { testIndex, task, grids } = candidates;
+    const own = viewsOf(candidates, options);
+    views.push(own.length);
+    withoutView += (options.augmentations - own.length) * grids.length;
+    for (const [view, augmentation] of own.entries()) {
+      const promptFor = fitting(builder, augmentTask(task, augmentation), testIndex, options.maxSeqLen);
       const places = new Map<readonly number[], number>();
       for (const [grid, cells] of grids.entries()) {
         const answer = builder.answer(augmentGrid(cells, augmentation));

@@ -13,8 +13,8 @@ import {
   fitting,
   type ScorePlan,
   type ViewOptions,
+  viewsOf,
 } from './candidate-scores.js';
-import { TaskViews } from './views.js';
 
 /** The grids that a prompt shows, by their places in the set: each alone, or every pair in both orders. */
 function shownTogether(count: number, inPairs: boolean): number[][] {
@@ -30,7 +30,7 @@ function shownTogether(count: number, inPairs: boolean): number[][] {
 export function planChoices(
   sets: readonly CandidateSet[],
   builder: PromptBuilder,
-  { augmentations, seed, maxSeqLen, ...toggles }: ViewOptions,
+  options: ViewOptions,
 ): ScorePlan {
   const inPairs = candidatesOf(builder.kind.task) === 'several';
   const answers = answerWords(builder.kind.task, 2).map((word) => builder.answer(word));
@@ -39,17 +39,17 @@ export function planChoices(
   const owners: { set: number; grid: number; view: number }[][] = [];
   const views: number[] = [];
   let [tooLong, withoutView, judged] = [0, 0, 0];
-  for (const [set, { taskId, testIndex, task, grids }] of sets.entries()) {
-    const all = new TaskViews(seed, taskId, task, toggles);
-    const count = Math.min(augmentations, all.total);
-    views.push(count);
-    withoutView += (augmentations - count) * grids.length;
-    for (let view = 0; view < count; view++) {
+  for (const [set, judgedSet] of sets.entries()) {
+    const { testIndex, task, grids } = judgedSet;
+    const own = viewsOf(judgedSet, options);
+    views.push(own.length);
+    withoutView += (options.augmentations - own.length) * grids.length;
+    for (const [view, augmentation] of own.entries()) {
       const asked = new Set<number>();
       for (const places of shownTogether(grids.length, inPairs)) {
         const candidates = places.map((grid) => grids[grid]!);
-        const shown = augmentTask(withShown(task, testIndex, candidates), all.at(view));
-        const prompt = fitting(builder, shown, testIndex, maxSeqLen)(longest);
+        const shown = augmentTask(withShown(task, testIndex, candidates), augmentation);
+        const prompt = fitting(builder, shown, testIndex, options.maxSeqLen)(longest);
         if (prompt === null) continue;
         requests.push({ prompt, answers });
         owners.push(places.map((grid) => ({ set, grid, view })));

@@ -82,20 +82,37 @@ export function planGroups(
 /** The journal of a generation. Without a file that the results go to there is no place for one. */
 export type AnswerJournal = Journal<KeptGroup<Completion>>;
 
-/**
- * Opens the journal beside a result file. @throws {UserError} when it cannot be written
- * @param ranks that share the work, each with a journal of its own; the first has what an earlier run left in all
- */
-export function openAnswers<T = Completion>(
+/** Opens the journal of a generation beside a result file. @throws {UserError} when it cannot be written */
+export const openAnswers = (
   resultPath: string | undefined,
   identity: () => Identity,
   onNote: (text: string) => void,
-  ranks?: Ranks,
-): Journal<KeptGroup<T>> | undefined {
-  return resultPath === undefined
-    ? undefined
-    : openShared<KeptGroup<T>>(partialPath(resultPath), identity(), { onNote, rank: ranks?.rank ?? 0 });
+): AnswerJournal | undefined => openLines(resultPath, identity, { onNote, rank: 0 });
+
+/**
+ * Opens the journal beside a result file on each of the ranks that share a flow, once they agree on what it is for. Each
+ * has one of its own; the first comes first, and takes over what an earlier run left in all. A process alone just opens it.
+ * @throws {UserError} when it cannot be written
+ * @throws {RanksError} when the ranks differ
+ */
+export async function openTogether<T>(
+  resultPath: string | undefined,
+  identity: () => Identity,
+  onNote: (text: string) => void,
+  ranks: Ranks | undefined,
+): Promise<Journal<T> | undefined> {
+  if (ranks === undefined) return openLines(resultPath, identity, { onNote, rank: 0 });
+  const agreed = identity();
+  await ranks.agree(agreed);
+  return ranks.inOrder(() => openLines<T>(resultPath, () => agreed, { onNote, rank: ranks.rank }));
 }
+
+const openLines = <T>(
+  resultPath: string | undefined,
+  identity: () => Identity,
+  options: { onNote: (text: string) => void; rank: number },
+): Journal<T> | undefined =>
+  resultPath === undefined ? undefined : openShared<T>(partialPath(resultPath), identity(), options);
 
 /** What {@link computeKept} is told and tells. */
 export interface KeepingOptions {

@@ -7,7 +7,7 @@ import type { decodingOptions } from '../options/decoding.js';
 import type { sessionInferOptions } from '../options/inference.js';
 import type { ConfigOf, OptionsOf } from '../options/table.js';
 import { identityOf } from './identity.js';
-import { type AnswerJournal, generateKept, openAnswers } from './kept-answers.js';
+import { type AnswerJournal, generateKept, openTogether } from './kept-answers.js';
 import { noteNotFinite } from './not-finite.js';
 import { planWith } from './plan.js';
 import { toPredictions, toRequests } from './predictions.js';
@@ -61,9 +61,7 @@ export async function predict(
   const identity = () => identityOf('infer', o, { session, dataset: tasks, prompts: asked() });
   let journal: AnswerJournal | undefined;
   try {
-    await ranks?.agree(identity());
-    const open = () => openAnswers(o.outputFilepath, identity, onNote, ranks);
-    journal = await (ranks?.inOrder(open) ?? open());
+    journal = await openTogether(o.outputFilepath, identity, onNote, ranks);
     const kept = {
       ...o,
       maxNewTokens,

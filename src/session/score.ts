@@ -8,8 +8,7 @@ import type { Grid, Task } from '../arc/types.js';
 import { StoppedError, UserError } from '../common/errors.js';
 import { type Hooks, type NoteEvent, notesTo, type ProgressEvent } from '../common/events.js';
 import { writeFileAtomic } from '../common/files.js';
-import { type Journal, partialPath } from '../common/journal.js';
-import { openShared } from '../common/shared-journal.js';
+import type { Journal } from '../common/journal.js';
 import { mean } from '../evaluation/metrics.js';
 import { withScores } from '../evaluation/scores.js';
 import type { Prediction } from '../evaluation/types.js';
@@ -31,7 +30,7 @@ import {
 } from './candidate-scores.js';
 import { planChoices, scoresOfChoices } from './choices.js';
 import { identityOf } from './identity.js';
-import { stopped } from './kept-answers.js';
+import { openTogether, stopped } from './kept-answers.js';
 import { noteNotFinite } from './not-finite.js';
 import { type PromptSession, promptKindFor } from './prompts.js';
 import { heardBy, onFirst, type Sharing } from './sharing.js';
@@ -160,21 +159,13 @@ export async function scoreCandidates(
   let journal: Journal<ScoredGroup> | undefined;
   try {
     const { outputFilepath } = o;
-    if (outputFilepath !== undefined || ranks) {
+    const identity = () => {
       const prompts = plans.flatMap(({ requests }) =>
         requests.map(({ prompt, answers }) => [prompt, ...answers].map(digestOf)),
       );
-      const identity = identityOf('score', o, { session, dataset: tasks, prompts });
-      await ranks?.agree(identity);
-      const open = () =>
-        outputFilepath === undefined
-          ? undefined
-          : openShared<ScoredGroup>(partialPath(outputFilepath), identity, {
-              onNote,
-              rank: ranks?.rank ?? 0,
-            });
-      journal = await (ranks?.inOrder(open) ?? open());
-    }
+      return identityOf('score', o, { session, dataset: tasks, prompts });
+    };
+    journal = await openTogether(outputFilepath, identity, onNote, ranks);
     const ownLines = journal?.found ?? [];
     const lines = [...((await ranks?.first(() => ownLines)) ?? ownLines)];
     const known = knownGroups(lines, kinds, plans, o.maxTokensPerBatch);

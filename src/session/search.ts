@@ -12,7 +12,7 @@ import type { sessionSearchOptions } from '../options/search.js';
 import type { ConfigOf } from '../options/table.js';
 import { CandidatePool, type FoundInView, toPool } from './candidate-pool.js';
 import { identityOf } from './identity.js';
-import { addProgress, computeKept, type KeptGroup, openAnswers } from './kept-answers.js';
+import { addProgress, computeKept, type KeptGroup, openTogether } from './kept-answers.js';
 import { noteNotFinite } from './not-finite.js';
 import { planWith } from './plan.js';
 import type { PlannedPrediction } from './predictions.js';
@@ -105,9 +105,7 @@ export async function searchCandidates(
   try {
     const asked = () => groups.flat().map(({ tokens, stream }) => [digestOf(tokens!), stream]);
     const identityNow = () => identityOf('search', o, { session, dataset: tasks, prompts: asked() });
-    await ranks?.agree(identityNow());
-    const open = () => openAnswers<FoundInView>(o.outputFilepath, identityNow, onNote, ranks);
-    journal = await (ranks?.inOrder(open) ?? open());
+    journal = await openTogether(o.outputFilepath, identityNow, onNote, ranks);
     const kept = await computeKept(groups, compute, journal, { what: 'prompts', onNote, signal, ranks });
     const results = new Map(
       groups.flatMap((group, i) => group.map((one, j) => [one, kept[i]![j]!] as const)),

@@ -6,7 +6,7 @@ import type { Hooks } from '../common/events.js';
 import { type FineTuneEvent, type FineTuneOptions, fineTune } from '../experiments/fine-tune.js';
 import type { GenerationEvent } from '../experiments/infer.js';
 import { type InferEvaluateOptions, inferEvaluate } from '../experiments/infer-evaluate.js';
-import { runFileIn, runFileOf, runIdAt } from '../records/record.js';
+import { finite, runFileIn, runFileOf, runIdAt } from '../records/record.js';
 import { decidingLoss } from '../training/best.js';
 import type { PartResult } from './part-files.js';
 import type { Part } from './plan.js';
@@ -76,12 +76,7 @@ async function train(part: Part, context: PartContext): Promise<PartResult> {
     checkpoint,
     ...(deciding !== undefined && Number.isFinite(deciding) ? { valLoss: deciding } : {}),
     ...(record === undefined ? {} : { record }),
-    results: {
-      steps,
-      ...Object.fromEntries(
-        Object.entries(losses).filter((entry): entry is [string, number] => Number.isFinite(entry[1])),
-      ),
-    },
+    results: finite({ steps, ...losses }),
   };
 }
 

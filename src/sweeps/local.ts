@@ -1,5 +1,5 @@
 /** @file The embedded executor: the parts of a sweep in this process, one after the other. */
-import { messageOf } from '../common/errors.js';
+import { firstLineOf } from '../common/errors.js';
 import { InUseError } from '../common/lock.js';
 import type { Executor } from './executor.js';
 import { type Handlers, PartStopped, sweepHandlers } from './handlers.js';
@@ -21,10 +21,8 @@ export const localExecutor = (handlers: Handlers = sweepHandlers): Executor => (
         await runPart(plan, part, { handlers, machine: {}, onEvent, signal });
       } catch (error) {
         if (signal?.aborted) throw new PartStopped('stopped; the same command goes on');
-        const why =
-          error instanceof InUseError
-            ? 'another process runs it'
-            : `failed: ${messageOf(error).split('\n')[0]}`;
+        const failure = `failed: ${firstLineOf(error)}`;
+        const why = error instanceof InUseError ? 'another process runs it' : failure;
         onEvent?.({ type: 'note', text: `${part.id}: ${why}` });
       }
     }

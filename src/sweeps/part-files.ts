@@ -3,10 +3,9 @@
  * a part is, and once what it came to; `parts/<id>.log` has its notes and losses.
  */
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readJson, readText, writeFileAtomic } from '../common/files.js';
-import { isGone, machine, processStart } from '../common/process-identity.js';
+import { hasEnded, type thisProcess } from '../common/process-identity.js';
 import { compileSchema } from '../common/schema.js';
 import type { Part, SweepPlan } from './plan.js';
 
@@ -32,12 +31,7 @@ export interface PartState {
   readonly attempts: number;
   readonly startedAt: string;
   readonly endedAt?: string;
-  readonly process: {
-    readonly host: string;
-    readonly machine: string;
-    readonly pid: number;
-    readonly start: string;
-  };
+  readonly process: ReturnType<typeof thisProcess>;
   readonly progress?: PartProgress;
   readonly result?: PartResult;
   /** Why it failed, in one line; whether it will not be tried again. */
@@ -110,22 +104,19 @@ export function log(outputDir: string, id: string, text: string): void {
 export const readLog = (outputDir: string, id: string): string =>
   existsSync(logPath(outputDir, id)) ? readText(logPath(outputDir, id)) : '';
 
-/** This process, as a state names it. */
-export const thisProcess = (): PartState['process'] => ({
-  host: hostname(),
-  machine: machine(),
-  pid: process.pid,
-  start: processStart(process.pid),
-});
+/** Whether a part is done, or has failed and is not tried again. */
+export const isSettled = (state: PartState | undefined): boolean =>
+  state?.status === 'done' || hasFailed(state);
+
+/** Whether a part has failed and is not tried again. */
+export const hasFailed = (state: PartState | undefined): boolean =>
+  state?.status === 'failed' && state.isFinal === true;
 
 /** Whether everything that a part needs is there: a choice goes on without what has failed for good. */
 export function isReady(outputDir: string, part: Part): boolean {
   return part.needs.every((id) => {
     const state = stateOf(outputDir, id);
-    return (
-      state?.status === 'done' ||
-      (part.kind === 'choose' && state?.status === 'failed' && state.isFinal === true)
-    );
+    return part.kind === 'choose' ? isSettled(state) : state?.status === 'done';
   });
 }
 
@@ -136,8 +127,5 @@ export type PartStatus = 'waiting' | 'running' | 'stopped' | 'killed' | 'done' |
 export function statusOf(state: PartState | undefined): PartStatus {
   if (state === undefined) return 'waiting';
   if (state.status === 'done') return state.result?.dropped ? 'dropped' : 'done';
-  const { process } = state;
-  if (state.status === 'running' && process.machine === machine() && isGone(process.pid, process.start))
-    return 'killed';
-  return state.status;
+  return state.status === 'running' && hasEnded(state.process) ? 'killed' : state.status;
 }

@@ -1,6 +1,7 @@
 /** @file Runs a part of a sweep to its end once, whoever else tries it and however often it was killed before. */
-import { messageOf, StoppedError } from '../common/errors.js';
+import { firstLineOf, StoppedError } from '../common/errors.js';
 import { type LockTarget, withLock } from '../common/lock.js';
+import { thisProcess } from '../common/process-identity.js';
 import { formatMetrics } from '../evaluation/metrics.js';
 import { type Handlers, type PartContext, type PartEvent, PartStopped } from './handlers.js';
 import {
@@ -12,7 +13,6 @@ import {
   resultOf,
   saveState,
   stateOf,
-  thisProcess,
 } from './part-files.js';
 import type { Part, SweepPlan } from './plan.js';
 
@@ -102,7 +102,7 @@ async function attempt(plan: SweepPlan, part: Part, options: RunPartOptions): Pr
     return result;
   } catch (error) {
     const isStopped = error instanceof PartStopped || error instanceof StoppedError;
-    const message = messageOf(error).split('\n')[0]!;
+    const message = firstLineOf(error);
     write(isStopped ? message : `failed: ${message}`);
     const end = { endedAt: new Date().toISOString(), error: message };
     save(isStopped ? { status: 'stopped', ...end } : { status: 'failed', ...end, isFinal: isLast });

@@ -35,6 +35,25 @@ export interface TrainingHistory {
 /** The JSON-lines file of a run. */
 export const METRICS_FILE = 'metrics.jsonl';
 
+/** A line of `metrics.jsonl`, as it is and read. */
+interface MetricsLine {
+  readonly line: string;
+  readonly point: { readonly type: string; readonly step: number };
+}
+
+/** The lines of a `metrics.jsonl`, without one that was being written when its run was killed. */
+export function metricsLines(path: string): MetricsLine[] {
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .flatMap((line): MetricsLine[] => {
+      try {
+        return [{ line, point: JSON.parse(line) }];
+      } catch {
+        return [];
+      }
+    });
+}
+
 /**
  * Writes the course of a run to `metrics.jsonl` (one object per point, `type` train or validation) and to
  * TensorBoard event files in `logs/`.
@@ -80,16 +99,8 @@ export class MetricsLog {
   }
 
   #forgetAfter(lastStep: number): void {
-    const kept = readFileSync(this.#path, 'utf8')
-      .split('\n')
-      .filter((line) => {
-        try {
-          return (JSON.parse(line) as { step: number }).step <= lastStep;
-        } catch {
-          return false; // the line that was being written when the run was killed
-        }
-      });
-    writeFileAtomic(this.#path, kept.map((line) => line + '\n').join(''));
+    const kept = metricsLines(this.#path).filter(({ point }) => point.step <= lastStep);
+    writeFileAtomic(this.#path, kept.map(({ line }) => line + '\n').join(''));
   }
 }
 

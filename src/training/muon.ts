@@ -7,9 +7,10 @@ import {
   type OptimizerTensor,
   ofVariable,
   ownValues,
+  zeroState,
 } from './optimizer.js';
 
-/** How much of the mean of the gradients stays with each step. */
+/** How much of the sum of the gradients stays with each step. */
 const momentum = 0.95;
 
 /** How often {@link orthogonalize} brings singular values nearer to 1. */
@@ -89,7 +90,7 @@ export class Muon implements Optimizer {
       mine.map(([name, variable]) => ({
         name,
         variable,
-        sum: tf.tidy(() => tf.variable(tf.zeros(variable.shape), false)),
+        sum: zeroState(variable.shape),
         tall: variable.shape[0]! > variable.shape[1]!,
       })),
     );

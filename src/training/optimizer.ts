@@ -38,13 +38,15 @@ interface Moment {
   dispose(): void;
 }
 
+/** What an optimizer keeps of a variable, in single precision whatever the weights are kept in. */
+export const zeroState = (shape: number[]): tf.Variable => tf.tidy(() => tf.variable(tf.zeros(shape), false));
+
 /** A moment that is kept as it is. */
 class WholeMoment implements Moment {
   readonly #values: tf.Variable;
 
   constructor(shape: number[]) {
-    // in single precision whatever the weights are kept in
-    this.#values = tf.tidy(() => tf.variable(tf.zeros(shape), false));
+    this.#values = zeroState(shape);
   }
 
   take(): tf.Variable {

@@ -1,6 +1,6 @@
 /** @file Moments of AdamW split over the ranks of a run (ZeRO stage 1, Rajbhandari et al. 2019). */
 import { balance } from '../common/balance.js';
-import type { Collective } from '../tensors/collective/collective.js';
+import { bytesOf, type Collective } from '../tensors/collective/collective.js';
 import type { TensorSums } from '../tensors/collective/tensor-sums.js';
 import type * as tf from '../tensors/tf.js';
 import { AdamW, type AdamWOptions, type Optimizer, type OptimizerTensor, ofVariable } from './optimizer.js';
@@ -109,8 +109,7 @@ export class ShardedAdamW implements Optimizer {
   }
 
   #broadcast(values: Float32Array, root: number): Promise<void> {
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    return this.#team.collective.broadcast(bytes, root);
+    return this.#team.collective.broadcast(bytesOf(values), root);
   }
 
   dispose(): void {

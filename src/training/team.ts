@@ -11,7 +11,7 @@ import type { Decoder } from '../models/index.js';
 import { bytesOf } from '../tensors/collective/collective.js';
 import { type Facts, Ranks } from '../tensors/collective/ranks.js';
 import { type TensorSums, tensorSums } from '../tensors/collective/tensor-sums.js';
-import type * as tf from '../tensors/tf.js';
+import * as tf from '../tensors/tf.js';
 import type { AdamWOptions, Optimizer } from './optimizer.js';
 import type { FineTuneConfig } from './options.js';
 import type { TrainingSample } from './sample-source.js';
@@ -141,7 +141,8 @@ export class Team {
     const isSharded = optimizer instanceof ShardedAdamW;
     for (const [name, tensor] of optimizer.tensors()) {
       if (isSharded && !name.startsWith('param.')) continue;
-      const values = this.rank === 0 ? await tensor.read() : new Float32Array(sizeOf(tensor.shape));
+      const values =
+        this.rank === 0 ? await tensor.read() : new Float32Array(tf.util.sizeFromShape(tensor.shape));
       await collective.broadcast(bytesOf(values), 0);
       if (this.rank !== 0) tensor.write(values);
     }
@@ -164,8 +165,6 @@ export class Team {
     if (different > 0) throw new Error(`the weights of rank ${different} are not those of rank 0 any more`);
   }
 }
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, axis) => product * axis, 1);
 
 /** What it saves that each rank keeps the moments of a part of the weights. */
 function describeShards(

@@ -1,4 +1,5 @@
 /** @file What the parts of a bash block become in a notebook: commands that run, and text. */
+import { shellWord } from '../common/shell-word.js';
 import { fenced } from './fences.js';
 import { arclabCalls, ourCommand } from './script-calls.js';
 import type { ShellContext } from './shell-effects.js';
@@ -75,10 +76,6 @@ function joinVariables(parts: readonly ShellPart[]): ShellPart[] {
   return joined;
 }
 
-function quoted(value: string): string {
-  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
-}
-
 /** Adds default options to calls of ours that take them and do not have them. */
 async function withDefaults(source: string, { parse, defaults, commandLine }: BlockContext): Promise<string> {
   let command = source;
@@ -86,7 +83,7 @@ async function withDefaults(source: string, { parse, defaults, commandLine }: Bl
     for (const [name, value] of [...defaults].reverse()) {
       const given = words.some((word) => word?.replace(/=.*/s, '').replaceAll('-', '_') === `__${name}`);
       if (given || !(await commandLine?.takes(words, name))) continue;
-      command = `${command.slice(0, end)} --${name} ${quoted(value)}${command.slice(end)}`;
+      command = `${command.slice(0, end)} --${name} ${shellWord(value)}${command.slice(end)}`;
     }
   }
   return command;

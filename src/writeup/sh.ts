@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { packageRoot } from '../common/files.js';
 import { LIVE_VARIABLE } from '../common/live-line.js';
+import { shellWord } from '../common/shell-word.js';
 import { ErrorLines, type SplitErrors } from './error-lines.js';
 import { WriteupError } from './errors.js';
 
@@ -15,11 +16,8 @@ interface ShellState {
 
 let state: ShellState | undefined;
 
-/** Quotes a value so that bash takes it as one word. */
-function quoted(value: unknown): string {
-  const text = String(value);
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
+/** A value as one word of the shell. */
+const quoted = (value: unknown): string => shellWord(String(value));
 
 function commandOf(strings: TemplateStringsArray | string, values: readonly unknown[]): string {
   if (typeof strings === 'string') return strings;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Executor } from '../executor.js';
 import { PartStopped } from '../handlers.js';
-import { isReady, saveState, stateOf } from '../part-files.js';
+import { isReady, isSettled, saveState, stateOf } from '../part-files.js';
 import type { Part, SweepPlan } from '../plan.js';
 import { sweepCounts, sweepStatus } from '../status.js';
 import { addJobsAgain } from './jobs.js';
@@ -31,7 +31,7 @@ export const readyJobs = (plan: SweepPlan, parts: readonly Part[], retries: numb
 function isOver(plan: SweepPlan, parts: readonly Part[]): boolean {
   return parts.every((part) => {
     const state = stateOf(plan.outputDir, part.id);
-    if (state?.status === 'done' || (state?.status === 'failed' && state.isFinal)) return true;
+    if (isSettled(state)) return true;
     return state === undefined && !isReady(plan.outputDir, part) && !mayBecomeReady(plan, part);
   });
 }
@@ -40,8 +40,7 @@ function isOver(plan: SweepPlan, parts: readonly Part[]): boolean {
 function mayBecomeReady(plan: SweepPlan, part: Part): boolean {
   return part.needs.every((id) => {
     const state = stateOf(plan.outputDir, id);
-    if (state?.status === 'done') return true;
-    if (state?.status === 'failed' && state.isFinal) return part.kind === 'choose';
+    if (isSettled(state)) return state!.status === 'done' || part.kind === 'choose';
     return mayBecomeReady(plan, plan.parts.find((other) => other.id === id)!);
   });
 }

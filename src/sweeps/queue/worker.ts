@@ -1,7 +1,7 @@
 /** @file A worker: takes parts of sweeps from a queue and runs them, until it is stopped. */
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { messageOf, UserError } from '../../common/errors.js';
+import { firstLineOf, UserError } from '../../common/errors.js';
 import { type Hooks, notesTo } from '../../common/events.js';
 import { buildFile } from '../../common/files.js';
 import { InUseError } from '../../common/lock.js';
@@ -98,7 +98,7 @@ export async function sweepWorker(
         say({ type: 'later', key, milliseconds: error instanceof InUseError ? LATER : 0 });
         return;
       }
-      const message = messageOf(error).split('\n')[0]!;
+      const message = firstLineOf(error);
       note(`${data.part}: failed${isLast ? '' : ', to be tried again'}: ${message}`);
       // a choice goes on without what has failed for good
       const next = found && isLast ? nextOf(found.plan, found.part, retries) : [];

@@ -2,7 +2,7 @@
 import { UserError } from '../../common/errors.js';
 import * as tf from '../tf.js';
 import type { TorchBackend } from '../torch/backend.js';
-import type { Collective } from './collective.js';
+import { bytesOf, type Collective } from './collective.js';
 
 /** What a step of training asks of the ranks, beside numbers. */
 export interface TensorSums {
@@ -41,10 +41,7 @@ export class HostSums implements TensorSums {
 
   async spread(variables: readonly tf.Variable[], root: number): Promise<void> {
     const values = await this.#pack(variables);
-    await this.#collective.broadcast(
-      new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-      root,
-    );
+    await this.#collective.broadcast(bytesOf(values), root);
     if (this.#collective.rank === root) return;
     let end = 0;
     for (const variable of variables) {
