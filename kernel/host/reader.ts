@@ -29,7 +29,7 @@ const TURN_MS = 10;
 const BUSY_MS = 15;
 const IDLE_MS = 150;
 /** How long the pipes are left alone where Node says in one that it gives up, in ms: what it says is the supervisor's. */
-const DYING_MS = 2000;
+const DYING_MS = 5000;
 
 /**
  * The transport's end of the ring: turns records into messages of the contract and hands them over one by one,
