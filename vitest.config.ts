@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -6,9 +7,10 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 
 /**
  * `npm run test:unit` is what a person runs between two edits: no flow, no notebook, no kernel process, no whole model; `npm test`
- * proves a change on a machine with nothing but Node; `npm run test:full` adds what takes minutes.
+ * proves a change on a machine with nothing but Node; `npm run test:full` adds what takes minutes, and
+ * `npm run test:installed` is what of it `npm test` leaves open: what takes minutes, and what uses more than Node.
  */
-const SLOW = ['test/notebooks/**', 'test/**/*.slow.test.ts'];
+const SLOW = ['test/notebooks/*.test.ts', 'test/**/*.slow.test.ts'];
 const WHOLE_PROCESSES = [
   'test/api.test.ts',
   'test/e2e/**',
@@ -31,15 +33,42 @@ const WHOLE_MODELS = [
 
 /** Tests of the kernel that start one, or a program that does: they import a client of its, or what installs it. */
 function testsWithKernels(): string[] {
-  const folder = 'test/kernel';
   const client = /from '\.[^']*\/(client|session|installed|page|notebooks|interrupt-fuzz|runner\/index)\.js'/;
-  return readdirSync(path(folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.ts'))
-    .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
-    .filter((name) => client.test(readFileSync(path(name), 'utf8')) || name.includes('/kernelspec/'));
+  return testsIn('test/kernel').filter(
+    (name) => client.test(readFileSync(path(name), 'utf8')) || name.includes('/kernelspec/'),
+  );
 }
 
-const excluded: Record<string, string[]> = { full: [], unit: [...SLOW, ...WHOLE_PROCESSES, ...WHOLE_MODELS] };
+/** Tests that ask for something beside Node (test/prerequisites), themselves or by what they import. */
+function testsWithPrerequisites(): string[] {
+  // cells in the text of tests import what is not here
+  const isHere = (file: string) => file.startsWith('test/') && existsSync(path(file));
+  const known = new Map<string, boolean>();
+  const asks = (name: string): boolean => {
+    if (name.startsWith('test/prerequisites/')) return true;
+    if (!known.has(name)) {
+      // until it is known, for modules that import each other
+      known.set(name, false);
+      const imported = readFileSync(path(name), 'utf8').matchAll(/(?:from|import) '(\.[^']+)\.js'/g);
+      const files = [...imported].map(([, to]) => posix.join(posix.dirname(name), `${to}.ts`));
+      known.set(name, files.filter(isHere).some(asks));
+    }
+    return known.get(name)!;
+  };
+  return testsIn('test').filter(asks);
+}
+
+function testsIn(folder: string): string[] {
+  return readdirSync(path(folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => `${folder}/${name.replaceAll('\\', '/')}`);
+}
+
+const excluded: Record<string, string[]> = {
+  full: [],
+  installed: [],
+  unit: [...SLOW, ...WHOLE_PROCESSES, ...WHOLE_MODELS],
+};
 
 export default defineConfig(({ mode }) => ({
   plugins: [
@@ -61,7 +90,7 @@ export default defineConfig(({ mode }) => ({
     },
   ],
   test: {
-    include: ['test/**/*.test.ts'],
+    include: mode === 'installed' ? [...SLOW, ...testsWithPrerequisites()] : ['test/**/*.test.ts'],
     exclude: excluded[mode] ?? SLOW,
     // what is not about backends runs on the embedded one, whatever is installed
     // and the others have one thread: models are tiny, and two workers with two threads each wait for each other

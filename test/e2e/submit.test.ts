@@ -381,8 +381,7 @@ describe('arclab submit --resume', () => {
     [2, 'SIGKILL', tuning],
     [4, 'SIGKILL', []],
   ];
-  // the first is quick; all of them belong to `npm run test:full`
-  test.each(process.env.MODE === 'full' ? cases : cases.slice(0, 1))(
+  test.each(cases)(
     '%d processes, ended twice by %s, and continued: the same bytes as without (%j)',
     async (processes, signal, more) => {
       const [whole, parts] = [temporaryFolder(), temporaryFolder()];
