@@ -28,7 +28,7 @@ export interface PruneModelResult {
  * Writes a model with a part of its vocabulary as a Hugging Face folder: embeddings, head and tokenizer have the tokens
  * that prompts and answers of the given kinds can have, and its logits for those are the base's. Where the kinds have
  * plain turns alone, its chat template is their markers.
- * @throws {UserError} when a file is missing, the tokenizer is not byte-level, or the output folder is in use
+ * @throws {UserError} when a file is missing, the tokenizer is not BPE of a kind that can be cut, or the output folder is in use
  */
 export async function pruneModel(options: PruneModelOptions): Promise<PruneModelResult> {
   const { modelPath, outputDir, promptVersion, gridEncoder, dtype, backend } =
@@ -39,13 +39,13 @@ export async function pruneModel(options: PruneModelOptions): Promise<PruneModel
   await initBackend(backend);
   const folder = await resolveModel(modelPath);
   const { tokenizer, modelConfig } = openTokenizer(folder);
-  const vocabulary = promptVocabulary(tokenizer, encoder, kinds.length > 0 ? kinds : kindsOfCut([]));
+  const ids = promptVocabulary(tokenizer, encoder, kinds.length > 0 ? kinds : kindsOfCut([]));
   const isPlain = kinds.length > 0 && kinds.every(({ plainTurns }) => plainTurns);
-  const { files, kept } = pruneTokenizer(
-    folder,
-    vocabulary,
-    isPlain ? turnTemplate(tokenizer.turnMarkers()) : undefined,
-  );
+  const { files, kept } = pruneTokenizer(folder, ids, {
+    template: isPlain ? turnTemplate(tokenizer.turnMarkers()) : undefined,
+    prependsSpace: tokenizer.prependsSpace,
+  });
+  const vocabulary = Int32Array.from(kept, ({ id }) => id);
   const generation = join(folder, 'generation_config.json');
   const decoder = await loadDecoder(folder, { vocabulary });
   try {

@@ -3,6 +3,8 @@ export interface GenerationTokenizer {
   readonly vocabSize: number;
   /** The tokens any of which ends an answer. */
   readonly stopIds: readonly number[];
+  /** Tokens that no text is cut into, where there are such. */
+  readonly unusedIds?: ReadonlySet<number>;
   encode(text: string): number[];
   /** Of a text that goes on from another, where that is not the same. */
   encodeAfter?(text: string): number[];
@@ -26,12 +28,12 @@ export class VocabularyTrie {
   readonly #texts: readonly string[];
   readonly #ids: Int32Array;
 
-  /** Leaves out tokens without text and those that end an answer, which are no continuation of a text. */
+  /** Leaves out tokens without text, those that no text has, and those that end an answer, which do not continue one. */
   constructor(tokenizer: GenerationTokenizer) {
     const tokens: { id: number; text: string }[] = [];
     const stopIds = new Set(tokenizer.stopIds);
     for (let id = 0; id < tokenizer.vocabSize; id++) {
-      const text = stopIds.has(id) ? '' : tokenizer.tokenText(id);
+      const text = stopIds.has(id) || tokenizer.unusedIds?.has(id) ? '' : tokenizer.tokenText(id);
       if (text) tokens.push({ id, text });
     }
     tokens.sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : a.id - b.id));

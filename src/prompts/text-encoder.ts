@@ -5,6 +5,7 @@ import {
   type Tokenizer,
 } from '@huggingface/tokenizers';
 import { TokenizerError } from './errors.js';
+import { type SentencepieceJson, unwritableFinder } from './sentencepiece.js';
 
 /**
  * Text to token ids, quickly. The library spends most of its time on turning every pre-token into byte letters
@@ -95,13 +96,25 @@ function postProcessorKeepsIds(config: PartConfig | null): boolean {
   return config.type === 'Sequence' && (config.processors ?? []).every(postProcessorKeepsIds);
 }
 
+function cannotWrite(text: string): TokenizerError {
+  return new TokenizerError(
+    `the tokenizer cannot write ${JSON.stringify(text)}; a pruned model takes the prompt kinds and the grid ` +
+      'encoder that it was pruned for',
+  );
+}
+
 /** Makes the function from text to ids; no token is added at the beginning or the end. */
 export function textEncoder(
   tokenizer: Tokenizer,
-  json: TokenizerJson,
+  json: TokenizerJson & SentencepieceJson,
   config: Record<string, unknown>,
 ): (text: string) => number[] {
-  const plain = (text: string) => tokenizer.encode(text, { add_special_tokens: false }).ids;
+  const unwritable = unwritableFinder(json);
+  const plain = (text: string) => {
+    const letter = unwritable?.(text);
+    if (letter !== undefined) throw cannotWrite(letter);
+    return tokenizer.encode(text, { add_special_tokens: false }).ids;
+  };
   const { model, normalizer } = tokenizer;
   const split = json.pre_tokenizer && steps(json.pre_tokenizer);
   const exact =
@@ -109,6 +122,7 @@ export function textEncoder(
     model &&
     json.model.type === 'BPE' &&
     !model.fuse_unk &&
+    !unwritable &&
     addedTokensArePlain(json) &&
     postProcessorKeepsIds(json.post_processor) &&
     config.remove_space !== true &&
@@ -124,12 +138,7 @@ export function textEncoder(
     const words = split.rest.reduce<string[]>((texts, part) => part.pre_tokenize(texts), [piece]);
     const tokens = model.encode(words);
     // where there is no token for the unknown, the library leaves it out
-    if (isWhole && tokens.join('') !== words.join('')) {
-      throw new TokenizerError(
-        `the tokenizer cannot write ${JSON.stringify(piece)}; a pruned model takes the prompt kinds and the grid ` +
-          'encoder that it was pruned for',
-      );
-    }
+    if (isWhole && tokens.join('') !== words.join('')) throw cannotWrite(piece);
     const ids = tokens.map((token) => (tokenizer.token_to_id(token) ?? model.unk_token_id) as number);
     if (piece.length <= longestPiece) {
       if (remembered.size >= mostPieces) remembered.clear();

@@ -8,7 +8,12 @@ import { type ByteLevelJson, byteVocabulary } from './byte-level.js';
 import { type ChatRenderer, loadChatTemplate, tokenField } from './chat-template.js';
 import { TokenizerError } from './errors.js';
 import type { ChatMessage } from './prompt-kinds.js';
-import { type SentencepieceJson, sentencepieceVocabulary, withPartSpaces } from './sentencepiece.js';
+import {
+  type SentencepieceJson,
+  sentencepieceVocabulary,
+  unusedByteTokens,
+  withPartSpaces,
+} from './sentencepiece.js';
 import { readStopTokens } from './stop-tokens.js';
 import { type TokenizerJson, textEncoder } from './text-encoder.js';
 import { type TurnMarkers, turnMarkers, turnRenderer } from './turn-markers.js';
@@ -25,6 +30,8 @@ export interface ChatTokenizer {
   decode(ids: readonly number[]): string;
   /** The text of one token. A token that holds a part of a character gives U+FFFD for it. */
   tokenText(id: number): string;
+  /** Tokens that no text is cut into. */
+  readonly unusedIds: ReadonlySet<number>;
   /** The bytes of each token by its id, for a tokenizer whose tokens are pieces of the text's bytes. */
   byteVocabulary(): ReadonlyMap<number, Uint8Array> | undefined;
   /** The same, and of a tokenizer whose tokens are pieces of what {@link formsOf} gives for a text. */
@@ -201,6 +208,7 @@ export function loadTokenizer(folder: string): ChatTokenizer {
       texts[id] ??= decode([...prefix, id]).slice(prefixText.length);
       return texts[id];
     },
+    unusedIds: unusedByteTokens(json),
     byteVocabulary: () => (prependsSpace ? undefined : pieces()),
     pieceVocabulary: pieces,
     formsOf(text) {

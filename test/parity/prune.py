@@ -38,7 +38,7 @@ for whole, pruned, texts in json.loads(sys.argv[1]):
                 "error": error,
                 "chat": chat,
                 "rows": logits[1].shape[1],
-                "eos": kept[models[1].config.eos_token_id],
+                "eos": None if (eos := models[1].config.eos_token_id) is None else kept[eos],
             }
         )
 print(json.dumps(results))
