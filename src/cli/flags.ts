@@ -26,7 +26,14 @@ export function declareCommand(command: Command, file: CommandFile): void {
     if (options) declareOptions(command, options.table);
   }
   file.configure?.(command);
+  const inOrder = leavesOf(file.options?.table ?? {}).filter(({ spec }) => spec.argument);
+  const names = command.registeredArguments.map((argument) => argument.name());
+  const known = inOrder.flatMap(({ name }, i): [string, string][] => (names[i] ? [[name, names[i]]] : []));
+  argumentNames.set(command, new Map(known));
 }
+
+/** What the arguments of a command are called in its help, by the options that they are. */
+const argumentNames = new WeakMap<Command, ReadonlyMap<string, string>>();
 
 /**
  * The options of a call, read from what was typed and checked by their tables. That all required ones are there is
@@ -214,6 +221,12 @@ const known = new Map(
   ),
 );
 
+/** The argument of a command, or of one below it, that an option is. */
+function argumentOf(command: Command, name: string): string | undefined {
+  const below = () => command.commands.map((sub) => argumentOf(sub, name)).find(Boolean);
+  return argumentNames.get(command)?.get(name) ?? below();
+}
+
 /** The options of a command and of those below it. */
 const namesOf = ({ options, commands }: Command): string[] => [
   ...options.map((option) => option.attributeName()),
@@ -221,12 +234,15 @@ const namesOf = ({ options, commands }: Command): string[] => [
 ];
 
 /**
- * A message with its options as flags: `` `maxSeqLen: 8192` `` becomes `--max_seq_len 8192`.
+ * A message with its options as flags: `` `maxSeqLen: 8192` `` becomes `--max_seq_len 8192`, and
+ * an option that is an argument of the command `<file>`, as its help has it.
  * @param command the command that runs, whose own flags are options, too
  */
 export function spellFlags(text: string, command?: Command): string {
   const own = new Set(command && namesOf(command));
   return spellOptions(text, (name, value) => {
+    const argument = command && argumentOf(command, name);
+    if (argument) return value === undefined ? `<${argument}>` : `<${argument}> ${value}`;
     const flag = known.get(name) ?? (own.has(name) ? name : undefined);
     if (flag === undefined) return undefined;
     if (value === 'false') return `--no-${flagName(flag)}`;

@@ -63,7 +63,8 @@ export async function importTasks(
   // a folder gets its name when it is complete: a part of it would look like all of it
   const folder = isFile ? undefined : temporaryName(o.outputFilepath);
   try {
-    const { parts, ...counts } = await writeParts(importedTasks(o, onSkip), o, { folder, signal });
+    const imported = withCode(importedTasks(o, onSkip), note);
+    const { parts, ...counts } = await writeParts(imported, o, { folder, signal });
     if (folder !== undefined) renameSync(folder, o.outputFilepath);
     if (skipped > 0) note(`${skipped} rows were left out in all`);
     const files = isFile
@@ -73,6 +74,19 @@ export async function importTasks(
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The tasks that have programs; how many have none is noted. */
+async function* withCode(
+  imported: AsyncIterable<{ id: string; tasks: readonly Task[] }>,
+  note: (text: string) => void,
+): AsyncGenerator<{ id: string; tasks: readonly Task[] }> {
+  let without = 0;
+  for await (const entry of imported) {
+    if (entry.tasks.length > 0) yield entry;
+    else without++;
+  }
+  if (without > 0) note(`${without} ${without === 1 ? 'task has' : 'tasks have'} no program`);
 }
 
 /** Writes tasks into the output file, or into parts of a folder. */

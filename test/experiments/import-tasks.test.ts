@@ -61,7 +61,7 @@ test('BARC: a program and its samples, one task a row', async () => {
           { input: grids[2], output: grids[3] },
         ],
         test: [],
-        code: source,
+        code: source.slice(0, source.indexOf('def generate_input')).trimEnd(),
       },
     ],
     'barc-000003': [expect.objectContaining({ code: 'other' })],
@@ -112,6 +112,21 @@ const examples = [
   },
   { input: [[4, 5, 6]], output: [[7, 8, 9]] },
 ];
+
+test('BARC: examples that are no grids of ARC are left out, and the program is its rule', async () => {
+  const wide = [Array.from({ length: 31 }, () => 0)];
+  const examples = [[wide, grids[0]], ...barcRow.examples, [grids[0], wide[0]!.map(() => [1])]];
+  const code = 'import numpy as np\n\ndef main(input_grid):\n    return input_grid';
+  const whole = `${code}\n\n\ndef generate_input():\n    return np.zeros((2, 2))\n\nif __name__ == "__main__":\n    main(1)\n`;
+  await run('barc', lines('wide.jsonl', { source: whole, examples }));
+  expect(imported()['barc-000001']).toEqual([
+    expect.objectContaining({ code, train: [expect.anything(), { input: grids[2], output: grids[3] }] }),
+  ]);
+  const few = lines('few.jsonl', { source: whole, examples: examples.slice(0, 2) });
+  await expect(run('barc', few)).rejects.toThrow(
+    'few.jsonl:1: expected at least 2 examples with sides of at most 30, found 1',
+  );
+});
 
 test("BARC's conversations: a grid as answer, or a program", async () => {
   const file = lines(
@@ -175,6 +190,27 @@ test('programs: with samples or without, several for a task, a folder of files',
   write('solvers/aa.py', 'def solve(grid):\n    return grid\n');
   await run('code', join(folder, 'solvers'), { datasetPath: arc });
   expect(imported()).toEqual({ aa: [{ ...task, code: 'def solve(grid):\n    return grid\n' }] });
+});
+
+test('programs that generate-code wrote, of tasks that have some', async () => {
+  const notes: string[] = [];
+  const programs = {
+    aa: [
+      { code: 'p', logProb: -1.5, count: 3 },
+      { code: 'q', logProb: -2, count: 1 },
+    ],
+    bb: [],
+  };
+  const inputFilepath = write('programs.json', JSON.stringify(programs));
+  const result = await importTasks({
+    ...{ format: 'code', inputFilepath, outputFilepath, datasetPath: arc },
+    onEvent: ({ text }) => notes.push(text),
+  });
+  expect(result).toMatchObject({ tasks: 1, variants: 2, skipped: 0 });
+  expect(imported().aa!.map(({ code }) => code)).toEqual(['p', 'q']);
+  expect(notes).toEqual(['1 task has no program']);
+  const broken = write('programs2.json', JSON.stringify({ aa: [{ logProb: 0 }] }));
+  await expect(run('code', broken, { datasetPath: arc })).rejects.toThrow('expected the code of aa as text');
 });
 
 test('predictions become candidates, each grid once', async () => {
@@ -334,5 +370,7 @@ test('arclab import takes the format as its argument', async () => {
   expect(await main(['import', 'barc', ...files])).toBe(0);
   expect(printed.text).toBe(`1 tasks\n${outputFilepath}\n`);
   expect(await main(['import', 'bark', ...files])).toBe(2);
-  expect(printed.text).toContain('expected one of barc, barc-messages, code, candidates');
+  expect(printed.text).toContain(
+    '<format>: expected one of barc, barc-messages, code, candidates, found "bark"',
+  );
 });

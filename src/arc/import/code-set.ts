@@ -1,6 +1,6 @@
 /**
  * @file Tasks with the programs that solve them, as sets such as omni-arc's and re-arc's solvers have them: in one file,
- * or as a folder of programs beside an ARC data set.
+ * or as a folder of programs beside an ARC data set. Programs that a model wrote (`generate-code`) are such a file.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -45,8 +45,12 @@ export async function* readCodeRows(path: string): AsyncGenerator<Row & { readon
   }
 }
 
+/** The programs of a row: a text, an object that has one, or a list of either. */
+const codesOf = (value: unknown): unknown[] =>
+  [value].flat().flatMap((one) => (isObject(one) ? [fieldOf(one, codeNames)].flat() : [one]));
+
 /**
- * The variants of a task, one for each of its programs. Samples are those of the row (`train` and `test`, or `examples`),
+ * The variants of a task, one for each of its programs; none where a model wrote none that ended. Samples are those of the row (`train` and `test`, or `examples`),
  * else those that the data set has for its id.
  * @throws {DatasetError} naming the place, and what is missing there
  */
@@ -58,7 +62,8 @@ export function codeTask(
   if (typeof id !== 'string' || id === '') {
     throw new DatasetError(`${place}: expected the id of a task under one of ${idNames.join(', ')}`);
   }
-  const codes = [isObject(value) ? fieldOf(value, codeNames) : value].flat();
+  const codes = codesOf(value);
+  if (Array.isArray(value) && value.length === 0) return { id, tasks: [] };
   if (codes.length === 0 || !codes.every((code) => typeof code === 'string' && code.trim() !== '')) {
     throw new DatasetError(
       `${place}: expected the code of ${id} as text under one of ${codeNames.join(', ')}`,

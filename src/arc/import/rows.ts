@@ -21,7 +21,8 @@ export interface Row {
 export async function* readRows(path: string): AsyncGenerator<Row> {
   if (/\.(parquet|arrow|csv|gz|zst|zip)$/.test(path)) {
     throw new DatasetError(
-      `${path}: expected JSON lines; in Python, datasets.load_dataset(...)['train'].to_json('tasks.jsonl') writes them`,
+      `${path}: expected JSON lines; in Python, datasets.load_dataset(...)['train'].to_json('tasks.jsonl') writes them ` +
+        "('train_sft' for BARC's conversations)",
     );
   }
   if (path.endsWith('.json')) {
