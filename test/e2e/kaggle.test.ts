@@ -15,6 +15,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import { buildNotebook, writeNotebook } from '../../src/kaggle/build.js';
 import { configDefaults, type KaggleConfig } from '../../src/kaggle/config.js';
+import { renderCells } from '../../src/kaggle/render.js';
+import { END_OF_SOURCE } from '../../src/kaggle/source.js';
 import {
   findNotebook,
   type VerifyOptions,
@@ -320,7 +322,7 @@ except TypeScriptError as error:
       expect(cells.find(({ id }) => id === 'experiment-3')!.output).toContain('1 tasks have known solutions');
     });
 
-    it("takes one's own model and adapter", async () => {
+    it("takes one's own model, adapter and prompt template", async () => {
       await initBackend('wasm');
       const model = writeTinyModel(join(folder, 'own-model'));
       const adapter = join(folder, 'own-adapter');
@@ -335,7 +337,29 @@ except TypeScriptError as error:
       const decoder = await loadDecoder(model, { lora: plain, rng: Rng.of(1) });
       await saveAdapter(decoder, adapter);
       decoder.dispose();
-      const { cells, predictions } = await rehearse({ model, adapter });
+      const template = join(folder, 'mine.jinja');
+      const text =
+        '{% for one in train %}[user]\n{{ one.input }}\n[assistant]\n{{ one.output }}\n{% endfor %}' +
+        '[user]\n{{ test }}\n[assistant]\n{{ answer }}\n';
+      writeFileSync(template, text);
+      // the cells of a notebook that was built with it
+      const submit = { ...config.submit, promptVersion: template };
+      const about = { version: '', date: '', dirty: false, packages: [], packedRooms: [], natives: [] };
+      const facts = {
+        bundle: '',
+        commit: '',
+        packed: '',
+        packedLength: 0,
+        endOfSource: END_OF_SOURCE,
+      } as const;
+      const own = renderCells({ ...config, submit }, facts, about, '', '');
+      // without it the kind would be one of many words, whose prompts do not fit
+      expect(own.map(({ source }) => source).join()).not.toContain('output-from-examples');
+      const { cells, predictions } = await rehearse({
+        ...{ model, adapter },
+        edit: (source, id) =>
+          id.startsWith('experiment-') ? own.find((cell) => cell.id === id)!.source : source,
+      });
       expect(cells.map(({ error }) => error?.message)).toEqual(cells.map(() => undefined));
       const told = cells.find(({ id }) => id === 'bootstrap')!.output;
       expect(told).toMatch(/^adapter +\S+someone\/adapter$/m);
