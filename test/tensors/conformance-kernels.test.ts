@@ -332,6 +332,8 @@ describe.each(backends)('%s', (backend) => {
       [4, 2, 16, 3, 80],
       [2, 1, 6, 2, 20],
       [3, 3, 64, 1, 200],
+      // few queries to wide keys
+      [6, 3, 128, 3, 40],
     ] as const) {
       const inputs = [
         normal(rng, [slots, keyHeads, maxLength, d]),
@@ -349,6 +351,8 @@ describe.each(backends)('%s', (backend) => {
           [0, 8],
         ],
         [[0, 0]],
+        // single rows of some slots
+        Array.from({ length: slots }, (_, i): [number, number] => [slots - 1 - i, 3 + 2 * i]),
         // tokens that a grammar forces: as many for each slot, side by side
         Array.from({ length: slots }, (_, slot) => [0, 1, 2].map((i) => [slot, 3 + slot + i])).flat() as [
           number,

@@ -10,6 +10,7 @@ import type { AttentionLimits } from '../packed-attention/packed-attention.js';
 import { type AttentionPiece, attentionPieces } from '../packed-attention/pieces.js';
 import { assertInCache, type RowRange, rowRanges } from './runs.js';
 import { cachedFlash } from './torch-cuda.js';
+import { areFewQueries, attendFew } from './torch-few-queries.js';
 
 /** How the rows of a pass attend: the same for all layers, found out in the first. */
 interface AttentionPlan {
@@ -111,16 +112,20 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
     return backend.kept(lengths, `${plan.number} ${name} ${limitsName} ${dtype}`, make);
   }
 
-  /** The keys or values of some slots, `width` positions from a first one of each: [slots, Hkv, width, D]. */
+  /**
+   * The keys or values of some slots, `width` positions from a first one of each: [slots, Hkv, width, D], or with the
+   * first two as one.
+   */
   function cached(
     cache: tf.TensorInfo,
     of: readonly number[],
     firsts: readonly number[],
     width: number,
     name: string,
+    joined = false,
   ): Handle {
     const steps = [keyHeads * maxLength * headDim, maxLength * headDim, headDim, 1];
-    const shape = [of.length, keyHeads, width, headDim];
+    const shape = joined ? [of.length * keyHeads, width, headDim] : [of.length, keyHeads, width, headDim];
     if (!evenly(firsts, 0)) {
       const index = kept(`${name} positions`, () => {
         const positions: number[] = [];
@@ -134,11 +139,14 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
       return torch.view(torch.call('index_select', all, 0, index), shape);
     }
     const offset = (firsts[0] as number) * headDim;
-    if (evenly(of, 1))
-      return backend.view(cache, shape, steps, (of[0] as number) * (steps[0] as number) + offset);
+    if (evenly(of, 1)) {
+      const own = joined ? steps.slice(1) : steps;
+      return backend.view(cache, shape, own, (of[0] as number) * (steps[0] as number) + offset);
+    }
     const all = backend.view(cache, [slotCount, keyHeads, width, headDim], steps, offset);
     const index = kept(`${name} slots`, () => backend.integers(Int32Array.from(of)));
-    return torch.call('index_select', all, 0, index);
+    const selected = torch.call('index_select', all, 0, index);
+    return joined ? torch.view(selected, shape) : selected;
   }
 
   /** Runs of equally many rows, all against the positions of the longest or those of their windows, with a mask. */
@@ -169,18 +177,33 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
           ? torch.view(chosen, shape)
           : torch.view(torch.contiguous(torch.view(chosen, apart, byHead), apart, dtype), shape);
       const masked = count > 1 || runs.some(({ length }) => length < span);
-      const y = attend(
-        queries,
-        cached(keys, of, firsts, span, name),
-        cached(values, of, firsts, span, name),
-        false,
-        masked
-          ? {
-              values: groupMask(runs, firsts, span, name),
-              shape: [runs.length, keyHeads, group * count, span],
-            }
-          : null,
-      );
+      const isPlain = softCap === undefined && dtype === 'float32' && sameType && !torch.usesCudaKernels;
+      const few = isPlain && count === 1 && areFewQueries(runs.length, group, headDim);
+      const attendRows = () =>
+        attendFew(backend, {
+          ...{ runs: runs.length, queries: chosen, span, group, headDim, scale },
+          keys: cached(keys, of, firsts, span, name, true),
+          values: backend.view(values, [slotCount * keyHeads * maxLength, headDim]),
+          firsts: of.flatMap((slot, i) =>
+            Array.from({ length: keyHeads }, (_, head) => (slot * keyHeads + head) * maxLength + firsts[i]!),
+          ),
+          mask: masked ? groupMask(runs, firsts, span, name) : undefined,
+          kept: (what, make) => kept(`${name} ${what}`, make),
+        });
+      const y = few
+        ? torch.view(attendRows(), shape)
+        : attend(
+            queries,
+            cached(keys, of, firsts, span, name),
+            cached(values, of, firsts, span, name),
+            false,
+            masked
+              ? {
+                  values: groupMask(runs, firsts, span, name),
+                  shape: [runs.length, keyHeads, group * count, span],
+                }
+              : null,
+          );
       // the result may lie in another order in memory: copying by shape puts it right
       const target = together ? output : torch.empty([runs.length * count, width], dtype);
       const at = together ? offset : 0;
