@@ -73,19 +73,22 @@ const excluded: Record<string, string[]> = {
 export default defineConfig(({ mode }) => ({
   plugins: [
     {
-      // templates are imported as text, as esbuild's `text` loader does in the build
-      name: 'njk-as-text',
+      // templates and shaders are imported as text, as esbuild's `text` loader does in the build
+      name: 'files-as-text',
       enforce: 'pre',
       load(id) {
-        return id.endsWith('.njk') ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))}` : undefined;
+        return /\.(njk|wgsl)$/.test(id)
+          ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))}`
+          : undefined;
       },
     },
     {
-      // the one module that imports tfjs is loaded prebuilt (see scripts/build.mjs)
+      // the modules that import tfjs are loaded prebuilt (see scripts/build.mjs)
       name: 'tfjs-prebuilt',
       enforce: 'pre',
       resolveId(id) {
-        return /(^|\/)tf\.js$/.test(id) ? { id: path('./dist/test/tf.cjs'), external: true } : undefined;
+        const [, name] = /(?:^|\/)(tf|tfjs-webgpu)\.js$/.exec(id) ?? [];
+        return name ? { id: path(`./dist/test/${name}.cjs`), external: true } : undefined;
       },
     },
   ],

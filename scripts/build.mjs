@@ -97,10 +97,21 @@ const shared = {
   ],
   define: { 'import.meta.url': '__importMetaUrl', __ARCLAB_VERSION__: JSON.stringify(version) },
   banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
-  loader: { '.njk': /** @type {const} */ ('text') },
+  loader: { '.njk': /** @type {const} */ ('text'), '.wgsl': /** @type {const} */ ('text') },
   sourcemap: 'linked',
   sourcesContent: false,
   logLevel: 'warning',
+};
+
+/**
+ * Makes a prebuilt module of the tests use the prebuilt tfjs.
+ * @type {import('esbuild').Plugin}
+ */
+const besidePrebuilt = {
+  name: 'beside-prebuilt',
+  setup({ onResolve }) {
+    onResolve({ filter: /^@tensorflow\/tfjs-core$/ }, () => ({ path: './tf.cjs', external: true }));
+  },
 };
 
 /** Entry points: output name -> source. Files that do not exist yet are left out. */
@@ -140,6 +151,12 @@ const bundles = () => [
   build({ ...shared, entryPoints: present, outdir: 'dist' }),
   // The tests load tfjs as one prebuilt module: going through its 400 files costs every test file a second.
   build({ ...shared, entryPoints: { 'test/tf': 'src/tensors/tf.ts' }, outdir: 'dist' }),
+  build({
+    ...shared,
+    entryPoints: { 'test/tfjs-webgpu': 'src/tensors/webgpu/tfjs-webgpu.ts' },
+    outdir: 'dist',
+    plugins: [besidePrebuilt],
+  }),
 ];
 if (!process.argv.includes('--types-only')) await Promise.all(bundles());
 const cli = join(root, 'dist/arclab.cjs');

@@ -4,6 +4,12 @@ declare module '*.njk' {
   export default text;
 }
 
+/** Kernels of the WebGPU backend are bundled as text. */
+declare module '*.wgsl' {
+  const text: string;
+  export default text;
+}
+
 /** Set by the build from package.json. */
 declare const __ARCLAB_VERSION__: string | undefined;
 

@@ -2,6 +2,7 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { type InstalledKernel, installedKernels } from '../../kernel/kernelspec/install.js';
 import { messageOf } from '../common/errors.js';
 import { initBackend, knownBackends } from '../tensors/backend.js';
+import { NoDeviceError } from '../tensors/errors.js';
 import { describeReproducibility, reproducibility } from '../tensors/reproducibility.js';
 import * as tf from '../tensors/tf.js';
 import { describeGpu, findGpus, type GpuSearch, hasCuda } from '../tensors/torch/gpus.js';
@@ -53,8 +54,10 @@ async function findBackend(entry: ReturnType<typeof knownBackends>[number]): Pro
   const { found, advice } = entry.inspect?.() ?? { found: entry.description };
   if (!entry.isPresent()) return { name, status: 'missing', found, advice };
   try {
-    return { name, status: 'ok', found: `${found}; ${await tryBackend(entry.name)}` };
+    const devices = (await entry.describeDevices?.()) ?? [];
+    return { name, status: 'ok', found: [found, ...devices, await tryBackend(entry.name)].join('; ') };
   } catch (error) {
+    if (error instanceof NoDeviceError) return { name, status: 'missing', found: error.message };
     return { name, status: 'broken', found: messageOf(error), advice: 'choose another with `backend`' };
   }
 }
@@ -75,7 +78,7 @@ export function gpuFinding({ gpus, absent }: GpuSearch, torches: readonly TorchI
 /** Which operations of the backends that are present give the same digits again, and which do not. */
 export function reproducibilityFindings(backends: readonly string[], onGpu: boolean): Finding[] {
   return reproducibility
-    .filter(({ backend, device }) => backends.includes(backend) && (device === 'cpu' || onGpu))
+    .filter(({ backend, device }) => backends.includes(backend) && (device !== 'cuda' || onGpu))
     .map((entry) => {
       const remedies = entry.exceptions.flatMap(({ remedy }) => remedy ?? []);
       return {

@@ -51,6 +51,13 @@ function notebookStandIns(config: KaggleConfig, validators: string): StandIn[] {
   };
   return [
     ...packageStandIns.filter(({ path }) => path !== 'koffi' || !config.leaveOut.includes('torch')),
+    // Kaggle's machines have no Vulkan
+    { path: './webgpu/index.js', contents: leftOut('webgpu', 'registerWebGpuBackend') },
+    {
+      path: './webgpu/locate.js',
+      contents:
+        'export const webGpuIsPresent = () => false; export const describeWebGpu = () => ({ found: "" });',
+    },
     ...backends.map((name) => ({ path: `./${name}/index.js`, contents: leftOut(name, registers[name]!) })),
     {
       path: COMPILER,
@@ -86,7 +93,7 @@ export async function packFiles(
   const schemas = await recordSchemas(root, ENTRY, {
     ...shared,
     external: ['koffi', ...OPTIONAL],
-    loader: { '.njk': 'text' },
+    loader: { '.njk': 'text', '.wgsl': 'text' },
   });
   const standIns = standInPlugin(notebookStandIns(config, await validatorModule(schemas)), root);
   const plugins = [standIns.plugin];

@@ -24,7 +24,8 @@ export const backendOptions = {
     type: 'string',
     value: 'name',
     free: true,
-    description: 'cpu, cuda or cuda:<n>; default: the first GPU that the backend can use, else cpu',
+    description:
+      "cpu, cuda or cuda:<n>; on webgpu gpu:<n> or the beginning of a GPU's name, as doctor lists them; default: the first GPU that the backend can use, else cpu",
   },
   dtype: {
     type: 'string',

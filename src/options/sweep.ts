@@ -65,7 +65,7 @@ export const sweepWorkerOptions = /* @__PURE__ */ defineOptions({
   backend: { ...modelOptions.backend, description: 'tensor backend, instead of what the runs say' },
   device: {
     ...modelOptions.device,
-    description: 'device of the torch backend, instead of what the runs say',
+    description: 'device of the backend, instead of what the runs say',
   },
   lease: {
     type: 'number',

@@ -38,7 +38,7 @@ export function submitConfig(options: SubmitOptions, onNote?: (text: string) => 
     throw new UserError(`\`backend\`: unknown backend "${name}". Known: ${names.join(', ')}`);
   }
   for (const [i, device] of devices.entries()) {
-    if (parseDevice(device).type !== 'cpu' && !entry.takesDevice) {
+    if (parseDevice(device, entry.takesDevice).type !== 'cpu' && !entry.takesDevice) {
       throw new UserError(
         `\`device: ${device}\`: the backend ${entry.name} has no GPUs; choose \`backend: torch\``,
       );

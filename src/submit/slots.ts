@@ -34,7 +34,7 @@ export function makeSlots(options: {
   backend?: string;
 }): Slot[] {
   const named = options.devices ?? (options.device === undefined ? undefined : [options.device]);
-  const found = named ?? (backendOf(options)?.takesDevice ? listGpus() : []);
+  const found = named ?? (backendOf(options)?.takesDevice === 'cuda' ? listGpus() : []);
   const devices = named || found.length > 1 ? found : [undefined];
   return Array.from({ length: options.processes }, () => devices)
     .flat()

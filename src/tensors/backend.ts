@@ -1,10 +1,11 @@
 import { UserError } from '../common/errors.js';
-import { type Device, parseDevice } from './device.js';
+import { type Device, type GpuKind, parseDevice } from './device.js';
 import { UnknownBackendError } from './errors.js';
 import { describeTensorFlow, tensorFlowIsPresent } from './tensorflow/locate.js';
 import * as tf from './tf.js';
 import { describeTorch, torchIsPresent } from './torch/locate.js';
 import { registerWasmBackend } from './wasm/index.js';
+import { describeWebGpu, webGpuIsPresent } from './webgpu/locate.js';
 
 /** A way to run tensors. */
 export interface BackendEntry {
@@ -17,10 +18,12 @@ export interface BackendEntry {
   isPresent(): boolean;
   /** What was found on this machine, and why it cannot be used or what to do, when there is more to say. */
   inspect?(): { found: string; advice?: string };
+  /** The GPUs that it can compute on, a line each. @throws {NoDeviceError} when there is none */
+  describeDevices?(): Promise<string[]>;
   /** Makes the tfjs backend of that name known to tfjs. */
   register(device?: Device): void | Promise<void>;
-  /** Whether it computes elsewhere than on the processor, too. */
-  takesDevice?: boolean;
+  /** What it calls the GPUs that it computes on. */
+  takesDevice?: GpuKind;
 }
 
 const entries = new Map<string, BackendEntry>();
@@ -59,8 +62,19 @@ addBackend({
   priority: 20,
   isPresent: torchIsPresent,
   inspect: describeTorch,
-  takesDevice: true,
+  takesDevice: 'cuda',
   register: async (device) => (await import('./torch/index.js')).registerTorchBackend(device),
+});
+addBackend({
+  name: 'webgpu',
+  description: "Chrome's WebGPU in the package webgpu: GPUs of any maker by Vulkan, Metal or Direct3D",
+  // never chosen by itself: its adapter may be a driver that computes on the processor
+  priority: 1,
+  isPresent: webGpuIsPresent,
+  inspect: describeWebGpu,
+  takesDevice: 'gpu',
+  describeDevices: async () => (await import('./webgpu/index.js')).describeAdapters(),
+  register: async (device) => (await import('./webgpu/index.js')).registerWebGpuBackend(device),
 });
 
 /** All known backends, best first. */
@@ -70,13 +84,13 @@ export function knownBackends(): BackendEntry[] {
 
 /**
  * Chooses and starts a backend: the given name, else ARCLAB_BACKEND, else the best one present.
- * @param device `cpu`, `cuda` or `cuda:N`; by default the first GPU that the backend can use
+ * @param device `cpu`, `cuda` or `cuda:N`, on webgpu `gpu:N` or the beginning of a name; by default the first GPU that
+ * the backend can use
  * @returns its name
  * @throws {UnknownBackendError} with the known names
  * @throws {UserError} when the device cannot be had
  */
 export async function initBackend(name?: string, { device }: { device?: string } = {}): Promise<string> {
-  const where = device === undefined ? undefined : parseDevice(device);
   const source = name ? '`backend`' : 'ARCLAB_BACKEND';
   const chosen = name || process.env.ARCLAB_BACKEND;
   const known = knownBackends();
@@ -88,6 +102,7 @@ export async function initBackend(name?: string, { device }: { device?: string }
       source,
     );
   }
+  const where = device === undefined ? undefined : parseDevice(device, entry.takesDevice);
   if (where && where.type !== 'cpu' && !entry.takesDevice) {
     const advice = 'choose `backend: torch`, or `device: cpu`';
     throw new UserError(`\`device: ${device}\`: the backend ${entry.name} has no GPUs; ${advice}`);

@@ -9,6 +9,11 @@ export class UnknownBackendError extends UserError {
   }
 }
 
+/** A backend without anything to compute on: says what was found and what to do. */
+export class NoDeviceError extends UserError {
+  override name = 'NoDeviceError';
+}
+
 /** A tensor that does not fit in what is left of the backend's memory. */
 export class OutOfMemoryError extends UserError {
   override name = 'OutOfMemoryError';

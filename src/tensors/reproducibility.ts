@@ -12,13 +12,13 @@ export interface Unreproducible {
 /** What a backend promises on a device. */
 export interface Reproducibility {
   readonly backend: string;
-  readonly device: 'cpu' | 'cuda';
+  readonly device: 'cpu' | 'cuda' | 'gpu';
   /** What has to stay the same for the same digits. */
   readonly given: string;
   readonly exceptions: readonly Unreproducible[];
 }
 
-/** Of all backends; `torch` has two devices. */
+/** Of all backends; `torch` has two devices, and `webgpu` whichever GPU that is. */
 export const reproducibility: readonly Reproducibility[] = [
   { backend: 'wasm', device: 'cpu', given: 'nothing: any processor and number of threads', exceptions: [] },
   { backend: 'cpu', device: 'cpu', given: 'the version of Node', exceptions: [] },
@@ -50,6 +50,17 @@ export const reproducibility: readonly Reproducibility[] = [
     device: 'cpu',
     given: 'TensorFlow, processor and number of threads',
     exceptions: [],
+  },
+  {
+    backend: 'webgpu',
+    device: 'gpu',
+    given: 'the package webgpu, driver and kind of GPU',
+    exceptions: [
+      {
+        operations: ['ScatterNd'],
+        why: 'with indices of several dimensions, which no flow has, sums are made in the order in which the GPU is ready',
+      },
+    ],
   },
 ];
 

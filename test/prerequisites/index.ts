@@ -51,7 +51,7 @@ export function programUnderTest(name: Exclude<Prerequisite, 'torch' | 'tensorfl
 export function pythonWith(
   ...modules: readonly Exclude<
     Prerequisite,
-    'torch' | 'tensorflow' | 'browser' | 'deno' | 'bun' | 'redis-server' | 'mpirun' | 'c compiler'
+    'torch' | 'tensorflow' | 'webgpu' | 'browser' | 'deno' | 'bun' | 'redis-server' | 'mpirun' | 'c compiler'
   >[]
 ): string | undefined {
   const pythons = (modules.length === 0 ? (['python'] as const) : modules).map(programUnderTest);
@@ -61,9 +61,21 @@ export function pythonWith(
 /** The names of the backends of an installed library; {@link backendsUnderTest} says which are present. */
 export const nativeBackends = ['torch', 'tensorflow'] as const;
 
-/** Names of the backends that are present and are compared with tfjs' `cpu`; absent ones are reported as skipped. */
-export function backendsUnderTest(): string[] {
-  const compared = knownBackends().filter(({ name }) => name !== 'cpu');
+/**
+ * Names of the backends that are present and are compared with tfjs' `cpu`; absent ones are reported as skipped.
+ * @param options `awaited`: also the one that a test can read from only by awaiting
+ */
+export function backendsUnderTest({ awaited = false } = {}): string[] {
+  const compared = knownBackends().filter(({ name }) => name !== 'cpu' && name !== 'webgpu');
   for (const entry of compared) if (!entry.isPresent()) reportAbsence(entry.name as Prerequisite);
-  return compared.filter((entry) => entry.isPresent()).map(({ name }) => name);
+  const present = compared.filter((entry) => entry.isPresent()).map(({ name }) => name);
+  return awaited ? [...present, ...webGpuUnderTest()] : present;
+}
+
+/** The backend `webgpu` on a driver that computes on the processor; nothing, and reported as skipped, without one. */
+export function webGpuUnderTest(): string[] {
+  const driver = programUnderTest('webgpu');
+  if (driver === undefined) return [];
+  process.env.VK_ICD_FILENAMES ??= driver;
+  return ['webgpu'];
 }

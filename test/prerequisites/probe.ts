@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { webGpuIsPresent } from '../../src/tensors/webgpu/locate.js';
 
 /** What some tests need beside Node, and how a person gets it. */
 export const prerequisites = {
   torch: 'PyTorch: pip install torch, then ARCLAB_LIBTORCH=<site-packages>/torch',
   tensorflow: 'TensorFlow: pip install tensorflow-cpu, then `npx arclab tensorflow build --python <python>`',
+  webgpu:
+    "the package webgpu, and a driver of Vulkan in software: Debian's chromium, or VK_ICD_FILENAMES=<vk_swiftshader_icd.json>",
   python: 'Python 3 on the PATH, or ARCLAB_JUPYTER_PYTHON=<python>',
   'python with torch': 'a Python that imports torch: ARCLAB_PYTHON=<python>',
   'python with peft': 'a Python that imports torch, transformers and peft: ARCLAB_PYTHON=<python>',
@@ -74,6 +77,15 @@ function findModules(python: string, modules: readonly string[]): string[] | und
   }
 }
 
+/** SwiftShader, a driver of Vulkan that computes on the processor, as chromium brings it along. */
+function findSoftwareDriver(browser: string | undefined): string | undefined {
+  const named = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
+  // the program on the PATH may be a script that starts the one in this folder
+  const folders = browser ? [dirname(realpathSync(browser)), '/usr/lib/chromium'] : [];
+  const files = folders.map((folder) => join(folder, 'vk_swiftshader_icd.json'));
+  return webGpuIsPresent() ? (named ?? files.find(existsSync)) : undefined;
+}
+
 /** The programs that were found, by prerequisite; backends are looked for by the library itself. */
 export type Found = Partial<Record<Prerequisite, string>>;
 
@@ -91,6 +103,7 @@ export function probeMachine(): Found {
   if (learning.includes('torch')) found['python with torch'] = torchPython;
   if (learning.length === 3) found['python with peft'] = torchPython;
   found.browser = findExecutable('ARCLAB_CHROMIUM', 'chromium', 'chromium-browser', 'google-chrome');
+  found.webgpu = findSoftwareDriver(found.browser);
   found['redis-server'] = findExecutable('ARCLAB_REDIS_SERVER', 'redis-server', 'valkey-server');
   found.deno = findExecutable('ARCLAB_DENO', 'deno');
   found.bun = findExecutable('ARCLAB_BUN', 'bun');

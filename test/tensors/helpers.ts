@@ -50,11 +50,10 @@ export async function runOn(
   const before = tf.memory().numTensors;
   tf.engine().startScope();
   const out = f(...inputs.map(place));
-  const results = (Array.isArray(out) ? out : [out]).map((tensor) => ({
-    shape: tensor.shape,
-    dtype: tensor.dtype,
-    values: Array.from(tensor.dataSync()),
-  }));
+  const results: PlainTensor[] = [];
+  for (const tensor of Array.isArray(out) ? out : [out]) {
+    results.push({ shape: tensor.shape, dtype: tensor.dtype, values: Array.from(await tensor.data()) });
+  }
   tf.engine().endScope();
   expect(tf.memory().numTensors).toBe(before);
   return results;

@@ -45,7 +45,7 @@ export class Torch {
   #stream: CFunction | undefined;
   #isGuarded = false;
   readonly #arguments: ArgumentWriter;
-  readonly #deviceTypes: Record<Device['type'], number>;
+  readonly #deviceTypes: Record<'cpu' | 'cuda', number>;
 
   constructor(
     library: TorchLibrary,
@@ -147,7 +147,7 @@ export class Torch {
     const { library } = this;
     const sizes = library.sizes(shape);
     const strides = library.sizes(stridesOf(shape), shape.length);
-    const type = this.#deviceTypes[device.type];
+    const type = this.#deviceTypes[device.type === 'cuda' ? 'cuda' : 'cpu'];
     const result = library.slot(RESULT_SLOT);
     this.#functions.empty(shape.length, sizes, strides, this.dtypes[dtype], type, device.index, result);
     return this.#take();
@@ -242,7 +242,7 @@ export class Torch {
   full(shape: readonly number[], value: number, dtype: TorchDtype): Handle {
     const { library, device } = this;
     library.setInt(RESULT_SLOT + 1, this.dtypes[dtype]);
-    library.setInt(RESULT_SLOT + 2, this.#deviceTypes[device.type]);
+    library.setInt(RESULT_SLOT + 2, this.#deviceTypes[device.type === 'cuda' ? 'cuda' : 'cpu']);
     this.#functions.full(
       library.sizes(shape),
       shape.length,

@@ -1,0 +1,20 @@
+// An invocation for each element that is copied.
+struct Params { size: u32, source: u32, slot: u32, start: u32, count: u32, heads: u32, length: u32, width: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> cache: array<f32>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = element(group, groups, lane);
+  if (i >= params.size) { return; }
+  let perHead = params.count * params.width;
+  let head = i / perHead;
+  let rest = params.start * params.width + i % perHead;
+  let plane = params.length * params.width;
+  cache[(params.slot * params.heads + head) * plane + rest] =
+    cache[(params.source * params.heads + head) * plane + rest];
+}

@@ -1,0 +1,20 @@
+import type * as tf from '../../tf.js';
+import { elementGroups, type KernelCall, type Kernels } from '../../webgpu/kernels/register.js';
+import type { Program } from '../../webgpu/program.js';
+import type { CopiedRange } from './kv-cache-copy.js';
+import code from './kv-cache-copy.wgsl';
+
+const program: Program = { name: 'KvCacheCopy', code, buffers: 'w' };
+
+function kvCacheCopy({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+  const { from, to, start, end } = attrs as unknown as CopiedRange;
+  const cache = inputs.cache!;
+  const [, heads, length, width] = cache.shape as [number, number, number, number];
+  const count = end - start;
+  const size = heads * count * width;
+  const numbers = [size, from, to, start, count, heads, length, width];
+  backend.run(program, [cache], numbers, [], elementGroups(size));
+  return backend.makeOutput([0]);
+}
+
+export const kernels: Kernels = { KvCacheCopy: kvCacheCopy };

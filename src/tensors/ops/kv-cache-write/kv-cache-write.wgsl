@@ -1,0 +1,24 @@
+// An invocation for each element of the rows; those that belong outside of the cache are left out.
+struct Params { size: u32, slots: u32, heads: u32, length: u32, width: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> cache: array<f32>;
+@group(0) @binding(2) var<storage, read> rows: array<f32>;
+@group(0) @binding(3) var<storage, read> slots: array<u32>;
+@group(0) @binding(4) var<storage, read> positions: array<u32>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = element(group, groups, lane);
+  if (i >= params.size) { return; }
+  let column = i % params.width;
+  let head = (i / params.width) % params.heads;
+  let row = i / params.width / params.heads;
+  let slot = slots[row];
+  let position = positions[row];
+  if (slot >= params.slots || position >= params.length) { return; }
+  cache[((slot * params.heads + head) * params.length + position) * params.width + column] = rows[i];
+}

@@ -1,0 +1,98 @@
+import type * as tf from '../../tf.js';
+import type { WebGpuBackend } from '../../webgpu/backend.js';
+import { attentionCode, attentionTile, checkHeads, NO_WINDOW } from '../../webgpu/kernels/attention.js';
+import forwardCode from '../../webgpu/kernels/attention-forward.wgsl';
+import { elementGroups, type KernelCall, type Kernels } from '../../webgpu/kernels/register.js';
+import { type Program, programFor } from '../../webgpu/program.js';
+import type { AttentionLimits } from './packed-attention.js';
+import gradCode from './packed-attention-grad.wgsl';
+import totalsCode from './packed-attention-totals.wgsl';
+import rowsCode from './packed-rows.wgsl';
+
+type Attributes = AttentionLimits & { segments: Int32Array; scale: number };
+
+/** Programs by the constants that they are compiled with, as text. */
+const made = (name: string, code: string, buffers: string, entry?: string) =>
+  programFor((constants: string): Program => {
+    const text = `${attentionCode}\n${code}`;
+    return { name, code: text, buffers, constants: JSON.parse(constants), ...(entry ? { entry } : {}) };
+  });
+
+const forward = made('PackedAttention', `${rowsCode}\n${forwardCode}`, 'rrrrww');
+const ofQueries = made('PackedAttentionGrad of queries', gradCode, 'rrrrrrw', 'ofQueries');
+const ofKeys = made('PackedAttentionGrad of keys', gradCode, 'rrrrrr-ww', 'ofKeys');
+const totals: Program = { name: 'PackedAttentionGrad totals', code: totalsCode, buffers: 'rrrw' };
+
+/** Where the sample of each position begins and ends: a tensor [n, 2]. */
+function boundsOf(backend: WebGpuBackend, segments: Int32Array): tf.TensorInfo {
+  const n = segments.at(-1) as number;
+  const bounds = new Int32Array(2 * n);
+  for (let s = 0; s + 1 < segments.length; s++) {
+    const [start, end] = [segments[s] as number, segments[s + 1] as number];
+    for (let i = start; i < end; i++) bounds.set([start, end], 2 * i);
+  }
+  return backend.makeTensorInfo([n, 2], 'int32', bounds);
+}
+
+function plan({ inputs, attrs, backend }: KernelCall) {
+  const { q, k } = inputs as Record<'q' | 'k', tf.TensorInfo>;
+  const { segments, scale, window = NO_WINDOW, softCap = 0 } = attrs as unknown as Attributes;
+  const [n, heads, headDim] = q.shape as [number, number, number];
+  const keyHeads = k.shape[1] as number;
+  checkHeads(heads, keyHeads);
+  /** Workgroups for this many rows of each head of keys. */
+  const groups = (rows: number, perGroup: number) => Math.ceil(rows / perGroup) * keyHeads;
+  const ints = [n, heads, keyHeads, window];
+  return {
+    n,
+    heads,
+    headDim,
+    keyHeads,
+    ints,
+    floats: [scale, softCap],
+    groups,
+    bounds: boundsOf(backend, segments),
+  };
+}
+
+function packedAttention(call: KernelCall): tf.TensorInfo[] {
+  const { inputs, backend } = call;
+  const { q, k, v } = inputs as Record<'q' | 'k' | 'v', tf.TensorInfo>;
+  const { n, heads, headDim, keyHeads, ints, floats, groups, bounds } = plan(call);
+  const tile = attentionTile(backend, headDim, 1);
+  const out = backend.makeOutput(q.shape);
+  const logSumExp = backend.makeOutput([n, heads]);
+  const count = groups((n * heads) / keyHeads, tile.ROWS);
+  backend.run(forward(JSON.stringify(tile)), [q, k, v, bounds, out, logSumExp], ints, floats, count);
+  backend.disposeData(bounds.dataId);
+  return [out, logSumExp];
+}
+
+function packedAttentionGrad(call: KernelCall): tf.TensorInfo[] {
+  const { inputs, backend } = call;
+  const { dy, q, k, v, out, logSumExp } = inputs as Record<
+    'dy' | 'q' | 'k' | 'v' | 'out' | 'logSumExp',
+    tf.TensorInfo
+  >;
+  const { n, heads, headDim, keyHeads, ints, floats, groups, bounds } = plan(call);
+  const tile = attentionTile(backend, headDim, 2);
+  const constants = JSON.stringify(tile);
+  const known = backend.makeOutput([n, heads, 2]);
+  backend.run(totals, [dy, out, logSumExp, known], [n * heads, headDim], [], elementGroups(n * heads));
+  const [dq, dk, dv] = [q, k, v].map(({ shape }) => backend.makeOutput(shape)) as [
+    tf.TensorInfo,
+    tf.TensorInfo,
+    tf.TensorInfo,
+  ];
+  const given = [dy, q, k, v, known, bounds];
+  const queryGroups = groups((n * heads) / keyHeads, tile.ROWS);
+  backend.run(ofQueries(constants), [...given, dq], ints, floats, queryGroups);
+  backend.run(ofKeys(constants), [...given, dk, dv], ints, floats, groups(n, tile.ROWS));
+  for (const { dataId } of [known, bounds]) backend.disposeData(dataId);
+  return [dq, dk, dv];
+}
+
+export const kernels: Kernels = {
+  PackedAttention: packedAttention,
+  PackedAttentionGrad: packedAttentionGrad,
+};

@@ -1,0 +1,97 @@
+import { messageOf } from '../../common/errors.js';
+import type { Device } from '../device.js';
+import { NoDeviceError } from '../errors.js';
+import { loadDawn } from './dawn.js';
+
+/** A GPU, or a driver that computes on the processor as one would. */
+export interface AdapterName {
+  /** Its place in the list, as in `gpu:0`. */
+  readonly index: number;
+  /** `vulkan`, `metal`, `d3d12`, … */
+  readonly api: string;
+  readonly name: string;
+}
+
+/** Dawn's objects of this process: a device that outlives the one it came from is freed memory. */
+const instances: GPU[] = [];
+
+/** Dawn lists what it found when it does not find what it is asked for. */
+const NO_ADAPTER = 'no adapter has this name';
+
+/** The adapters of this machine. @throws {NoDeviceError} without the package */
+export async function listAdapters(): Promise<AdapterName[]> {
+  const { create } = await loadDawn();
+  try {
+    await create([`adapter=${NO_ADAPTER}`]).requestAdapter();
+    return [];
+  } catch (error) {
+    return readAdapterList(messageOf(error));
+  }
+}
+
+/** The adapters that Dawn's message names, hardware first. */
+export function readAdapterList(message: string): AdapterName[] {
+  const found = [...message.matchAll(/backend: '([^']+)', name: '([^']+)'/g)].map(([, api, name]) => ({
+    api: api!,
+    name: name!,
+  }));
+  const known = new Set<string>();
+  return found
+    .filter(({ name }) => !known.has(name) && known.add(name))
+    .sort((a, b) => Number(isSoftware(a.name)) - Number(isSoftware(b.name)))
+    .map((adapter, index) => ({ index, ...adapter }));
+}
+
+/** Whether an adapter computes on the processor. */
+export const isSoftware = (name: string): boolean => /swiftshader|llvmpipe|lavapipe|basic render/i.test(name);
+
+const describe = ({ index, name, api }: AdapterName): string => `gpu:${index} (${name}, ${api})`;
+
+/**
+ * The adapter that is asked for: the first when none is.
+ * @throws {NoDeviceError} with those that there are
+ */
+export async function chooseAdapter(
+  asked: Device | undefined,
+): Promise<{ adapter: GPUAdapter; name: AdapterName }> {
+  const names = await listAdapters();
+  if (names.length === 0) {
+    throw new NoDeviceError(
+      '`backend: webgpu`: no GPU adapter was found; install the driver of the GPU, or use another `backend`',
+    );
+  }
+  const wanted = asked?.name?.toLowerCase();
+  const name = wanted
+    ? names.find((each) => each.name.toLowerCase().startsWith(wanted))
+    : names[Math.max(0, asked?.index ?? 0)];
+  if (!name) {
+    const given = asked?.name ?? `gpu:${asked?.index}`;
+    throw new NoDeviceError(
+      `\`device: ${given}\`: no such adapter. There are: ${names.map(describe).join(', ')}`,
+    );
+  }
+  const { create } = await loadDawn();
+  const gpu = create([`backend=${name.api}`, `adapter=${name.name}`]);
+  instances.push(gpu);
+  const adapter = await gpu.requestAdapter();
+  if (adapter) return { adapter, name };
+  throw new NoDeviceError(`\`backend: webgpu\`: the adapter ${describe(name)} cannot be used`);
+}
+
+/** The adapters with their limits and features, a line each, for `arclab doctor`. */
+export async function describeAdapters(): Promise<string[]> {
+  const names = await listAdapters();
+  return Promise.all(
+    names.map(async (name) => {
+      const { adapter } = await chooseAdapter({ type: 'gpu', index: name.index });
+      const { maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = adapter.limits;
+      const features = ['shader-f16', 'subgroups', 'timestamp-query'].filter((feature) =>
+        adapter.features.has(feature),
+      );
+      return (
+        `${describe(name)}: tensors up to ${maxStorageBufferBindingSize / 2 ** 20} MiB, ` +
+        `${maxComputeWorkgroupStorageSize / 2 ** 10} KiB of workgroup memory, ${features.join(', ') || 'no features'}`
+      );
+    }),
+  );
+}

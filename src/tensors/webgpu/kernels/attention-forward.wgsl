@@ -1,0 +1,88 @@
+// Forward pass with a running softmax (Dao et al. 2022), after `attention.wgsl` and a text that says which queries there
+// are and which keys they see: `params` with its scale and softCap, the buffers q, k, v and out, and the functions
+// `workgroups`, `keysOf`, `queryOf` and `finish`.
+
+/// One query.
+struct Query {
+  /// Whether it is one: the last workgroup has rows too many.
+  exists: bool,
+  /// The element at which it begins in q and in out.
+  at: u32,
+  /// The element at which key 0 begins in k and v.
+  keys: u32,
+  /// The keys that it sees: the first, and the one after the last.
+  begin: u32,
+  end: u32,
+}
+
+var<workgroup> queries: array<f32, ROW_TILE>;
+var<workgroup> tile: array<f32, KEY_TILE>;
+var<workgroup> weights: array<f32, SCORES>;
+
+@compute @workgroup_size(COUNT)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = flat(group, groups);
+  if (number >= workgroups()) { return; }
+  let row = lane / SHARE;
+  let part = lane % SHARE;
+  let query = queryOf(number, row);
+  for (var d = part; d < DIM; d += SHARE) {
+    queries[row * STRIDE + d] = q[query.at + d] * params.scale;
+  }
+  var sums: array<f32, MOST_SHARE>;
+  var top = LOWEST;
+  var weight = 0.0;
+  let range = keysOf(number);
+  for (var key = range.x; key < range.y; key += KEYS) {
+    workgroupBarrier();
+    for (var i = lane; i < KEYS * DIM; i += COUNT) {
+      let place = min(key + i / DIM, range.y - 1u);
+      tile[i / DIM * STRIDE + i % DIM] = k[query.keys + place * keyStep() + i % DIM];
+    }
+    workgroupBarrier();
+    for (var j = part; j < KEYS; j += SHARE) {
+      var score = 0.0;
+      for (var d = 0u; d < DIM; d++) {
+        score += queries[row * STRIDE + d] * tile[j * STRIDE + d];
+      }
+      let seen = key + j >= query.begin && key + j < query.end;
+      weights[row * KEYS + j] = select(LOWEST, capped(score, params.softCap), seen);
+    }
+    workgroupBarrier();
+    for (var i = lane; i < KEYS * DIM; i += COUNT) {
+      let place = min(key + i / DIM, range.y - 1u);
+      tile[i / DIM * STRIDE + i % DIM] = v[query.keys + place * keyStep() + i % DIM];
+    }
+    var highest = top;
+    for (var j = 0u; j < KEYS; j++) {
+      highest = max(highest, weights[row * KEYS + j]);
+    }
+    let shrink = exp(top - highest);
+    top = highest;
+    weight *= shrink;
+    for (var i = 0u; i < (DIM + SHARE - 1u) / SHARE; i++) {
+      sums[i] *= shrink;
+    }
+    workgroupBarrier();
+    for (var j = 0u; j < KEYS; j++) {
+      let score = weights[row * KEYS + j];
+      if (score > LOWEST) {
+        let p = exp(score - top);
+        weight += p;
+        for (var d = part; d < DIM; d += SHARE) {
+          sums[d / SHARE] += p * tile[j * STRIDE + d];
+        }
+      }
+    }
+  }
+  if (query.exists) {
+    for (var d = part; d < DIM; d += SHARE) {
+      out[query.at + d] = sums[d / SHARE] / weight;
+    }
+    if (part == 0u) { finish(query.at / DIM, top + log(weight)); }
+  }
+}

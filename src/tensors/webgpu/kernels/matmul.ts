@@ -1,0 +1,102 @@
+import * as tf from '../../tf.js';
+import type { WebGpuBackend } from '../backend.js';
+import { programFor } from '../program.js';
+import code from './matmul.wgsl';
+import fewRowsCode from './matmul-few-rows.wgsl';
+import { type KernelCall, type Kernels, runTfjs } from './register.js';
+
+/** Matrices of which the last two dimensions are multiplied, and how. */
+export interface Product {
+  readonly a: tf.TensorInfo;
+  readonly b: tf.TensorInfo;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+  readonly bias?: tf.TensorInfo | undefined;
+  readonly batches?: number;
+  /** How far the matrices of two batches are apart; 0 where all batches share one. */
+  readonly batchA?: number;
+  readonly batchB?: number;
+  /** The elements at which `a` and the result begin. */
+  readonly startA?: number;
+  readonly startOut?: number;
+}
+
+/** Outputs from which tiles are large: enough of them to fill a GPU. */
+const LARGE = 512 * 512;
+
+const tiled = programFor((key: number) => {
+  const [side, transposeA, transposeB, bias] = [key & 8 ? 16 : 8, key & 1, (key >> 1) & 1, (key >> 2) & 1];
+  const constants = { SIDE: side, TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB, BIAS: bias };
+  return { name: `matmul ${key}`, code, buffers: 'rrwr', constants };
+});
+
+const fewRows = programFor((bias: number) => {
+  return { name: 'matmul of few rows', code: fewRowsCode, buffers: 'rrwr', constants: { BIAS: bias } };
+});
+
+/** Rows of which each column of a transposed matrix is read once or twice. */
+const FEW_ROWS = 8;
+
+/** Computes a product into a tensor that is there. */
+export function multiplyInto(backend: WebGpuBackend, product: Product, out: tf.TensorInfo): void {
+  const { a, b, m, n, k, transposeA = false, transposeB = false, bias } = product;
+  const { batches = 1, batchA = 0, batchB = 0, startA = 0, startOut = 0 } = product;
+  if (m * n * batches === 0) return;
+  if (k === 0) {
+    backend.clear(out);
+    return;
+  }
+  const tensors = [a, b, out, bias ?? a];
+  if (m <= FEW_ROWS && batches === 1 && transposeB && !transposeA) {
+    const groups = Math.ceil(n / 4) * Math.ceil(m / 4);
+    backend.run(fewRows(bias ? 1 : 0), tensors, [m, n, k, startA, startOut], [], groups);
+    return;
+  }
+  const isLarge = m * n >= LARGE;
+  const key = Number(transposeA) | (Number(transposeB) << 1) | (bias ? 4 : 0) | (isLarge ? 8 : 0);
+  const tile = isLarge ? 64 : 32;
+  const groups = Math.ceil(m / tile) * Math.ceil(n / tile) * batches;
+  backend.run(tiled(key), tensors, [m, n, k, startA, startOut, batches, batchA, batchB], [], groups);
+}
+
+/** A product as a new tensor. */
+export function multiply(backend: WebGpuBackend, product: Product): tf.TensorInfo {
+  const out = backend.makeOutput([product.m, product.n]);
+  multiplyInto(backend, product, out);
+  return out;
+}
+
+function batchMatMul(call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
+  const { a, b } = call.inputs as Record<'a' | 'b', tf.TensorInfo>;
+  const { transposeA, transposeB } = call.attrs as { transposeA: boolean; transposeB: boolean };
+  const [outerA, outerB] = [a, b].map(({ shape }) => shape.slice(0, -2)) as [number[], number[]];
+  const [sizeA, sizeB] = [outerA, outerB].map((shape) => tf.util.sizeFromShape(shape)) as [number, number];
+  const outer = tf.broadcast_util.assertAndGetBroadcastShape(outerA, outerB);
+  const batches = tf.util.sizeFromShape(outer);
+  if (a.dtype !== 'float32' || b.dtype !== 'float32') return runTfjs('BatchMatMul', call);
+  if (![sizeA, sizeB].every((size) => size === batches || size === 1)) {
+    return tf.tidy(() => {
+      const [wideA, wideB] = [a, b].map((x) =>
+        tf.broadcastTo(x as tf.Tensor, [...outer, ...x.shape.slice(-2)]),
+      ) as [tf.Tensor, tf.Tensor];
+      return tf.matMul(wideA, wideB, transposeA, transposeB);
+    });
+  }
+  const [rows, columns] = a.shape.slice(-2) as [number, number];
+  const [m, k] = transposeA ? [columns, rows] : [rows, columns];
+  const n = b.shape.at(transposeB ? -2 : -1) as number;
+  const inner = b.shape.at(transposeB ? -1 : -2) as number;
+  if (inner !== k) {
+    throw new Error(`matMul: inner dimensions ${k} and ${inner} of [${a.shape}] and [${b.shape}] differ`);
+  }
+  const out = call.backend.makeOutput([...outer, m, n]);
+  const batchA = sizeA === 1 ? 0 : m * k;
+  const batchB = sizeB === 1 ? 0 : n * k;
+  multiplyInto(call.backend, { a, b, m, n, k, transposeA, transposeB, batches, batchA, batchB }, out);
+  return out;
+}
+
+export const kernels: Kernels = { BatchMatMul: batchMatMul };

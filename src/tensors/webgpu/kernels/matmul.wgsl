@@ -1,0 +1,96 @@
+// out[b, m, n] = Σ over k of a[b, m, k] · b[b, k, n], with either factor stored transposed. A workgroup computes a tile
+// of 4·SIDE × 4·SIDE elements, each lane 4 × 4 of them, from tiles of the factors in workgroup memory.
+override SIDE: u32 = 8u;
+override TRANSPOSE_A: bool = false;
+override TRANSPOSE_B: bool = false;
+override BIAS: bool = false;
+
+const DEPTH = 16u;
+override TILE: u32 = 4u * SIDE;
+override COUNT: u32 = SIDE * SIDE;
+override TILE_SIZE: u32 = TILE * DEPTH;
+
+/// batchA and batchB: how far the matrices of two batches are apart, 0 where all batches share one; startA and startOut:
+/// the element at which `a` and `out` begin.
+struct Params { m: u32, n: u32, k: u32, startA: u32, startOut: u32, batches: u32, batchA: u32, batchB: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+
+/// Both are [DEPTH][TILE].
+var<workgroup> tileA: array<f32, TILE_SIZE>;
+var<workgroup> tileB: array<f32, TILE_SIZE>;
+
+fn loadA(batch: u32, first: u32, depth: u32, lane: u32) {
+  for (var i = lane; i < TILE_SIZE; i += COUNT) {
+    // neighbouring lanes read neighbouring elements
+    let row = select(i / DEPTH, i % TILE, TRANSPOSE_A);
+    let column = select(i % DEPTH, i / TILE, TRANSPOSE_A);
+    let m = first + row;
+    let k = depth + column;
+    var value = 0.0;
+    if (m < params.m && k < params.k) {
+      value = a[params.startA + batch * params.batchA + select(m * params.k + k, k * params.m + m, TRANSPOSE_A)];
+    }
+    tileA[column * TILE + row] = value;
+  }
+}
+
+fn loadB(batch: u32, first: u32, depth: u32, lane: u32) {
+  for (var i = lane; i < TILE_SIZE; i += COUNT) {
+    let row = select(i % TILE, i / DEPTH, TRANSPOSE_B);
+    let column = select(i / TILE, i % DEPTH, TRANSPOSE_B);
+    let n = first + row;
+    let k = depth + column;
+    var value = 0.0;
+    if (n < params.n && k < params.k) {
+      value = b[batch * params.batchB + select(k * params.n + n, n * params.k + k, TRANSPOSE_B)];
+    }
+    tileB[column * TILE + row] = value;
+  }
+}
+
+@compute @workgroup_size(COUNT)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let across = (params.n + TILE - 1u) / TILE;
+  let down = (params.m + TILE - 1u) / TILE;
+  let tile = flat(group, groups);
+  let batch = tile / (across * down);
+  if (batch >= params.batches) { return; }
+  let firstRow = (tile / across % down) * TILE;
+  let firstColumn = (tile % across) * TILE;
+  let y = lane / SIDE;
+  let x = lane % SIDE;
+  var sums: array<vec4f, 4>;
+  for (var depth = 0u; depth < params.k; depth += DEPTH) {
+    loadA(batch, firstRow, depth, lane);
+    loadB(batch, firstColumn, depth, lane);
+    workgroupBarrier();
+    for (var k = 0u; k < DEPTH; k++) {
+      let at = k * TILE;
+      // a lane's columns are SIDE apart, so that neighbouring lanes read neighbouring elements
+      let right = vec4f(tileB[at + x], tileB[at + x + SIDE], tileB[at + x + 2u * SIDE], tileB[at + x + 3u * SIDE]);
+      for (var i = 0u; i < 4u; i++) {
+        sums[i] += tileA[at + y + i * SIDE] * right;
+      }
+    }
+    workgroupBarrier();
+  }
+  for (var i = 0u; i < 4u; i++) {
+    let m = firstRow + y + i * SIDE;
+    for (var j = 0u; j < 4u; j++) {
+      let n = firstColumn + x + j * SIDE;
+      if (m < params.m && n < params.n) {
+        var value = sums[i][j];
+        if (BIAS) { value += bias[n]; }
+        out[params.startOut + (batch * params.m + m) * params.n + n] = value;
+      }
+    }
+  }
+}
