@@ -228,6 +228,7 @@ export {
   type FineTuneOptions,
   type FineTuneResult,
   fineTune,
+  type SharedFineTuneHooks,
 } from './experiments/fine-tune.js';
 export {
   type GenerateCodeOptions,
@@ -410,6 +411,7 @@ export {
   type SessionSearchOptions,
 } from './session/index.js';
 export type { ModelOptions } from './session/prompts.js';
+export type { Sharing } from './session/sharing.js';
 export type { TaskTuning, TaskTuningHooks } from './session/task-tuning.js';
 // Flows: results, tasks, models, the machine
 export { checkSubmission, type SubmissionCheck } from './submit/check.js';
@@ -443,10 +445,12 @@ export type { PairAudit, StreamAudit, TaskAudit } from './training/audit.js';
 export type { AuditFinding, FindingKind } from './training/audit-findings.js';
 export { auditChangeRows, auditRows, auditTaskRows } from './training/audit-rows.js';
 export { listCheckpoints, readCheckpoint, type TrainerState } from './training/checkpoints.js';
+export { joinRanks } from './training/join-ranks.js';
 export type { TrainingHistory, TrainPoint, ValidationPoint } from './training/metrics-log.js';
 export { type FineTuneConfig, fineTuneConfig } from './training/options.js';
 export type { RunOutcome } from './training/run.js';
 export { learningRateSchedule, type ScheduleName, type ScheduleOptions } from './training/schedules.js';
+export type { TrainingRanks } from './training/team.js';
 export type { DataPair } from './training/training-data.js';
 export { type Change, type CheckOptions, type CheckResult, compareRuns } from './writeup/check.js';
 export { type ExportResult, exportWriteup } from './writeup/export.js';

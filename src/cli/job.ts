@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Placement } from '../tensors/collective/environment.js';
-import { joinRanks } from '../tensors/collective/join.js';
+import { joinCollective } from '../tensors/collective/join.js';
 import { RanksError } from '../tensors/collective/ranks.js';
 import { TrainingRanks } from '../training/team.js';
 
@@ -25,7 +25,7 @@ export class Job {
     const write = process.stderr.write.bind(process.stderr);
     const say = (line: string) => void write(`error: ${line}\n`);
     if (place.rank > 0) silence();
-    const collective = await joinRanks(place, (reason) => {
+    const collective = await joinCollective(place, (reason) => {
       say(reason);
       process.exit(1);
     }).catch((error) => {
@@ -42,6 +42,8 @@ export class Job {
   async fail(error: unknown, message: string): Promise<void> {
     const line = error instanceof RanksError ? message : await this.ranks.fail(message, { say: this.#say });
     if (this.ranks.isFirst) this.#say(line);
+    // an mpirun ends the others when one ends with an error: not before it is said
+    await this.ranks.collective.barrier();
     await this.ranks.collective.close();
   }
 

@@ -3,13 +3,12 @@ import { Command, CommanderError } from 'commander';
 import { messageOf, UserError } from '../common/errors.js';
 import { arclabVersion } from '../common/version.js';
 import { colorsFor } from '../display/terminal-colors.js';
-import { placementOf } from '../tensors/collective/environment.js';
 import { outliveReader } from './broken-pipe.js';
 import { helpLayout } from './command.js';
 import { type CommandTable, commands } from './commands.js';
 import { declareCommand, optionsOf, spellFlags } from './flags.js';
 import type { Job } from './job.js';
-import { sharedCommands } from './shared-commands.js';
+import { AllAlikeError, sharedPlace } from './shared-commands.js';
 import { checkWords, normalizeFlags } from './words.js';
 
 export { normalizeFlags } from './words.js';
@@ -92,7 +91,9 @@ export async function main(argv: readonly string[]): Promise<number> {
       // a misspelt command has no help, but a suggestion
       args = args.filter((arg) => !/^(-h|--help|help)$/.test(arg));
     }
-    const place = sharedCommands.includes(words[0] ?? '') ? placementOf(process.env) : undefined;
+    const isHelp = args.some((arg) => /^(-h|--help|help)$/.test(arg));
+    const isCommand = words[0] !== undefined && Object.hasOwn(commands, words[0]);
+    const place = isCommand && !isHelp ? sharedPlace(words[0]!, process.env) : undefined;
     if (place) job = await (await import('./job.js')).Job.join(place, words[0]!);
     program = await buildProgram(words, job);
     if (args.length === 0) program.help();
@@ -110,6 +111,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
     await job?.end(0);
     if (error instanceof CommanderError) return isHelp ? 0 : 2;
+    // one says it for all
+    if (error instanceof AllAlikeError && error.place.rank > 0) return 2;
     if (error instanceof UserError || machineFailures.has((error as NodeJS.ErrnoException)?.code ?? '')) {
       process.stderr.write(
         `${colorsFor(process.stderr).red('error:')} ${printable(spellFlags(messageOf(error), program))}\n`,

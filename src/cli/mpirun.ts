@@ -48,6 +48,14 @@ export function mpirunWords(
 /** Lines of dashes, stars and equal signs that mpirun puts around what it says of itself. */
 const FRAME = /^(-{20,}|={20,}|\*{20,})$/;
 
+/** Lines beside its paragraphs: how often Open MPI has said something, and what hydra says after each end. */
+const CHATTER = [
+  /^\[[^\]]+:\d+\] (\d+ more process|Set MCA parameter|PMIX ERROR)/,
+  /^YOUR APPLICATION TERMINATED WITH THE EXIT STRING: /,
+  /^This typically refers to a problem with your application\.$/,
+  /^Please see the FAQ page for debugging suggestions$/,
+];
+
 /**
  * Takes what mpirun says of itself out of what the processes say: a paragraph in a frame becomes nothing, or the one
  * line that says how a rank has ended.
@@ -58,7 +66,11 @@ export class MpirunOutput {
   #rest = '';
   #hasTold = false;
 
-  constructor(readonly write: (text: string) => void) {}
+  /** @param tell takes the line that says how a rank has ended */
+  constructor(
+    readonly write: (text: string) => void,
+    readonly tell: (text: string) => void = write,
+  ) {}
 
   push(text: string): void {
     const lines = (this.#rest + text).split('\n');
@@ -77,16 +89,14 @@ export class MpirunOutput {
       if (this.#isFramed) this.#close();
       else this.#isFramed = true;
     } else if (this.#isFramed) this.#paragraph.push(line.trim());
-    // a note of Open MPI on how often it has said something
-    else if (!/^\[[^\]]+:\d+\] (\d+ more process|Set MCA parameter|PMIX ERROR)/.test(line))
-      this.write(`${line}\n`);
+    else if (!CHATTER.some((pattern) => pattern.test(line))) this.write(`${line}\n`);
   }
 
   #close(): void {
     const told = endOfRank(this.#paragraph.join(' '));
     if (told !== undefined && !this.#hasTold) {
       this.#hasTold = true;
-      this.write(`${told}\n`);
+      this.tell(`${told}\n`);
     }
     this.#isFramed = false;
     this.#paragraph = [];
@@ -101,9 +111,14 @@ export function endOfRank(text: string): string | undefined {
     const [, rank, node, signal, name] = openMpi;
     return `error: rank ${rank} (on ${node}) was ended by signal ${signal}${name ? ` (${name})` : ''}; the others were stopped`;
   }
-  const mpich = /KILLED BY SIGNAL: (\d+) \(([^)]+)\)/i.exec(text) ?? /EXIT CODE: (9|15)\b()/.exec(text);
-  if (!mpich) return undefined;
-  return `error: a rank was ended by signal ${mpich[1]}${mpich[2] ? ` (${mpich[2]})` : ''}; the others were stopped`;
+  // MPICH's hydra has no signals in its paragraph, but their numbers as exit codes; Intel's has their names
+  const hydra =
+    /KILLED BY SIGNAL: (\d+) \(([^)]+)\)/i.exec(text) ?? /EXIT CODE: (6|7|8|9|11|15)\b/.exec(text);
+  if (!hydra) return undefined;
+  const [, signal, name] = hydra;
+  const [, pid, node] = /PID (\d+) RUNNING AT (\S+)/.exec(text) ?? [];
+  const which = pid === undefined ? '' : ` (process ${pid} on ${node})`;
+  return `error: a rank${which} was ended by signal ${signal}${name ? ` (${name})` : ''}; the others were stopped`;
 }
 
 /**
@@ -113,9 +128,13 @@ export function endOfRank(text: string): string | undefined {
 export async function runJob(mpirun: Mpirun, words: readonly string[]): Promise<number> {
   // in a group of its own: Ctrl-C is for this process, which hands it on in a way that leaves time to stop
   const child = spawn(mpirun.program, words, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  child.stdout.pipe(process.stdout, { end: false });
-  const errors = new MpirunOutput((text) => void process.stderr.write(text));
+  const tell = (text: string) => void process.stderr.write(text);
+  const errors = new MpirunOutput(tell);
+  // hydra says how a process has ended among what the processes print
+  const output = new MpirunOutput((text) => void process.stdout.write(text), tell);
   child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text));
+  if (mpirun.kind === 'Open MPI') child.stdout.pipe(process.stdout, { end: false });
+  else child.stdout.setEncoding('utf8').on('data', (text: string) => output.push(text));
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
     // mpirun ends its processes within a second of a SIGTERM, but hands a SIGUSR2 on
@@ -133,6 +152,7 @@ export async function runJob(mpirun: Mpirun, words: readonly string[]): Promise<
     });
   } finally {
     errors.end();
+    output.end();
     process.off('SIGINT', stop).off('SIGTERM', stop).off('exit', kill);
   }
 }

@@ -5,7 +5,7 @@ import { loadResults } from '../evaluation/files.js';
 import { formatDifference, type PairedDifference, pairedDifference } from '../evaluation/intervals.js';
 import { type PairedMetric, taskMetrics } from '../evaluation/paired.js';
 import { type FoundRun, fileOf } from '../records/find.js';
-import { differingOptions, type RunValues } from '../records/values.js';
+import { differingOptions, type RunValues, trainingOf } from '../records/values.js';
 import { pairedStudy } from './paired-study.js';
 
 /** How one run differs from the first of those that are compared, on the tasks that both have answers to. */
@@ -21,7 +21,7 @@ export interface PairedRuns {
 /** Several runs side by side. */
 export interface ExperimentComparison {
   readonly ids: readonly string[];
-  /** One for each option that differs: `option`, and the value of each run by its id. */
+  /** One for each option that differs: `option`, and the value of each run by its id, of copies by their places. */
   readonly options: readonly Readonly<Record<string, string | number | boolean | undefined>>[];
   /** One for each result: `result`, and the number of each run. */
   readonly results: readonly Readonly<Record<string, string | number | boolean | undefined>>[];
@@ -32,7 +32,12 @@ export interface ExperimentComparison {
 export function evaluationOf(of: RunValues, all: readonly RunValues[]): RunValues | undefined {
   const hasPredictions = ({ run }: RunValues) => predictionsOf(run) !== undefined;
   if (hasPredictions(of)) return of;
-  return all.findLast((values) => values.run.record.trainedBy === of.run.record.id && hasPredictions(values));
+  const { id } = of.run.record;
+  const runs = all.map(({ run }) => run);
+  return all.findLast(
+    (values) =>
+      values.run.record.trainedBy === id && hasPredictions(values) && trainingOf(values.run, runs) === of.run,
+  );
 }
 
 /** The detailed list of a run, else its attempts; undefined where it has neither. */
@@ -54,8 +59,9 @@ function pairOf(
   [a, b]: readonly [RunValues, RunValues],
   all: readonly RunValues[],
   { metrics, seed }: CompareOptions,
+  nameOf: (of: RunValues) => string,
 ): PairedRuns {
-  const ids = { first: a.run.record.id, second: b.run.record.id };
+  const ids = { first: nameOf(a), second: nameOf(b) };
   const [x, y] = [evaluationOf(a, all), evaluationOf(b, all)];
   if (x === undefined || y === undefined) {
     const without = x === undefined ? ids.first : ids.second;
@@ -93,10 +99,13 @@ export function compareExperiments(
   const [first, ...others] = compared as [RunValues, ...RunValues[]];
   const measured = compared.map((of) => evaluationOf(of, all) ?? of);
   const results = [...new Set([...compared, ...measured].flatMap((of) => [...of.results.keys()]))];
+  // copies of a run have one id
+  const isCopied = new Set(compared.map(({ run }) => run.record.id)).size < new Set(compared).size;
+  const nameOf = ({ run, facts }: RunValues) => (isCopied ? String(facts.get('run')) : run.record.id);
   const row = (of: (i: number) => string | number | boolean | undefined) =>
-    Object.fromEntries(compared.map(({ run }, i) => [run.record.id, of(i)]));
+    Object.fromEntries(compared.map((values, i) => [nameOf(values), of(i)]));
   return {
-    ids: compared.map(({ run }) => run.record.id),
+    ids: compared.map(nameOf),
     options: differingOptions(compared).map((option) => ({
       option,
       ...row((i) => compared[i]!.options.get(option)),
@@ -105,7 +114,7 @@ export function compareExperiments(
       result,
       ...row((i) => compared[i]!.results.get(result) ?? measured[i]!.results.get(result)),
     })),
-    pairs: others.map((other) => pairOf([first, other], all, options)),
+    pairs: others.map((other) => pairOf([first, other], all, options, nameOf)),
   };
 }
 

@@ -5,6 +5,7 @@ import type { OptionsOf } from '../options/table.js';
 import { type FoundRun, findRuns } from '../records/find.js';
 import {
   assertKnown,
+  copiesOf,
   type RunValues,
   runRows,
   selectRuns,
@@ -31,8 +32,17 @@ export interface ExperimentsResult {
 
 /** The run that an id, or the beginning of one, means. @throws {UserError} when there is none, or more than one */
 function runOf(id: string, all: readonly RunValues[]): RunValues {
-  const found = all.filter(({ run, facts }) => run.record.id.startsWith(id) || facts.get('run') === id);
+  const byPlace = all.filter(({ facts }) => facts.get('run') === id);
+  const found = byPlace.length > 0 ? byPlace : all.filter(({ run }) => run.record.id.startsWith(id));
   if (found.length === 1) return found[0]!;
+  const [first] = found;
+  if (first && found.every(({ run }) => run.record.id === first.run.record.id)) {
+    const places = found.map(({ facts }) => facts.get('run')).join(', ');
+    throw new UserError(
+      `\`compare\`: ${found.length} folders have the run ${first.run.record.id}, as copies have (${places}); name the one ` +
+        'that is meant by its folder',
+    );
+  }
   const which = found.length === 0 ? 'no run has' : `${found.length} runs have`;
   throw new UserError(
     `\`compare\`: ${which} an id that begins with "${id}"; arclab experiments lists those that there are`,
@@ -46,6 +56,9 @@ function runOf(id: string, all: readonly RunValues[]): RunValues {
 export function experiments({ onNote, ...given }: ExperimentsOptions = {}): ExperimentsResult {
   const o = experimentsOptions.check(given, onNote);
   const all = valuesOf(findRuns(o.folder, onNote ? { onNote } : {}), o.folder);
+  for (const [id, places] of copiesOf(all)) {
+    onNote?.(`run ${id} is in ${places.length} folders, as copies are: ${places.join(', ')}`);
+  }
   const chosen = selectRuns(all, o);
   for (const name of o.columns ?? []) assertKnown(name, all, 'columns');
   const columns = o.columns ?? usualColumns(chosen);

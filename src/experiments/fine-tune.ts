@@ -18,6 +18,7 @@ import { kindsOfCut, promptVocabulary } from '../prompts/prompt-vocabulary.js';
 import { recordTraining } from '../records/flows.js';
 import { openTokenizer, plainTemplateNote } from '../session/prompts.js';
 import { initBackend } from '../tensors/backend.js';
+import { alone } from '../tensors/collective/alone.js';
 import { noteStream } from '../training/audit-run.js';
 import {
   listCheckpoints,
@@ -85,9 +86,9 @@ async function train(
   { onEvent, signal, secondsLeft, ranks }: SharedFineTuneHooks & Required<Pick<FineTuneHooks, 'onEvent'>>,
 ): Promise<FineTuneResult> {
   const note = (text: string) => onEvent({ type: 'note', text });
-  const isFirst = ranks?.isFirst ?? true;
-  const begin = () => beginRun(checked, note);
-  const { previous, resumes } = await (ranks ? ranks.first(begin) : begin());
+  const sharers = ranks ?? alone;
+  const { isFirst } = sharers;
+  const { previous, resumes } = await sharers.first(() => beginRun(checked, note));
   let config = { ...checked, resumeFromCheckpoint: resumes };
   if (previous && previous.state.step >= config.maxSteps) {
     note(`${previous.path} has all ${config.maxSteps} steps already: nothing to do`);
@@ -95,9 +96,9 @@ async function train(
     return { checkpoint: previous.path, steps: step, interrupted: false, history };
   }
 
-  const backend = await initBackend(config.backend, ranks?.deviceOf(config) ?? config);
-  const download = (path: string) => resolveModel(path, { onProgress: downloadNotes(note) });
-  const find = (path: string) => ranks?.oneByMachine(() => download(path)) ?? download(path);
+  const backend = await initBackend(config.backend, sharers.deviceOf(config));
+  const find = (path: string) =>
+    sharers.oneByMachine(() => resolveModel(path, { onProgress: downloadNotes(note) }));
   const adapterFolder = config.adapterPath === undefined ? undefined : await find(config.adapterPath);
   const modelFolder = await find(config.modelPath);
   const { tokenizer, modelConfig } = openTokenizer(modelFolder);
@@ -108,7 +109,7 @@ async function train(
   }
   const kinds = [...config.trainDatasets, ...config.valDataset].map(([, kind]) => kind);
   const inputs = inputsOf(loaded, kinds, modelFolder, adapterFolder);
-  await ranks?.agree({ ...inputs, 'the backend': backend });
+  await sharers.agree({ ...inputs, 'the backend': backend });
   if (previous) assertSameInputs(previous, inputs);
   noteOverlap(config, loaded, note);
   for (const text of plainTemplateNote(modelFolder, tokenizer)) note(text);
@@ -135,7 +136,7 @@ async function train(
     const pace = new Pace(config.maxSteps, secondsLeft);
     const run = new Run(config, decoder, stream, validation, onEvent, pace, inputs, team);
     try {
-      ranks?.start();
+      sharers.start();
       if (previous) await run.restore(previous.path, previous.state);
       if (config.verbose) note(`backend ${backend}, ${validation.length} validation samples`);
       // when nothing can be refused any more
@@ -143,11 +144,12 @@ async function train(
       if (isFirst) await noteStream(config, prompts, loaded, note);
       const steps = async () => {
         const outcome = await run.train(signal);
-        const path = () => run.checkpoint();
-        return { checkpoint: await (ranks ? ranks.first(path) : path()), ...outcome };
+        return { checkpoint: await sharers.first(() => run.checkpoint()), ...outcome };
       };
-      const result = await (isFirst ? recordTraining({ given, config, data: inputs }, steps) : steps());
-      ranks?.end();
+      const result = await (isFirst
+        ? recordTraining({ given, config, data: inputs, ranks: sharers.size }, steps)
+        : steps());
+      sharers.end();
       return result;
     } finally {
       run.dispose();

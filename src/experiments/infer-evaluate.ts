@@ -28,6 +28,8 @@ import { findPromptKind } from '../prompts/index.js';
 import { recordEvaluation } from '../records/flows.js';
 import { effectiveOptions } from '../session/identity.js';
 import { promptKindFor } from '../session/prompts.js';
+import { heardBy, lockingOf, type Sharing } from '../session/sharing.js';
+import { alone } from '../tensors/collective/alone.js';
 import { type GenerationHooks, type InferFileOptions, infer } from './infer.js';
 
 /** Options of {@link inferEvaluate}: those of inference, most of which the checkpoint knows. */
@@ -77,9 +79,10 @@ const checkConfig = compileSchema<CheckpointConfig>(
  * @throws {UserError} when the folder is no checkpoint or the data set has no solutions, before inference
  */
 export async function inferEvaluate(
-  options: InferEvaluateOptions & GenerationHooks,
+  options: InferEvaluateOptions & GenerationHooks & Sharing,
 ): Promise<InferEvaluateResult> {
-  const { onEvent, signal, ...settings } = options;
+  const { onEvent: tell, signal, ranks = alone, ...settings } = options;
+  const onEvent = heardBy(ranks, tell);
   const onNote = notesTo(onEvent);
   const inference = checkpointInferOptions(settings, onNote);
   const { datasetPath, outputFilepath, promptVersion } = inference;
@@ -92,25 +95,30 @@ export async function inferEvaluate(
   const details = taskResultsPath(outputFilepath);
   const inputs = inputsOf(inference, dataset, settings.checkpoint);
   const inferOnce = async (stopping: AbortSignal) => {
-    const reuse = whatToDo(inputs, outputFilepath, settings.outputFilepath !== undefined);
+    const isNamed = settings.outputFilepath !== undefined;
+    const reuse = await ranks.first(() => whatToDo(inputs, outputFilepath, isNamed));
     if (reuse.note !== undefined) onNote(reuse.note);
     if (!reuse.inferred) return false;
     const onSaved = () => {
       const content = { ...inputs, results: resultsOf(outputFilepath) };
       writeFileAtomic(inputsPath(outputFilepath), `${JSON.stringify(content, null, 2)}\n`);
     };
-    await infer({ ...inference, onEvent, signal: stopping }, { onSaved, locking: withoutLock });
+    await infer({ ...inference, onEvent, signal: stopping, ranks }, { onSaved, locking: withoutLock });
     return true;
   };
   const facts = { given: settings, config: { ...inferenceOptions.defaults, ...inference }, data: inputs };
   const { checkpoint } = settings;
-  return withLock(
+  return lockingOf(ranks, withLock)(
     outputFile(outputFilepath),
-    (stopping) =>
-      recordEvaluation({ ...facts, checkpoint, details }, async () => {
+    (stopping) => {
+      const run = async () => {
         const inferred = await inferOnce(stopping);
-        return { ...evaluated(outputFilepath, dataset), inferred };
-      }),
+        return { ...(await ranks.first(() => evaluated(outputFilepath, dataset))), inferred };
+      };
+      return ranks.isFirst
+        ? recordEvaluation({ ...facts, checkpoint, details, ranks: ranks.size }, run)
+        : run();
+    },
     signal,
   );
 }

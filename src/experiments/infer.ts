@@ -10,6 +10,7 @@ import type { OptionsOf } from '../options/table.js';
 import { outputKind } from '../session/plan.js';
 import { type GenerationHooks, type InferResult, predict } from '../session/predict.js';
 import { lockingOf, openPromptsOf, type Sharing } from '../session/sharing.js';
+import { alone } from '../tensors/collective/alone.js';
 
 /** Options of inference on a file. */
 export type InferFileOptions = OptionsOf<typeof inferOptions.table>;
@@ -36,7 +37,7 @@ export async function infer(
   options: InferOptions & GenerationHooks & Sharing,
   { onSaved = () => {}, locking = withLock }: InferParts = {},
 ): Promise<InferResult> {
-  const { onEvent, signal, ranks, ...rest } = options;
+  const { onEvent, signal, ranks = alone, ...rest } = options;
   const { given, values } = splitValues(rest, { datasetPath: 'tasks' });
   const o = inferOptions.check(given, notesTo(onEvent));
   const tasks = firstTasks(tasksOf(values.datasetPath ?? o.datasetPath), o.nTasks);

@@ -7,7 +7,7 @@ import { messageOf, UserError } from '../common/errors.js';
 import { leaderboardOptions } from '../options/experiments.js';
 import type { OptionsOf } from '../options/table.js';
 import { findRuns } from '../records/find.js';
-import { type RunValues, selectRuns, valuesOf } from '../records/values.js';
+import { type RunValues, selectRuns, trainingOf, valuesOf } from '../records/values.js';
 import { metricOf, predictionsOf } from './compare-experiments.js';
 
 /** Options of {@link leaderboard}. */
@@ -41,7 +41,10 @@ function rowOf(
   metric: string,
 ): { row: LeaderboardRow; value: number } {
   const { record } = of.run;
-  const training = all.find(({ run }) => run.record.id === record.trainedBy)?.run.record;
+  const training = trainingOf(
+    of.run,
+    all.map(({ run }) => run),
+  )?.record;
   const records = training === undefined ? [record] : [training, record];
   const commits = records.map(({ commit = 'none' }) =>
     commit.replace(/^[0-9a-f]{40}/, (all) => all.slice(0, SHORT)),

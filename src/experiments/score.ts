@@ -7,6 +7,7 @@ import { scoreOptions } from '../options/inference.js';
 import type { OptionsOf } from '../options/table.js';
 import { type ScoreHooks, type ScoreResult, scoreCandidates, scoredKinds } from '../session/score.js';
 import { openPromptsOf, type Sharing } from '../session/sharing.js';
+import { alone } from '../tensors/collective/alone.js';
 
 /** Options of {@link score}. */
 export type ScoreOptions = OptionsOf<typeof scoreOptions.table>;
@@ -18,7 +19,7 @@ export type ScoreOptions = OptionsOf<typeof scoreOptions.table>;
  * @throws {StoppedError} when the signal is aborted
  */
 export async function score(options: ScoreOptions & ScoreHooks & Sharing): Promise<ScoreResult> {
-  const { onEvent, signal, ranks, ...given } = options;
+  const { onEvent, signal, ranks = alone, ...given } = options;
   const o = scoreOptions.check(given, notesTo(onEvent));
   scoredKinds(o.promptVersion, o.inputFilepath !== undefined);
   const tasks = loadTasks(o.datasetPath);
@@ -31,7 +32,7 @@ export async function score(options: ScoreOptions & ScoreHooks & Sharing): Promi
       signal: stopping,
       ranks,
     });
-  return withFiles(ranks?.isFirst === false ? [] : files, run, signal);
+  return withFiles(ranks.isFirst ? files : [], run, signal);
 }
 
 export type { KindScore, ScoredAnswer, ScoreEvent, ScoreHooks, ScoreResult } from '../session/score.js';

@@ -10,6 +10,7 @@ import type { OptionsOf } from '../options/table.js';
 import { promptKindFor } from '../session/prompts.js';
 import { type SearchHooks, type SearchResult, searchCandidates } from '../session/search.js';
 import { lockingOf, openPromptsOf, type Sharing } from '../session/sharing.js';
+import { alone } from '../tensors/collective/alone.js';
 
 /** Options of {@link search}. */
 export type SearchFlowOptions = OrValues<
@@ -26,7 +27,7 @@ export type SearchFlowOptions = OrValues<
  * @throws {StoppedError} when the signal is aborted
  */
 export async function search(options: SearchFlowOptions & SearchHooks & Sharing): Promise<SearchResult> {
-  const { onEvent, signal, ranks, ...rest } = options;
+  const { onEvent, signal, ranks = alone, ...rest } = options;
   const { given, values } = splitValues(rest, { datasetPath: 'tasks' });
   const o = searchOptions.check(given, notesTo(onEvent));
   promptKindFor(o.promptVersion, ['output-from-examples'], 'search');

@@ -7,6 +7,7 @@ import { type Spread, spreadsOf } from '../evaluation/spread.js';
 import { seedOption } from '../options/model.js';
 import { inferEvaluateSeedsOptions, startSeedsOptions } from '../options/seeds.js';
 import type { OptionsOf } from '../options/table.js';
+import type { Sharing } from '../session/sharing.js';
 import type { GenerationHooks } from './infer.js';
 import { type InferEvaluateResult, inferEvaluate } from './infer-evaluate.js';
 import { seedsFrom } from './over-seeds.js';
@@ -30,9 +31,9 @@ export interface InferEvaluateSeedsResult {
  * @throws {UserError} as `inferEvaluate`
  */
 export async function inferEvaluateSeeds(
-  options: InferEvaluateSeedsOptions & GenerationHooks,
+  options: InferEvaluateSeedsOptions & GenerationHooks & Sharing,
 ): Promise<InferEvaluateSeedsResult> {
-  const { onEvent, signal, ...given } = options;
+  const { onEvent, signal, ranks, ...given } = options;
   const { seeds: count = 1, ...o } = inferEvaluateSeedsOptions.given(given, notesTo(onEvent));
   const seeds = seedsFrom(o.seed ?? seedOption.seed.default, count);
   const runs: InferEvaluateResult[] = [];
@@ -40,7 +41,7 @@ export async function inferEvaluateSeeds(
     const named = i > 0 && o.outputFilepath !== undefined;
     const outputFilepath = named ? o.outputFilepath!.replace(/(\.json)?$/, `_seed${seed}.json`) : undefined;
     const own = { seed, ...(outputFilepath === undefined ? {} : { outputFilepath }) };
-    runs.push(await inferEvaluate({ ...o, checkpoint: o.checkpoint!, ...own, onEvent, signal }));
+    runs.push(await inferEvaluate({ ...o, checkpoint: o.checkpoint!, ...own, onEvent, signal, ranks }));
   }
   return {
     seeds,

@@ -12,7 +12,9 @@ import { type OrValues, splitValues } from '../options/in-place.js';
 import type { OptionsOf } from '../options/table.js';
 import { testTimeFineTuneOptions } from '../options/training.js';
 import { promptKindFor } from '../session/prompts.js';
-import { type FineTuneHooks, type FineTuneResult, fineTune } from './fine-tune.js';
+import { heardBy, lockingOf, onFirst } from '../session/sharing.js';
+import { alone } from '../tensors/collective/alone.js';
+import { type FineTuneResult, fineTune, type SharedFineTuneHooks } from './fine-tune.js';
 import { fineTunePerTask, type PerTaskConfig } from './fine-tune-per-task.js';
 
 /** Options of {@link testTimeFineTune}: those of fine-tuning, on the test tasks. */
@@ -31,14 +33,16 @@ const DATASET_FILE = 'n_minus_one.json';
  * @throws {UserError} as {@link fineTune}, and when no task has two train samples
  */
 export async function testTimeFineTune(
-  options: TestTimeFineTuneOptions & FineTuneHooks,
+  options: TestTimeFineTuneOptions & SharedFineTuneHooks,
 ): Promise<FineTuneResult> {
-  const { onEvent, signal, secondsLeft, ...all } = options;
+  const { onEvent: tell, signal, secondsLeft, ranks, ...all } = options;
+  const sharers = ranks ?? alone;
+  const onEvent = heardBy(sharers, tell);
   const { given, values } = splitValues(all, { datasetPath: 'tasks' });
   const note = (text: string) => onEvent?.({ type: 'note', text });
   const { datasetPath, taskIds, promptVersion, ...rest } = testTimeFineTuneOptions.check(given, note);
   promptKindFor(promptVersion, ['output-from-examples'], 'test-time fine-tuning');
-  assertWritableFolder(rest.outputDir, '`outputDir`');
+  if (sharers.isFirst) assertWritableFolder(rest.outputDir, '`outputDir`');
   const wanted = taskIds && new Set(taskIds);
   const tasks = [...datasetOf(values.datasetPath ?? datasetPath)].filter(([id]) => wanted?.has(id) ?? true);
   const dataset = nMinusOne(new Map(tasks));
@@ -49,15 +53,20 @@ export async function testTimeFineTune(
     );
   }
   checkStops(rest);
+  if (rest.perTask && sharers.size > 1) {
+    throw new OptionError('perTask', {
+      hint: `tasks by themselves are not shared by ${sharers.size} processes: start one, or leave it out`,
+    });
+  }
   if (rest.perTask) {
     const run = (stopping: AbortSignal) =>
       fineTunePerTask(new Map(tasks), { ...rest, promptVersion }, { onEvent, signal: stopping, secondsLeft });
     return withLock(outputFolder(rest.outputDir), run, signal);
   }
   const path = join(rest.outputDir, DATASET_FILE);
-  const run = (stopping: AbortSignal) => {
-    saveDataset(path, dataset);
-    const hooks = { onEvent, signal: stopping, secondsLeft };
+  const run = async (stopping: AbortSignal) => {
+    await onFirst(sharers, () => saveDataset(path, dataset));
+    const hooks = { onEvent, signal: stopping, secondsLeft, ranks };
     // every sample has its turn as the test sample already
     const { perTask: _, stopLoss: __, stopWhenSolved: ___, ...together } = rest;
     const training = {
@@ -67,7 +76,7 @@ export async function testTimeFineTune(
     } as const;
     return fineTune({ ...training, ...hooks }, withoutLock);
   };
-  return withLock(outputFolder(rest.outputDir), run, signal);
+  return lockingOf(sharers, withLock)(outputFolder(rest.outputDir), run, signal);
 }
 
 /** @throws {OptionError} for options of tasks by themselves that mean nothing beside the others */

@@ -14,7 +14,8 @@ const queueOptions = {
   queue: {
     type: 'string',
     value: 'url',
-    description: 'a Redis server, as redis://host:port or rediss://user:password@host:port',
+    description:
+      'a Redis server, as redis://host:port or rediss://user:password@host:port; default: ARCLAB_QUEUE, which is not seen in the list of processes',
   },
   queueName: {
     type: 'string',
@@ -29,7 +30,7 @@ export const sweepOptions = /* @__PURE__ */ defineOptions({
   ...changed(queueOptions, {
     queue: {
       description:
-        'put the runs on this Redis server, as redis://host:port, for `arclab worker`; default: they run here, one after the other',
+        'put the runs on this Redis server, as redis://host:port, for `arclab worker`; default: ARCLAB_QUEUE, and without that they run here, one after the other',
     },
   }),
   wait: {
@@ -54,14 +55,15 @@ export const sweepOptions = /* @__PURE__ */ defineOptions({
 
 export const sweepStatusOptions = /* @__PURE__ */ defineOptions({
   file: { ...file, description: 'the description of a sweep, or its output folder' },
-  ...changed(queueOptions, { queue: { description: 'also say what is on this Redis server' } }),
+  ...changed(queueOptions, {
+    queue: { description: 'also say what is on this Redis server; default: ARCLAB_QUEUE' },
+  }),
   log: { type: 'string', value: 'part', description: 'print the log of this part of the sweep, by its id' },
   json: { type: 'boolean', default: false, description: 'print JSON' },
 });
 
 export const sweepWorkerOptions = /* @__PURE__ */ defineOptions({
   ...queueOptions,
-  queue: { ...queueOptions.queue, required: true },
   backend: { ...modelOptions.backend, description: 'tensor backend, instead of what the runs say' },
   device: {
     ...modelOptions.device,

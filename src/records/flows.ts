@@ -1,5 +1,5 @@
 /** @file What the record of each flow says. In a Kaggle notebook `templates/kaggle/records.ts` has this module's place. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { leafValue } from '../options/call.js';
 import { inferEvaluateOptions } from '../options/inference.js';
@@ -33,18 +33,20 @@ interface TrainingFacts {
   readonly config: { readonly outputDir: string; readonly metricForBestModel?: string | undefined };
   /** Digests of data sets, model and adapter, by path or name. */
   readonly data: Readonly<Record<string, string>>;
+  /** How many processes share it. */
+  readonly ranks: number;
 }
 
 /** Records a training in its folder: `run.json`, and its options for TensorBoard's HParams page. */
 export function recordTraining(
-  { given, config, data }: TrainingFacts,
+  { given, config, data, ranks }: TrainingFacts,
   run: () => Promise<FineTuneResult>,
 ): Promise<FineTuneResult> {
   const { outputDir, metricForBestModel } = config;
   const { table } = fineTuneOptions;
   const logs = join(outputDir, LOGS);
   return recordRun(
-    { path: runFileIn(outputDir, 'fine-tune'), flow: 'fine-tune', table, given, config, data },
+    { path: runFileIn(outputDir, 'fine-tune'), flow: 'fine-tune', table, given, config, data, ranks },
     async (id) => {
       writeHparams(logs, { run: id, ...hparamsOf(table, config) });
       const result = await run();
@@ -71,6 +73,8 @@ interface EvaluationFacts {
   readonly checkpoint: string;
   readonly data: Readonly<Record<string, string>>;
   readonly details: string;
+  /** How many processes share it. */
+  readonly ranks: number;
 }
 
 /** What an evaluation measures. */
@@ -90,20 +94,24 @@ const measured = ({ metrics, votedMetrics }: Evaluated): Record<string, number> 
  * TensorBoard.
  */
 export function recordEvaluation<T extends Evaluated & { inferred: boolean }>(
-  { given, config, checkpoint, data, details }: EvaluationFacts,
+  { given, config, checkpoint, data, details, ranks }: EvaluationFacts,
   run: () => Promise<T>,
 ): Promise<T> {
   const { outputFilepath } = config;
   const training = recordOfCheckpoint(checkpoint);
+  const changedAt = () => statSync(outputFilepath, { throwIfNoEntry: false })?.mtimeMs;
+  const before = changedAt();
   return recordRun(
     {
       path: runFileOf(outputFilepath),
+      isUntouched: () => before !== undefined && changedAt() === before,
       flow: 'infer-evaluate',
       table: inferEvaluateOptions.table,
       given,
       config: { ...config, checkpoint },
       data,
       trainedBy: runIdAt(training),
+      ranks,
     },
     async () => {
       const result = await run();

@@ -75,6 +75,8 @@ export interface RunRecord {
   readonly data: Readonly<Record<string, string>>;
   /** The id of the run that trained what this one asks. */
   readonly trainedBy?: string;
+  /** How many processes shared it in the last attempt that made something; absent in records of earlier versions. */
+  readonly ranks?: number;
   /** Final numbers by name: losses in nats, metrics as fractions. */
   readonly results: Readonly<Record<string, number>>;
   /** Files of the run by what they are, relative to the folder of the record. */
@@ -111,6 +113,7 @@ export const checkRecord = compileSchema<RunRecord>(
       command: { type: 'string' },
       config: { type: 'object' },
       data: { type: 'object', additionalProperties: { type: 'string' } },
+      ranks: { type: 'integer', minimum: 1 },
       results: { type: 'object', additionalProperties: { type: 'number' } },
       files: { type: 'object', additionalProperties: { type: 'string' } },
     },
@@ -129,6 +132,10 @@ export interface RunFacts {
   readonly config: object;
   readonly data: Readonly<Record<string, string>>;
   readonly trainedBy?: string | undefined;
+  /** How many processes share it. Default: 1. */
+  readonly ranks?: number | undefined;
+  /** Whether what an earlier run wrote there is still as it was, when this one has failed: its record is put back. */
+  readonly isUntouched?: (() => boolean) | undefined;
 }
 
 /** What a run came to. */
@@ -151,24 +158,24 @@ function identityOf({ flow, table }: Pick<RunFacts, 'flow' | 'table'>, config: o
   return JSON.stringify([flow, Object.entries(config).filter(([name]) => !free.has(name))]);
 }
 
-/** The record at a path that this run continues: of the same options and data. */
-function earlierRecord(facts: RunFacts): RunRecord | undefined {
-  const { path, data } = facts;
+/** The record that is at a path already. */
+function recordBefore(path: string): RunRecord | undefined {
   if (!existsSync(path) || isFromBeforeRerun(path)) return undefined;
   try {
-    const earlier = checkRecord(readJson(path, 'the record of a run'), path);
-    const isSame =
-      earlier.flow === facts.flow &&
-      identityOf(facts, earlier.config) === identityOf(facts, plain(facts.config)) &&
-      JSON.stringify(earlier.data) === JSON.stringify(data);
-    return isSame ? earlier : undefined;
+    return checkRecord(readJson(path, 'the record of a run'), path);
   } catch {
     return undefined; // damaged, or of a later version: it is no reason not to run
   }
 }
 
+/** Whether a run continues that of a record: with the same options and data. */
+const continues = (facts: RunFacts, earlier: RunRecord): boolean =>
+  earlier.flow === facts.flow &&
+  identityOf(facts, earlier.config) === identityOf(facts, plain(facts.config)) &&
+  JSON.stringify(earlier.data) === JSON.stringify(facts.data);
+
 function begin(facts: RunFacts, earlier: RunRecord | undefined): RunRecord {
-  const { flow, table, given, config, data, trainedBy } = facts;
+  const { flow, table, given, config, data, trainedBy, ranks = 1 } = facts;
   const commit = commitOf(process.cwd());
   return {
     format: 1,
@@ -185,8 +192,10 @@ function begin(facts: RunFacts, earlier: RunRecord | undefined): RunRecord {
     config: plain(config),
     data,
     ...(trainedBy === undefined ? {} : { trainedBy }),
-    results: {},
-    files: {},
+    ranks,
+    // what was found before stays until there is something new
+    results: earlier?.results ?? {},
+    files: earlier?.files ?? {},
   };
 }
 
@@ -213,37 +222,31 @@ export async function recordRun<T>(
   run: (id: string) => Promise<T>,
   outcomeOf: (result: T) => RunOutcome,
 ): Promise<T> {
-  const earlier = earlierRecord(facts);
+  const before = recordBefore(facts.path);
+  const earlier = before && continues(facts, before) ? before : undefined;
   const record = begin(facts, earlier);
   write(facts.path, record);
   const startedAt = performance.now();
-  const end = (outcome: RunOutcome & { error?: string }) => {
-    const { status = 'done', isUnchanged, results, files = {}, error } = outcome;
-    const made = (isUnchanged && earlier) || record;
+  const end = (changes: Partial<RunRecord>) =>
     write(facts.path, {
       ...record,
-      arclab: made.arclab,
-      commit: made.commit,
-      status,
-      ...(error === undefined ? {} : { error }),
       endedAt: new Date().toISOString(),
       seconds: Number((record.seconds + (performance.now() - startedAt) / 1000).toFixed(3)),
-      results: finite(results),
-      files: relativeTo(facts.path, files),
+      ...changes,
     });
-  };
   try {
     const result = await run(record.id);
-    end(outcomeOf(result));
+    const { status = 'done', isUnchanged, results, files = {} } = outcomeOf(result);
+    const { arclab, commit, ranks = 1 } = (isUnchanged && earlier) || record;
+    const made = { arclab, ranks, ...(commit === undefined ? {} : { commit }) };
+    end({ ...made, status, results: finite(results), files: relativeTo(facts.path, files) });
     return result;
   } catch (error) {
     const stopped = error instanceof StoppedError;
     try {
-      end({
-        status: stopped ? 'stopped' : 'failed',
-        ...(stopped ? {} : { error: firstLineOf(error) }),
-        results: {},
-      });
+      const isOther = before?.status === 'done' && earlier === undefined;
+      if (isOther && facts.isUntouched?.()) write(facts.path, before);
+      else end(stopped ? { status: 'stopped' } : { status: 'failed', error: firstLineOf(error) });
     } catch {
       // what failed is told, not that it could not be written down
     }

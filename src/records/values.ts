@@ -1,5 +1,5 @@
 /** @file What a run has under a name: its options, its results, and facts of its record. */
-import { basename, dirname, relative } from 'node:path';
+import { basename, dirname, relative, sep } from 'node:path';
 import { UserError } from '../common/errors.js';
 import { nearestName } from '../common/option-names.js';
 import type { FoundRun } from './find.js';
@@ -30,13 +30,36 @@ function flatten(config: Readonly<Record<string, unknown>>, prefix = ''): [strin
   });
 }
 
+/** How many folders two paths begin with that are the same. */
+function commonFolders(a: string, b: string): number {
+  const [x, y] = [a.split(sep), b.split(sep)];
+  const end = x.findIndex((name, i) => name !== y[i]);
+  return end < 0 ? x.length : end;
+}
+
+/** The run that trained what another one asks; of copies of it, the one beside that. */
+export function trainingOf({ record, path }: FoundRun, runs: readonly FoundRun[]): FoundRun | undefined {
+  if (record.trainedBy === undefined) return undefined;
+  const trainings = runs.filter((run) => run.record.id === record.trainedBy);
+  return trainings.toSorted((a, b) => commonFolders(b.path, path) - commonFolders(a.path, path))[0];
+}
+
+/** Places of runs that have the id of another one, as copied folders have: each id with all of its places. */
+export function copiesOf(all: readonly RunValues[]): Map<string, string[]> {
+  const places = new Map<string, string[]>();
+  for (const { run, facts } of all) {
+    const { id } = run.record;
+    places.set(id, [...(places.get(id) ?? []), String(facts.get('run'))]);
+  }
+  return new Map([...places].filter(([, found]) => found.length > 1));
+}
+
 /** The values of runs that were found together. @param folder where, for the names of their places */
 export function valuesOf(runs: readonly FoundRun[], folder: string): RunValues[] {
-  const byId = new Map(runs.map((run) => [run.record.id, run]));
   return runs.map((run) => {
     const { record, status, path } = run;
-    const training = record.trainedBy === undefined ? undefined : byId.get(record.trainedBy);
-    const { id, flow, startedAt, seconds, attempts, commit, arclab, trainedBy, process } = record;
+    const training = trainingOf(run, runs);
+    const { id, flow, startedAt, seconds, attempts, commit, arclab, trainedBy, process, ranks = 1 } = record;
     const ownsFolder = [RUN_FILE, `${flow}_${RUN_FILE}`].includes(basename(path));
     const place = ownsFolder ? dirname(path) : path.replace(/_run\.json$/, '.json');
     const facts = {
@@ -44,6 +67,7 @@ export function valuesOf(runs: readonly FoundRun[], folder: string): RunValues[]
       ...(commit === undefined ? {} : { commit }),
       ...(trainedBy === undefined ? {} : { trainedBy }),
       host: process.host,
+      ranks,
     };
     return {
       run,

@@ -17,7 +17,7 @@ import {
 } from '../generation/engine.js';
 import type { GenerationTokenizer } from '../generation/vocabulary.js';
 import type { Decoder } from '../models/decoder.js';
-import type { Ranks } from '../tensors/collective/ranks.js';
+import { alone, type Sharers } from '../tensors/collective/alone.js';
 import type { Sharing } from './sharing.js';
 
 /**
@@ -99,12 +99,16 @@ export async function openTogether<T>(
   resultPath: string | undefined,
   identity: () => Identity,
   onNote: (text: string) => void,
-  ranks: Ranks | undefined,
+  ranks: Sharers,
 ): Promise<Journal<T> | undefined> {
-  if (ranks === undefined) return openLines(resultPath, identity, { onNote, rank: 0 });
-  const agreed = identity();
-  await ranks.agree(agreed);
-  return ranks.inOrder(() => openLines<T>(resultPath, () => agreed, { onNote, rank: ranks.rank }));
+  // it takes a digest of all prompts: not made where nobody asks
+  let known: Identity | undefined;
+  const agreed = () => {
+    known ??= identity();
+    return known;
+  };
+  if (ranks.size > 1) await ranks.agree(agreed());
+  return ranks.inOrder(() => openLines<T>(resultPath, agreed, { onNote, rank: ranks.rank }));
 }
 
 const openLines = <T>(
@@ -121,7 +125,7 @@ export interface KeepingOptions {
   readonly onNote: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
   /** The processes that share the groups, and all get the results of all. */
-  readonly ranks?: Ranks | undefined;
+  readonly ranks?: Sharers | undefined;
 }
 
 /**
@@ -133,11 +137,10 @@ export async function computeKept<T>(
   groups: readonly { readonly length: number }[],
   compute: (group: number, missing: number) => Promise<readonly T[]>,
   journal: Journal<KeptGroup<T>> | undefined,
-  { what, onNote, signal, ranks }: KeepingOptions,
+  { what, onNote, signal, ranks = alone }: KeepingOptions,
 ): Promise<(readonly T[])[]> {
   const results: (readonly T[] | undefined)[] = groups.map(() => undefined);
-  const found = journal?.found ?? [];
-  for (const line of (await ranks?.first(() => found)) ?? found) {
+  for (const line of await ranks.first(() => journal?.found ?? [])) {
     // a line that was damaged and is still JSON
     if (!Array.isArray(line?.answers) || line.answers.length !== groups[line.group]?.length) continue;
     results[line.group] = line.answers;
@@ -148,9 +151,9 @@ export async function computeKept<T>(
   if (kept > 0) onNote(`continuing: ${kept} of ${total} ${what} are there already`);
   const missing = [...groups.keys()].filter((group) => !results[group]);
   const costs = missing.map((group) => groups[group]!.length);
-  const own = ranks?.share(costs).map((i) => missing[i]!) ?? missing;
+  const own = ranks.share(costs).map((i) => missing[i]!);
   const asked = own.reduce((sum, group) => sum + groups[group]!.length, 0);
-  ranks?.start();
+  ranks.start();
   for (const group of own) {
     try {
       const answers = await compute(group, asked);
@@ -161,9 +164,9 @@ export async function computeKept<T>(
       throw new StoppedError(stopped(done(), total, what, journal !== undefined));
     }
   }
-  const parts = await ranks?.gather(own.map((group) => [group, results[group]!] as const));
-  for (const [group, answers] of parts?.flat() ?? []) results[group] = answers;
-  ranks?.end();
+  const parts = await ranks.gather(own.map((group) => [group, results[group]!] as const));
+  for (const [group, answers] of parts.flat()) results[group] = answers;
+  ranks.end();
   return results as (readonly T[])[];
 }
 

@@ -6,6 +6,7 @@ import { digestOf, type GenerationProgress } from '../generation/engine.js';
 import type { decodingOptions } from '../options/decoding.js';
 import type { sessionInferOptions } from '../options/inference.js';
 import type { ConfigOf, OptionsOf } from '../options/table.js';
+import { alone } from '../tensors/collective/alone.js';
 import { identityOf } from './identity.js';
 import { type AnswerJournal, generateKept, openTogether } from './kept-answers.js';
 import { noteNotFinite } from './not-finite.js';
@@ -46,7 +47,7 @@ export async function predict(
   session: PromptSession,
   tasks: ReadonlyMap<string, Task>,
   o: PredictConfig,
-  { onEvent: tell, signal, ranks }: GenerationHooks & Sharing,
+  { onEvent: tell, signal, ranks = alone }: GenerationHooks & Sharing,
   onSaved: () => void = () => {},
 ): Promise<InferResult> {
   const onEvent = heardBy(ranks, tell);

@@ -20,6 +20,7 @@ import type { sessionScoreOptions } from '../options/inference.js';
 import type { ConfigOf } from '../options/table.js';
 import { asksForGrid, getPromptKind, hasCode, type PromptKind } from '../prompts/index.js';
 import { candidatesOf } from '../prompts/prompt-tasks.js';
+import { alone } from '../tensors/collective/alone.js';
 import {
   type CandidateScores,
   type CandidateSet,
@@ -126,7 +127,7 @@ export async function scoreCandidates(
     predictions,
   }: { tasks: ReadonlyMap<string, Task>; predictions?: readonly Prediction[] | undefined },
   o: ScoreConfig,
-  { onEvent: tell, signal, ranks }: ScoreHooks & Sharing,
+  { onEvent: tell, signal, ranks = alone }: ScoreHooks & Sharing,
 ): Promise<ScoreResult> {
   const onEvent = heardBy(ranks, tell);
   const onNote = notesTo(onEvent);
@@ -166,8 +167,7 @@ export async function scoreCandidates(
       return identityOf('score', o, { session, dataset: tasks, prompts });
     };
     journal = await openTogether(outputFilepath, identity, onNote, ranks);
-    const ownLines = journal?.found ?? [];
-    const lines = [...((await ranks?.first(() => ownLines)) ?? ownLines)];
+    const lines = [...(await ranks.first(() => journal?.found ?? []))];
     const known = knownGroups(lines, kinds, plans, o.maxTokensPerBatch);
     let kept = [...known.values()].flat().reduce((sum, { length }) => sum + length, 0);
     if (kept > 0) onNote(`continuing: ${kept} of ${total} answers are scored already`);
@@ -198,7 +198,7 @@ export async function scoreCandidates(
         });
       const knownOf = (group: number) => known.get(keyOfGroup(kind.name, group));
       let scores: AnswerScore[][];
-      if (ranks) {
+      if (ranks.size > 1) {
         ranks.start();
         const others = groupsOfOthers(ranks, plan.requests, o.maxTokensPerBatch, knownOf);
         await scoreWith((group) => knownOf(group) ?? others.get(group));

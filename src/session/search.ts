@@ -10,6 +10,7 @@ import { digestOf, noProgress } from '../generation/engine.js';
 import type { FoundAnswers, SearchProgress } from '../generation/search/types.js';
 import type { sessionSearchOptions } from '../options/search.js';
 import type { ConfigOf } from '../options/table.js';
+import { alone } from '../tensors/collective/alone.js';
 import { CandidatePool, type FoundInView, toPool } from './candidate-pool.js';
 import { identityOf } from './identity.js';
 import { addProgress, computeKept, type KeptGroup, openTogether } from './kept-answers.js';
@@ -68,7 +69,7 @@ export async function searchCandidates(
   session: PromptSession,
   { tasks, before }: { tasks: ReadonlyMap<string, Task>; before?: SearchState | undefined },
   o: SearchConfig,
-  { onEvent: tell, signal, ranks }: SearchHooks & Sharing,
+  { onEvent: tell, signal, ranks = alone }: SearchHooks & Sharing,
 ): Promise<SearchResult> {
   const onEvent = heardBy(ranks, tell);
   const onNote = notesTo(onEvent);

@@ -23,6 +23,8 @@ export function forkChild(file: string, { onReply, onDeath }: ChildEvents): Chil
   let stderr = '';
   const child = fork(file, {
     serialization: 'advanced', // log-probabilities may be infinite
+    // it has work of its own, whoever started this process
+    env: { ...process.env, ARCLAB_RANKS: 'off' },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -1,5 +1,5 @@
 /** @file What a person writes of a sweep: `sweep.json`, checked as a whole before anything starts. */
-import { dirname, isAbsolute, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { UserError } from '../common/errors.js';
 import { readJson } from '../common/files.js';
 import { nearestName, shown } from '../common/option-names.js';
@@ -32,7 +32,7 @@ export interface Halving {
 
 /** The description of a sweep. */
 export interface SweepDescription {
-  /** Where everything of the sweep goes; relative to the description's folder. */
+  /** Where everything of the sweep goes. This and every other path is relative to the description's folder. */
   readonly outputDir: string;
   /** Options of fine-tune that all runs share; without `outputDir`. */
   readonly fineTune: Readonly<Record<string, unknown>>;
@@ -48,6 +48,9 @@ export interface SweepDescription {
   readonly halving?: Halving;
   readonly variants?: readonly Variant[];
 }
+
+/** A description, and the folder that its paths are relative to. */
+export type PlacedDescription = SweepDescription & { readonly folder: string };
 
 type Check = (value: unknown) => boolean;
 
@@ -123,7 +126,7 @@ function checkVariants(variants: readonly Variant[], where: string): void {
  * @param where what messages call it
  * @throws {UserError} in one line
  */
-export function checkDescription(value: unknown, where: string, folder: string): SweepDescription {
+export function checkDescription(value: unknown, where: string, folder: string): PlacedDescription {
   if (!isObject(value)) throw new UserError(`${where}: expected the description of a sweep, an object`);
   checkParts(value as object, PARTS, ['outputDir', 'fineTune'], where);
   const description = value as SweepDescription;
@@ -138,10 +141,10 @@ export function checkDescription(value: unknown, where: string, folder: string):
   }
   if (halving !== undefined) checkParts(halving, HALVING, ['rungs'], `${where}: halving`);
   checkVariants(variants, where);
-  return { ...description, outputDir: isAbsolute(outputDir) ? outputDir : resolve(folder, outputDir) };
+  return { ...description, folder, outputDir: resolve(folder, outputDir) };
 }
 
 /** Reads the description of a sweep. @throws {UserError} in one line that names the file */
-export function readDescription(path: string): SweepDescription {
+export function readDescription(path: string): PlacedDescription {
   return checkDescription(readJson(path, 'the description of a sweep'), path, dirname(resolve(path)));
 }

@@ -32,6 +32,8 @@ export interface PartState {
   readonly startedAt: string;
   readonly endedAt?: string;
   readonly process: ReturnType<typeof thisProcess>;
+  /** How often the process that ran it died. */
+  readonly killings?: number;
   readonly progress?: PartProgress;
   readonly result?: PartResult;
   /** Why it failed, in one line; whether it will not be tried again. */

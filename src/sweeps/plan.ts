@@ -4,7 +4,7 @@
  * a description that has grown finds what is done already.
  */
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { loadDataset, requireSolutions } from '../arc/dataset.js';
 import { UserError } from '../common/errors.js';
 import { fingerprintOf } from '../common/fingerprint.js';
@@ -14,8 +14,9 @@ import type { DatasetPair } from '../options/table.js';
 import { loadData } from '../training/open-run.js';
 import { type FineTuneConfig, type FineTuneFileOptions, fineTuneConfig } from '../training/options.js';
 import { type Combination, combinationsOf } from './combinations.js';
-import type { SweepDescription, Variant } from './description.js';
+import type { PlacedDescription, SweepDescription, Variant } from './description.js';
 import { assertNotOwn, checked, merged, type StageOptions, targetOf, withOption } from './parameters.js';
+import { pathsIn } from './paths.js';
 
 /** A part of a sweep. */
 export interface Part {
@@ -72,8 +73,6 @@ function contentOf(path: string, cache: Map<string, string>): string {
   return content;
 }
 
-const absolute = (path: string): string => (existsSync(path) ? resolve(path) : path);
-
 /** A training and evaluation whose options are as they should be. */
 interface CheckedRun {
   readonly variant: Variant;
@@ -84,7 +83,7 @@ interface CheckedRun {
 }
 
 function checkRun(
-  description: SweepDescription,
+  description: PlacedDescription,
   variant: Variant,
   parameters: Combination,
   where: string,
@@ -103,7 +102,11 @@ function checkRun(
     }
     options = withOption(options, target, value);
   }
-  for (const stage of ['fineTune', 'inferEvaluate'] as const) assertNotOwn(options[stage], stage, where);
+  for (const stage of ['fineTune', 'inferEvaluate'] as const) {
+    assertNotOwn(options[stage], stage, where);
+    const placed = checked(`${where}: ${stage}`, () => pathsIn(description.folder, options[stage]));
+    options = { ...options, [stage]: placed };
+  }
   const outputDir = description.outputDir;
   const config = checked(`${where}: fineTune`, () => {
     const checkedConfig = fineTuneConfig({
@@ -123,11 +126,7 @@ function checkRun(
     const path = given.datasetPath ?? valDataset[0]?.[0];
     if (path === undefined) throw new UserError('"datasetPath" is missing, and fineTune has no "valDataset"');
     requireSolutions(loadDataset(path), path);
-    const given_ = { ...given } as Record<string, unknown>;
-    for (const name of ['datasetPath', 'modelPath'] as const) {
-      if (given[name] !== undefined) given_[name] = absolute(given[name]);
-    }
-    return given_;
+    return { ...given } as Record<string, unknown>;
   });
   return { variant, parameters, fineTune, config, inferEvaluate };
 }
@@ -216,7 +215,7 @@ function trainingParts(
  * @param where what messages call the description
  * @throws {UserError} in one line for the first mistake
  */
-export function planSweep(description: SweepDescription, where: string): SweepPlan {
+export function planSweep(description: PlacedDescription, where: string): SweepPlan {
   const { outputDir, variants = [{ name: '' }] } = description;
   const combinations = combinationsOf(description, where);
   const contents = new Map<string, string>();

@@ -1,5 +1,5 @@
 /** @file Runs a part of a sweep to its end once, whoever else tries it and however often it was killed before. */
-import { firstLineOf, StoppedError } from '../common/errors.js';
+import { firstLineOf, StoppedError, UserError } from '../common/errors.js';
 import { type LockTarget, withLock } from '../common/lock.js';
 import { thisProcess } from '../common/process-identity.js';
 import { formatMetrics } from '../evaluation/metrics.js';
@@ -21,8 +21,8 @@ export interface RunPartOptions extends Omit<PartContext, 'resultOf'> {
   readonly handlers: Handlers;
   readonly onProgress?: (progress: PartProgress) => void;
   readonly onLog?: (text: string) => void;
-  /** Whether a failure of this attempt is the last. */
-  readonly isLast?: boolean;
+  /** How many more failures are forgiven, those of workers that died among them; left out: this one is the last. */
+  readonly retriesLeft?: number;
 }
 
 /** Milliseconds between two times that progress is written down. */
@@ -59,21 +59,32 @@ export async function runPart(plan: SweepPlan, part: Part, options: RunPartOptio
 
 async function attempt(plan: SweepPlan, part: Part, options: RunPartOptions): Promise<PartResult> {
   const { outputDir } = plan;
-  const { handlers, machine, signal, onEvent, onProgress, onLog, isLast = true } = options;
+  const { handlers, machine, signal, onEvent, onProgress, onLog, retriesLeft } = options;
   const before = stateOf(outputDir, part.id);
   // another process may have ended it while this one waited for the lock
   if (before?.status === 'done') return before.result!;
+  // its process is gone without a word: this one has the lock
+  const killings = (before?.killings ?? 0) + (before?.status === 'running' ? 1 : 0);
+  const isLast = retriesLeft === undefined || killings >= retriesLeft;
   const begun: PartState = {
     status: 'running',
     attempts: (before?.attempts ?? 0) + 1,
     startedAt: new Date().toISOString(),
     process: thisProcess(),
+    ...(killings > 0 ? { killings } : {}),
   };
   const save = (state: Partial<PartState>) => saveState(outputDir, part.id, { ...begun, ...state });
   const write = (text: string) => {
     log(outputDir, part.id, text);
     onLog?.(text);
   };
+  if (retriesLeft !== undefined && killings > retriesLeft) {
+    const where = `the last on ${before!.process.host}`;
+    const error = `not tried again: ${killings} workers died in it, ${where}; what ends them, such as too little memory?`;
+    save({ ...before!, status: 'failed', killings, error, isFinal: true });
+    write(`failed: ${error}`);
+    throw new UserError(error);
+  }
   save({});
   write(`attempt ${begun.attempts} on ${begun.process.host}, process ${begun.process.pid}`);
   const total = { steps: 0 };

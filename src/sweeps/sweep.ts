@@ -13,6 +13,7 @@ import { localExecutor } from './local.js';
 import { loadPlan, planPath, savePlan } from './part-files.js';
 import { planSweep, type SweepPlan } from './plan.js';
 import { queueExecutor } from './queue/executor.js';
+import { queueAddress } from './queue/redis.js';
 import { partsOfShard, shardOf } from './shard.js';
 import { type SweepRunStatus, sweepStatus as statusOfPlan } from './status.js';
 
@@ -51,7 +52,8 @@ function describe(file: string | undefined, description: SweepDescription | unde
 export async function sweep(options: SweepOptions & SweepHooks, executor?: Executor): Promise<SweepResult> {
   const { onEvent, signal, description, ...rest } = options;
   const given = description === undefined ? rest : { file: 'the description', ...rest };
-  const o = sweepOptions.check(given, notesTo(onEvent));
+  const checked = sweepOptions.check(given, notesTo(onEvent));
+  const o = { ...checked, queue: queueAddress(checked.queue) };
   const ofQueue = (['queueName', 'wait', 'retries'] as const).find((name) => rest[name] !== undefined);
   if (o.queue === undefined && executor === undefined && ofQueue) {
     throw new OptionError(ofQueue, { hint: 'it needs `queue`' });

@@ -78,6 +78,9 @@ function stacks(matrices: readonly TrainedMatrix[]): TrainedMatrix[][] {
  * `match_rms_adamw`: an update of a matrix has the size of one of AdamW, so that one learning rate serves both.
  */
 export class Muon implements Optimizer {
+  static readonly stateOf = (name: string, variable: tf.Variable): readonly string[] =>
+    isMatrixOfLayer(name, variable) ? ['momentum_buffer'] : AdamW.stateOf();
+
   readonly #stacks: readonly (readonly TrainedMatrix[])[];
   readonly #rest: AdamW;
   readonly #weightDecay: number;

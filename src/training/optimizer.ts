@@ -30,6 +30,13 @@ export interface Optimizer {
   dispose(): void;
 }
 
+/** A way to train: an optimizer of variables, and what it keeps of each of them between steps. */
+export interface Method {
+  new (variables: ReadonlyMap<string, tf.Variable>, options: AdamWOptions): Optimizer;
+  /** Kinds of state of a variable, each of its shape: `exp_avg` and such, as {@link Optimizer.tensors} names them. */
+  stateOf(name: string, variable: tf.Variable): readonly string[];
+}
+
 /** A running moment of a variable, however it is kept. */
 interface Moment {
   /** It in float32, for one step; {@link put} takes it back. */
@@ -150,6 +157,7 @@ export function ownValues(variable: tf.Variable): void {
 
 /** AdamW (Loshchilov & Hutter 2019) over named variables, with a state that can be saved. */
 export class AdamW implements Optimizer {
+  static readonly stateOf = (): readonly string[] => ['exp_avg', 'exp_avg_sq'];
   readonly #slots: readonly TrainedVariable[];
   readonly #options: Required<AdamWOptions>;
 

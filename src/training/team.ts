@@ -8,14 +8,16 @@ import { balance } from '../common/balance.js';
 import { fingerprintOf } from '../common/fingerprint.js';
 import { OptionError } from '../common/option-names.js';
 import type { Decoder } from '../models/index.js';
+import type { Facts } from '../tensors/collective/alone.js';
 import { bytesOf } from '../tensors/collective/collective.js';
-import { type Facts, Ranks } from '../tensors/collective/ranks.js';
+import { Ranks } from '../tensors/collective/ranks.js';
 import { type TensorSums, tensorSums } from '../tensors/collective/tensor-sums.js';
 import * as tf from '../tensors/tf.js';
-import type { AdamWOptions, Optimizer } from './optimizer.js';
+import { Muon } from './muon.js';
+import { AdamW, type AdamWOptions, type Method, type Optimizer } from './optimizer.js';
 import type { FineTuneConfig } from './options.js';
 import type { TrainingSample } from './sample-source.js';
-import { ShardedAdamW, shardLoad } from './sharded-optimizer.js';
+import { ShardedOptimizer, shardLoad } from './sharded-optimizer.js';
 import type { LossTally } from './tally.js';
 import type { LoadedDatasets } from './training-data.js';
 
@@ -57,13 +59,13 @@ export class TrainingRanks extends Ranks {
   ): Promise<Team> {
     // a model takes some ranks longer to load; from here on they keep step
     await this.gather(null);
-    // the state of Muon is not split: every rank keeps all of it
-    const shards = !config.useLora && config.optim !== 'muon';
+    const shards = !config.useLora;
     const share = async (id: Uint8Array) => Uint8Array.from(await this.first(() => [...id]));
-    const team = new Team(this, await tensorSums(this.collective, share), { shardsMoments: shards });
+    const team = new Team(this, await tensorSums(this.collective, share), { shardsState: shards });
     const variables = decoder.trainableVariables();
     note(`${this.size} ranks share each batch; gradients go over ${team.sums.name}`);
-    if (shards) note(describeShards(shardLoad(variables, this.size), this.size, config.optim));
+    if (shards)
+      note(describeShards(shardLoad(methodOf(config.optim), variables, this.size), this.size, config.optim));
     // a fresh adapter may be computed from the base, which other processors do with other digits
     if (config.useLora) await team.sums.spread([...variables.values()], 0);
     return team;
@@ -74,12 +76,12 @@ export class TrainingRanks extends Ranks {
 export class Team {
   readonly ranks: Ranks;
   readonly sums: TensorSums;
-  readonly #shardsMoments: boolean;
+  readonly #shardsState: boolean;
 
-  constructor(ranks: Ranks, sums: TensorSums, { shardsMoments }: { shardsMoments: boolean }) {
+  constructor(ranks: Ranks, sums: TensorSums, { shardsState }: { shardsState: boolean }) {
     this.ranks = ranks;
     this.sums = sums;
-    this.#shardsMoments = shardsMoments;
+    this.#shardsState = shardsState;
   }
 
   get rank(): number {
@@ -129,16 +131,23 @@ export class Team {
     return sums;
   }
 
-  /** AdamW whose moments are split over the ranks, where it trains all weights. */
-  optimizer(variables: ReadonlyMap<string, tf.Variable>, options: AdamWOptions): ShardedAdamW | undefined {
-    if (!this.#shardsMoments) return undefined;
-    return new ShardedAdamW(variables, options, { collective: this.ranks.collective, sums: this.sums });
+  /** An optimizer whose state is split over the ranks, where it trains all weights. */
+  optimizer(
+    method: Method,
+    variables: ReadonlyMap<string, tf.Variable>,
+    options: AdamWOptions,
+  ): ShardedOptimizer | undefined {
+    if (!this.#shardsState) return undefined;
+    return new ShardedOptimizer(method, variables, options, {
+      collective: this.ranks.collective,
+      sums: this.sums,
+    });
   }
 
   /** Gives what the first rank has restored to all. */
   async spreadState(optimizer: Optimizer): Promise<void> {
     const { collective } = this.ranks;
-    const isSharded = optimizer instanceof ShardedAdamW;
+    const isSharded = optimizer instanceof ShardedOptimizer;
     for (const [name, tensor] of optimizer.tensors()) {
       if (isSharded && !name.startsWith('param.')) continue;
       const values =
@@ -154,7 +163,7 @@ export class Team {
    * @throws {Error} when the adapters of the ranks are no longer the same
    */
   async beforeSaving(optimizer: Optimizer, decoder: Decoder): Promise<void> {
-    if (optimizer instanceof ShardedAdamW) {
+    if (optimizer instanceof ShardedOptimizer) {
       await optimizer.gather();
       return;
     }
@@ -166,16 +175,19 @@ export class Team {
   }
 }
 
-/** What it saves that each rank keeps the moments of a part of the weights. */
+/** What `optim` trains with. */
+const methodOf = (optim: FineTuneConfig['optim']): Method => (optim === 'muon' ? Muon : AdamW);
+
+/** What it saves that each rank keeps the optimizer's state of a part of the weights. */
 function describeShards(
   { most, total }: { most: number; total: number },
   ranks: number,
   optim: FineTuneConfig['optim'],
 ): string {
-  const bytes = optim === 'adamw_8bit' ? 2 : 8;
-  const megabytes = (weights: number) => `${((bytes * weights) / 1e6).toPrecision(3)} MB`;
+  const bytes = optim === 'adamw_8bit' ? 1 : 4;
+  const megabytes = (numbers: number) => `${((bytes * numbers) / 1e6).toPrecision(3)} MB`;
   return (
-    `the optimizer's moments are split over ${ranks} ranks (ZeRO-1): at most ${megabytes(most)} on each in place of ` +
+    `the optimizer's state is split over ${ranks} ranks (ZeRO-1): at most ${megabytes(most)} on each in place of ` +
     megabytes(total)
   );
 }

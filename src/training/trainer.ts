@@ -90,7 +90,7 @@ export class Trainer {
       ...(options.adamBeta2 === undefined ? {} : { beta2: options.adamBeta2 }),
       roundsMoments: options.optim === 'adamw_8bit',
     };
-    this.optimizer = options.team?.optimizer(variables, settings) ?? new Method(variables, settings);
+    this.optimizer = options.team?.optimizer(Method, variables, settings) ?? new Method(variables, settings);
     this.#lossScale = new LossScale(decoder.floatType === 'float16');
   }
 

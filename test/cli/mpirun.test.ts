@@ -50,3 +50,33 @@ test('the words for either mpirun', () => {
     '-bind-to none -n 4 node arclab.cjs infer'.split(' '),
   );
 });
+
+/** As the hydra of MPICH 4.0.2 writes it among what the processes print. */
+const killedByHydra = `
+${'='.repeat(83)}
+=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES
+=   PID 8791 RUNNING AT vm
+=   EXIT CODE: 9
+=   CLEANING UP REMAINING PROCESSES
+=   YOU CAN IGNORE THE BELOW CLEANUP MESSAGES
+${'='.repeat(83)}
+YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)
+This typically refers to a problem with your application.
+Please see the FAQ page for debugging suggestions
+`;
+
+test('what hydra says of a killed rank is taken out of the output and told beside it', () => {
+  let [text, told] = ['', ''];
+  const output = new MpirunOutput(
+    (line) => {
+      text += line;
+    },
+    (line) => {
+      told += line;
+    },
+  );
+  output.push(`models/01/checkpoint-2\n${killedByHydra}`);
+  output.end();
+  expect(text.trim()).toBe('models/01/checkpoint-2');
+  expect(told).toBe('error: a rank (process 8791 on vm) was ended by signal 9; the others were stopped\n');
+});

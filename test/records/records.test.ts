@@ -78,7 +78,7 @@ async function printed(...words: string[]): Promise<{ code: number; text: string
 
 test('a training is recorded: options, data, call, losses and files', () => {
   const record = recordAt(join(kept, 'runs/small/run.json'));
-  expect(record).toMatchObject({ flow: 'fine-tune', status: 'done', attempts: 1 });
+  expect(record).toMatchObject({ flow: 'fine-tune', status: 'done', attempts: 1, ranks: 1 });
   expect(record.config).toMatchObject({ maxSteps: 4, lora: { r: 2, alpha: 64 }, weightDecay: 0 });
   expect(Object.keys(record.data)).toEqual([
     join(kept, 'train.json'),
@@ -175,6 +175,63 @@ test('a run that fails says why, and one whose process is gone was killed', asyn
   await expect(fineTune({ ...failing, onEvent })).rejects.toThrow('the listener failed');
   const failed = recordAt(join(folder, 'failed/run.json'));
   expect(failed).toMatchObject({ status: 'failed', error: 'the listener failed' });
+});
+
+test('an evaluation that fails leaves what was found before', async () => {
+  const folder = temporaryFolder();
+  cpSync(join(kept, 'runs/small'), folder, { recursive: true });
+  const checkpoint = join(folder, 'checkpoint-4');
+  const own = { checkpoint, predictionsPerTask: 2, maxNewTokens: 12 };
+  const outputFilepath = join(folder, 'evaluated.json');
+  await inferEvaluate({ ...own, outputFilepath });
+  const path = join(folder, 'evaluated_run.json');
+  const before = recordAt(path);
+  expect(before).toMatchObject({ status: 'done', ranks: 1 });
+  const failing = () => {
+    throw new Error('the listener failed');
+  };
+  // the same run again, of which everything is there: it fails, and says what it had found
+  await expect(inferEvaluate({ ...own, outputFilepath, onEvent: failing })).rejects.toThrow(
+    'the listener failed',
+  );
+  const { results, files } = before;
+  const failed = { status: 'failed', error: 'the listener failed', id: before.id, results, files };
+  expect(recordAt(path)).toMatchObject(failed);
+  await inferEvaluate({ ...own, outputFilepath });
+  expect(recordAt(path)).toMatchObject({ status: 'done', id: before.id, attempts: 3, results, files });
+  // another run into the same file, which fails before it has predicted: the record is of the predictions that are there
+  const done = readFileSync(path, 'utf8');
+  const other = { ...own, outputFilepath, temperature: 0.5, onEvent: failing };
+  await expect(inferEvaluate(other)).rejects.toThrow('the listener failed');
+  expect(readFileSync(path, 'utf8')).toBe(done);
+});
+
+test('a copied folder: its runs are told, named by their folder, and keep their training', () => {
+  const folder = temporaryFolder();
+  for (const name of ['small', 'copy/of/small']) {
+    cpSync(join(kept, 'runs/small'), join(folder, name), { recursive: true });
+  }
+  const path = join(folder, 'copy/of/small/run.json');
+  const record = recordAt(path);
+  writeFileSync(path, JSON.stringify({ ...record, config: { ...record.config, learningRate: 7 } }));
+  const notes: string[] = [];
+  const onNote = (text: string) => notes.push(text);
+  const { runs } = experiments({ folder, onNote, where: 'learningRate = 7' });
+  expect(notes).toContainEqual(
+    `run ${ids.small} is in 2 folders, as copies are: ${join('copy/of/small')}, small`,
+  );
+  // of the evaluations, the one whose own training has that rate
+  expect(runs.map((run) => [run.record.flow, run.path.startsWith(join(folder, 'copy'))])).toEqual([
+    ['fine-tune', true],
+    ['infer-evaluate', true],
+  ]);
+  expect(() => experiments({ folder, compare: [ids.small!, ids.small!] })).toThrow(
+    `\`compare\`: 2 folders have the run ${ids.small}, as copies have (copy/of/small, small); name the one that is meant by its folder`,
+  );
+  const { comparison } = experiments({ folder, compare: ['small', join('copy/of/small')] });
+  const rates = { small: 0.01, [join('copy/of/small')]: 7 };
+  expect(comparison!.options).toEqual([{ option: 'learningRate', ...rates }]);
+  expect(comparison!.pairs[0]!.metrics).toHaveLength(4);
 });
 
 test('listed, filtered by any name of an option, sorted', () => {

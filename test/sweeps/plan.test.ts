@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { combinationsOf } from '../../src/sweeps/combinations.js';
-import { checkDescription, type SweepDescription } from '../../src/sweeps/description.js';
+import { checkDescription } from '../../src/sweeps/description.js';
 import { planSweep, rungSteps } from '../../src/sweeps/plan.js';
 import { partsOfShard, shardOf } from '../../src/sweeps/shard.js';
 import { sweep } from '../../src/sweeps/sweep.js';
@@ -19,7 +19,7 @@ beforeAll(() => {
   return () => rmSync(kept, { recursive: true });
 });
 
-const description = (more: object = {}, fineTune: object = {}): SweepDescription =>
+const description = (more: object = {}, fineTune: object = {}) =>
   checkDescription(
     {
       outputDir: join(kept, 'out'),
@@ -94,6 +94,35 @@ describe('the plan', () => {
       );
       expect(earlier.map((part) => part.id)).toEqual(expect.arrayContaining([...needs]));
     }
+  });
+
+  test('every path is relative to the description, wherever it is started', () => {
+    const pair = ['train.json', 'output-from-examples-mini'];
+    const of = (fineTune: object, more: object = {}) =>
+      planSweep(checkDescription({ outputDir: 'out', fineTune, ...more }, 'sweep.json', kept), 'sweep.json');
+    const steps = { maxSteps: 8, evalSteps: 1 };
+    const relative = { modelPath: 'model', trainDatasets: [pair], valDataset: [pair], ...steps };
+    const more = {
+      inferEvaluate: { datasetPath: 'train.json' },
+      variants: [{ name: 'a', fineTune: { adapterPath: 'model' } }],
+    };
+    const [training, evaluation] = of(relative, more).parts;
+    expect(training!.options).toMatchObject({
+      modelPath: join(kept, 'model'),
+      adapterPath: join(kept, 'model'),
+      trainDatasets: [[join(kept, 'train.json'), pair[1]]],
+      valDataset: [[join(kept, 'train.json'), pair[1]]],
+    });
+    expect(evaluation!.options.datasetPath).toBe(join(kept, 'train.json'));
+    // the same as absolute ones
+    expect(of(relative).parts[0]!.id).toBe(planOf().parts[0]!.id);
+    // of the hub
+    const id = 'somebody/some-model';
+    expect(of({ ...relative, modelPath: id }).parts[0]!.options.modelPath).toBe(id);
+    // from the folder of this process
+    expect(() => of({ ...relative, modelPath: 'src' })).toThrow(
+      /^sweep.json: fineTune: "modelPath": paths of a sweep are relative to its description: there is no .*src, but a /,
+    );
   });
 
   test('a description that has grown has the same parts and more; other data make other parts', () => {

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { buildFile, packageRoot } from '../../src/common/files.js';
+import { Rng } from '../../src/common/rng.js';
+import { stateOf } from '../../src/sweeps/part-files.js';
 import { queueExecutor } from '../../src/sweeps/queue/executor.js';
 import { shownUrl } from '../../src/sweeps/queue/redis.js';
 import { queueStatus } from '../../src/sweeps/queue/status.js';
@@ -56,6 +58,28 @@ test('100 parts, 4 workers, 6 SIGKILLs: each result exactly once', async () => {
   const { counts } = await queueStatus(redis.url, 'arclab');
   expect(counts).toEqual({ wait: 0, active: 0, delayed: 0, completed: 100, failed: 0 });
 }, 120_000);
+
+test('a part whose workers die is not tried for ever: deaths count as failures do', async () => {
+  const redis = await redisFor();
+  if (!redis) return;
+  const plan = tinyPlan(join(temporaryFolder(), 'sweep'), 1, 60_000);
+  const executor = () => queueExecutor({ queue: redis.url, queueName: 'arclab', wait: false, retries: 1 });
+  await (await executor()).run(plan, plan.parts, {});
+  const [part] = plan.parts;
+  const state = () => stateOf(plan.outputDir, part!.id);
+  const workers = new TinyWorkers(redis.url, 1, 1);
+  for (const attempts of [1, 2]) {
+    while (state()?.status !== 'running' || state()?.attempts !== attempts) await sleep(20);
+    workers.kill(Rng.of(0));
+  }
+  await workers.ended();
+  expect(state()).toMatchObject({ status: 'failed', isFinal: true, attempts: 2, killings: 2 });
+  expect(state()!.error).toMatch(/^not tried again: 2 workers died in it, the last on /);
+  expect((await queueStatus(redis.url, 'arclab')).counts).toMatchObject({ failed: 1, wait: 0, delayed: 0 });
+  // whoever puts it there again has it tried again
+  await (await executor()).run(plan, plan.parts, {});
+  expect(state()).toMatchObject({ isFinal: false, killings: 0 });
+}, 60_000);
 
 test('Redis is killed in the middle and started again from its append-only file: each result exactly once', async () => {
   const redis = await redisFor();
@@ -185,10 +209,24 @@ describe('one clear line', () => {
     expect(worker.stderr).toMatch(/^error: --queue: redis:\/\/…@127.0.0.1:\d+: no Redis answers[^\n]*\n$/);
   });
 
-  test('a server that wants a password', async () => {
+  test('a server that wants a password, which others do not see', async () => {
     const redis = await redisFor('--requirepass', 'secret');
     if (!redis) return;
     await expect(connectTo(redis.url)).rejects.toThrow(/Redis refuses this user or password/);
+    const url = redis.url.replace('//', '//:secret@');
+    const listed = launch(['worker', '--queue', url, '--lease', '2s']);
+    while (!listed.stderr().includes('waiting for runs')) await sleep(20);
+    const shown = readFileSync(`/proc/${listed.child.pid}/cmdline`, 'utf8');
+    expect(shown).toContain('worker --queue redis://…@127.0.0.1');
+    expect(shown).not.toContain('secret');
+    listed.child.kill('SIGKILL');
+    process.env.ARCLAB_QUEUE = url;
+    onTestFinished(() => {
+      delete process.env.ARCLAB_QUEUE;
+    });
+    const worker = await launch(['worker', '--until_empty']).ended;
+    expect(worker.code, worker.output).toBe(0);
+    expect(worker.output).not.toContain('secret');
   });
 
   test('a server of another version', async () => {

@@ -3,7 +3,7 @@ import { formatMetrics } from '../../evaluation/metrics.js';
 import { formatSpread, type Spread } from '../../evaluation/spread.js';
 import { type InferEvaluateSeedsOptions, inferEvaluateSeeds } from '../../experiments/seeds.js';
 import { inferEvaluateSeedsOptions } from '../../options/seeds.js';
-import type { CommandFile } from '../command.js';
+import type { CommandFile, Shared } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';
 import { verboseOptions } from '../terminal-options.js';
 import { terminalProgress } from '../terminal-progress.js';
@@ -15,11 +15,12 @@ function configure(command: Command): void {
 async function run(
   [checkpoint]: string[],
   { verbose, ...given }: Omit<InferEvaluateSeedsOptions, 'checkpoint'> & { verbose?: boolean },
+  { ranks }: Shared = {},
 ): Promise<void> {
   const { onEvent, stop } = terminalProgress();
   try {
     const result = await keepingAnswers(
-      (signal) => inferEvaluateSeeds({ ...given, checkpoint: checkpoint!, onEvent, signal }),
+      (signal) => inferEvaluateSeeds({ ...given, checkpoint: checkpoint!, onEvent, signal, ranks }),
       stop,
     );
     if (result === undefined) return;

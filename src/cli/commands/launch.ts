@@ -20,7 +20,7 @@ const terminalOptions = defineOptions({
 
 function configure(command: Command): void {
   command
-    .argument('<command>', 'fine-tune, infer, search or score')
+    .argument('<command>', `one of ${sharedCommands.join(', ')}`)
     .argument('[words...]', 'its options')
     .passThroughOptions()
     .allowUnknownOption();

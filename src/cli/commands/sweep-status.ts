@@ -4,10 +4,12 @@ import { textTable } from '../../display/tables.js';
 import { sweepStatusOptions } from '../../options/sweep.js';
 import type { OptionsOf } from '../../options/table.js';
 import { readLog } from '../../sweeps/part-files.js';
+import { queueAddress } from '../../sweeps/queue/redis.js';
 import { queueStatus } from '../../sweeps/queue/status.js';
 import { sweepCounts, sweepRows } from '../../sweeps/status.js';
 import { sweepStatus } from '../../sweeps/sweep.js';
 import type { CommandFile } from '../command.js';
+import { hidePassword } from '../hide-password.js';
 
 function configure(command: Command): void {
   command.argument('<file>', sweepStatusOptions.table.file.description);
@@ -17,7 +19,9 @@ type Options = Omit<OptionsOf<typeof sweepStatusOptions.table>, 'file'>;
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
-async function run([file]: string[], { queue, queueName, log, json = false }: Options): Promise<void> {
+async function run([file]: string[], { queue: given, queueName, log, json = false }: Options): Promise<void> {
+  hidePassword(given);
+  const queue = queueAddress(given);
   const { plan, runs } = sweepStatus({ file: file! });
   if (log !== undefined) {
     const part = plan.parts.find(({ id }) => id === log);

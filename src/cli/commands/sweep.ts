@@ -5,6 +5,7 @@ import { PartStopped } from '../../sweeps/handlers.js';
 import { sweepCounts, sweepRows } from '../../sweeps/status.js';
 import { type SweepOptions, sweep } from '../../sweeps/sweep.js';
 import type { CommandFile } from '../command.js';
+import { hidePassword } from '../hide-password.js';
 import { stoppable } from '../interrupts.js';
 import { sweepProgress } from '../sweep-progress.js';
 
@@ -13,6 +14,7 @@ function configure(command: Command): void {
 }
 
 async function run([file]: string[], given: Omit<SweepOptions, 'file' | 'description'>): Promise<void> {
+  hidePassword(given.queue);
   const { onEvent, stop } = sweepProgress();
   let exitCode = 0;
   try {

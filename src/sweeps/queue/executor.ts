@@ -7,8 +7,8 @@ import { isReady, isSettled, saveState, stateOf } from '../part-files.js';
 import type { Part, SweepPlan } from '../plan.js';
 import { sweepCounts, sweepStatus } from '../status.js';
 import { addJobsAgain } from './jobs.js';
-import type { NewJob } from './protocol.js';
-import { connect, full, isFull, loadQueuePackages, shownUrl } from './redis.js';
+import type { JobData, NewJob } from './protocol.js';
+import { full, isFull, openQueue, shownUrl } from './redis.js';
 
 /** Milliseconds between two looks at the folder of a sweep that is waited for. */
 const LOOK_EVERY = 1000;
@@ -50,20 +50,17 @@ function mayBecomeReady(plan: SweepPlan, part: Part): boolean {
  * @throws {UserError} when it is down, full, too old, or packages are missing
  */
 export async function queueExecutor(options: QueueOptions): Promise<Executor> {
-  const packages = await loadQueuePackages();
-  const redis = await connect(options.queue, packages);
+  const { queue, close } = await openQueue<JobData>(options.queue, options.queueName);
   return {
     async run(plan, parts, { onEvent, signal }) {
       const note = (text: string) => onEvent?.({ type: 'note', text });
-      const queue = new packages.bullmq.Queue(options.queueName, { connection: redis });
-      queue.on('error', () => {}); // the connection is waited for, and what is refused is thrown
       try {
         const jobs = readyJobs(plan, parts, options.retries);
         await addJobsAgain(queue, jobs);
         // what had failed for good is tried again
         for (const { part } of jobs) {
           const state = stateOf(plan.outputDir, part);
-          if (state?.isFinal) saveState(plan.outputDir, part, { ...state, isFinal: false });
+          if (state?.isFinal) saveState(plan.outputDir, part, { ...state, isFinal: false, killings: 0 });
         }
         note(
           `${jobs.length} ${jobs.length === 1 ? 'part' : 'parts'} on queue ${options.queueName} of ${shownUrl(options.queue)}; ` +
@@ -81,8 +78,7 @@ export async function queueExecutor(options: QueueOptions): Promise<Executor> {
       } catch (error) {
         throw isFull(error) ? full(options.queue) : error;
       } finally {
-        await queue.close();
-        redis.disconnect();
+        await close();
       }
     },
   };

@@ -30,7 +30,8 @@ export type FromThread =
       readonly type: 'job';
       readonly key: string;
       readonly data: JobData;
-      readonly isLast: boolean;
+      /** How many more failures are forgiven, of all that were. */
+      readonly retriesLeft: number;
       readonly retries: number;
     }
   /** Nothing waits and nothing runs anywhere. */
@@ -47,6 +48,8 @@ export type ToThread =
       readonly type: 'failed';
       readonly key: string;
       readonly message: string;
+      /** It is not tried again. */
+      readonly isFinal: boolean;
       readonly next: readonly NewJob[];
     }
   /** Another process has it: to be tried again in a while. */

@@ -1,4 +1,5 @@
 /** @file A Redis server that a queue can be on: found, and checked before anything is put there. */
+import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { messageOf, UserError } from '../../common/errors.js';
 import { OptionError } from '../../common/option-names.js';
@@ -16,7 +17,7 @@ export interface QueuePackages {
 }
 
 /** Loads the packages of a queue. @throws {UserError} that says how to get them */
-export async function loadQueuePackages(): Promise<QueuePackages> {
+async function loadQueuePackages(): Promise<QueuePackages> {
   try {
     const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')]);
     return { bullmq, Redis: ioredis.Redis };
@@ -26,6 +27,15 @@ export async function loadQueuePackages(): Promise<QueuePackages> {
       hint: 'it needs two packages that are not installed: npm install bullmq@6 ioredis@5',
     });
   }
+}
+
+/** The variable of the environment that may hold the address: no password stands in the list of processes then. */
+export const QUEUE_VARIABLE = 'ARCLAB_QUEUE';
+
+/** The address that is given, else that of the environment. */
+export function queueAddress(given: string | undefined): string | undefined {
+  const { [QUEUE_VARIABLE]: own } = process.env;
+  return given ?? (own === '' ? undefined : own);
 }
 
 /** An address without its user, password and query, also where it is not written as it should be. */
@@ -54,7 +64,9 @@ function refusal(error: unknown, url: string): UserError {
   const where = shownUrl(url);
   const told = (text: string) => new UserError(`\`queue\`: ${where}: ${text}`);
   if (/NOAUTH|WRONGPASS|invalid password|NOPERM/.test(message)) {
-    return told('Redis refuses this user or password; give them as redis://user:password@host:port');
+    return told(
+      "Redis refuses this user or password; give them as redis://user:password@host:port, in ARCLAB_QUEUE where others see this machine's processes",
+    );
   }
   if (isFull(error)) return full(url);
   const reason = (error as NodeJS.ErrnoException).code ?? message;
@@ -106,7 +118,7 @@ function checkInfo(info: string, url: string): void {
  * @returns a connection that waits for the server when it is gone for a while; the caller ends it
  * @throws {UserError} in one line
  */
-export async function connect(url: string, { Redis }: QueuePackages): Promise<Redis> {
+async function connect(url: string, { Redis }: QueuePackages): Promise<Redis> {
   checkUrl(url);
   const redis = new Redis(url, {
     lazyConnect: true,
@@ -128,6 +140,27 @@ export async function connect(url: string, { Redis }: QueuePackages): Promise<Re
   // from now on a server that is gone is waited for
   redis.options.retryStrategy = (times) => Math.min(100 * times, 2000);
   return redis;
+}
+
+/** A queue on a server that does, and what its parts are made of. */
+export interface OpenQueue<T> {
+  readonly packages: QueuePackages;
+  readonly redis: Redis;
+  readonly queue: Queue<T>;
+  close(): Promise<void>;
+}
+
+/** Opens a queue. @throws {UserError} when the server is down, full, too old, or packages are missing */
+export async function openQueue<T>(url: string, name: string): Promise<OpenQueue<T>> {
+  const packages = await loadQueuePackages();
+  const redis = await connect(url, packages);
+  const queue = new packages.bullmq.Queue<T>(name, { connection: redis });
+  queue.on('error', () => {}); // the connection is waited for, and what is refused is thrown
+  const close = async () => {
+    await queue.close();
+    redis.disconnect();
+  };
+  return { packages, redis, queue, close };
 }
 
 /** @throws {Error} when something takes too long */

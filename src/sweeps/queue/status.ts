@@ -1,7 +1,7 @@
 /** @file What of sweeps is on a queue, as Redis says. */
 
 import type { JobData } from './protocol.js';
-import { connect, loadQueuePackages } from './redis.js';
+import { openQueue } from './redis.js';
 
 /** How much of a queue is in each state, and what runs or has failed there. */
 export interface QueueStatus {
@@ -18,9 +18,7 @@ export interface QueueStatus {
 
 /** Asks a server what is on a queue. @throws {UserError} when it is down, full, too old, or packages are missing */
 export async function queueStatus(url: string, queueName: string): Promise<QueueStatus> {
-  const packages = await loadQueuePackages();
-  const redis = await connect(url, packages);
-  const queue = new packages.bullmq.Queue<JobData>(queueName, { connection: redis });
+  const { queue, close } = await openQueue<JobData>(url, queueName);
   try {
     const counts = await queue.getJobCounts('wait', 'active', 'delayed', 'completed', 'failed');
     const jobs = [];
@@ -32,7 +30,6 @@ export async function queueStatus(url: string, queueName: string): Promise<Queue
     }
     return { counts, jobs };
   } finally {
-    await queue.close();
-    redis.disconnect();
+    await close();
   }
 }

@@ -8,7 +8,7 @@ import type { Job } from 'bullmq';
 import { messageOf } from '../../common/errors.js';
 import { addJobs } from './jobs.js';
 import type { FromThread, JobData, ThreadData, ToThread } from './protocol.js';
-import { connect, isFull, loadQueuePackages, shownUrl } from './redis.js';
+import { isFull, openQueue, shownUrl } from './redis.js';
 
 /** Milliseconds between two looks at whether the queue is empty. */
 const LOOK_EVERY = 500;
@@ -22,10 +22,8 @@ const tell = (message: FromThread): void => parentPort!.postMessage(message);
 type Ending = Extract<ToThread, { type: 'done' | 'failed' | 'later' }>;
 
 async function main({ url, queueName, lease }: ThreadData): Promise<void> {
-  const packages = await loadQueuePackages();
+  const { packages, redis, queue, close: closeQueue } = await openQueue<JobData>(url, queueName);
   const { bullmq } = packages;
-  const redis = await connect(url, packages);
-  const queue = new bullmq.Queue(queueName, { connection: redis });
   const running = new Map<string, { job: Job; end: (ending: Ending) => void }>();
 
   const work = async (job: Job<JobData>, token?: string): Promise<object> => {
@@ -37,7 +35,7 @@ async function main({ url, queueName, lease }: ThreadData): Promise<void> {
         type: 'job',
         key,
         data: job.data,
-        isLast: job.attemptsMade + 1 >= attempts,
+        retriesLeft: attempts - 1 - job.attemptsMade,
         retries: attempts - 1,
       });
     });
@@ -47,7 +45,10 @@ async function main({ url, queueName, lease }: ThreadData): Promise<void> {
       throw new bullmq.DelayedError();
     }
     await addJobs(queue, ending.next);
-    if (ending.type === 'failed') throw new Error(ending.message);
+    if (ending.type === 'failed') {
+      const Failure = ending.isFinal ? bullmq.UnrecoverableError : Error;
+      throw new Failure(ending.message);
+    }
     return ending.result;
   };
 
@@ -56,7 +57,7 @@ async function main({ url, queueName, lease }: ThreadData): Promise<void> {
     concurrency: 1,
     lockDuration: lease,
     stalledInterval: lease,
-    // every attempt is counted in the folder of the sweep; a lease that is lost is not a failure of the part
+    // workers that died are counted in the folder of the sweep; a lease that is lost is not a failure of the part
     maxStalledCount: 1000,
     drainDelay: POLL,
   });
@@ -92,8 +93,7 @@ async function main({ url, queueName, lease }: ThreadData): Promise<void> {
 
   const close = async () => {
     await worker.close();
-    await queue.close();
-    redis.disconnect();
+    await closeQueue();
     process.exit(0); // of this thread
   };
 

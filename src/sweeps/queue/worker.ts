@@ -5,15 +5,17 @@ import { firstLineOf, UserError } from '../../common/errors.js';
 import { type Hooks, notesTo } from '../../common/events.js';
 import { buildFile } from '../../common/files.js';
 import { InUseError } from '../../common/lock.js';
+import { OptionError } from '../../common/option-names.js';
 import { sweepWorkerOptions } from '../../options/sweep.js';
 import type { OptionsOf } from '../../options/table.js';
 import type { SweepEvent } from '../executor.js';
 import { type Handlers, PartStopped, sweepHandlers } from '../handlers.js';
-import { loadPlan, planPath } from '../part-files.js';
+import { hasFailed, loadPlan, planPath, stateOf } from '../part-files.js';
 import type { Part, SweepPlan } from '../plan.js';
 import { runPart } from '../run-part.js';
 import { readyJobs } from './executor.js';
 import type { FromThread, JobData, NewJob, ThreadData, ToThread } from './protocol.js';
+import { QUEUE_VARIABLE, queueAddress } from './redis.js';
 
 /** Options of {@link sweepWorker}. */
 export type SweepWorkerOptions = OptionsOf<typeof sweepWorkerOptions.table>;
@@ -62,16 +64,27 @@ export async function sweepWorker(
   const { onEvent, signal, ...given } = options;
   const note = notesTo(onEvent);
   const o = sweepWorkerOptions.check(given, note);
+  const url = queueAddress(o.queue);
+  if (url === undefined) {
+    throw new OptionError('queue', {
+      hint: `it is missing: ${sweepWorkerOptions.table.queue.description}; or give it in ${QUEUE_VARIABLE}`,
+    });
+  }
   const machine = {
     ...(o.backend === undefined ? {} : { backend: o.backend }),
     ...(o.device === undefined ? {} : { device: o.device }),
   };
-  const workerData: ThreadData = { url: o.queue, queueName: o.queueName, lease: 1000 * o.lease };
+  const workerData: ThreadData = { url, queueName: o.queueName, lease: 1000 * o.lease };
   const thread = new Worker(buildFile('queue-thread.cjs'), { workerData });
   const say = (message: ToThread) => thread.postMessage(message);
   let parts = 0;
 
-  const run = async ({ key, data, isLast, retries }: Extract<FromThread, { type: 'job' }>): Promise<void> => {
+  const run = async ({
+    key,
+    data,
+    retriesLeft,
+    retries,
+  }: Extract<FromThread, { type: 'job' }>): Promise<void> => {
     let found: ReturnType<typeof find> | undefined;
     try {
       found = find(data);
@@ -87,7 +100,7 @@ export async function sweepWorker(
         machine,
         onEvent,
         signal,
-        isLast,
+        retriesLeft,
         onProgress: (progress) => say({ type: 'progress', key, progress }),
         onLog: (text) => say({ type: 'log', key, text }),
       });
@@ -99,10 +112,11 @@ export async function sweepWorker(
         return;
       }
       const message = firstLineOf(error);
-      note(`${data.part}: failed${isLast ? '' : ', to be tried again'}: ${message}`);
+      const isFinal = retriesLeft <= 0 || (found && hasFailed(stateOf(data.folder, data.part))) === true;
+      note(`${data.part}: failed${isFinal ? '' : ', to be tried again'}: ${message}`);
       // a choice goes on without what has failed for good
-      const next = found && isLast ? nextOf(found.plan, found.part, retries) : [];
-      say({ type: 'failed', key, message, next });
+      const next = found && isFinal ? nextOf(found.plan, found.part, retries) : [];
+      say({ type: 'failed', key, message, isFinal, next });
     }
   };
 

@@ -11,7 +11,10 @@ import { Mpi } from './mpi.js';
  * @param onLost told in one line that a rank has died
  * @throws {UserError} when they cannot be reached, see {@link Mpi.join} and {@link Exchange.join}
  */
-export async function joinRanks(place: Placement, onLost: (reason: string) => void): Promise<Collective> {
+export async function joinCollective(
+  place: Placement,
+  onLost: (reason: string) => void,
+): Promise<Collective> {
   splitProcessor(place);
   const { launcher, master, rank, size, localRank } = place;
   const overSockets = launcher === 'torchrun' || (launcher === 'Slurm' && master !== undefined);

@@ -37,6 +37,9 @@ function loadMpi(launcher: Placement['launcher']): Loaded {
       : launcher === 'Open MPI'
         ? OPEN_MPI
         : [...OPEN_MPI, ...MPICH];
+  // Debian's MPICH stands on UCX, which replaces functions of memory (such as brk) for networks that read it by
+  // themselves: with it 2 of some 40 trainings crashed in V8's garbage collection
+  if (launcher === 'MPICH') process.env.UCX_MEM_EVENTS ??= 'n';
   const failures: string[] = [];
   for (const file of files) {
     let library: Library;
@@ -68,8 +71,12 @@ function recognised(library: Library, file: string): Loaded {
     const text = Buffer.alloc(VERSION_BYTES);
     const length = new Int32Array(1);
     library.func('int MPI_Get_library_version(void*, void*)')(text, length);
-    // the first line, without what the builder wrote of himself
-    version = text.toString('utf8', 0, length[0]).split(/[\n,]/)[0]!.trim().replace(/\s+/g, ' ');
+    // the first line, without what the builder wrote of himself; MPICH's is "MPICH Version: 4.0.2"
+    const [first] = text.toString('utf8', 0, length[0]).split(/[\n,]/);
+    version = first!
+      .trim()
+      .replace(/\s*Version:\s*/i, ' ')
+      .replace(/\s+/g, ' ');
   }
   const abi = recogniseAbi(basename(file), version, addressOf);
   if (abi) return { library, file, abi, version };

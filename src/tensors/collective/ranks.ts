@@ -5,10 +5,8 @@ import { UserError } from '../../common/errors.js';
 import { shown } from '../../common/option-names.js';
 import { chooseDevice, findGpus } from '../torch/gpus.js';
 import { requireTorch, torchIsPresent } from '../torch/locate.js';
+import type { Facts, Sharers } from './alone.js';
 import type { Collective } from './collective.js';
-
-/** What must be the same on all ranks, by what a person calls it. */
-export type Facts = Readonly<Record<string, unknown>>;
 
 /** A message of {@link Ranks.gather}: a value, or why this rank has none. */
 type Message = { readonly value: unknown } | { readonly error: string };
@@ -24,7 +22,7 @@ export class RanksError extends UserError {
  * which a rank that has failed takes part with its error, so that all end with one line. Then it calls {@link start}:
  * from there on a rank that fails ends the others at once.
  */
-export class Ranks {
+export class Ranks implements Sharers {
   #hasStarted = false;
 
   constructor(readonly collective: Collective) {}
@@ -98,6 +96,11 @@ export class Ranks {
   /** Whether others would wait for this rank. */
   get isWorking(): boolean {
     return this.#hasStarted;
+  }
+
+  /** Leaves the job, when every rank does. */
+  async leave(): Promise<void> {
+    await this.collective.close();
   }
 
   /** Which of some items are this rank's, of nearly the same cost as those of every other. */

@@ -1,35 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Collective } from '../../../src/tensors/collective/collective.js';
 import { Ranks, RanksError } from '../../../src/tensors/collective/ranks.js';
+import { collectivesOf } from './in-process.js';
 
-/** Ranks of one process that only gather. */
-function ranksOf(size: number): Ranks[] {
-  let round: {
-    parts: (Uint8Array | undefined)[];
-    done: (parts: Uint8Array[]) => void;
-    all: Promise<Uint8Array[]>;
-  };
-  const begin = () => {
-    let done = (_: Uint8Array[]) => {};
-    const all = new Promise<Uint8Array[]>((resolve) => {
-      done = resolve;
-    });
-    round = { parts: new Array(size).fill(undefined), done, all };
-  };
-  begin();
-  return Array.from({ length: size }, (_, rank) => {
-    const allGather = (bytes: Uint8Array) => {
-      const { parts, done, all } = round;
-      parts[rank] = bytes;
-      if (!parts.includes(undefined)) {
-        done(parts as Uint8Array[]);
-        begin();
-      }
-      return all;
-    };
-    return new Ranks({ rank, size, localRank: rank, allGather } as unknown as Collective);
-  });
-}
+const ranksOf = (size: number): Ranks[] => collectivesOf(size).map((collective) => new Ranks(collective));
 
 test('the first rank that differs is named, with the fact, on all ranks', async () => {
   const ranks = ranksOf(3);
