@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Runs reference.py, which lies beside this bundle or in its place among the sources, and reads its last line. */
-export function askReference<T>(...args: string[]): T {
+/** Runs reference.py, which lies beside this bundle or in its place among the sources, and reads its lines of JSON. */
+export function askReference<T>(...args: string[]): T[] {
   const here = dirname(fileURLToPath(import.meta.url));
   const script = [join(here, 'reference.py'), join(here, '../test/gpu/reference.py')].find((path) =>
     existsSync(path),
@@ -13,5 +13,6 @@ export function askReference<T>(...args: string[]): T {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  return JSON.parse(output.trim().split('\n').at(-1) as string) as T;
+  const lines = output.split('\n').filter((line) => line.startsWith('{'));
+  return lines.map((line) => JSON.parse(line) as T);
 }

@@ -22,6 +22,14 @@ import * as tf from '../../src/tensors/tf.js';
 type T = tf.Tensor;
 type Computation = (...tensors: T[]) => T;
 
+/** Shapes of what is given, what is computed of it, and whether it has a gradient for all that is given. */
+export interface Case {
+  readonly name: string;
+  readonly shapes: number[][];
+  readonly f: Computation;
+  readonly gradient: boolean;
+}
+
 /** How far results in a type may be from those in float32, relative to the largest. */
 const tolerance: Record<FloatType, number> = { float32: 1e-3, float16: 0.01, bfloat16: 0.05 };
 
@@ -151,14 +159,14 @@ function worst(actual: Float32Array[], expected: Float32Array[]): number {
   );
 }
 
-/** @returns what failed */
-export async function conformance(device: string, types: readonly FloatType[]): Promise<string[]> {
+/** Compares cases on the device with tfjs' plain backend. @returns what failed */
+export async function compareCases(
+  device: string,
+  types: readonly FloatType[],
+  cases: readonly Case[],
+): Promise<string[]> {
   const failed: string[] = [];
-  const all = [
-    ...Object.entries(computations).map(([name, [shapes, f]]) => ({ name, shapes, f, gradient: true })),
-    { name: 'cachedAttention', shapes: cachedShapes, f: cached, gradient: false },
-  ];
-  for (const { name, shapes, f, gradient } of all) {
+  for (const { name, shapes, f, gradient } of cases) {
     const values = draw(shapes);
     await initBackend('cpu');
     const expected = evaluate(shapes, values, 'float32', f, gradient);
@@ -168,14 +176,23 @@ export async function conformance(device: string, types: readonly FloatType[]): 
       if (!(error < tolerance[type])) failed.push(`${name} in ${type}: ${error}`);
       return `${type} ${error.toExponential(1)}`;
     });
-    console.log(`  ${name.padEnd(18)}${errors.join('   ')}`);
+    console.log(`  ${name.padEnd(28)}${errors.join('   ')}`);
   }
+  return failed;
+}
+
+/** The kernels that training and decoding cannot do without. @returns what failed */
+export async function conformance(device: string, types: readonly FloatType[]): Promise<string[]> {
+  const failed = await compareCases(device, types, [
+    ...Object.entries(computations).map(([name, [shapes, f]]) => ({ name, shapes, f, gradient: true })),
+    { name: 'cachedAttention', shapes: cachedShapes, f: cached, gradient: false },
+  ]);
   const values = draw([[100], [100], [100], [100]]);
   await initBackend('cpu');
   const expected = adamSteps(values);
   await initBackend('torch', { device });
   const error = worst(adamSteps(values), expected);
   if (!(error < tolerance.float32)) failed.push(`adamW: ${error}`);
-  console.log(`  ${'adamW'.padEnd(18)}float32 ${error.toExponential(1)}`);
+  console.log(`  ${'adamW'.padEnd(28)}float32 ${error.toExponential(1)}`);
   return failed;
 }

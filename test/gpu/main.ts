@@ -1,8 +1,9 @@
 /**
- * What can only be proved on a GPU, see run.sh: conformance of the kernels, parity, speed of training and decoding.
- * With --device cpu the same on a small model, which proves nothing but that the script works.
+ * What can only be proved on a GPU, see run.sh: each part in a process of its own with a limit, the most important ones
+ * first, every result printed and appended to a file as it comes. With --device cpu the same on a small model, which
+ * proves nothing but that the script works.
  *
- * usage: gpu.cjs [--device cuda:0] [--dtype bfloat16] [conformance] [parity] [training] [decoding]
+ * usage: gpu.cjs [--device cuda:0] [--dtype bfloat16] [--output FILE] [--limit SECONDS] [part …]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,77 +12,74 @@ import { parseArgs } from 'node:util';
 import { UserError } from '../../src/common/errors.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import { assertFloatType } from '../../src/tensors/float-type.js';
-import type { FloatType } from '../../src/tensors/precision.js';
-import { describeGpu, findGpus } from '../../src/tensors/torch/gpus.js';
-import { describeTorch } from '../../src/tensors/torch/locate.js';
-import { conformance } from './conformance.js';
-import { parity } from './parity.js';
+import { type FloatType, floatTypes } from '../../src/tensors/precision.js';
+import { ALL_SECONDS, MOST_SECONDS } from './part.js';
+import { parts } from './parts.js';
 import { settingsFor } from './settings.js';
-import { decoding, training } from './speed.js';
+import { endTogether, exitCodes, supervise, type Task } from './supervise.js';
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     options: {
       device: { type: 'string', default: 'cuda:0' },
       dtype: { type: 'string', default: 'bfloat16' },
+      output: { type: 'string' },
+      limit: { type: 'string', default: String(ALL_SECONDS) },
+      alone: { type: 'boolean', default: false },
     },
     allowPositionals: true,
   });
-  const { device, dtype: type } = values;
-  await initBackend('torch', { device });
-  assertFloatType(type);
-  const settings = settingsFor(device, type);
+  const { device, dtype, output, limit, alone } = values;
+  if (!floatTypes.includes(dtype as FloatType)) {
+    throw new UserError(`--dtype: expected one of ${floatTypes.join(', ')}, found ${dtype}`);
+  }
+  const names = positionals.length > 0 ? positionals : Object.keys(parts);
+  const unknown = names.find((name) => !Object.hasOwn(parts, name));
+  if (unknown) {
+    throw new UserError(`unknown part "${unknown}". Known parts: ${Object.keys(parts).join(', ')}`);
+  }
+  const total = Number(limit);
+  if (!(total > 0)) throw new UserError(`--limit: expected seconds above 0, found ${limit}`);
+  if (alone) return runAlone(names[0]!, device, dtype as FloatType);
+  const tasks = names.map((name): Task => {
+    const { title, limit: most } = parts[name]!;
+    const args = [name, '--alone', '--device', device, '--dtype', dtype];
+    const command = [process.execPath, process.argv[1]!, ...args] as const;
+    return { name, title, limit: Math.min(most, MOST_SECONDS), command };
+  });
+  endTogether();
+  // threads that wait for each other are slower than one, and a small model needs no more
+  if (device === 'cpu') process.env.OMP_NUM_THREADS ??= '1';
+  const endings = await supervise(tasks, { output, total });
+  return [...endings.values()].every((ending) => ending === 'holds') ? 0 : 1;
+}
+
+/** One part, in this process. @returns the exit code */
+async function runAlone(name: string, device: string, type: FloatType): Promise<number> {
+  const part = parts[name]!;
+  if (part.needsGpu && device === 'cpu') {
+    console.log('  LEFT OUT: it needs a GPU');
+    return exitCodes.holds;
+  }
   const folder = mkdtempSync(join(tmpdir(), 'arclab-gpu-'));
-  const types: FloatType[] = type === 'float32' ? ['float32'] : ['float32', type];
-  const { gpus, absent } = findGpus();
-  console.log(`node ${process.versions.node}; ${describeTorch().found}`);
-  console.log(gpus.length > 0 ? gpus.map(describeGpu).join('; ') : absent);
-  const { config } = settings;
-  console.log(
-    `on ${device}${device === 'cpu' ? ' (A SMALL MODEL: no figure here says anything about a GPU)' : ''}, ${type}, ` +
-      `${config.numHiddenLayers} layers of ${config.hiddenSize}, vocabulary ${config.vocabSize}`,
-  );
-  const parts: Record<string, [title: string, f: () => Promise<string[]>]> = {
-    conformance: [
-      "the largest difference from tfjs' plain backend, relative to the largest value",
-      () => conformance(device, types),
-    ],
-    parity: [
-      'a small model: relative error against float32 by plain PyTorch on the processor',
-      async () => [
-        ...(await parity(folder, device, 'float32')),
-        ...(type === 'float32' ? [] : await parity(folder, device, type)),
-      ],
-    ],
-    training: [
-      `a LoRA step: ${settings.batch} samples of ${settings.length} tokens, 15 % with labels, rank 32 on q, k, v, o`,
-      () => training(settings, folder),
-    ],
-    decoding: ['a step of decoding, greedy, the tokens read by the host', () => decoding(settings)],
-  };
-  const failed: string[] = [];
-  const broken: string[] = [];
+  let isShort = false;
   try {
-    for (const name of positionals.length > 0 ? positionals : Object.keys(parts)) {
-      const part = parts[name];
-      if (!part) throw new UserError(`unknown part "${name}". Known parts: ${Object.keys(parts).join(', ')}`);
-      console.log(`\n${name}: ${part[0]}`);
-      try {
-        failed.push(...(await part[1]()));
-      } catch (error) {
-        // one part that breaks must not hide what the others would tell
-        console.log(error);
-        broken.push(name);
-      }
-    }
+    await initBackend('torch', { device });
+    assertFloatType(type);
+    await part.run({
+      settings: settingsFor(device, type),
+      device,
+      types: type === 'float32' ? ['float32'] : ['float32', type],
+      folder,
+      short(line) {
+        isShort = true;
+        console.log(`FALLS SHORT: ${line}`);
+      },
+    });
   } finally {
     rmSync(folder, { recursive: true });
   }
-  console.log('');
-  for (const line of failed) console.log(`FALLS SHORT: ${line}`);
-  for (const name of broken) console.log(`BROKE: ${name}`);
-  if (failed.length + broken.length === 0) console.log('everything holds');
-  return failed.length + broken.length > 0 ? 1 : 0;
+  return isShort ? exitCodes.short : exitCodes.holds;
 }
 
 main().then(

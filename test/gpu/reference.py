@@ -2,7 +2,7 @@
 peft compute it (norms in float32, adapters in float32, logits for every token). Needs nothing but torch.
 
 usage: reference.py parity <folder> <device> <dtype>      loss, logits and LoRA gradients, written to the folder
-       reference.py train <shape.json> <device> <dtype> <sample length> <global batch> <micro-batch> <steps>
+       reference.py train <shape.json> <device> <dtype> <sample length> <global batch> <steps> <micro-batches>
        reference.py check                                 against transformers and peft, on the processor
 """
 
@@ -122,10 +122,13 @@ def loss_of(logits, labels):
 
 def adapted(c, device, dtype, rank, alpha):
     torch.manual_seed(0)
-    model = Qwen2(c).to(dtype)
+    # made where it is used: half a billion random numbers take a processor seconds
+    with torch.device(device):
+        model = Qwen2(c).to(dtype)
     for name, module in model.named_modules():
         if name.split(".")[-1] in TARGETS:
-            module.adapt(rank, alpha)
+            with torch.device(device):
+                module.adapt(rank, alpha)
     for name, parameter in model.named_parameters():
         parameter.requires_grad = "lora_" in name
     return model.to(device)
@@ -162,7 +165,8 @@ def parity(folder, device, dtype):
     return {"loss": total}
 
 
-def train(path, device, dtype, length, batch, micro, steps):
+def train(path, device, dtype, length, batch, steps, micros):
+    """A line for each micro-batch as soon as it is measured; one that does not fit is told and left out."""
     c = json.loads(pathlib.Path(path).read_text())
     model, source = None, "plain torch"
     try:
@@ -179,7 +183,8 @@ def train(path, device, dtype, length, batch, micro, steps):
             max_position_embeddings=32768,
             tie_word_embeddings=True,
         )
-        base = Qwen2ForCausalLM(config).to(dtype)
+        with torch.device(device):
+            base = Qwen2ForCausalLM(config).to(dtype)
         model = get_peft_model(base, LoraConfig(r=32, lora_alpha=64, target_modules=TARGETS)).to(device).train()
         source = "transformers + peft"
         run = lambda tokens, labels: model(input_ids=tokens, labels=labels).loss
@@ -191,22 +196,31 @@ def train(path, device, dtype, length, batch, micro, steps):
     tokens = torch.randint(0, c["vocabSize"], (batch, length), device=device)
     labels = tokens.clone()
     labels[:, : int(length * 0.85)] = -100
-    wait = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
-    times = []
-    for _ in range(steps + 1):
-        wait()
-        start = time.perf_counter()
-        for at in range(0, batch, micro):
-            loss = run(tokens[at : at + micro], labels[at : at + micro]) * micro / batch
-            loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        wait()
-        times.append(time.perf_counter() - start)
-    times = sorted(times[1:])
-    peak = torch.cuda.max_memory_allocated() if device.startswith("cuda") else 0
-    return {"seconds": times[len(times) // 2], "peak": peak, "reference": source}
+    is_cuda = device.startswith("cuda")
+    wait = torch.cuda.synchronize if is_cuda else lambda: None
+    for micro in micros:
+        times = []
+        try:
+            for _ in range(steps + 1):
+                wait()
+                start = time.perf_counter()
+                for at in range(0, batch, micro):
+                    loss = run(tokens[at : at + micro], labels[at : at + micro]) * micro / batch
+                    loss.backward()
+                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+                optimizer.step()
+                optimizer.zero_grad()
+                wait()
+                times.append(time.perf_counter() - start)
+        except torch.OutOfMemoryError as error:
+            optimizer.zero_grad()
+            print(json.dumps({"micro": micro, "problem": str(error)[:80], "reference": source}), flush=True)
+            continue
+        times = sorted(times[1:])
+        peak = torch.cuda.max_memory_allocated() if is_cuda else 0
+        line = {"micro": micro, "seconds": times[len(times) // 2], "peak": peak, "reference": source}
+        print(json.dumps(line), flush=True)
+    return {}
 
 
 def check():
@@ -259,7 +273,8 @@ types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.
 if command == "parity":
     result = parity(rest[0], rest[1], types[rest[2]])
 elif command == "train":
-    result = train(rest[0], rest[1], types[rest[2]], *(int(n) for n in rest[3:]))
+    micros = [int(n) for n in rest[6].split(",")]
+    result = train(rest[0], rest[1], types[rest[2]], *(int(n) for n in rest[3:6]), micros)
 else:
     result = check()
 print(json.dumps({**result, "torch": torch.__version__}))

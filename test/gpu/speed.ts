@@ -2,14 +2,16 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Rng } from '../../src/common/rng.js';
+import type { Decoder } from '../../src/models/decoder.js';
 import { KvCache } from '../../src/models/kv-cache.js';
 import * as tf from '../../src/tensors/tf.js';
 import { findGpus } from '../../src/tensors/torch/gpus.js';
 import type { TrainingSample } from '../../src/training/sample-source.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { adaptedQwen, qwenDecoder } from '../bench/qwen.js';
-import { row } from '../bench/report.js';
+import { medianMs, row } from '../bench/report.js';
 import { askReference } from './ask.js';
+import type { Short } from './part.js';
 import { peakOf, type Settings, trainingFlops } from './settings.js';
 
 interface Timing {
@@ -17,18 +19,16 @@ interface Timing {
   seconds: number;
 }
 
-/** One line of a table; a size that does not fit is told and left out. */
-function attempt(name: string, f: () => Timing): Timing | undefined {
-  try {
-    return f();
-  } catch (error) {
-    row(name, `does not fit: ${String((error as Error).message).slice(0, 80)}`);
-    return undefined;
-  }
+/** A line of the reference: one micro-batch, or which torch it was. */
+interface ReferenceTiming {
+  micro?: number;
+  seconds?: number;
+  problem?: string;
+  reference?: string;
 }
 
-/** @returns what falls short of the goals, for a GPU whose peak is known */
-export async function training(settings: Settings, folder: string): Promise<string[]> {
+/** A step of training; the share of a GPU's peak where that is known. */
+export async function training(settings: Settings, folder: string, short: Short): Promise<void> {
   const { config, length, batch, steps, device, floatType } = settings;
   const tokens = length * batch;
   const labels = length - Math.floor(length * 0.85);
@@ -46,20 +46,20 @@ export async function training(settings: Settings, folder: string): Promise<stri
     );
 
   const ours: Timing[] = [];
+  const decoder = await adaptedQwen({ config, floatType });
+  const rng = Rng.of(1, 'samples');
+  const sample = (): TrainingSample =>
+    ({
+      tokens: Int32Array.from({ length }, () => rng.int(0, config.vocabSize - 1)),
+      index: 0,
+      labelSpans: [[Math.floor(length * 0.85), length]],
+      weight: 1,
+      kind: 'gpu',
+      dataset: 'gpu',
+    }) as TrainingSample;
+  const samples = Array.from({ length: batch }, sample);
   for (const most of settings.tokensAtATime) {
     const name = `${Math.max(1, Math.floor(most / length))} samples at a time`;
-    const decoder = await adaptedQwen({ config, floatType });
-    const rng = Rng.of(1, 'samples');
-    const sample = (): TrainingSample =>
-      ({
-        tokens: Int32Array.from({ length }, () => rng.int(0, config.vocabSize - 1)),
-        index: 0,
-        labelSpans: [[Math.floor(length * 0.85), length]],
-        weight: 1,
-        kind: 'gpu',
-        dataset: 'gpu',
-      }) as TrainingSample;
-    const samples = Array.from({ length: batch }, sample);
     let at = 0;
     const trainer = new Trainer(
       decoder,
@@ -83,49 +83,73 @@ export async function training(settings: Settings, folder: string): Promise<stri
       row(`arclab, ${name}`, `failed: ${String((error as Error).message).slice(0, 200)}`);
     }
     trainer.dispose();
-    decoder.dispose();
+  }
+  decoder.dispose();
+  if (peak) {
+    const mfu = Math.max(...ours.map(({ seconds }) => flops / seconds / peak));
+    for (const goal of [0.35, 0.45]) {
+      if (!(mfu >= goal)) short(`training: MFU ${(100 * mfu).toFixed(1)} %, the goal is ${100 * goal} %`);
+    }
   }
 
   const shape = join(folder, 'shape.json');
   writeFileSync(shape, JSON.stringify(config));
-  let reference = 'reference';
-  const theirs = settings.samplesAtATime.flatMap((micro) => {
+  const list = [length, batch, steps, settings.samplesAtATime.join()].map(String);
+  const answers = askReference<ReferenceTiming>('train', shape, device, floatType, ...list);
+  const reference = answers[0]?.reference ?? 'reference';
+  const theirs = answers.flatMap(({ micro, seconds, problem }) => {
+    if (micro === undefined) return [];
     const name = `${micro} samples at a time`;
-    const timing = attempt(name, () => {
-      const list = [length, batch, micro, steps].map(String);
-      const answer = askReference<{ seconds: number; reference: string }>(
-        'train',
-        shape,
-        device,
-        floatType,
-        ...list,
-      );
-      reference = answer.reference;
-      return { name, seconds: answer.seconds };
-    });
-    if (timing) line(reference, timing);
-    return timing ? [{ ...timing, micro }] : [];
+    if (seconds === undefined) row(`${reference}, ${name}`, `does not fit: ${problem}`);
+    else line(reference, { name, seconds });
+    return seconds === undefined ? [] : [{ name, seconds, micro }];
   });
   const fastest = <X extends Timing>(list: readonly X[]): X | undefined =>
     list.toSorted((a, b) => a.seconds - b.seconds)[0];
   const [own, other] = [fastest(ours), fastest(theirs)];
-  if (!own || !other) return ['training: one side has no figure'];
+  if (!own || !other) return short('training: one side has no figure');
   const single = theirs.find(({ micro }) => micro === 1);
   const ratio = other.seconds / own.seconds;
   row(`ratio to ${reference} at its best (${other.name})`, `${ratio.toFixed(2)} ×`);
   if (single) row('ratio to it at micro-batch 1', `${(single.seconds / own.seconds).toFixed(2)} ×`);
-  if (!peak) return [];
-  const mfu = flops / own.seconds / peak;
-  return [
-    ...(ratio < 2 ? [`training: ${ratio.toFixed(2)} × ${reference}, the goal is 2`] : []),
-    ...(mfu < 0.35 ? [`training: MFU ${(100 * mfu).toFixed(1)} %, the goal is 35 %`] : []),
-  ];
+  if (device !== 'cpu' && ratio < 2) short(`training: ${ratio.toFixed(2)} × ${reference}, the goal is 2`);
 }
 
-export async function decoding(settings: Settings): Promise<string[]> {
+/** Reading prompts, then greedy steps whose tokens the host reads, one operation after the other. */
+export async function decoding(settings: Settings, short: Short): Promise<void> {
   const { config, sequences, context, newTokens, device, floatType } = settings;
   const decoder = qwenDecoder(undefined, { config, floatType });
-  const cache = new KvCache(config, { slots: sequences, maxLength: context + newTokens + 1, floatType });
+  const cache = new KvCache(config, { slots: sequences, maxLength: context + newTokens + 2, floatType });
+  prefill(decoder, cache, settings);
+  const speed = decode(decoder, cache, settings, `${sequences} sequences, ${context} positions each`);
+  if (device !== 'cpu' && speed < 30_000) short(`decoding: ${speed.toFixed(0)} tokens/s, the goal is 30,000`);
+  cache.dispose();
+  decoder.dispose();
+}
+
+/** Tokens of prompts in a second, read as one pass of several. */
+function prefill(decoder: Decoder, cache: KvCache, { context, sequences, config }: Settings): void {
+  const prompts = Math.min(8, sequences);
+  const size = prompts * context;
+  const tokens = Int32Array.from({ length: size }, (_, i) => (i * 7) % config.vocabSize);
+  const slots = Int32Array.from(tokens, (_, i) => Math.floor(i / context));
+  const positions = Int32Array.from(tokens, (_, i) => i % context);
+  const ms = medianMs(3, () => {
+    tf.tidy(() => {
+      const hidden = decoder.forwardCached(tokens, slots, positions, cache);
+      decoder.logits(tf.slice(hidden, [size - 1, 0], [1, -1])).dataSync();
+    });
+  });
+  row(
+    `prefill, ${prompts} prompts of ${context}`,
+    `${ms.toFixed(1)} ms`,
+    `${((1000 * size) / ms).toFixed(0)} tokens/s`,
+  );
+}
+
+/** @returns tokens in a second */
+function decode(decoder: Decoder, cache: KvCache, settings: Settings, name: string): number {
+  const { config, sequences, context, newTokens, floatType } = settings;
   const slots = Int32Array.from({ length: sequences }, (_, slot) => slot);
   let tokens: Int32Array = Int32Array.from(slots, (slot) => (slot * 7) % config.vocabSize);
   // what the cache holds takes no time: positions before are zeros that are read all the same
@@ -134,7 +158,7 @@ export async function decoding(settings: Settings): Promise<string[]> {
     tokens = tf.tidy(
       () =>
         tf
-          .argMax(decoder.logits(decoder.forwardCached(tokens, slots, positions, cache)), -1)
+          .argMax(decoder.logits(decoder.forwardCached(tokens, slots, positions, cache), cache), -1)
           .dataSync<'int32'>() as Int32Array,
     );
   };
@@ -147,14 +171,10 @@ export async function decoding(settings: Settings): Promise<string[]> {
   const weights = Array.from(decoder.weights().values()).reduce((sum, { size }) => sum + size, 0);
   const bytes = (floatType === 'float32' ? 4 : 2) * weights + (cache.bytes * context) / cache.maxLength;
   row(
-    `${sequences} sequences, ${context} positions each`,
+    name,
     `${(1000 * seconds).toFixed(1)} ms`,
     `${speed.toFixed(0)} tokens/s`,
     `${(bytes / seconds / 1e9).toFixed(1)} GB/s`,
   );
-  cache.dispose();
-  decoder.dispose();
-  return device !== 'cpu' && speed < 30_000
-    ? [`decoding: ${speed.toFixed(0)} tokens/s, the goal is 30,000`]
-    : [];
+  return speed;
 }
