@@ -3,8 +3,10 @@ import type { Decoder } from '../../src/models/decoder.js';
 import { KvCache } from '../../src/models/kv-cache.js';
 import { packSequences } from '../../src/models/packed-tokens.js';
 import { initBackend } from '../../src/tensors/backend.js';
+import type { FloatType } from '../../src/tensors/float-type.js';
 import { variableGrads } from '../../src/tensors/gradients.js';
 import * as tf from '../../src/tensors/tf.js';
+import { askSide } from './processes.js';
 import { adaptedQwen, qwenConfig } from './qwen.js';
 import { row } from './report.js';
 
@@ -50,23 +52,45 @@ function decodeMs(decoder: Decoder, slots: number): number {
   return best;
 }
 
-export async function run(): Promise<void> {
+interface Comparison {
+  readonly megabytes: readonly [whole: string, int8: string];
+  readonly figures: readonly { what: string; unit: string; whole: number; int8: number }[];
+}
+
+/** Both in one type, in a process of its own. */
+export async function measure(what: string): Promise<Comparison> {
+  const floatType = what as FloatType;
   await initBackend('torch');
+  const plain = await adaptedQwen({ config, floatType });
+  const rounded = await adaptedQwen({ config, floatType, rounded: true });
+  const size = ({ bytes }: Decoder) => `${(bytes / 2 ** 20).toFixed(0)} MB`;
+  const compare = (what: string, unit: string, f: (decoder: Decoder) => number) => {
+    const [whole, int8] = [f(plain), f(rounded)];
+    return { what, unit, whole, int8 };
+  };
+  return {
+    megabytes: [size(plain), size(rounded)],
+    figures: [
+      compare(`LoRA pass over ${TOKENS} tokens, whole and int8`, 's', passSeconds),
+      ...[1, 8, 64].map((slots) =>
+        compare(`a step of ${slots} sequence(s), whole and int8`, 'ms', (decoder) =>
+          decodeMs(decoder, slots),
+        ),
+      ),
+    ],
+  };
+}
+
+export async function run(): Promise<void> {
   for (const floatType of ['float32', 'bfloat16'] as const) {
-    const plain = await adaptedQwen({ config, floatType });
-    const rounded = await adaptedQwen({ config, floatType, rounded: true });
-    const megabytes = [plain, rounded].map(({ bytes }) => `${(bytes / 2 ** 20).toFixed(0)} MB`);
+    const { megabytes, figures } = askSide<Comparison>('int8', floatType);
     console.log(`Qwen2-0.5B's shape, 4 of 24 layers, ${floatType}: ${megabytes.join(' and ')} of weights`);
-    const compare = (what: string, unit: string, measure: (decoder: Decoder) => number) => {
-      const [before, after] = [plain, rounded].map(measure) as [number, number];
-      const figures = `${before.toPrecision(3)} and ${after.toPrecision(3)} ${unit}`;
-      row(what, figures, `${(after / before).toFixed(2)} ×`);
-    };
-    compare(`LoRA pass over ${TOKENS} tokens, whole and int8`, 's', passSeconds);
-    for (const slots of [1, 8, 64]) {
-      compare(`a step of ${slots} sequence(s), whole and int8`, 'ms', (decoder) => decodeMs(decoder, slots));
+    for (const { what, unit, whole, int8 } of figures) {
+      row(
+        what,
+        `${whole.toPrecision(3)} and ${int8.toPrecision(3)} ${unit}`,
+        `${(int8 / whole).toFixed(2)} ×`,
+      );
     }
-    plain.dispose();
-    rounded.dispose();
   }
 }
