@@ -1,4 +1,5 @@
 /** Kernels of tfjs's own operations that the hot path needs in another form than tfjs's. A line for each. */
+export { kernels as addN } from './add-n.js';
 export { kernels as cast } from './cast.js';
 export { kernels as gather } from './gather.js';
 export { kernels as matmul } from './matmul.js';

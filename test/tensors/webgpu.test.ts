@@ -1,0 +1,204 @@
+/** What the backend `webgpu` has beside its kernels: adapters by name, memory, and no reading but by awaiting. */
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { Rng } from '../../src/common/rng.js';
+import { initBackend } from '../../src/tensors/backend.js';
+import { parseDevice } from '../../src/tensors/device.js';
+import { variableGrads } from '../../src/tensors/gradients.js';
+import {
+  adamW,
+  cachedAttention,
+  dropout,
+  embedding,
+  headLogProbs,
+  kvCacheWrite,
+  linear,
+  packedAttention,
+  rmsNorm,
+  rotaryEmbedding,
+  scoreColumns,
+  swiGlu,
+} from '../../src/tensors/ops/index.js';
+import * as tf from '../../src/tensors/tf.js';
+import { readAdapterList } from '../../src/tensors/webgpu/adapters.js';
+import type { WebGpuBackend } from '../../src/tensors/webgpu/backend.js';
+import { sizeClass } from '../../src/tensors/webgpu/buffers.js';
+import { spread } from '../../src/tensors/webgpu/program.js';
+import { webGpuUnderTest } from '../prerequisites/index.js';
+
+it('reads devices of any maker: a number, or the beginning of a name', () => {
+  expect(parseDevice('gpu', 'gpu')).toEqual({ type: 'gpu', index: 0 });
+  expect(parseDevice('gpu:2', 'gpu')).toEqual({ type: 'gpu', index: 2 });
+  expect(parseDevice('swiftshader', 'gpu')).toEqual({ type: 'gpu', index: -1, name: 'swiftshader' });
+  expect(() => parseDevice('cuda:0', 'gpu')).toThrow(
+    "expected gpu, gpu:<n> or the beginning of a GPU's name",
+  );
+  expect(() => parseDevice('gpu:0')).toThrow('expected cpu, cuda or cuda:<n>, found "gpu:0"');
+});
+
+it('lists adapters as Dawn names them, each once, those in software last', () => {
+  const message = `no suitable backends found
+Available adapters:
+ * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'
+ * backend: 'vulkan', name: 'NVIDIA GeForce RTX 3060'
+ * backend: 'openglES', name: 'NVIDIA GeForce RTX 3060'`;
+  expect(readAdapterList(message)).toEqual([
+    { index: 0, api: 'vulkan', name: 'NVIDIA GeForce RTX 3060' },
+    { index: 1, api: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)' },
+  ]);
+});
+
+it('spreads workgroups over two dimensions, and rounds sizes up by an eighth at most', () => {
+  expect(spread(65535, 65535)).toEqual([65535, 1]);
+  for (const count of [65536, 1_000_003, 2 ** 31]) {
+    const [x, y] = spread(count, 65535);
+    expect(Math.max(x, y)).toBeLessThanOrEqual(65535);
+    expect(x * y).toBeGreaterThanOrEqual(count);
+    expect(x * y - count).toBeLessThan(65535);
+  }
+  expect(sizeClass(0)).toBe(256);
+  for (const bytes of [1, 256, 257, 5000, 1e6, 123_456_789]) {
+    expect(sizeClass(bytes)).toBeGreaterThanOrEqual(bytes);
+    expect(sizeClass(bytes)).toBeLessThanOrEqual(Math.max(256, bytes * 1.125 + 256));
+  }
+});
+
+describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
+  beforeAll(async () => {
+    await initBackend('webgpu', { device: 'swiftshader' });
+  });
+
+  const backend = () => tf.backend() as unknown as WebGpuBackend;
+  const ids = (...values: number[]) => tf.tensor1d(values, 'int32');
+
+  /** Everything that a step of training and one of decoding do. */
+  function steps(rng: Rng, step: number): { loss: tf.Scalar; best: tf.Tensor } {
+    const random = (...shape: number[]) =>
+      tf.tensor(
+        Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => rng.normal()),
+        shape,
+      );
+    const n = 3 + (step % 5);
+    const weight = tf.variable(random(8, 8), true);
+    const scale = tf.variable(tf.ones([8]), false);
+    const moments = [0, 1].map(() => tf.variable(tf.zeros([8, 8]), false));
+    const names = ids(...Array(n).keys());
+    const angles = random(n, 2) as tf.Tensor2D;
+    const { value, grads } = variableGrads(() => {
+      const x = embedding(weight as tf.Tensor2D, names);
+      const y = linear(dropout(x, 0.1, 5, names), weight as tf.Tensor2D);
+      const heads = tf.reshape(rmsNorm(y, scale as tf.Tensor1D, 1e-6), [n, 2, 4]) as tf.Tensor3D;
+      const q = rotaryEmbedding(heads, angles, angles);
+      const mixed = packedAttention(q, q, heads, Int32Array.of(0, 2, n), 0.5);
+      const gated = swiGlu(tf.reshape(mixed, [n, 8]), y);
+      return tf.neg(tf.mean(headLogProbs(gated, weight as tf.Tensor2D, names))) as tf.Scalar;
+    }, [weight]);
+    const options = { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, step: 1 };
+    adamW([weight], [grads[weight.name]!], [moments[0]!], [moments[1]!], options);
+    const cache = tf.variable(tf.zeros([2, 1, 9, 4]), false);
+    const best = tf.tidy(() => {
+      const rows = random(2, 1, 4) as tf.Tensor3D;
+      kvCacheWrite(cache, rows, ids(0, 1), ids(0, 0));
+      const out = cachedAttention(
+        rows,
+        cache as tf.Tensor4D,
+        cache as tf.Tensor4D,
+        ids(0, 1),
+        ids(1, 1),
+        0.5,
+      );
+      const logits = tf.reshape(out, [2, 4]) as tf.Tensor2D;
+      const top = tf.topk(logits, 2).indices as tf.Tensor2D;
+      return scoreColumns(logits, top);
+    });
+    tf.dispose([weight, scale, ...moments, cache, grads, names, angles]);
+    return { loss: value, best };
+  }
+
+  it('trains and decodes without reading anything, and holds no more memory after many steps', {
+    timeout: 300_000,
+  }, async () => {
+    const readSync = vi.spyOn(backend(), 'readSync');
+    const read = vi.spyOn(backend(), 'read');
+    const rng = Rng.of(3, 'webgpu');
+    const states: object[] = [];
+    for (let step = 0; step < 20; step++) {
+      const { loss, best } = tf.tidy(() => steps(rng, step));
+      if (step % 5 === 4) {
+        expect(read).not.toHaveBeenCalled();
+        expect(Number.isFinite((await loss.data())[0])).toBe(true);
+        await best.data();
+        read.mockClear();
+        const { numBuffers, numBytesAllocatedInGPU } = backend().memory();
+        states.push({ numTensors: tf.memory().numTensors, numBuffers, numBytesAllocatedInGPU });
+      }
+      tf.dispose([loss, best]);
+    }
+    expect(readSync).not.toHaveBeenCalled();
+    vi.restoreAllMocks();
+    expect(states.at(-1)).toEqual(states[1]);
+  });
+
+  it('says what was to be read synchronously', () => {
+    const x = tf.relu(tf.fill([40, 40], 2));
+    expect(() => x.dataSync()).toThrow('float32 [40,40] was to be read synchronously');
+    x.dispose();
+  });
+
+  it('more workgroups than one dimension has', { timeout: 300_000 }, async () => {
+    // a workgroup for each row, and one for each 64 elements
+    const rows = 70_000;
+    const x = tf.tensor2d(
+      Float32Array.from({ length: rows * 2 }, (_, i) => 1 + (i % 7)),
+      [rows, 2],
+    );
+    const y = rmsNorm(x, tf.ones([2]) as tf.Tensor1D, 0);
+    const values = await y.data();
+    for (const row of [0, 65_534, 65_535, 65_536, rows - 1]) {
+      const [a, b] = [1 + ((2 * row) % 7), 1 + ((2 * row + 1) % 7)];
+      const root = Math.sqrt((a * a + b * b) / 2);
+      expect(values[2 * row]).toBeCloseTo(a / root, 5);
+      expect(values[2 * row + 1]).toBeCloseTo(b / root, 5);
+    }
+    tf.dispose([x, y]);
+  });
+
+  it('adds up more tensors than a kernel binds', async () => {
+    const many = Array.from({ length: 150 }, (_, i) => tf.fill([40, 30], i));
+    const total = tf.addN(many);
+    expect(new Set(await total.data())).toEqual(new Set([(149 * 150) / 2]));
+    tf.dispose([total, many]);
+  });
+
+  it('no rows: empty results', async () => {
+    const none = tf.zeros<tf.Rank.R2>([0, 8]);
+    expect(linear(none, tf.ones([3, 8])).shape).toEqual([0, 3]);
+    expect(rmsNorm(none, tf.ones([8]), 1e-6).shape).toEqual([0, 8]);
+    expect((await swiGlu(none, none).data()).length).toBe(0);
+    expect(headLogProbs(none, tf.ones([3, 8]), ids()).shape).toEqual([0]);
+  });
+
+  it('a tensor that the adapter cannot hold is one line', () => {
+    expect(() => tf.fill([2 ** 28 + 2 ** 10], 1)).toThrow(
+      /^out of memory: webgpu: a tensor of \d+\.\d MiB, of which the adapter allows 1024\.0 MiB$/,
+    );
+  });
+
+  it('an adapter that is not there, or another one than before', async () => {
+    await expect(initBackend('webgpu', { device: 'gpu:7' })).rejects.toThrow(
+      /^`device: gpu:7`: no such adapter\. There are: gpu:0 \(SwiftShader.*, vulkan\)$/,
+    );
+    await expect(initBackend('webgpu', { device: 'radeon' })).rejects.toThrow(
+      '`device: radeon`: no such adapter',
+    );
+    expect(await initBackend('webgpu', { device: 'gpu:0' })).toBe('webgpu');
+  });
+
+  // the last one: the device does not come back
+  it('a device that is lost is one line that says how to go on', async () => {
+    backend().device.destroy();
+    const x = tf.tensor1d(new Float32Array(2000));
+    await expect(tf.relu(x).data()).rejects.toThrow(
+      /^webgpu: the device SwiftShader.* was lost \(.*\); checkpoints are whole: run the same command again/,
+    );
+  });
+});
