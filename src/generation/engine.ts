@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Rng } from '../common/rng.js';
+import { DecodeGraphs } from '../models/decode-graphs.js';
 import type { Decoder } from '../models/decoder.js';
 import type { KvCache } from '../models/kv-cache.js';
 import type { TextGrammar } from '../prompts/grammar.js';
@@ -115,9 +116,12 @@ export async function generate(
   const jobs = makeJobs(requests, tokenizer, options);
   if (jobs.length === 0) return requests.map(() => []);
   const cache = newCache(decoder, { slots: Math.min(batchSize, jobs.length), maxLength });
+  const graphs = DecodeGraphs.for(decoder, cache);
   try {
-    return await new BatchEngine(decoder, tokenizer, cache, jobs, requests.length, options).run();
+    const engine = new BatchEngine(decoder, tokenizer, cache, jobs, requests.length, options, graphs);
+    return await engine.run();
   } finally {
+    graphs?.dispose();
     cache.dispose();
   }
 }
@@ -158,6 +162,9 @@ export function digestOf(tokens: readonly number[]): string {
   return createHash('sha256').update(Int32Array.from(tokens)).digest('base64');
 }
 
+/** Tokens, their slots and their positions. */
+type Fed = [tokens: Int32Array, slots: Int32Array, positions: Int32Array];
+
 class BatchEngine {
   readonly #decoder: Decoder;
   readonly #tokenizer: GenerationTokenizer;
@@ -167,6 +174,7 @@ class BatchEngine {
   readonly #results: Completion[][];
   readonly #options: GenerateOptions;
   readonly #sampler: Sampler;
+  readonly #graphs: DecodeGraphs | undefined;
   readonly #progress: GenerationProgress;
   readonly #started = performance.now();
 
@@ -177,7 +185,9 @@ class BatchEngine {
     jobs: Job[],
     requestCount: number,
     options: GenerateOptions,
+    graphs: DecodeGraphs | undefined,
   ) {
+    this.#graphs = graphs;
     this.#decoder = decoder;
     this.#tokenizer = tokenizer;
     this.#cache = cache;
@@ -255,14 +265,13 @@ class BatchEngine {
     if (tokens.length === 0) return;
     this.#progress.steps += 1;
     const rows = ready.map(({ row }) => row);
+    const fed = [tokens, slots, positions].map((list) => Int32Array.from(list)) as Fed;
     const pass = (): tf.Tensor2D => {
-      const hidden = this.#decoder.forwardCached(
-        Int32Array.from(tokens),
-        Int32Array.from(slots),
-        Int32Array.from(positions),
-        this.#cache,
-        rows,
-      );
+      // one token for each sequence, and each is asked
+      const logits =
+        rows.length === active.length && rows.length === tokens.length && this.#graphs?.logits(...fed);
+      if (logits) return logits;
+      const hidden = this.#decoder.forwardCached(...fed, this.#cache, rows);
       // in the middle of long prompts there is nothing to choose yet
       if (rows.length === 0) return hidden;
       return this.#decoder.logits(

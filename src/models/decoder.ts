@@ -191,16 +191,48 @@ export class Decoder {
         positions.map((position) => position + 1),
         'int32',
       );
-      const attend: Attend = (layer, q, k, v) => {
-        const [keys, values] = [cache.keys[layer]!, cache.values[layer]!] as (tf.Variable & tf.Tensor4D)[];
-        kvCacheWrite(keys!, k, slotIds, positionIds);
-        kvCacheWrite(values!, v, slotIds, positionIds);
-        const limits = this.#limits[layer];
-        return cachedAttention(q, keys!, values!, slotIds, seen, this.#attentionScale, limits);
-      };
+      const attend = this.#attendCached(cache, slotIds, positionIds, seen);
       const rotary = this.#turns(positionIds, positions, lengths);
       return this.#run(tokens, rotary, attend, { training: false, derived: cache.derived });
     });
+  }
+
+  /**
+   * Logits [n, V] of the next tokens of n sequences, each of which is fed one: a pass that reads nothing from the host,
+   * so that it can be captured. Not for caches with a history, nor for queries with factors.
+   * @param rows int32 [n]: rows of the embeddings
+   * @param span positions that any of the sequences has at most, `cache.maxLength` at most
+   */
+  nextLogits(
+    { rows, slots, positions }: Record<'rows' | 'slots' | 'positions', tf.Tensor1D>,
+    cache: KvCache,
+    span: number,
+  ): tf.Tensor2D {
+    return tf.tidy(() => {
+      const seen = tf.add(positions, tf.scalar(1, 'int32')) as tf.Tensor1D;
+      const far = Int32Array.of(cache.maxLength - 1);
+      const attend = this.#attendCached(cache, slots, positions, seen, { span });
+      const turns = this.#turns(positions, far);
+      const pass = { training: false, derived: cache.derived };
+      return this.logits(this.#run(rows, turns, attend, pass), cache);
+    });
+  }
+
+  /** Attention that adds keys and values to a cache. */
+  #attendCached(
+    cache: KvCache,
+    slots: tf.Tensor1D,
+    positions: tf.Tensor1D,
+    seen: tf.Tensor1D,
+    within: { span?: number } = {},
+  ): Attend {
+    return (layer, q, k, v) => {
+      const [keys, values] = [cache.keys[layer]!, cache.values[layer]!] as (tf.Variable & tf.Tensor4D)[];
+      kvCacheWrite(keys!, k, slots, positions);
+      kvCacheWrite(values!, v, slots, positions);
+      const limits = { ...this.#limits[layer], ...within };
+      return cachedAttention(q, keys!, values!, slots, seen, this.#attentionScale, limits);
+    };
   }
 
   /** What the positions of tokens do to queries and keys. */
@@ -214,7 +246,14 @@ export class Decoder {
     };
   }
 
-  #run(tokens: Int32Array, rotary: Turns, attend: Attend, pass: Pass, wanted?: tf.Tensor1D): tf.Tensor2D {
+  /** @param tokens their ids, or the rows that they have in the embeddings, on the device */
+  #run(
+    tokens: Int32Array | tf.Tensor1D,
+    rotary: Turns,
+    attend: Attend,
+    pass: Pass,
+    wanted?: tf.Tensor1D,
+  ): tf.Tensor2D {
     const turnsOf = ({ cos, sin }: RotaryRows) =>
       [cos, sin].map((table) => toFloatType(table, this.floatType)) as [tf.Tensor2D, tf.Tensor2D];
     const full = turnsOf(rotary.full);
@@ -244,8 +283,9 @@ export class Decoder {
   }
 
   /** The hidden states that tokens begin with: [n, hiddenSize]. */
-  #embed(tokens: Int32Array, pass: Pass): tf.Tensor2D {
-    const rows = tf.tensor1d(this.cut?.rows(tokens) ?? tokens, 'int32');
+  #embed(tokens: Int32Array | tf.Tensor1D, pass: Pass): tf.Tensor2D {
+    const rows =
+      tokens instanceof Int32Array ? tf.tensor1d(this.cut?.rows(tokens) ?? tokens, 'int32') : tokens;
     const hidden = toFloatType(this.embedTokens.forward(rows, pass), this.floatType);
     const { embeddingScale: scale } = this.config;
     return scale === undefined ? hidden : tf.mul(hidden, roundTo(scale, this.floatType));

@@ -7,7 +7,7 @@ import { limits } from './limits.js';
 import { nccl } from './nccl.js';
 import { parity } from './parity.js';
 import type { Part } from './part.js';
-import { decoding, training } from './speed.js';
+import { decoding, graphs, training } from './speed.js';
 import { scoring, search, taskTuning } from './tasks.js';
 
 export const parts: Record<string, Part> = {
@@ -45,6 +45,12 @@ export const parts: Record<string, Part> = {
     title: 'reading prompts, and a step of decoding, greedy, the tokens read by the host',
     limit: 60,
     run: ({ settings, short }) => decoding(settings, short),
+  },
+  graphs: {
+    title: 'a step of decoding as a CUDA graph, against a usual one',
+    limit: 90,
+    needsGpu: true,
+    run: ({ settings, short }) => graphs(settings, short),
   },
   limits: {
     title: 'sliding windows, soft caps and samples longer than a block of the kernels, as conformance',

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Rng } from '../../src/common/rng.js';
+import { DecodeGraphs } from '../../src/models/decode-graphs.js';
 import type { Decoder } from '../../src/models/decoder.js';
 import { KvCache } from '../../src/models/kv-cache.js';
 import * as tf from '../../src/tensors/tf.js';
@@ -123,6 +124,47 @@ export async function decoding(settings: Settings, short: Short): Promise<void> 
   prefill(decoder, cache, settings);
   const speed = decode(decoder, cache, settings, `${sequences} sequences, ${context} positions each`);
   if (device !== 'cpu' && speed < 30_000) short(`decoding: ${speed.toFixed(0)} tokens/s, the goal is 30,000`);
+  cache.dispose();
+  decoder.dispose();
+}
+
+/** The same steps as CUDA graphs: logits against those of a usual step, and tokens in a second. */
+export async function graphs(settings: Settings, short: Short): Promise<void> {
+  const { config, sequences, context, newTokens, floatType } = settings;
+  const decoder = qwenDecoder(undefined, { config, floatType });
+  const cache = new KvCache(config, { slots: sequences, maxLength: context + newTokens + 2, floatType });
+  const made = DecodeGraphs.for(decoder, cache);
+  const slots = Int32Array.from({ length: sequences }, (_, slot) => slot);
+  const feed = (i: number, n = sequences): [Int32Array, Int32Array, Int32Array] => [
+    Int32Array.from({ length: n }, (_, slot) => (slot * 7 + i) % config.vocabSize),
+    slots.slice(0, n),
+    new Int32Array(n).fill(context + i),
+  ];
+  for (const n of [1, 3, sequences]) {
+    for (let i = 0; i < 5; i++) {
+      const gap = tf.tidy(() => {
+        const replayed = made?.logits(...feed(i, n));
+        if (!replayed) return undefined;
+        const usual = decoder.logits(decoder.forwardCached(...feed(i, n), cache), cache);
+        const most = tf.max(tf.abs(tf.sub(usual, replayed))).dataSync()[0]!;
+        return most / tf.max(tf.abs(usual)).dataSync()[0]!;
+      });
+      if (gap === undefined && i > 2) short(`graphs: no capture of ${n} sequences`);
+      if (gap !== undefined) row(`${n} sequences, step ${i}`, `differs by ${gap.toExponential(1)}`);
+      if (gap !== undefined && !(gap < 0.05)) short(`graphs: a replay of ${n} sequences differs by ${gap}`);
+    }
+  }
+  const start = performance.now();
+  for (let i = 0; i < newTokens; i++) {
+    tf.tidy(() => {
+      const logits = made?.logits(...feed(i));
+      if (logits) tf.argMax(logits, -1).dataSync();
+    });
+  }
+  const speed = (1000 * sequences * newTokens) / (performance.now() - start);
+  row(`${sequences} sequences, ${context} positions each`, `${speed.toFixed(0)} tokens/s`);
+  if (speed < 100_000) short(`graphs: ${speed.toFixed(0)} tokens/s, the goal is 100,000`);
+  made?.dispose();
   cache.dispose();
   decoder.dispose();
 }

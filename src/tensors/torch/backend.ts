@@ -3,6 +3,7 @@ import { deviceName } from '../device.js';
 import type { FloatType } from '../float-type.js';
 import { stridesOf } from '../strides.js';
 import * as tf from '../tf.js';
+import type { CapturedGraph } from './graphs.js';
 import type { Handle } from './library.js';
 import type { Torch, TorchDtype } from './torch.js';
 
@@ -179,6 +180,32 @@ export class TorchBackend extends CountedBackend<Numbers> {
     const device = torch.empty(shape, dtype);
     torch.copy(device, host, { wait: pinned === null });
     return device;
+  }
+
+  /** Captures what makes a tensor from others, see {@link Graphs.capture}; undefined where there are no graphs. */
+  capture(f: () => tf.Tensor): CapturedGraph<tf.Tensor> | undefined {
+    return this.torch.graphs?.capture(
+      // its own tidy: what f makes is disposed of, and held by the graph
+      () => tf.engine().tidy(() => tf.keep(f())),
+      (tensor) => tensor.dispose(),
+    );
+  }
+
+  /** Puts other values into a tensor of integers, in place: what was made of it before knows nothing of them. */
+  assignIntegers(tensor: tf.TensorInfo, values: Int32Array): void {
+    const numbers = this.numbers(tensor);
+    delete numbers.host;
+    this.torch.tidy(() => {
+      this.torch.copy(numbers.handle, this.torch.view(this.integers(values), numbers.shape));
+      return undefined;
+    });
+  }
+
+  /** The first rows of a matrix, on the same memory. */
+  firstRows(matrix: tf.Tensor2D, rows: number): tf.Tensor2D {
+    const shape = [rows, matrix.shape[1]];
+    const info = this.run(shape, 'float32', () => this.view(matrix, shape));
+    return tf.engine().makeTensorFromTensorInfo(info) as tf.Tensor2D;
   }
 
   protected override upload(

@@ -4,6 +4,8 @@ import { ArgumentWriter, type TorchArgument } from './arguments.js';
 import { TorchError, UnknownOperationError } from './errors.js';
 import { bindFunctions, type CFunction, type TorchFunctions } from './functions.js';
 import { freeGpuMemory, type Gpu } from './gpus.js';
+import { cudaGraphDriver, type GraphDriver } from './graph-driver.js';
+import { Graphs } from './graphs.js';
 import { resolveSchemas } from './installed.js';
 import { type Handle, RESULT_SLOT, type TorchLibrary } from './library.js';
 import type { OperationName, Schema } from './schemas.js';
@@ -39,6 +41,9 @@ export class Torch {
   #scope: Handle[] | null = null;
   #live = 0;
   #callCount = 0;
+  /** During a capture, what it keeps alive. */
+  #held: Handle[] | null = null;
+  #graphs: Graphs | null | undefined;
 
   readonly #functions: TorchFunctions;
   #guard: CFunction | undefined;
@@ -132,8 +137,55 @@ export class Torch {
   }
 
   free(handle: Handle): void {
+    if (this.#held) {
+      this.#held.push(handle);
+      return;
+    }
     this.#live--;
     this.#functions.delete(handle);
+  }
+
+  /** Graphs of operations; undefined where there are none. */
+  get graphs(): Graphs | undefined {
+    if (this.#graphs === undefined) {
+      const driver = this.graphDriver();
+      this.#graphs = driver ? new Graphs(this, driver) : null;
+    }
+    return this.#graphs ?? undefined;
+  }
+
+  protected graphDriver(): GraphDriver | undefined {
+    return this.usesCudaKernels ? cudaGraphDriver(this) : undefined;
+  }
+
+  /** Runs `f` and frees nothing. @returns the handles that would have been freed, and one of each tensor it was given */
+  capturing<T>(f: () => T): { result: T; held: Handle[] } {
+    const held: Handle[] = [];
+    this.#held = held;
+    try {
+      return { result: f(), held };
+    } catch (error) {
+      this.#held = null;
+      for (const handle of held) this.free(handle);
+      throw error;
+    } finally {
+      this.#held = null;
+    }
+  }
+
+  /** A handle that lives as long as what is captured now; the same handle where nothing is. */
+  protected lasting(handle: Handle): Handle {
+    if (!this.#held) return handle;
+    this.#functions.duplicate(handle, this.library.slot(RESULT_SLOT));
+    const lasting = this.library.getInt(RESULT_SLOT);
+    this.#live++;
+    this.#held.push(lasting);
+    return lasting;
+  }
+
+  /** @throws {TorchError} during a capture, of which the host is no part */
+  protected assertNoCapture(what: string): void {
+    if (this.#held) throw new TorchError('capture', `${what} cannot be part of a graph`);
   }
 
   /** A second handle on the same tensor. */
@@ -158,6 +210,7 @@ export class Torch {
    * freed at once: torch waits with using its memory again.
    */
   emptyPinned(shape: readonly number[], dtype: TorchDtype): Handle | null {
+    this.assertNoCapture('memory of the host');
     const { library } = this;
     const { emptyPinned } = this.#functions;
     if (!emptyPinned) return null;
@@ -186,7 +239,7 @@ export class Torch {
 
   /** Copies elements, converting their type and moving them between devices. */
   copy(to: Handle, from: Handle, { wait = true } = {}): void {
-    this.#functions.copy(to, from, wait ? 0 : 1);
+    this.#functions.copy(this.lasting(to), this.lasting(from), wait ? 0 : 1);
   }
 
   /** a + alpha · b of int32, broadcast: the function takes alpha as a float, which torch refuses for integers. */
@@ -199,7 +252,7 @@ export class Torch {
 
   /** a + alpha · b of floats, broadcast, in a's type. */
   add(a: Handle, b: Handle, alpha = 1): Handle {
-    this.#functions.addTensors(a, b, alpha, this.library.slot(RESULT_SLOT));
+    this.#functions.addTensors(this.lasting(a), this.lasting(b), alpha, this.library.slot(RESULT_SLOT));
     return this.#take();
   }
 
@@ -268,6 +321,7 @@ export class Torch {
 
   /** The elements of a tensor on the CPU, in place. */
   hostBytes(handle: Handle, elements: number, dtype: TorchDtype): ArrayBuffer {
+    this.assertNoCapture('memory of the host');
     return this.library.bytes(this.dataPointer(handle), elements * bytesOf[dtype]);
   }
 
@@ -339,7 +393,7 @@ export class Torch {
     const schema = this.#schemas.get(name);
     if (!schema) throw new UnknownOperationError(name, this.version);
     const { library } = this;
-    this.#arguments.write(name, schema.arguments, args);
+    this.#arguments.write(name, schema.arguments, this.lastingArguments(name, args));
     this.#callCount++;
     library.dispatch(schema.name, schema.overload);
     const results: Handle[] = [];
@@ -347,5 +401,16 @@ export class Torch {
       results.push(type === 'Tensor' ? this.#take(library.getInt(i)) : library.getInt(i));
     }
     return results;
+  }
+
+  /** Arguments whose tensors live as long as what is captured now. */
+  protected lastingArguments(name: OperationName, args: readonly TorchArgument[]): readonly TorchArgument[] {
+    const schema = this.#held && this.#schemas.get(name);
+    if (!schema) return args;
+    return args.map((value, i) => {
+      if (value === null || schema.arguments[i]?.type !== 'Tensor') return value;
+      if (typeof value === 'number') return this.lasting(value);
+      return (value as readonly (number | null)[]).map((one) => (one === null ? null : this.lasting(one)));
+    });
   }
 }

@@ -11,6 +11,7 @@ import { type AttentionPiece, attentionPieces } from '../packed-attention/pieces
 import { assertInCache, type RowRange, rowRanges } from './runs.js';
 import { cachedFlash } from './torch-cuda.js';
 import { areFewQueries, attendFew } from './torch-few-queries.js';
+import { spanAttention } from './torch-span.js';
 
 /** How the rows of a pass attend: the same for all layers, found out in the first. */
 interface AttentionPlan {
@@ -63,6 +64,7 @@ const evenly = (numbers: readonly number[], step: number): boolean =>
 
 /** Attention of new rows to a cache, see {@link AttentionPlan}. */
 function cachedAttention(call: KernelCall): tf.TensorInfo {
+  if (call.attrs.span !== undefined) return spanAttention(call);
   const { inputs, attrs, backend } = call;
   const { q, keys, values, slots, lengths } = inputs as Record<
     'q' | 'keys' | 'values' | 'slots' | 'lengths',
