@@ -66,7 +66,7 @@ export function placementOf(environment: Environment): Placement | undefined {
     }
     if (size === 1) return undefined;
     const localSize = read(environment, names.localSize);
-    const master = masterOf(environment);
+    const master = masterOf(environment) ?? (launcher === 'Slurm' ? slurmMaster(environment) : undefined);
     if (launcher === 'torchrun' && !master) {
       throw new UserError(
         `WORLD_SIZE is ${size}: expected MASTER_ADDR and MASTER_PORT, where rank 0 waits for the others; unset ` +
@@ -91,6 +91,26 @@ function read(environment: Environment, name: string | undefined): number | unde
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw new UserError(`${name}: expected a whole number, found "${text}"`);
+}
+
+/**
+ * Where rank 0 waits in a step of Slurm in which nobody has started MPI: the first node of the step, and a port that
+ * follows from job and step, which are all that its tasks have in common.
+ */
+function slurmMaster(environment: Environment): Placement['master'] {
+  if (environment.PMIX_RANK !== undefined) return undefined;
+  const { SLURM_STEP_NODELIST: nodes = environment.SLURM_JOB_NODELIST } = environment;
+  const job = read(environment, 'SLURM_JOB_ID');
+  if (!nodes || job === undefined) return undefined;
+  return {
+    host: firstNode(nodes),
+    port: 20_000 + ((61 * job + (read(environment, 'SLURM_STEP_ID') ?? 0)) % 20_000),
+  };
+}
+
+/** `gpu[07-12,15],login1` → `gpu07`: what `scontrol show hostnames` prints first. */
+function firstNode(nodes: string): string {
+  return nodes.replace(/^([^,[]*)(?:\[([^\],-]*)[^\]]*\])?([^,[]*).*$/, '$1$2$3');
 }
 
 function masterOf(environment: Environment): Placement['master'] {

@@ -6,7 +6,7 @@ import { Exchange } from './exchange.js';
 import { Mpi } from './mpi.js';
 
 /**
- * Joins the other processes of this job: over sockets where the environment names the address of rank 0 and nobody has
+ * Joins the other processes of this job: over sockets where the environment says where rank 0 waits and nobody has
  * started MPI, else over MPI. Splits the processor between the ranks of a machine.
  * @param onLost told in one line that a rank has died
  * @throws {UserError} when they cannot be reached, see {@link Mpi.join} and {@link Exchange.join}

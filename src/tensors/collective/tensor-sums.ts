@@ -143,7 +143,7 @@ export async function tensorSums(
   }
   if (collective.sumsTensors) return new HostSums(collective);
   throw new UserError(
-    'gradients on processors are summed by MPI: start the ranks with mpirun, or `arclab launch --processes n`, instead of ' +
-      'torchrun, or compute on GPUs with `backend: torch`',
+    'gradients on processors are summed by MPI: start the ranks with mpirun, `arclab launch --processes n` or ' +
+      'srun --mpi=pmix, or compute on GPUs with --backend torch',
   );
 }

@@ -39,6 +39,22 @@ test.each([
     { rank: 5, size: 6, localRank: 2, launcher: 'Slurm' },
   ],
   [
+    'srun without MPI',
+    {
+      ...{ SLURM_PROCID: '1', SLURM_STEP_NUM_TASKS: '2', SLURM_LOCALID: '1', SLURM_JOB_ID: '9' },
+      ...{ SLURM_STEP_ID: '3', SLURM_STEP_NODELIST: 'gpu[07-12,15]-ib,login1' },
+    },
+    { rank: 1, size: 2, localRank: 1, launcher: 'Slurm', master: { host: 'gpu07-ib', port: 20552 } },
+  ],
+  [
+    'srun --mpi=pmix',
+    {
+      ...{ SLURM_PROCID: '1', SLURM_STEP_NUM_TASKS: '2', SLURM_JOB_ID: '9', SLURM_STEP_NODELIST: 'a,b' },
+      PMIX_RANK: '1',
+    },
+    { rank: 1, size: 2, localRank: 0, launcher: 'Slurm' },
+  ],
+  [
     'mpirun inside of a Slurm job',
     {
       ...{ OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2', OMPI_COMM_WORLD_LOCAL_RANK: '1' },
