@@ -45,13 +45,13 @@ async function enqueue(plan: ReturnType<typeof tinyPlan>, queue: string): Promis
   await executor.run(plan, plan.parts, {});
 }
 
-test('100 parts, 4 workers, 6 SIGKILLs: each result exactly once', async () => {
+test('100 parts, 4 workers, 10 SIGKILLs: each result exactly once', async () => {
   const redis = await redisFor();
   if (!redis) return;
   const plan = tinyPlan(join(temporaryFolder(), 'sweep'), 100, 150);
   await enqueue(plan, redis.url);
   const workers = new TinyWorkers(redis.url, 2, 4);
-  await killSometimes(plan, workers, 6);
+  await killSometimes(plan, workers, 10);
   await workers.ended();
   expect(workers.errors).toBe('');
   expect(countEnds(plan)).toEqual({ done: 100, twice: [] });
