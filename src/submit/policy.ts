@@ -106,8 +106,7 @@ export function checkTaskBudget(
   if (timeBudget === undefined || costs.length === 0) return;
   // where nothing is said a backend takes a GPU if there is one
   const isOnGpu =
-    backendOf(config)?.takesDevice === 'cuda' &&
-    slots.some(({ device = 'cuda' }) => device.startsWith('cuda'));
+    backendOf(config)?.takesDevice !== undefined && slots.some(({ device }) => device !== 'cpu');
   const { projections } = modelShapes(model);
   const multiplied = [...projections.values()].reduce((sum, [out, input]) => sum + out * input, 0);
   const speed = isOnGpu ? MOST_SPEED.gpu : MOST_SPEED.core * availableParallelism();

@@ -35,9 +35,10 @@ describe.skipIf(python === undefined)('the script on the processor', () => {
     writeFileSync(output, '');
     const args = [bundle, '--device', 'cpu', '--dtype', 'float32', '--output', output, 'conformance'];
     const child = spawn(process.execPath, args, { stdio: 'ignore', env });
-    while (!readFileSync(output, 'utf8').includes('matMul')) await sleep(20);
+    const exited = once(child, 'exit');
+    while (child.exitCode === null && !readFileSync(output, 'utf8').includes('matMul')) await sleep(20);
     child.kill('SIGKILL');
-    await once(child, 'exit');
+    await exited;
     expect(readFileSync(output, 'utf8')).toMatch(/matMul +float32 \d/);
   });
 });

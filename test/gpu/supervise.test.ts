@@ -29,7 +29,7 @@ describe.skipIf(process.platform !== 'linux')('parts', () => {
     let printed = '';
     const endings = await supervise(
       [
-        part('hangs', hang, 1),
+        part('hangs', hang, 4),
         part('breaks', 'console.log("half"); throw new Error("why")'),
         part('falls', 'console.log("FALLS SHORT: falls"); process.exit(3)'),
         part('holds', 'console.log("figure 7")'),
@@ -45,7 +45,7 @@ describe.skipIf(process.platform !== 'linux')('parts', () => {
     expect([...endings.values()]).toEqual(['limit', 'broke', 'short', 'holds']);
     const text = readFileSync(output, 'utf8');
     expect(text).toBe(printed);
-    expect(text).toContain('BROKE: hangs: ended after its limit of 1 s');
+    expect(text).toContain('BROKE: hangs: ended after its limit of 4 s');
     expect(text).toContain('Error: why');
     expect(text.indexOf('half')).toBeLessThan(text.indexOf('figure 7'));
     expect(text.trim().split('\n').at(-1)).toBe('hangs: limit, breaks: broke, falls: short');

@@ -190,6 +190,9 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
     await expect(initBackend('webgpu', { device: 'radeon' })).rejects.toThrow(
       '`device: radeon`: no such adapter',
     );
+    await expect(initBackend('webgpu', { device: 'cpu' })).rejects.toThrow(
+      '`device: cpu`: the backend webgpu computes on GPUs alone',
+    );
     expect(await initBackend('webgpu', { device: 'gpu:0' })).toBe('webgpu');
   });
 

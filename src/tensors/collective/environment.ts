@@ -76,7 +76,8 @@ export function placementOf(environment: Environment): Placement | undefined {
     return {
       rank,
       size,
-      localRank: read(environment, names.localRank) ?? 0,
+      // an srun with PMI-2 has a process manager's ranks and Slurm's own for those of a machine
+      localRank: read(environment, names.localRank) ?? read(environment, 'SLURM_LOCALID') ?? 0,
       ...(localSize === undefined ? {} : { localSize }),
       launcher,
       ...(master ? { master } : {}),
@@ -104,13 +105,15 @@ function slurmMaster(environment: Environment): Placement['master'] {
   if (!nodes || job === undefined) return undefined;
   return {
     host: firstNode(nodes),
-    port: 20_000 + ((61 * job + (read(environment, 'SLURM_STEP_ID') ?? 0)) % 20_000),
+    // below the ports that Linux gives to connections by itself (32768 and up)
+    port: 20_000 + ((61 * job + (read(environment, 'SLURM_STEP_ID') ?? 0)) % 12_000),
   };
 }
 
 /** `gpu[07-12,15],login1` → `gpu07`: what `scontrol show hostnames` prints first. */
 function firstNode(nodes: string): string {
-  return nodes.replace(/^([^,[]*)(?:\[([^\],-]*)[^\]]*\])?([^,[]*).*$/, '$1$2$3');
+  const [first] = /^(?:[^,[]|\[[^\]]*\])*/.exec(nodes)!;
+  return first.replace(/\[([^\],-]*)[^\]]*\]/g, '$1');
 }
 
 function masterOf(environment: Environment): Placement['master'] {

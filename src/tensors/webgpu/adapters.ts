@@ -54,6 +54,11 @@ const describe = ({ index, name, api }: AdapterName): string => `gpu:${index} ($
 export async function chooseAdapter(
   asked: Device | undefined,
 ): Promise<{ adapter: GPUAdapter; name: AdapterName }> {
+  if (asked?.type === 'cpu') {
+    throw new NoDeviceError(
+      '`device: cpu`: the backend webgpu computes on GPUs alone; use `backend: wasm`, or leave the device out',
+    );
+  }
   const names = await listAdapters();
   if (names.length === 0) {
     throw new NoDeviceError(
@@ -75,7 +80,9 @@ export async function chooseAdapter(
   instances.push(gpu);
   const adapter = await gpu.requestAdapter();
   if (adapter) return { adapter, name };
-  throw new NoDeviceError(`\`backend: webgpu\`: the adapter ${describe(name)} cannot be used`);
+  throw new NoDeviceError(
+    `\`backend: webgpu\`: the adapter ${describe(name)} cannot be used; choose another \`device\` or \`backend\``,
+  );
 }
 
 /** The adapters with their limits and features, a line each, for `arclab doctor`. */
@@ -83,7 +90,10 @@ export async function describeAdapters(): Promise<string[]> {
   const names = await listAdapters();
   return Promise.all(
     names.map(async (name) => {
-      const { adapter } = await chooseAdapter({ type: 'gpu', index: name.index });
+      // one that cannot be used does not hide the others
+      const chosen = await chooseAdapter({ type: 'gpu', index: name.index }).catch(() => undefined);
+      if (!chosen) return `${describe(name)}: cannot be used`;
+      const { adapter } = chosen;
       const { maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = adapter.limits;
       const features = ['shader-f16', 'subgroups', 'timestamp-query'].filter((feature) =>
         adapter.features.has(feature),

@@ -47,6 +47,19 @@ test.each([
     { rank: 1, size: 2, localRank: 1, launcher: 'Slurm', master: { host: 'gpu07-ib', port: 20552 } },
   ],
   [
+    'srun without MPI, on nodes that are numbered twice',
+    {
+      ...{ SLURM_PROCID: '0', SLURM_STEP_NUM_TASKS: '2', SLURM_JOB_ID: '1000' },
+      SLURM_STEP_NODELIST: 'rack[2,4]node[03-04]',
+    },
+    { rank: 0, size: 2, localRank: 0, launcher: 'Slurm', master: { host: 'rack2node03', port: 21_000 } },
+  ],
+  [
+    'srun --mpi=pmi2',
+    { PMI_RANK: '3', PMI_SIZE: '4', SLURM_LOCALID: '1', SLURM_PROCID: '3', SLURM_STEP_NUM_TASKS: '4' },
+    { rank: 3, size: 4, localRank: 1, launcher: 'MPICH' },
+  ],
+  [
     'srun --mpi=pmix',
     {
       ...{ SLURM_PROCID: '1', SLURM_STEP_NUM_TASKS: '2', SLURM_JOB_ID: '9', SLURM_STEP_NODELIST: 'a,b' },
