@@ -32,8 +32,8 @@ export interface StartLevel {
   /** That of them which is learned last: it has as many of the tasks to learn from as all others together. */
   readonly hardest?: string;
   readonly knobs: Readonly<Record<'maxSize' | 'minSize' | 'colors' | 'objects', number>>;
-  /** Optimizer steps. */
-  readonly maxSteps: number;
+  /** Optimizer steps, samples of each, and the largest learning rate. */
+  readonly training: { readonly maxSteps: number; readonly batchSize: number; readonly learningRate: number };
   /** More than the longest answer has, in tokens. */
   readonly maxNewTokens: number;
   /** How the tuned model is asked: views of the search and of the scores, and the threshold of the search. */
@@ -46,14 +46,14 @@ export const startLevels: Readonly<Record<'standard' | 'hard', StartLevel>> = {
     generators: startGenerators,
     hardest: 'recolor-alternate-rows',
     knobs: startKnobs,
-    maxSteps: 1400,
+    training: { maxSteps: 2600, batchSize: 2, learningRate: 3e-3 },
     maxNewTokens: 24,
     answers: { views: 12, threshold: 0.05 },
   },
   hard: {
     generators: hardGenerators,
     knobs: hardKnobs,
-    maxSteps: 3000,
+    training: { maxSteps: 3000, batchSize: 4, learningRate: 4e-3 },
     maxNewTokens: 48,
     answers: { views: 12, threshold: 0.05 },
   },

@@ -83,7 +83,7 @@ async function experiment(
   const startedAt = performance.now();
   const file = (name: string) => join(o.outputDir, name);
   const level = startLevels[o.level];
-  const maxSteps = o.maxSteps ?? level.maxSteps;
+  const steps = { ...level.training, maxSteps: o.maxSteps ?? level.training.maxSteps };
 
   onStage('Making tasks');
   const { train, val } = makeTasks(level, o);
@@ -126,15 +126,13 @@ async function experiment(
     // generated tasks come in all colours
     colorAugmentation: false,
     outputDir: file('model'),
-    maxSteps,
-    evalSteps: Math.ceil(maxSteps / 4),
-    saveSteps: maxSteps,
-    loggingSteps: Math.max(1, Math.round(maxSteps / 40)),
+    ...steps,
+    evalSteps: Math.ceil(steps.maxSteps / 4),
+    saveSteps: steps.maxSteps,
+    loggingSteps: Math.max(1, Math.round(steps.maxSteps / 40)),
     resumeFromCheckpoint: false,
     maxSeqLen: 512,
     maxTokensPerBatch: 4096,
-    batchSize: 4,
-    learningRate: 4e-3,
     adamBeta2: 0.99,
     onEvent,
     signal,
