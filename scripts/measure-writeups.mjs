@@ -18,7 +18,7 @@ await build({
   external: ['koffi', 'vega', 'vega-lite', 'esbuild', '7z-wasm', 'zeromq', 'amaro', 'typescript'],
   define: { 'import.meta.url': '__importMetaUrl' },
   banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
-  loader: { '.njk': 'text', '.jinja': 'text' },
+  loader: { '.njk': 'text', '.jinja': 'text', '.wgsl': 'text' },
   logLevel: 'warning',
 });
 await import(outfile);

@@ -125,7 +125,7 @@ test('SIGTERM ends a check as Ctrl-C does, and says what it had', async () => {
 
 test('the script that measures imports says what they accept, and what of that would fail', async () => {
   const documents = join(folder, 'documents');
-  mkdirSync(documents);
+  mkdirSync(documents, { recursive: true });
   const evaluation = 'python evaluation.py a.json';
   const commands = ['ls', 'rm -r x', `${evaluation} --dataset_path b.json`, evaluation, `${evaluation} --no`];
   writeFileSync(join(documents, 'a.md'), `# A\n\n\`\`\`bash\n${commands.join('\n')}\naccuracy: 5%\n\`\`\`\n`);

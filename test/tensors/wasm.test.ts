@@ -81,7 +81,7 @@ describe('backend', () => {
 
   test('unknown names list the known ones', async () => {
     await expect(initBackend('cuda')).rejects.toThrow(
-      '`backend`: unknown backend "cuda". Known backends: torch, wasm, tensorflow, cpu',
+      '`backend`: unknown backend "cuda". Known backends: torch, wasm, tensorflow, webgpu, cpu',
     );
     process.env.ARCLAB_BACKEND = 'gpu';
     await expect(initBackend()).rejects.toThrow('ARCLAB_BACKEND: unknown backend "gpu"');
