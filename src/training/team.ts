@@ -50,7 +50,7 @@ export class TrainingRanks extends Ranks {
 
   /**
    * The ranks as a trainer sees them, all with the weights of the first.
-   * @throws {UserError} when gradients cannot be summed, see {@link tensorSums}
+   * @throws {UserError} when gradients cannot be summed, see `tensorSums`
    */
   async team(
     decoder: Decoder,
