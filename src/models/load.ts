@@ -1,5 +1,6 @@
 import { UserError } from '../common/errors.js';
 import type { Rng } from '../common/rng.js';
+import { OutOfMemoryError } from '../tensors/errors.js';
 import { assertFloatType, type FloatType } from '../tensors/float-type.js';
 import { quantizeRows } from '../tensors/ops/index.js';
 import { hasKernel } from '../tensors/ops/named.js';
@@ -7,14 +8,15 @@ import * as tf from '../tensors/tf.js';
 import { addAdapter, assertLoraFits } from './adapter.js';
 import { readAdapter } from './adapter-files.js';
 import { attachAdapter } from './attach.js';
-import { readConfig } from './config.js';
+import { type DecoderConfig, readConfig } from './config.js';
 import { Decoder } from './decoder.js';
 import { Int8Weight } from './int8-weight.js';
 import type { MatrixSource } from './layer.js';
 import type { LoraOptions } from './lora.js';
 import { VocabularyCut } from './vocabulary-cut.js';
 import { DenseWeight } from './weight.js';
-import { adapterBase, assertModelFolder, ModelWeights } from './weights.js';
+import { vocabularyWeights } from './weight-names.js';
+import { adapterBase, assertModelFolder, ModelWeights, modelShapes } from './weights.js';
 
 /** What to load besides the base, and what training may change. */
 export interface LoadOptions {
@@ -71,6 +73,7 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
   };
   let decoder: Decoder | undefined;
   try {
+    assertEachFits(folder, given, cut, options.weights);
     const tieWordEmbeddings = given.tieWordEmbeddings && !files.hasOwnHead;
     const matrices = options.weights && roundedFrom(files, floatType, made);
     decoder = new Decoder({ ...given, tieWordEmbeddings }, source, { cut, floatType, matrices });
@@ -92,6 +95,31 @@ export async function loadDecoder(folder: string, options: LoadOptions = {}): Pr
     throw error;
   } finally {
     files.close();
+  }
+}
+
+/** @throws {OutOfMemoryError} where the backend has a largest tensor, and a weight is larger: before any is read */
+function assertEachFits(
+  folder: string,
+  config: DecoderConfig,
+  cut: VocabularyCut | undefined,
+  rounded: LoadOptions['weights'],
+): void {
+  const { largestTensor, deviceName } = tf.backend() as { largestTensor?: number; deviceName?: string };
+  if (largestTensor === undefined) return;
+  const tables = Object.values(vocabularyWeights(config));
+  const { weights, projections } = modelShapes(config);
+  for (const [name, shape] of weights) {
+    const isTable = tables.includes(name);
+    const kept = cut && isTable ? [cut.kept.length, shape[1]!] : [...shape];
+    const width = rounded && projections.has(name.replace(/\.weight$/, '')) ? 1 : 4;
+    const bytes = width * tf.util.sizeFromShape(kept);
+    if (bytes <= largestTensor) continue;
+    const mib = (count: number) => `${(count / 2 ** 20).toFixed(1)} MiB`;
+    throw new OutOfMemoryError(
+      `${folder}: ${name} [${kept.join(', ')}] takes ${mib(bytes)}, and ${deviceName} allows ${mib(largestTensor)} in one ` +
+        `tensor; ${isTable && !cut ? 'use `pruneVocab`, ' : 'use '}a smaller model, or another \`device\` or \`backend\``,
+    );
   }
 }
 

@@ -1,6 +1,13 @@
 /** What the backend `webgpu` has beside its kernels: adapters by name, memory, and no reading but by awaiting. */
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { readJson } from '../../src/common/files.js';
 import { Rng } from '../../src/common/rng.js';
+import { modelMemory } from '../../src/experiments/model-memory.js';
+import { loadDecoder, modelShapes, readConfig } from '../../src/models/index.js';
+import { ModelWeights } from '../../src/models/weights.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import { parseDevice } from '../../src/tensors/device.js';
 import { variableGrads } from '../../src/tensors/gradients.js';
@@ -24,6 +31,7 @@ import type { WebGpuBackend } from '../../src/tensors/webgpu/backend.js';
 import { sizeClass } from '../../src/tensors/webgpu/buffers.js';
 import { spread } from '../../src/tensors/webgpu/program.js';
 import { webGpuUnderTest } from '../prerequisites/index.js';
+import { writeTinyModel } from '../training/tiny.js';
 
 it('reads devices of any maker: a number, or the beginning of a name', () => {
   expect(parseDevice('gpu', 'gpu')).toEqual({ type: 'gpu', index: 0 });
@@ -181,6 +189,42 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
     expect(() => tf.fill([2 ** 28 + 2 ** 10], 1)).toThrow(
       /^out of memory: webgpu: a tensor of \d+\.\d MiB, of which the adapter allows 1024\.0 MiB$/,
     );
+  });
+
+  it('a model with a weight that the adapter cannot hold is refused before any is read', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'arclab-large-model-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeTinyModel(folder);
+    const config = readJson(join(folder, 'config.json')) as object;
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, vocab_size: 17_000_000 }));
+    // a file with holes for all of its numbers: reading them would take minutes
+    const header: Record<string, object> = {};
+    let end = 0;
+    for (const [name, shape] of modelShapes(readConfig(folder)).weights) {
+      const begin = end;
+      end += 4 * tf.util.sizeFromShape([...shape]);
+      header[name] = { dtype: 'F32', shape, data_offsets: [begin, end] };
+    }
+    const text = Buffer.from(JSON.stringify(header));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(text.length));
+    const weights = join(folder, 'model.safetensors');
+    writeFileSync(weights, Buffer.concat([length, text]));
+    truncateSync(weights, 8 + text.length + end);
+    const line =
+      /arclab-large-model-\w+: model\.embed_tokens\.weight \[17000000, 16\] takes 1037\.6 MiB, and SwiftShader.* allows 1024\.0 MiB in one tensor; use `pruneVocab`, a smaller model, or another `device` or `backend`$/;
+    const { numTensors } = tf.memory();
+    await expect(loadDecoder(folder)).rejects.toThrow(line);
+    expect(tf.memory().numTensors).toBe(numTensors);
+    const said = await modelMemory({ modelPath: folder, backend: 'webgpu', device: 'swiftshader' });
+    expect(said.at(-1)).toMatchObject({ status: 'broken', found: expect.stringMatching(line) });
+    // the rows that are kept fit
+    const vocabulary = Int32Array.of(1, 2, 3);
+    const spy = vi.spyOn(ModelWeights.prototype, 'tensor').mockImplementation(() => {
+      throw new Error('reading begins');
+    });
+    await expect(loadDecoder(folder, { vocabulary })).rejects.toThrow('reading begins');
+    spy.mockRestore();
   });
 
   it('an adapter that is not there, or another one than before', async () => {

@@ -68,6 +68,11 @@ export class WebGpuBackend extends TfjsBackend {
     });
   }
 
+  /** The bytes of the largest tensor that the adapter can hold. */
+  get largestTensor(): number {
+    return this.pool.largest;
+  }
+
   #fail(error: GPUError): void {
     const text = error.message.trim();
     this.#failure ??= /OutOfMemory/.test(error.constructor.name)

@@ -32,7 +32,8 @@ const size = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
  */
 export class BufferPool {
   readonly #device: GPUDevice;
-  readonly #largest: number;
+  /** The bytes of the largest buffer that a kernel can be given. */
+  readonly largest: number;
   /** Released since the last submission, and before it. */
   readonly #recent = new Map<number, DeviceBuffer[]>();
   readonly #settled = new Map<number, DeviceBuffer[]>();
@@ -44,7 +45,7 @@ export class BufferPool {
   constructor(device: GPUDevice) {
     this.#device = device;
     const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-    this.#largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    this.largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
   }
 
   /**
@@ -53,7 +54,8 @@ export class BufferPool {
    * @throws {OutOfMemoryError} when it is larger than the device allows
    */
   acquire(bytes: number, forHost = false): DeviceBuffer {
-    const wanted = sizeClass(bytes);
+    // what fits is not refused for being rounded up
+    const wanted = Math.max(bytes, Math.min(sizeClass(bytes), this.largest));
     const buffer =
       (forHost ? undefined : this.#recent.get(wanted)?.pop()) ?? this.#settled.get(wanted)?.pop();
     if (buffer) this.bytesFree -= wanted;
@@ -62,10 +64,10 @@ export class BufferPool {
   }
 
   #make(bytes: number): DeviceBuffer {
-    if (bytes > this.#largest) {
+    if (bytes > this.largest) {
       this.bytesInUse -= bytes;
       throw new OutOfMemoryError(
-        `out of memory: webgpu: a tensor of ${size(bytes)}, of which the adapter allows ${size(this.#largest)}`,
+        `out of memory: webgpu: a tensor of ${size(bytes)}, of which the adapter allows ${size(this.largest)}`,
       );
     }
     if (this.bytesFree > Math.max(KEPT_BYTES, this.bytesInUse / 2)) this.trim();
