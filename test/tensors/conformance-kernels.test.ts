@@ -291,6 +291,7 @@ describe.each(backends)('%s', (backend) => {
     for (const rate of [0.05, 0.5, 0.999]) {
       const inputs = [normal(rng, [37, 41]), integers(rng, [37], -(2 ** 31), 2 ** 31 - 1)];
       await compare(backend, 'dropout', inputs, (x, names) => dropout(x, rate, 123_456_789, names), 1);
+      await compare(backend, 'dropout', inputs, (x, names) => dropout(x, rate, -123_456_789, names), 1);
     }
   });
 

@@ -170,6 +170,21 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
     tf.dispose([x, y]);
   });
 
+  it('moves integers of 32 bits as they are, also those that no floating-point number holds', async () => {
+    // more than what tfjs computes on the host
+    const [rows, asked] = [3000, 2000];
+    const values = Int32Array.from({ length: rows }, (_, i) => Math.imul(i + 1, 0x9e3779b9));
+    const indices = Int32Array.from({ length: asked }, (_, i) => (i * 7) % rows);
+    const expected = Array.from(indices, (index) => values[index]!);
+    const names = tf.tensor1d(values, 'int32');
+    const gathered = tf.gather(names, tf.tensor1d(indices, 'int32'));
+    expect(Array.from(await gathered.data())).toEqual(expected);
+    const wide = tf.reshape(names, [2, 500, 3]);
+    const chosen = await tf.gather(wide, tf.tensor2d([[499, 0]], [1, 2], 'int32'), 1).array();
+    const of = (sheet: number, row: number) => [0, 1, 2].map((i) => values[(sheet * 500 + row) * 3 + i]!);
+    expect(chosen).toEqual([[[of(0, 499), of(0, 0)]], [[of(1, 499), of(1, 0)]]]);
+  });
+
   it('adds up more tensors than a kernel binds', async () => {
     const many = Array.from({ length: 150 }, (_, i) => tf.fill([40, 30], i));
     const total = tf.addN(many);
