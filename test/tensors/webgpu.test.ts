@@ -179,6 +179,8 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
     const names = tf.tensor1d(values, 'int32');
     const gathered = tf.gather(names, tf.tensor1d(indices, 'int32'));
     expect(Array.from(await gathered.data())).toEqual(expected);
+    const part = tf.slice(gathered, [1], [asked - 2]);
+    expect(Array.from(await part.data())).toEqual(expected.slice(1, -1));
     const wide = tf.reshape(names, [2, 500, 3]);
     const chosen = await tf.gather(wide, tf.tensor2d([[499, 0]], [1, 2], 'int32'), 1).array();
     const of = (sheet: number, row: number) => [0, 1, 2].map((i) => values[(sheet * 500 + row) * 3 + i]!);

@@ -21,8 +21,11 @@ const NO_ADAPTER = 'no adapter has this name';
 /** The adapters of this machine. @throws {NoDeviceError} without the package */
 export async function listAdapters(): Promise<AdapterName[]> {
   const { create } = await loadDawn();
+  const gpu = create([`adapter=${NO_ADAPTER}`]);
+  // collected while it is asked, it would answer with nothing
+  instances.push(gpu);
   try {
-    await create([`adapter=${NO_ADAPTER}`]).requestAdapter();
+    await gpu.requestAdapter();
     return [];
   } catch (error) {
     return readAdapterList(messageOf(error));

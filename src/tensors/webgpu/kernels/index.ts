@@ -5,4 +5,5 @@ export { kernels as gather } from './gather.js';
 export { kernels as matmul } from './matmul.js';
 export { kernels as reductions } from './reductions.js';
 export { kernels as scatter } from './scatter.js';
+export { kernels as slice } from './slice.js';
 export { kernels as trigonometry } from './trigonometry.js';
