@@ -13,6 +13,7 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 const SLOW = ['test/notebooks/*.test.ts', 'test/**/*.slow.test.ts'];
 const WHOLE_PROCESSES = [
   'test/api.test.ts',
+  'test/browser/**',
   'test/e2e/**',
   'test/kaggle/**',
   'test/runtimes/**',

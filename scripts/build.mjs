@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -114,6 +115,26 @@ const besidePrebuilt = {
   },
 };
 
+/**
+ * The part for web pages, an ES module. Of packages that have files of their own for browsers those are taken, as
+ * each names them.
+ * @type {import('esbuild').BuildOptions}
+ */
+const browser = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'browser',
+  target: 'es2022',
+  format: 'esm',
+  entryPoints: { browser: 'src/browser.ts' },
+  outdir: 'dist',
+  outExtension: { '.js': '.mjs' },
+  loader: { '.wgsl': /** @type {const} */ ('text') },
+  sourcemap: 'linked',
+  sourcesContent: false,
+  logLevel: 'warning',
+};
+
 /** Entry points: output name -> source. Files that do not exist yet are left out. */
 const entries = {
   arclab: 'src/cli/main.ts',
@@ -133,7 +154,7 @@ const entries = {
 if (process.argv.includes('--clean')) {
   // the compiled kernels are compared with their sources, and everything else is written anew
   for (const name of existsSync(join(root, 'dist')) ? readdirSync(join(root, 'dist')) : []) {
-    if (name === 'types' || name === 'test' || /\.cjs(\.map)?$/.test(name)) {
+    if (name === 'types' || name === 'test' || /\.[cm]js(\.map)?$/.test(name)) {
       rmSync(join(root, 'dist', name), { recursive: true });
     }
   }
@@ -149,6 +170,7 @@ copyFileSync(join(root, 'kernel/supervisor/kernel.sh'), join(root, 'dist/kernel.
 const bundles = () => [
   buildWasm(),
   build({ ...shared, entryPoints: present, outdir: 'dist' }),
+  build(browser),
   // The tests load tfjs as one prebuilt module: going through its 400 files costs every test file a second.
   build({ ...shared, entryPoints: { 'test/tf': 'src/tensors/tf.ts' }, outdir: 'dist' }),
   build({
@@ -164,4 +186,7 @@ if (existsSync(cli)) chmodSync(cli, 0o755);
 if (process.argv.some((flag) => flag === '--types' || flag === '--types-only')) {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
+  // of an ES module
+  const declarations = join(root, 'dist/types/src/browser.d');
+  renameSync(`${declarations}.ts`, `${declarations}.mts`);
 }

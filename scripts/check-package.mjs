@@ -33,6 +33,14 @@ try {
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
   run('npm', ['install', '--no-audit', '--no-fund', '--silent', `./${packed.split('\n').at(-1)}`]);
   writeFileSync(join(folder, 'a.ipynb'), JSON.stringify(notebook));
+  // the part for pages has to be found and parsed; what it computes is tested in a browser
+  writeFileSync(
+    join(folder, 'page.mjs'),
+    "import { loadDecoder } from 'arclab/browser'; loadDecoder({}).catch(({ message }) => console.log(message));\n",
+  );
+  const said = run(process.execPath, ['page.mjs']);
+  if (!said.startsWith('model: config.json'))
+    throw new Error(`arclab/browser printed ${JSON.stringify(said)}`);
   const cli = join(folder, 'node_modules/arclab/dist/arclab.cjs');
   run(process.execPath, [cli, 'kernel', 'install', '--prefix', folder]);
   process.env.JUPYTER_PATH = join(folder, 'share/jupyter');

@@ -348,12 +348,12 @@ export { type BuiltNotebook, buildNotebook, writeNotebook } from './kaggle/build
 export { type KaggleConfig, loadConfig as loadKaggleConfig } from './kaggle/config.js';
 export { addAdapter } from './models/adapter.js';
 export type { AdapterState } from './models/adapter-state.js';
-export { type DecoderConfig, readConfig } from './models/config.js';
+export type { DecoderConfig } from './models/config.js';
 export { Decoder } from './models/decoder.js';
 export { type ResolveOptions, resolveModel } from './models/hub.js';
 export { type InitModelOptions, initModel } from './models/init-model.js';
 export { KvCache } from './models/kv-cache.js';
-export { type LoadOptions, loadDecoder } from './models/load.js';
+export { type LoadOptions, loadDecoder, readConfig } from './models/load.js';
 export type { LoraInit, LoraOptions } from './models/lora.js';
 export { type MergeLoraOptions, mergeLora } from './models/merge-lora.js';
 export { type PackedTokens, packSequences } from './models/packed-tokens.js';
@@ -366,6 +366,7 @@ export type { TokenSpan } from './prompts/answer-spans.js';
 export { type EncoderCost, encoderCosts } from './prompts/encoder-costs.js';
 export type { TextGrammar } from './prompts/grammar.js';
 export { type GridEncoder, gridEncoderNames, parseGridEncoder } from './prompts/grid-encoder.js';
+export { loadTokenizer } from './prompts/load-tokenizer.js';
 export {
   type InferencePrompt,
   PromptBuilder,
@@ -384,7 +385,7 @@ export {
   type TemplateKind,
 } from './prompts/prompt-kinds.js';
 export { promptVocabulary } from './prompts/prompt-vocabulary.js';
-export { type ChatTokenizer, loadTokenizer } from './prompts/tokenizer.js';
+export type { ChatTokenizer } from './prompts/tokenizer.js';
 export { trainTokenizer, writeTokenizer } from './prompts/train-tokenizer.js';
 // Runs that were recorded
 export { type FoundRun, findRuns, historyOf } from './records/find.js';

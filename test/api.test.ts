@@ -124,6 +124,7 @@ test('npm packs the program with its declarations, and nothing that only develop
     ]
       .map((name) => `dist/${name}.cjs`)
       .concat(
+        'dist/browser.mjs',
         'dist/kernel.sh',
         'dist/kernels.wasm',
         'dist/tree-sitter-bash.wasm',
@@ -132,6 +133,11 @@ test('npm packs the program with its declarations, and nothing that only develop
       .sort(),
   );
   expect(files.map(({ path }) => path)).toEqual(
-    expect.arrayContaining(['docs/report.png', 'dist/types/package.json', 'dist/types/src/index.d.ts']),
+    expect.arrayContaining([
+      'docs/report.png',
+      'dist/types/package.json',
+      'dist/types/src/index.d.ts',
+      'dist/types/src/browser.d.mts',
+    ]),
   );
 });

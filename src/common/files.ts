@@ -13,6 +13,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf, UserError } from './errors.js';
+import { parseJson } from './folder.js';
 
 /** A name beside `path` that no other process uses; renaming from it is atomic because it is on the same disk. */
 export function temporaryName(path: string): string {
@@ -114,13 +115,7 @@ export function readExactText(path: string, what: string): string {
 
 /** Reads and parses a JSON file. @throws {UserError} naming the file when it is missing or is not JSON. */
 export function readJson(path: string, what = 'a JSON file'): unknown {
-  const text = readText(path, what);
-  if (text.trim() === '') throw new UserError(`${path}: expected ${what}, found an empty file`);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${path}: expected ${what}, but it is not valid JSON: ${messageOf(error)}`);
-  }
+  return parseJson(readText(path, what), path, what);
 }
 
 /**

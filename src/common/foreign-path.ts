@@ -1,19 +1,7 @@
 import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import { UserError } from './errors.js';
-
-/** Devices of Windows, which are no files whatever stands behind the dot. */
-const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
-
-/** Why one part of a path cannot name a file below a folder; undefined when it can, on any system. */
-function objection(part: string): string | undefined {
-  if (part === '' || part === '.' || part === '..') return 'it leaves its folder';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  if (/[\x00-\x1f\x7f]/.test(part)) return 'it has a control character';
-  if (/[\\:]/.test(part)) return 'it has a backslash or a colon';
-  if (DEVICES.test(part)) return 'it names a device of Windows';
-  return undefined;
-}
+import { partsOf } from './foreign-name.js';
 
 /** The nearest part of a path that exists, through links; undefined where a link leads to nothing. */
 function existingPart(path: string): string | undefined {
@@ -30,13 +18,7 @@ function existingPart(path: string): string | undefined {
  * @throws {UserError} when the name is not of that form
  */
 export function pathBelow(folder: string, name: string, source: string): string {
-  const parts = name.split('/');
-  const found = parts.map(objection).find((reason) => reason !== undefined);
-  if (found !== undefined) {
-    const shown = JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name);
-    throw new UserError(`${source}: expected the name of a file inside a folder, found ${shown}: ${found}`);
-  }
-  return join(folder, ...parts);
+  return join(folder, ...partsOf(name, source));
 }
 
 /**

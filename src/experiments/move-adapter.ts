@@ -2,12 +2,17 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../common/errors.js';
 import { readJson } from '../common/files.js';
-import { readAdapter } from '../models/adapter-files.js';
 import type { AdapterModule, FloatsOnHost } from '../models/adapter-state.js';
 import { baseTable, rowNorms } from '../models/base-tables.js';
-import { assertNewFolder, readConfig, resolveModel, startFolder, writeAdapter } from '../models/index.js';
+import {
+  assertNewFolder,
+  readAdapter,
+  readAdapterBase,
+  resolveModel,
+  startFolder,
+  writeAdapter,
+} from '../models/index.js';
 import { vocabularyWeights } from '../models/weight-names.js';
-import { adapterBase } from '../models/weights.js';
 import { moveAdapterOptions } from '../options/other.js';
 import type { OptionsOf } from '../options/table.js';
 
@@ -34,8 +39,8 @@ export async function moveAdapter(options: MoveAdapterOptions): Promise<MoveAdap
     await resolveModel(o.modelPath),
     await resolveModel(o.toModelPath),
   ];
-  const state = readAdapter(adapterFolder, adapterBase(from, readConfig(from)));
-  const base = adapterBase(to, readConfig(to));
+  const state = readAdapter(adapterFolder, readAdapterBase(from));
+  const base = readAdapterBase(to);
   const { config, targets } = base;
   const tables = vocabularyWeights(config);
   const isTable = (name: string) => Object.values(tables).includes(name);

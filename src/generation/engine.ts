@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { setImmediate as turn } from 'node:timers/promises';
+import { nextTurn } from '../common/next-turn.js';
 import { Rng } from '../common/rng.js';
 import { DecodeGraphs } from '../models/decode-graphs.js';
 import type { Decoder } from '../models/decoder.js';
@@ -9,6 +8,7 @@ import { notFiniteReason } from '../tensors/finite-advice.js';
 import * as tf from '../tensors/tf.js';
 import type { SamplingOptions } from './choice.js';
 import { TokenGrammar } from './constraint.js';
+import { ListNumbers } from './list-numbers.js';
 import { newCache, slotLength, withinMemory } from './memory.js';
 import { Sampler } from './sampler.js';
 import { commonPrefix, type Job, Slot } from './slot.js';
@@ -139,10 +139,11 @@ function makeJobs(
       grammars.set(grammar, new TokenGrammar(grammar, vocabularyOf(tokenizer), tokenizer));
     }
   }
+  const prompts = new ListNumbers();
   const jobs = new Map<string, Job & { wanted: { request: number; sample: number }[] }>();
   for (const [request, { tokens, samples, firstSample = 0, grammar, stream }] of requests.entries()) {
     // greedy answers to one prompt are all the same: one job makes them
-    const prompt = temperature === 0 ? `${digestOf(tokens)}/${numberOf(grammar)}` : `${request}`;
+    const prompt = temperature === 0 ? `${prompts.of(tokens)}/${numberOf(grammar)}` : `${request}`;
     for (let sample = 0; sample < samples; sample++) {
       const key = temperature === 0 ? prompt : `${prompt}/${sample}`;
       const known = jobs.get(key);
@@ -155,11 +156,6 @@ function makeJobs(
     }
   }
   return [...jobs.values()].sort((a, b) => b.prompt.length - a.prompt.length);
-}
-
-/** A short name of a prompt, the same for equal ones. */
-export function digestOf(tokens: readonly number[]): string {
-  return createHash('sha256').update(Int32Array.from(tokens)).digest('base64');
 }
 
 /** Tokens, their slots and their positions. */
@@ -207,7 +203,7 @@ class BatchEngine {
       await this.#step();
       this.#progress.seconds = (performance.now() - this.#started) / 1000;
       this.#options.onProgress?.({ ...this.#progress });
-      await turn(); // lets signals and messages be handled
+      await nextTurn(); // lets signals and messages be handled
     }
     return this.#results;
   }

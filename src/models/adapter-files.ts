@@ -1,7 +1,5 @@
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { FromSchema } from 'json-schema-to-ts';
-import { readJson } from '../common/files.js';
+import { type Folder, readJsonOf } from '../common/folder.js';
 import { compileSchema } from '../common/schema.js';
 import {
   type AdapterBase,
@@ -18,7 +16,7 @@ import { isOfBase } from './base-tables.js';
 import { AdapterError } from './errors.js';
 import { type LoraOptions, loraScaling } from './lora.js';
 import { isFloatingPoint } from './number-formats.js';
-import { SafetensorsFile, type TensorFile } from './safetensors.js';
+import { SafetensorsReader, type TensorFile } from './tensor-file.js';
 import { TorchFile } from './torch-file.js';
 import { transposed } from './transposed.js';
 
@@ -85,21 +83,22 @@ type Misfit = (what: string) => AdapterError;
  * @param base such as `decoder.adapterBase()`
  * @throws {AdapterError} naming the file and the first thing that does not fit
  */
-export function readAdapter(folder: string, base: AdapterBase): AdapterState {
+export function adapterOf(folder: Folder, base: AdapterBase): AdapterState {
   const { targets } = base;
-  if (!existsSync(folder) || !statSync(folder).isDirectory()) {
-    throw new AdapterError(`${folder}: no such folder. Expected a PEFT adapter folder`);
+  if (!folder.exists) {
+    throw new AdapterError(`${folder.name}: no such folder. Expected a PEFT adapter folder`);
   }
-  const config = readAdapterConfig(join(folder, adapterConfigName));
-  const torchPath = join(folder, torchWeightsName);
-  const isTorch = !existsSync(join(folder, adapterWeightsName)) && existsSync(torchPath);
-  const weightsPath = isTorch ? torchPath : join(folder, adapterWeightsName);
+  const config = readAdapterConfig(folder);
+  const isTorch = !folder.has(adapterWeightsName) && folder.has(torchWeightsName);
+  const weightsName = isTorch ? torchWeightsName : adapterWeightsName;
+  const weightsPath = folder.pathOf(weightsName);
   const doesNotFit = (what: string) =>
     new AdapterError(
       `${weightsPath}: the adapter does not fit the base model: ${what}` +
         (config.base_model_name_or_path ? ` (it was made for ${config.base_model_name_or_path})` : ''),
     );
-  const file: TensorFile = isTorch ? new TorchFile(weightsPath) : new SafetensorsFile(weightsPath);
+  const Reader = isTorch ? TorchFile : SafetensorsReader;
+  const file: TensorFile = new Reader(weightsPath, () => folder.open(weightsName));
   try {
     const initialRank = Number(file.metadata[initialRankKey] ?? 0);
     const { parts, saved } = readTensors(file, base, doesNotFit);
@@ -129,8 +128,9 @@ export function readAdapter(folder: string, base: AdapterBase): AdapterState {
 type AdapterConfig = FromSchema<typeof schema>;
 
 /** Reads adapter_config.json. @throws {AdapterError} for what is not supported */
-function readAdapterConfig(path: string): AdapterConfig {
-  const config = validate(readJson(path, "a PEFT adapter's configuration"), path);
+function readAdapterConfig(folder: Folder): AdapterConfig {
+  const path = folder.pathOf(adapterConfigName);
+  const config = validate(readJsonOf(folder, adapterConfigName, "a PEFT adapter's configuration"), path);
   if (config.peft_type !== 'LORA') {
     throw new AdapterError(`${path}: peft_type "${config.peft_type}" found, expected "LORA"`);
   }

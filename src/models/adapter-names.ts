@@ -1,3 +1,4 @@
+import type { Folder } from '../common/folder.js';
 import type { DecoderConfig } from './decoder-config.js';
 
 /** PEFT's names of the two files of an adapter folder. */
@@ -34,8 +35,8 @@ export interface AdapterBase {
   readonly targets: AdapterTargets;
   /** The shapes of all that an adapter may have in the place of the base's, by name. */
   readonly savable: ReadonlyMap<string, readonly number[]>;
-  /** The folder of its files. */
-  readonly source: string;
+  /** Its files, where it has any. */
+  readonly source: Folder | undefined;
   readonly config: DecoderConfig;
 }
 

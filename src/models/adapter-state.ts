@@ -1,5 +1,5 @@
 import type { LoraOptions } from './lora.js';
-import type { HostTensor } from './safetensors.js';
+import type { HostTensor } from './tensor-file.js';
 
 /** Floating-point numbers on the host. */
 export type FloatsOnHost = HostTensor & { values: Float32Array };

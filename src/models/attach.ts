@@ -116,7 +116,7 @@ export function detachAdapter(decoder: Decoder): void {
   const changed = decoder.matrices().filter(({ weight }) => weight.changed);
   const changedVectors = vectors.filter((vector) => vector.changed);
   if (changed.length + changedVectors.length === 0) return;
-  const files = new ModelWeights(decoder.source, decoder.config);
+  const files = ModelWeights.again(decoder.source, decoder.config);
   try {
     for (const matrix of changed) {
       const former = matrix.weight;

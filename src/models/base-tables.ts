@@ -1,6 +1,6 @@
 import type { AdapterBase } from './adapter-names.js';
 import { decodeValues, encodeValues } from './number-formats.js';
-import type { TensorFile } from './safetensors.js';
+import type { TensorFile } from './tensor-file.js';
 import { ModelWeights } from './weights.js';
 
 /** Embeddings or head as they are in the model's files. @param name of either */
@@ -8,7 +8,7 @@ export function baseTable(
   { targets, source, config }: Pick<AdapterBase, 'targets' | 'source' | 'config'>,
   name: string,
 ): { shape: number[]; values: Float32Array } {
-  const files = new ModelWeights(source, config);
+  const files = ModelWeights.again(source, config);
   try {
     return files.values(`${targets.get(name)?.tiedTo ?? name}.weight`);
   } finally {

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { readJson } from '../common/files.js';
+import { type Folder, readJsonOf } from '../common/folder.js';
 import { compileSchema } from '../common/schema.js';
 import type { DecoderConfig } from './decoder-config.js';
 import { ModelFileError } from './errors.js';
@@ -22,15 +20,17 @@ const validateType = compileSchema<{ model_type: string }>(
   'a model configuration',
 );
 
-/** Reads `config.json` of a model folder. @throws {UserError} that says what is missing or not supported. */
-export function readConfig(folder: string): DecoderConfig {
-  const path = join(folder, 'config.json');
-  if (!existsSync(path) && existsSync(join(folder, 'adapter_config.json'))) {
+/** Reads a model's `config.json`. @throws {UserError} that says what is missing or not supported. */
+export function configOf(folder: Folder): DecoderConfig {
+  if (!folder.has('config.json') && folder.has('adapter_config.json')) {
     throw new ModelFileError(
-      `${folder}: expected a model, found an adapter; give it with \`adapterPath\`, and its base with \`modelPath\``,
+      `${folder.name}: expected a model, found an adapter; give it with \`adapterPath\`, and its base with \`modelPath\``,
     );
   }
-  return parseConfig(readJson(path, "a model's config.json"), path);
+  return parseConfig(
+    readJsonOf(folder, 'config.json', "a model's config.json"),
+    folder.pathOf('config.json'),
+  );
 }
 
 /** The setting by which a model says that it is a mixture of experts; undefined for others. */

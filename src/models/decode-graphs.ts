@@ -20,7 +20,7 @@ const STEPS_BEFORE = 2;
 /** Graphs that are kept: each holds the activations of a step. */
 const MOST_GRAPHS = 12;
 
-/** Whether graphs were switched off, by `ARCLAB_CUDA_GRAPHS=0` or by a capture that failed in this process. */
+/** Whether a capture has failed in this process. */
 let isOff = false;
 
 /**
@@ -43,7 +43,7 @@ export class DecodeGraphs {
 
   /** For a decoder on a GPU; undefined where there are no graphs, or a step depends on numbers of the host. */
   static for(decoder: Decoder, cache: KvCache): DecodeGraphs | undefined {
-    if (isOff || process.env.ARCLAB_CUDA_GRAPHS === '0') return undefined;
+    if (isOff) return undefined;
     if (cache.history || decoder.config.queryScale) return undefined;
     const backend = tf.backend() as Partial<TorchBackend>;
     if (tf.getBackend() !== 'torch' || !backend.torch?.usesCudaKernels || !backend.torch.graphs)
@@ -107,7 +107,7 @@ export class DecodeGraphs {
       feed.dispose();
       this.dispose();
       isOff = true;
-      process.emitWarning(
+      this.#backend.warn(
         `decoding goes on without CUDA graphs: a step could not be captured: ${messageOf(error)}`,
       );
       return undefined;

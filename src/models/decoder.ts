@@ -1,3 +1,4 @@
+import type { Folder } from '../common/folder.js';
 import { Rng } from '../common/rng.js';
 import { type FloatType, toFloatType } from '../tensors/float-type.js';
 import { checkpoint, isRecording } from '../tensors/gradients.js';
@@ -59,8 +60,8 @@ export class Decoder {
   readonly config: DecoderConfig;
   /** What hidden states, keys and values are kept in; trained weights stay float32 and are converted where used. */
   readonly floatType: FloatType;
-  /** Where the weights came from: a folder or a hub id, written into adapters. */
-  source = '';
+  /** Where the weights came from: read again for some adapters, and its name is written into them. */
+  source: Folder | undefined;
   /** What the adapter is, when there is one. */
   lora: LoraOptions | undefined;
   /** In training, keep of each layer only its input, and run it again for the gradient: less memory, more time. */

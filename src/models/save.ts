@@ -63,7 +63,7 @@ export function writeAdapter(
   const config = {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
-    base_model_name_or_path: source || null,
+    base_model_name_or_path: source?.name ?? null,
     inference_mode: true,
     r: lora.rank * rankFactor,
     lora_alpha: lora.alpha * alphaFactor,
@@ -168,7 +168,7 @@ export async function saveModel(
   { dtype = decoder.storedType }: { dtype?: FloatType } = {},
 ): Promise<void> {
   await writeModel(decoder, folder, dtype, {
-    prepare: (target) => copyCompanions(decoder.source, target, companions),
+    prepare: (target) => copyCompanions(folderOf(decoder), target, companions),
     settings: (config) => config,
     table: (name, rows, width) => (decoder.cut ? withCutRows(decoder, name, rows, width) : rows),
     rows: decoder.config.vocabSize,
@@ -195,7 +195,7 @@ export async function savePrunedModel(
   const rows = decoder.cut?.kept.length ?? decoder.config.vocabSize;
   await writeModel(decoder, folder, dtype, {
     prepare(target) {
-      copyCompanions(decoder.source, target, keepsTemplate ? /^(LICENSE.*|.*\.jinja)$/ : /^LICENSE/);
+      copyCompanions(folderOf(decoder), target, keepsTemplate ? /^(LICENSE.*|.*\.jinja)$/ : /^LICENSE/);
       for (const [name, content] of files)
         writeFileAtomic(join(target, name), numbersAsTheyWere(JSON.stringify(content, null, 2)) + '\n');
     },
@@ -238,7 +238,7 @@ async function writeModel(
   try {
     const { target } = made;
     parts.prepare(target);
-    const config = withNumbersAsTheyAre(readFileSync(join(decoder.source, 'config.json'), 'utf8'));
+    const config = withNumbersAsTheyAre(readFileSync(join(folderOf(decoder), 'config.json'), 'utf8'));
     // transformers 5 writes dtype, before it was torch_dtype
     const key = 'dtype' in config ? 'dtype' : 'torch_dtype';
     const isSaid = 'tie_word_embeddings' in config || tied !== decoder.config.tieWordEmbeddings;
@@ -290,6 +290,14 @@ export function startFolder(folder: string): { target: string; keep(): void; clo
     /** Removes what was not kept. */
     close: () => rmSync(target, { recursive: true, force: true }),
   };
+}
+
+/** The path of the folder that a model was loaded from. */
+function folderOf({ source }: Decoder): string {
+  if (source) return source.name;
+  throw new ModelFileError(
+    'the model was not loaded from a folder, whose configuration could be saved with it',
+  );
 }
 
 /** What a model folder holds besides its weights and config.json. */

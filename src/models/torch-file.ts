@@ -1,12 +1,10 @@
 /** Files of `torch.save` with a dict of tensors, such as PEFT's adapter_model.bin. */
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { messageOf } from '../common/errors.js';
-import { systemReason } from '../common/files.js';
+import { type OpenFile, readAll } from '../common/folder.js';
 import { AdapterError } from './errors.js';
 import { decodeValues, elementBytes } from './number-formats.js';
 import { PickleError, PickleName, type PickleValue, readPickle } from './pickle.js';
-import type { HostTensor, TensorFile } from './safetensors.js';
+import type { HostTensor, TensorFile } from './tensor-file.js';
 
 /** PyTorch's storages by safetensors' names for what they hold. */
 const storages: Readonly<Record<string, string>> = {
@@ -64,19 +62,24 @@ export class TorchFile implements TensorFile {
   readonly metadata = {};
   readonly #entries: ReadonlyMap<string, Uint8Array>;
 
-  /** @throws {AdapterError} when it is missing, damaged, or more than tensors by name */
-  constructor(path: string) {
+  /**
+   * @param path what errors call it
+   * @throws {AdapterError} when it is missing, damaged, or more than tensors by name
+   */
+  constructor(path: string, open: () => OpenFile) {
     this.path = path;
     let bytes: Uint8Array;
     try {
-      bytes = new Uint8Array(readFileSync(path));
+      const file = open();
+      bytes = readAll(file);
+      file.close();
     } catch (error) {
-      throw new AdapterError(`${path}: cannot read it: ${systemReason(error) ?? messageOf(error)}`);
+      throw new AdapterError(`${path}: cannot read it: ${messageOf(error)}`);
     }
     try {
       this.#entries = entriesOf(bytes);
       const order = this.#entries.get('byteorder');
-      if (order && Buffer.from(order).toString() !== 'little')
+      if (order && new TextDecoder().decode(order) !== 'little')
         throw new PickleError('its numbers are not little-endian');
       const pickle = this.#entries.get('data.pkl');
       if (!pickle) throw new PickleError('there is no data.pkl in it');
@@ -84,10 +87,11 @@ export class TorchFile implements TensorFile {
       for (const tensor of this.tensors.values()) this.#check(tensor);
     } catch (error) {
       if (!(error instanceof PickleError)) throw error;
-      const target = basename(path).replace(/\.\w+$/, '.safetensors');
+      const name = path.split(/[\\/]/).at(-1)!;
+      const target = name.replace(/\.\w+$/, '.safetensors');
       throw new AdapterError(
         `${path}: not a file of tensors by torch.save: ${error.message}; if it can be trusted, convert it beside it: ` +
-          `python -c "import torch, safetensors.torch as s; s.save_file(torch.load('${basename(path)}'), '${target}')"`,
+          `python -c "import torch, safetensors.torch as s; s.save_file(torch.load('${name}'), '${target}')"`,
       );
     }
   }
@@ -198,7 +202,7 @@ function entriesOf(bytes: Uint8Array): Map<string, Uint8Array> {
       number,
       number,
     ];
-    const name = Buffer.from(bytes.subarray(place + 46, place + 46 + nameLength)).toString();
+    const name = new TextDecoder().decode(bytes.subarray(place + 46, place + 46 + nameLength));
     if (method !== 0) throw new PickleError(`${name} in it is compressed`);
     const start = view.getUint32(place + 42, true);
     if (size === 0xffffffff || start === 0xffffffff) throw new PickleError('it is larger than 4 GB');

@@ -1,7 +1,5 @@
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { readJson } from '../common/files.js';
-import { pathBelow } from '../common/foreign-path.js';
+import { type Folder, readJsonOf } from '../common/folder.js';
+import { partsOf } from '../common/foreign-name.js';
 import { compileSchema } from '../common/schema.js';
 import { type FloatType, toFloatType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
@@ -11,7 +9,7 @@ import type { DecoderConfig } from './decoder-config.js';
 import { ModelFileError } from './errors.js';
 import { familyOf } from './families/index.js';
 import { isFloatingPoint } from './number-formats.js';
-import { SafetensorsFile } from './safetensors.js';
+import { SafetensorsReader } from './tensor-file.js';
 import type { VocabularyCut } from './vocabulary-cut.js';
 import { vocabularyWeights } from './weight-names.js';
 
@@ -38,7 +36,7 @@ export function modelShapes(config: DecoderConfig): ModelShapes {
 }
 
 /** What an adapter for the model in a folder has to fit. */
-export function adapterBase(source: string, config: DecoderConfig): AdapterBase {
+export function adapterBase(source: Folder, config: DecoderConfig): AdapterBase {
   return { ...modelShapes(config).base, source };
 }
 
@@ -58,9 +56,9 @@ const validateIndex = compileSchema<{ weight_map: Record<string, string> }>(
 
 /** The weights of a model folder, in one file or in shards with an index. Tensors are read when asked for. */
 export class ModelWeights {
-  readonly #files = new Map<string, SafetensorsFile>();
-  readonly #place = new Map<string, SafetensorsFile>();
-  readonly #folder: string;
+  readonly #files = new Map<string, SafetensorsReader>();
+  readonly #place = new Map<string, SafetensorsReader>();
+  readonly #folder: Folder;
   readonly #tables: { embeddings: string; head: string };
 
   /**
@@ -68,7 +66,7 @@ export class ModelWeights {
    * other.
    * @throws {UserError} naming the file and the tensor
    */
-  constructor(folder: string, config: DecoderConfig) {
+  constructor(folder: Folder, config: DecoderConfig) {
     this.#folder = folder;
     this.#tables = vocabularyWeights(config);
     try {
@@ -82,20 +80,28 @@ export class ModelWeights {
     }
   }
 
+  /** The weights of a base that was loaded. @throws {ModelFileError} when it does not come from files */
+  static again(source: Folder | undefined, config: DecoderConfig): ModelWeights {
+    if (source) return new ModelWeights(source, config);
+    throw new ModelFileError('the model was not loaded from files, in which its weights could be read again');
+  }
+
   #open(): void {
-    const single = join(this.#folder, 'model.safetensors');
-    const index = join(this.#folder, 'model.safetensors.index.json');
-    if (existsSync(single)) {
+    const folder = this.#folder;
+    const single = 'model.safetensors';
+    const index = 'model.safetensors.index.json';
+    if (folder.has(single)) {
       const file = this.#file(single);
       for (const name of file.tensors.keys()) this.#place.set(name, file);
-    } else if (existsSync(index)) {
-      const map = validateIndex(readJson(index), index).weight_map;
+    } else if (folder.has(index)) {
+      const map = validateIndex(readJsonOf(folder, index), folder.pathOf(index)).weight_map;
       for (const [name, shard] of Object.entries(map)) {
-        this.#place.set(name, this.#file(pathBelow(this.#folder, shard, `${index}: weight_map`)));
+        partsOf(shard, `${folder.pathOf(index)}: weight_map`);
+        this.#place.set(name, this.#file(shard));
       }
     } else {
       throw new ModelFileError(
-        `${this.#folder}: no model.safetensors and no model.safetensors.index.json in this folder. ` +
+        `${folder.name}: no model.safetensors and no model.safetensors.index.json in this folder. ` +
           'Expected a Hugging Face model with safetensors weights',
       );
     }
@@ -107,7 +113,9 @@ export class ModelWeights {
       const file = this.#place.get(name);
       if (!file) {
         const hint = name === this.#tables.head ? ' (or "tie_word_embeddings": true in config.json)' : '';
-        throw new ModelFileError(`${this.#folder}: tensor ${name} is missing from its safetensors${hint}`);
+        throw new ModelFileError(
+          `${this.#folder.name}: tensor ${name} is missing from its safetensors${hint}`,
+        );
       }
       const entry = file.tensors.get(name);
       if (!entry) {
@@ -143,11 +151,11 @@ export class ModelWeights {
     }
   }
 
-  #file(path: string): SafetensorsFile {
-    const known = this.#files.get(path);
+  #file(name: string): SafetensorsReader {
+    const known = this.#files.get(name);
     if (known) return known;
-    const file = new SafetensorsFile(path);
-    this.#files.set(path, file);
+    const file = new SafetensorsReader(this.#folder.pathOf(name), () => this.#folder.open(name));
+    this.#files.set(name, file);
     return file;
   }
 
@@ -200,8 +208,8 @@ export class ModelWeights {
 }
 
 /** Checks that a path is a model folder. @throws {ModelFileError} when it is not. */
-export function assertModelFolder(folder: string): void {
-  if (!existsSync(folder) || !statSync(folder).isDirectory()) {
-    throw new ModelFileError(`${folder}: no such folder. Expected a Hugging Face model folder`);
+export function assertModelFolder(folder: Folder): void {
+  if (!folder.exists) {
+    throw new ModelFileError(`${folder.name}: no such folder. Expected a Hugging Face model folder`);
   }
 }

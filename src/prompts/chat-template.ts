@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { messageOf } from '../common/errors.js';
-import { readText } from '../common/files.js';
+import type { Folder } from '../common/folder.js';
 import { TokenizerError } from './errors.js';
 import type { ChatMessage } from './prompt-kinds.js';
 
@@ -22,9 +20,9 @@ export function tokenField(field: unknown): string | undefined {
 }
 
 /** The template's source: a file of its own goes before the configuration's field, as in transformers. */
-function templateSource(folder: string, config: Record<string, unknown>): string | undefined {
-  const file = join(folder, 'chat_template.jinja');
-  if (existsSync(file)) return readText(file, 'a chat template');
+function templateSource(folder: Folder, config: Record<string, unknown>): string | undefined {
+  const file = 'chat_template.jinja';
+  if (folder.has(file)) return folder.readText(file, 'a chat template');
   const field = config.chat_template;
   if (typeof field === 'string') return field;
   if (!Array.isArray(field)) return undefined;
@@ -68,13 +66,13 @@ export const plainTemplate = (beginsWithBos: boolean): string =>
   "{% if add_generation_prompt %}{{ 'assistant:\n' }}{% endif %}";
 
 /**
- * Loads the chat template of a model folder, from chat_template.jinja or tokenizer_config.json; without one, the plain
+ * Loads the chat template of a model, from chat_template.jinja or tokenizer_config.json; without one, the plain
  * one of ours.
  * @param addsBos whether the tokenizer begins a text with its own token
  * @throws {TokenizerError} when it cannot be parsed, or (on use) it refuses the messages.
  */
 export function loadChatTemplate(
-  folder: string,
+  folder: Folder,
   config: Record<string, unknown>,
   addsBos: boolean,
 ): { render: ChatRenderer; isPlain: boolean } {
@@ -84,7 +82,7 @@ export function loadChatTemplate(
   try {
     template = new Template(fixDay + source);
   } catch (error) {
-    throw new TokenizerError(`${folder}: the chat template cannot be parsed: ${messageOf(error)}`);
+    throw new TokenizerError(`${folder.name}: the chat template cannot be parsed: ${messageOf(error)}`);
   }
   const variables: Record<string, unknown> = {
     // transformers sets these, and templates ask whether they are none
@@ -106,7 +104,7 @@ export function loadChatTemplate(
     } catch (error) {
       const roles = messages.map(({ role }) => role).join(', ');
       throw new TokenizerError(
-        `${folder}: the chat template does not take the messages (${roles}): ${messageOf(error)}`,
+        `${folder.name}: the chat template does not take the messages (${roles}): ${messageOf(error)}`,
       );
     }
   };

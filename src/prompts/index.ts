@@ -3,6 +3,7 @@ export { type EncoderCost, encoderCosts } from './encoder-costs.js';
 export * from './errors.js';
 export type { TextGrammar } from './grammar.js';
 export { type GridEncoder, gridEncoderNames, parseGridEncoder } from './grid-encoder.js';
+export { loadTokenizer } from './load-tokenizer.js';
 export {
   type InferencePrompt,
   PromptBuilder,
@@ -24,5 +25,5 @@ export {
 } from './prompt-kinds.js';
 export { asksForGrid, hasCode, isAboutTest, needsOutputs, samplesShown } from './prompt-tasks.js';
 export { kindsOfCut, promptVocabulary } from './prompt-vocabulary.js';
-export { type ChatTokenizer, loadTokenizer } from './tokenizer.js';
+export type { ChatTokenizer } from './tokenizer.js';
 export { trainTokenizer, writeTokenizer } from './train-tokenizer.js';

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { readJson } from '../common/files.js';
+import { type Folder, readJsonOf } from '../common/folder.js';
 import { compileSchema } from '../common/schema.js';
 
 const tokenId = { type: 'integer', minimum: 0 } as const;
@@ -17,10 +15,9 @@ const check = compileSchema<{ eos_token_id?: number | number[] | null }>(
  * config.json counts only where there is no generation_config.json.
  * @throws {UserError} naming the file when they are not ids
  */
-export function readStopTokens(folder: string): number[] {
-  const path = ['generation_config.json', 'config.json']
-    .map((name) => join(folder, name))
-    .find((candidate) => existsSync(candidate));
-  if (path === undefined) return [];
-  return [check(readJson(path, "a model's configuration"), path).eos_token_id ?? []].flat();
+export function stopTokensOf(folder: Folder): number[] {
+  const file = ['generation_config.json', 'config.json'].find((name) => folder.has(name));
+  if (file === undefined) return [];
+  const content = readJsonOf(folder, file, "a model's configuration");
+  return [check(content, folder.pathOf(file)).eos_token_id ?? []].flat();
 }

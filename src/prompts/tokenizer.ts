@@ -1,8 +1,6 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { messageOf } from '../common/errors.js';
-import { readJson } from '../common/files.js';
+import { type Folder, readJsonOf } from '../common/folder.js';
 import { compileSchema } from '../common/schema.js';
 import { type ByteLevelJson, byteVocabulary } from './byte-level.js';
 import { type ChatRenderer, loadChatTemplate, tokenField } from './chat-template.js';
@@ -14,7 +12,7 @@ import {
   unusedByteTokens,
   withPartSpaces,
 } from './sentencepiece.js';
-import { readStopTokens } from './stop-tokens.js';
+import { stopTokensOf } from './stop-tokens.js';
 import { type TokenizerJson, textEncoder } from './text-encoder.js';
 import { type TurnMarkers, turnMarkers, turnRenderer } from './turn-markers.js';
 
@@ -101,10 +99,9 @@ const checkConfig = compileSchema<Record<string, unknown>>(
 );
 
 /** Reads one of the folder's files. @throws {TokenizerError} when it is missing or of another shape. */
-function readPart<T>(folder: string, name: string, check: (value: unknown, source: string) => T): T {
-  const path = join(folder, name);
+function readPart<T>(folder: Folder, name: string, check: (value: unknown, source: string) => T): T {
   try {
-    return check(readJson(path, `the tokenizer's ${name}`), path);
+    return check(readJsonOf(folder, name, `the tokenizer's ${name}`), folder.pathOf(name));
   } catch (error) {
     throw new TokenizerError(messageOf(error));
   }
@@ -151,13 +148,13 @@ function findEndOfTurn(
 }
 
 /**
- * Loads tokenizer.json, tokenizer_config.json and the chat template of a model folder, and which tokens end an
+ * Loads tokenizer.json, tokenizer_config.json and the chat template of a model, and which tokens end an
  * answer.
  * @throws {UserError} naming the file that is missing or broken.
  */
-export function loadTokenizer(folder: string): ChatTokenizer {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new TokenizerError(`${folder}: no such folder: expected a model folder with a tokenizer.json`);
+export function tokenizerOf(folder: Folder): ChatTokenizer {
+  if (!folder.exists) {
+    throw new TokenizerError(`${folder.name}: no such folder: expected a model folder with a tokenizer.json`);
   }
   const json = readPart(folder, 'tokenizer.json', checkTokenizer);
   const config = readPart(folder, 'tokenizer_config.json', checkConfig);
@@ -167,7 +164,7 @@ export function loadTokenizer(folder: string): ChatTokenizer {
     tokenizer = new Tokenizer({ ...optionalParts, ...json }, config);
   } catch (error) {
     throw new TokenizerError(
-      `${join(folder, 'tokenizer.json')}: not a tokenizer that can be loaded: ${messageOf(error)}`,
+      `${folder.pathOf('tokenizer.json')}: not a tokenizer that can be loaded: ${messageOf(error)}`,
     );
   }
   const template = loadChatTemplate(folder, config, addsBos(json, config));
@@ -177,7 +174,7 @@ export function loadTokenizer(folder: string): ChatTokenizer {
   const added = new Map(json.added_tokens.map(({ content, id }) => [content, id]));
   const texts: (string | undefined)[] = [];
   let bytes: ReadonlyMap<number, Uint8Array> | undefined;
-  const endOfTurnId = findEndOfTurn(folder, renderChat, added, config);
+  const endOfTurnId = findEndOfTurn(folder.name, renderChat, added, config);
 
   const markers = () =>
     turnMarkers(renderChat, { bos: tokenField(config.bos_token), endOfTurn: decode([endOfTurnId]) });
@@ -219,7 +216,7 @@ export function loadTokenizer(folder: string): ChatTokenizer {
     },
     vocabSize,
     endOfTurnId,
-    stopIds: [...new Set([endOfTurnId, ...readStopTokens(folder)])],
+    stopIds: [...new Set([endOfTurnId, ...stopTokensOf(folder)])],
     renderChat,
     turnMarkers: markers,
     renderTurns: turnRenderer(markers),

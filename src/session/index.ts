@@ -15,7 +15,6 @@ import { withFiles } from '../common/lock.js';
 import { writableFiles } from '../common/output-files.js';
 import { Rng } from '../common/rng.js';
 import type { Prediction } from '../evaluation/types.js';
-import { readAdapter } from '../models/adapter-files.js';
 import {
   type AdapterState,
   adapterState,
@@ -25,6 +24,7 @@ import {
   resolveModel,
   writeAdapter,
 } from '../models/index.js';
+import { readAdapter } from '../models/load.js';
 import {
   openModelOptions,
   sessionGenerateInputsOptions,

@@ -6,9 +6,9 @@
 import { StoppedError } from '../common/errors.js';
 import { type Identity, type Journal, partialPath } from '../common/journal.js';
 import { openShared } from '../common/shared-journal.js';
+import { digestOf } from '../generation/digest.js';
 import {
   type Completion,
-  digestOf,
   type GenerateOptions,
   type GenerationProgress,
   type GenerationRequest,

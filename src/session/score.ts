@@ -13,7 +13,8 @@ import { mean } from '../evaluation/metrics.js';
 import { withScores } from '../evaluation/scores.js';
 import type { Prediction } from '../evaluation/types.js';
 import { groupPredictions } from '../evaluation/voting.js';
-import { digestOf } from '../generation/engine.js';
+import { digestOf } from '../generation/digest.js';
+
 import { type AnswerScore, scoreAnswers, scoringGroups } from '../generation/scoring.js';
 import { groupsOfOthers } from '../generation/shared-scoring.js';
 import type { sessionScoreOptions } from '../options/inference.js';

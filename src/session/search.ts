@@ -6,7 +6,8 @@ import { type Hooks, type NoteEvent, notesTo, type ProgressEvent } from '../comm
 import type { Journal } from '../common/journal.js';
 import { saveResults, taskResultsPath } from '../evaluation/files.js';
 import type { Prediction } from '../evaluation/types.js';
-import { digestOf, noProgress } from '../generation/engine.js';
+import { digestOf } from '../generation/digest.js';
+import { noProgress } from '../generation/engine.js';
 import type { FoundAnswers, SearchProgress } from '../generation/search/types.js';
 import type { sessionSearchOptions } from '../options/search.js';
 import type { ConfigOf } from '../options/table.js';

@@ -15,8 +15,7 @@ import { assertWritableFolder, buildFile } from '../common/files.js';
 import { fingerprintOf } from '../common/fingerprint.js';
 import { outputFolder, withLock } from '../common/lock.js';
 import { fingerprintModel } from '../models/fingerprint.js';
-import { readAdapter, readConfig, resolveModel } from '../models/index.js';
-import { adapterBase } from '../models/weights.js';
+import { readAdapter, readAdapterBase, readConfig, resolveModel } from '../models/index.js';
 import type { PromptKind } from '../prompts/index.js';
 import { recordSubmission } from '../records/flows.js';
 import { withoutViewNote } from '../session/predict.js';
@@ -114,7 +113,7 @@ export async function submit(
   const adapter = config.adapterPath === undefined ? null : await resolveModel(config.adapterPath);
   if (config.fineTunePerTask && adapter !== null) {
     // another model may take the place of one that cannot be used, but not of one that every task begins with
-    readAdapter(adapter, adapterBase(session.folder, readConfig(session.folder)));
+    readAdapter(adapter, readAdapterBase(session.folder));
   }
   checkTimeBudget(config, session.folder);
   for (const text of [...session.notes, ...(config.pruneVocab ? [] : prunedNote(adapter))]) onNote(text);

@@ -1,7 +1,9 @@
 /** The audit of a run: what its samples will be, as its options say. A Kaggle notebook has a stand-in for it. */
+
+import { DiskFolder } from '../common/disk-folder.js';
 import { checkAnswers } from '../prompts/answer-checks.js';
 import { parseGridEncoder } from '../prompts/grid-encoder.js';
-import { readStopTokens } from '../prompts/stop-tokens.js';
+import { stopTokensOf } from '../prompts/stop-tokens.js';
 import type { ChatTokenizer } from '../prompts/tokenizer.js';
 import { type AuditWalk, auditStream, type StreamAudit } from './audit.js';
 import { type AuditFinding, auditFindings, auditLine } from './audit-findings.js';
@@ -46,7 +48,7 @@ export function answerFindings(
   config: FineTuneConfig,
   { tokenizer, folder, vocabSize }: { tokenizer: ChatTokenizer; folder: string; vocabSize: number },
 ): AuditFinding[] {
-  const model = { vocabSize, listed: readStopTokens(folder) };
+  const model = { vocabSize, listed: stopTokensOf(new DiskFolder(folder)) };
   const findings = checkAnswers(tokenizer, parseGridEncoder(config.gridEncoder), model);
   return findings.map((finding) => ({ kind: 'answers', ...finding }));
 }

@@ -6,7 +6,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { SampleOrigin } from '../arc/types.js';
 import type { PromptTask } from '../prompts/prompt-kind.js';
 import { isAboutTest, samplesShown } from '../prompts/prompt-tasks.js';
-import type { DrawnSample, SampleSource, TrainingSample } from './sample-source.js';
+import type { TrainingSample } from './sample.js';
+import type { DrawnSample, SampleSource } from './sample-source.js';
 import { almostNothingFits } from './sample-stream.js';
 
 /** How often each sample of a task was what a prompt asked for, and how often a prompt showed it. */

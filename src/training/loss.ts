@@ -4,7 +4,7 @@ import { type PackedTokens, packSequences } from '../models/packed-tokens.js';
 import { variableGrads } from '../tensors/gradients.js';
 import * as tf from '../tensors/tf.js';
 import { labelsOf } from './packing.js';
-import type { TrainingSample } from './sample-source.js';
+import type { TrainingSample } from './sample.js';
 
 /** The part of a decoder that training needs. */
 export type TrainableDecoder = Pick<Decoder, 'forward' | 'labelLogProbs' | 'trainableVariables'> &

@@ -7,7 +7,8 @@ import { parseGridEncoder } from '../prompts/grid-encoder.js';
 import type { ChatTokenizer } from '../prompts/tokenizer.js';
 import { NothingFitsError } from './errors.js';
 import type { FineTuneConfig } from './options.js';
-import { type TrainingSample, validationSet } from './sample-source.js';
+import type { TrainingSample } from './sample.js';
+import { validationSet } from './sample-source.js';
 import { SampleStream } from './sample-stream.js';
 import {
   buildPairs,

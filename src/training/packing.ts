@@ -1,4 +1,4 @@
-import type { TrainingSample } from './sample-source.js';
+import type { TrainingSample } from './sample.js';
 
 /** The labelled positions of a packed micro-batch. */
 export interface Labels {

@@ -6,7 +6,7 @@ import type { FineTuneEvent } from './events.js';
 import { MetricsLog, type TrainingHistory, type TrainPoint, type ValidationPoint } from './metrics-log.js';
 import type { FineTuneConfig } from './options.js';
 import { Pace } from './pace.js';
-import type { TrainingSample } from './sample-source.js';
+import type { TrainingSample } from './sample.js';
 import type { SampleStream } from './sample-stream.js';
 import { learningRateSchedule } from './schedules.js';
 import { LossTally } from './tally.js';

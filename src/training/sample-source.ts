@@ -8,24 +8,7 @@ import type { PromptTask } from '../prompts/prompt-kind.js';
 import { withCandidates } from './candidates.js';
 import { TrainingDataError } from './errors.js';
 import type { FineTuneConfig } from './options.js';
-
-/** A tokenized example to learn from. */
-export interface TrainingSample {
-  /** Its place in the stream. */
-  readonly index: number;
-  /** Prompt, answer and end of turn. */
-  readonly tokens: Int32Array;
-  /** The tokens that the loss counts, ascending; the first token, which nothing precedes, is never among them. */
-  readonly labelSpans: readonly TokenSpan[];
-  /** The prompt kind's name. */
-  readonly kind: string;
-  /** The data set's label. */
-  readonly dataset: string;
-  /** What its loss is multiplied with. */
-  readonly weight: number;
-  /** How many train samples of its task it is made of, where the last were left out to fit; absent: all. */
-  readonly examples?: number;
-}
+import type { TrainingSample } from './sample.js';
 
 /** A place of the stream that holds no sample, because it was longer than allowed. */
 export interface SkippedSample {

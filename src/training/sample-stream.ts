@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../common/errors.js';
 import { NothingFitsError } from './errors.js';
-import type { SampleSource, StreamItem, TrainingSample } from './sample-source.js';
+import type { TrainingSample } from './sample.js';
+import type { SampleSource, StreamItem } from './sample-source.js';
 
 /** Items `first` … `first + count − 1`, asked of a worker. */
 export interface SampleRequest {

@@ -1,5 +1,5 @@
 import { labelCount } from './packing.js';
-import type { TrainingSample } from './sample-source.js';
+import type { TrainingSample } from './sample.js';
 
 /** A loss in nats per label, and over how many labels. */
 export interface MeanLoss {

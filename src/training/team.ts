@@ -16,9 +16,10 @@ import * as tf from '../tensors/tf.js';
 import { Muon } from './muon.js';
 import { AdamW, type AdamWOptions, type Method, type Optimizer } from './optimizer.js';
 import type { FineTuneConfig } from './options.js';
-import type { TrainingSample } from './sample-source.js';
+import type { TrainingSample } from './sample.js';
 import { ShardedOptimizer, shardLoad } from './sharded-optimizer.js';
 import type { LossTally } from './tally.js';
+import type { SharedBatch } from './trainer.js';
 import type { LoadedDatasets } from './training-data.js';
 
 /** Options that may differ between ranks. */
@@ -73,7 +74,7 @@ export class TrainingRanks extends Ranks {
 }
 
 /** How a trainer shares its steps; see the top of this file. */
-export class Team {
+export class Team implements SharedBatch {
   readonly ranks: Ranks;
   readonly sums: TensorSums;
   readonly #shardsState: boolean;

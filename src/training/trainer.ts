@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { nextTurn } from '../common/next-turn.js';
 import { Rng } from '../common/rng.js';
 import { notFiniteAdvice, notFiniteReason } from '../tensors/finite-advice.js';
 import { advisingOnMemory } from '../tensors/memory-advice.js';
@@ -8,11 +8,26 @@ import { DivergedError } from './errors.js';
 import { microBatchGradients, type TrainableDecoder } from './loss.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
 import { Muon } from './muon.js';
-import { AdamW, type Optimizer } from './optimizer.js';
+import { AdamW, type AdamWOptions, type Method, type Optimizer } from './optimizer.js';
 import { labelCount, planMicroBatches } from './packing.js';
-import type { TrainingSample } from './sample-source.js';
+import type { TrainingSample } from './sample.js';
 import { LossTally } from './tally.js';
-import type { Team } from './team.js';
+
+/** The processes that share each global batch, as a trainer sees them; see `Team`. */
+export interface SharedBatch {
+  /** An optimizer whose state is split over them; undefined where each has all of it. */
+  optimizer(
+    method: Method,
+    variables: ReadonlyMap<string, tf.Variable>,
+    options: AdamWOptions,
+  ): Optimizer | undefined;
+  /** This process's part of samples. */
+  share<T extends { readonly tokens: ArrayLike<number> }>(samples: readonly T[]): T[];
+  /** Sums gradients over all; takes them over. */
+  sumGradients(gradients: tf.NamedTensorMap): Promise<tf.NamedTensorMap>;
+  /** Adds up what all have counted. @param samples of the global batch */
+  sumTally(tally: LossTally, samples: readonly TrainingSample[]): Promise<void>;
+}
 
 export interface TrainerOptions {
   readonly seed: number;
@@ -32,7 +47,7 @@ export interface TrainerOptions {
   /** The run is given up after this many steps in a row whose gradient is not finite; -1 or none = never. */
   readonly maxBadSteps?: number;
   /** The ranks that share each global batch; absent: this process alone. */
-  readonly team?: Team | undefined;
+  readonly team?: SharedBatch | undefined;
 }
 
 /** What one optimizer step did. */
@@ -132,7 +147,7 @@ export class Trainer {
       );
       gradients = accumulate(gradients, result.gradients);
       passes.push({ samples, logProbs: result.logProbs });
-      await turn(); // lets signals and messages of sample workers be handled
+      await nextTurn(); // lets signals and messages of sample workers be handled
     }
     // read at the end, because reading waits for a device that is still at work
     for (const { samples, logProbs } of passes) {

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { scoreSamples, type TrainableDecoder } from './loss.js';
 import { planMicroBatches } from './packing.js';
-import type { TrainingSample } from './sample-source.js';
+import type { TrainingSample } from './sample.js';
 import { LossTally, type MeanLoss } from './tally.js';
 import type { Team } from './team.js';
 

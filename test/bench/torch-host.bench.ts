@@ -6,7 +6,7 @@ import { KvCache } from '../../src/models/kv-cache.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
 import type { TorchBackend } from '../../src/tensors/torch/backend.js';
-import type { TrainingSample } from '../../src/training/sample-source.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { askSide } from './processes.js';
 import { adaptedQwen, qwenConfig, qwenDecoder } from './qwen.js';

@@ -5,7 +5,7 @@
  * transformers and peft. Takes about twelve minutes on two cores.
  */
 import { initBackend } from '../../src/tensors/backend.js';
-import type { TrainingSample } from '../../src/training/sample-source.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { askPython, askSide, peakBytes } from './processes.js';
 import { adaptedQwen, randomTokens, shapeName } from './qwen.js';

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { join, relative, sep } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DiskFolder } from '../../src/common/disk-folder.js';
 import { UserError } from '../../src/common/errors.js';
 import { fileNameOf, pathBelow, writablePathBelow } from '../../src/common/foreign-path.js';
 import { findNotebook } from '../../src/kaggle/verify.js';
@@ -77,7 +78,7 @@ describe.each(hostileNames.map((name) => [name]))('a reader that is told the nam
     const folder = temporaryFolder();
     const index = join(folder, 'model.safetensors.index.json');
     writeFileSync(index, JSON.stringify({ weight_map: { 'model.norm.weight': name } }));
-    expect(() => new ModelWeights(folder, tinyConfig)).toThrow(refusal);
+    expect(() => new ModelWeights(new DiskFolder(folder), tinyConfig)).toThrow(refusal);
   });
 
   it('writes no link, blob or reference outside of the cache of models', () => {

@@ -7,7 +7,7 @@ import type { Decoder } from '../../src/models/decoder.js';
 import { KvCache } from '../../src/models/kv-cache.js';
 import * as tf from '../../src/tensors/tf.js';
 import { findGpus } from '../../src/tensors/torch/gpus.js';
-import type { TrainingSample } from '../../src/training/sample-source.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { adaptedQwen, qwenDecoder } from '../bench/qwen.js';
 import { medianMs, row } from '../bench/report.js';

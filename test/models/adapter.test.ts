@@ -12,7 +12,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/common/errors.js';
 import { Rng } from '../../src/common/rng.js';
-import { readAdapter } from '../../src/models/adapter-files.js';
 import type { AdapterTarget } from '../../src/models/adapter-names.js';
 import { fromPattern, type TargetSettings, targetedMatrices } from '../../src/models/adapter-targets.js';
 import {
@@ -24,6 +23,7 @@ import {
   saveModel,
   writeAdapter,
 } from '../../src/models/index.js';
+import { readAdapter } from '../../src/models/load.js';
 import { loraScaling } from '../../src/models/lora.js';
 import { orthonormalColumns } from '../../src/models/olora.js';
 import { writeSafetensors } from '../../src/models/safetensors.js';

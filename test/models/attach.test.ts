@@ -1,7 +1,6 @@
 /** Adapters that come and go on a base that stays in memory. */
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
-import { readAdapter } from '../../src/models/adapter-files.js';
 import type { AdapterState } from '../../src/models/adapter-state.js';
 import {
   adapterState,
@@ -10,10 +9,8 @@ import {
   detachAdapter,
   type MergeMode,
 } from '../../src/models/attach.js';
-import { readConfig } from '../../src/models/config.js';
 import type { Decoder } from '../../src/models/decoder.js';
-import { loadDecoder } from '../../src/models/load.js';
-import { adapterBase } from '../../src/models/weights.js';
+import { loadDecoder, readAdapter, readAdapterBase } from '../../src/models/load.js';
 import type { FloatType } from '../../src/tensors/precision.js';
 import * as tf from '../../src/tensors/tf.js';
 import { backends, expectedOf, fixture, packed, relativeError, useBackend } from '../parity/fixtures.js';
@@ -26,7 +23,7 @@ const weightsOf = (decoder: Decoder): [string, Float32Array][] =>
   Array.from(decoder.weights(), ([name, tensor]) => [name, tensor.dataSync<'float32'>().slice()]);
 
 const adapterOf = (family: string, kind: string): AdapterState =>
-  readAdapter(fixture(family, kind), adapterBase(fixture(family), readConfig(fixture(family))));
+  readAdapter(fixture(family, kind), readAdapterBase(fixture(family)));
 
 const adapters = [
   ['qwen2', 'lora'],

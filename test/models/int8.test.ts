@@ -9,7 +9,6 @@ import { Rng } from '../../src/common/rng.js';
 import { infer } from '../../src/experiments/infer.js';
 import { modelMemory, weightBytes } from '../../src/experiments/model-memory.js';
 import { baseModelFolder, startKnobs } from '../../src/experiments/start.js';
-import { readAdapter } from '../../src/models/adapter-files.js';
 import {
   attachAdapter,
   bytesToAttach,
@@ -22,6 +21,7 @@ import {
   writeSafetensors,
 } from '../../src/models/index.js';
 import { Int8Weight } from '../../src/models/int8-weight.js';
+import { readAdapter } from '../../src/models/load.js';
 import { openModel } from '../../src/session/index.js';
 import { quantizeRows } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openFile } from '../../src/common/disk-folder.js';
 import { AdapterError } from '../../src/models/errors.js';
 import { loadDecoder } from '../../src/models/load.js';
 import { PickleError, readPickle } from '../../src/models/pickle.js';
@@ -17,8 +18,10 @@ const scratch = mkdtempSync(join(tmpdir(), 'arclab-torch-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 beforeAll(() => useBackend('cpu'));
 
+const openTorch = (path: string) => new TorchFile(path, () => openFile(path));
+
 const readAll = (path: string) => {
-  const file = new TorchFile(path);
+  const file = openTorch(path);
   return new Map(Array.from(file.tensors.keys(), (name) => [name, file.read(name)]));
 };
 
@@ -47,7 +50,7 @@ it.each([
   ['compressed.bin', /archive\/data.pkl in it is compressed/],
   ['dict.safetensors', /it is no zip archive/],
 ])('%s is refused in one line, with the command that converts it', (name, message) => {
-  const open = () => new TorchFile(at(name));
+  const open = () => openTorch(at(name));
   expect(open).toThrow(AdapterError);
   expect(open).toThrow(message);
   expect(open).toThrow(
@@ -60,7 +63,7 @@ it('a damaged file is an error, wherever it is damaged', () => {
   const path = join(scratch, 'damaged.bin');
   for (const length of [0, 10, 100, bytes.length - 30, bytes.length - 1]) {
     writeFileSync(path, bytes.subarray(0, length));
-    expect(() => new TorchFile(path), `${length} bytes`).toThrow(AdapterError);
+    expect(() => openTorch(path), `${length} bytes`).toThrow(AdapterError);
   }
   // one byte after another: read, or refused, and never anything else
   for (let i = 0; i < bytes.length; i++) {
@@ -73,7 +76,7 @@ it('a damaged file is an error, wherever it is damaged', () => {
       expect(error, `byte ${i}`).toBeInstanceOf(AdapterError);
     }
   }
-  expect(() => new TorchFile(join(scratch, 'none.bin'))).toThrow(/cannot read it: /);
+  expect(() => openTorch(join(scratch, 'none.bin'))).toThrow(/cannot read it: /);
 });
 
 it.each<[string, number[], RegExp]>([

@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DiskFolder } from '../../src/common/disk-folder.js';
 import { generate } from '../../src/generation/engine.js';
 import { loadDecoder } from '../../src/models/load.js';
-import { readStopTokens } from '../../src/prompts/stop-tokens.js';
+import { stopTokensOf } from '../../src/prompts/stop-tokens.js';
 import { backends, fixture, meta, useBackend } from './fixtures.js';
 
 interface Case {
@@ -30,7 +31,7 @@ describe('which tokens end an answer', () => {
     writeFileSync(join(model, 'config.json'), JSON.stringify({ eos_token_id: config_eos_token_id }));
     if (generation_config !== null)
       writeFileSync(join(model, 'generation_config.json'), JSON.stringify(generation_config));
-    expect(readStopTokens(model)).toEqual(eos_token_ids);
+    expect(stopTokensOf(new DiskFolder(model))).toEqual(eos_token_ids);
   });
 });
 

@@ -7,7 +7,7 @@ import { readSafetensors } from '../../src/models/safetensors.js';
 import * as tf from '../../src/tensors/tf.js';
 import { microBatchGradients } from '../../src/training/loss.js';
 import { labelCount } from '../../src/training/packing.js';
-import type { TrainingSample } from '../../src/training/sample-source.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 import { backends, fixture, meta, relativeError, useBackend } from './fixtures.js';
 
 const tolerance = 1e-4;

@@ -9,12 +9,12 @@ import { type AuditFinding, auditFindings, auditLine } from '../../src/training/
 import { auditTaskRows } from '../../src/training/audit-rows.js';
 import { auditRun } from '../../src/training/audit-run.js';
 import { type FineTuneFileOptions, fineTuneConfig } from '../../src/training/options.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 import {
   SampleSource,
   type SampleSourceOptions,
   type TrainingPair,
   type TrainingPrompts,
-  type TrainingSample,
 } from '../../src/training/sample-source.js';
 import { augmentationOf, openSampleSource, type TrainingDataSpec } from '../../src/training/training-data.js';
 import { temporaryFolder } from './temporary.js';

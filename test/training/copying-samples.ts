@@ -1,5 +1,5 @@
 import { Rng } from '../../src/common/rng.js';
-import type { TrainingSample } from '../../src/training/sample-source.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 
 /** Samples of ten tokens that are to be repeated. */
 export const copyingSamples = (count: number): TrainingSample[] =>

@@ -6,7 +6,7 @@ import type { FloatType } from '../../src/tensors/precision.js';
 import * as tf from '../../src/tensors/tf.js';
 import { DivergedError } from '../../src/training/errors.js';
 import { LossScale } from '../../src/training/loss-scale.js';
-import type { TrainingSample } from '../../src/training/sample-source.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { backendsUnderTest } from '../prerequisites/index.js';
 import { temporaryFolder } from './temporary.js';

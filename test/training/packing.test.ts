@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { labelCount, labelsOf, planMicroBatches } from '../../src/training/packing.js';
-import type { TrainingSample } from '../../src/training/sample-source.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 
 const sample = (tokens: number[], labelSpans: TrainingSample['labelSpans'], weight = 1): TrainingSample => ({
   index: 0,

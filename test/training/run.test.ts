@@ -9,7 +9,7 @@ import type { FineTuneEvent } from '../../src/training/events.js';
 import type { FineTuneConfig } from '../../src/training/options.js';
 import { Pace } from '../../src/training/pace.js';
 import { Run } from '../../src/training/run.js';
-import type { TrainingSample } from '../../src/training/sample-source.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 import type { SampleStream } from '../../src/training/sample-stream.js';
 import { temporaryFolder } from './temporary.js';
 import { writeTinyModel } from './tiny.js';

@@ -5,11 +5,11 @@ import { buildFile } from '../../src/common/files.js';
 import { Rng } from '../../src/common/rng.js';
 import { loadTokenizer } from '../../src/prompts/index.js';
 import { NothingFitsError, TrainingDataError } from '../../src/training/errors.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 import {
   type LossOn,
   SampleSource,
   type TrainingPair,
-  type TrainingSample,
   validationSet,
   withTestSample,
 } from '../../src/training/sample-source.js';

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Task } from '../../src/arc/types.js';
 import { Rng } from '../../src/common/rng.js';
-import { readConfig } from '../../src/models/config.js';
+import { readConfig } from '../../src/models/load.js';
 import { writeSafetensors } from '../../src/models/safetensors.js';
 import { weightShapes } from '../../src/models/weights.js';
 import { writeTokenizer } from '../../src/prompts/train-tokenizer.js';

@@ -7,7 +7,7 @@ import { DivergedError } from '../../src/training/errors.js';
 import { microBatchGradients } from '../../src/training/loss.js';
 import { AdamW } from '../../src/training/optimizer.js';
 import { labelCount } from '../../src/training/packing.js';
-import type { TrainingSample } from '../../src/training/sample-source.js';
+import type { TrainingSample } from '../../src/training/sample.js';
 import { type StepReport, Trainer, type TrainerOptions } from '../../src/training/trainer.js';
 import { evaluateLoss } from '../../src/training/validation.js';
 import { backendsUnderTest } from '../prerequisites/index.js';

@@ -1,7 +1,7 @@
 /** @file The prompts of a search: one for requests that ask the same. */
 import type { TextGrammar } from '../../prompts/grammar.js';
 import { TokenGrammar } from '../constraint.js';
-import { digestOf } from '../engine.js';
+import { digestOf } from '../digest.js';
 import { type GenerationTokenizer, vocabularyOf } from '../vocabulary.js';
 import { AnswerTree } from './answer-tree.js';
 import { PromptSearch } from './prompt-search.js';

@@ -182,6 +182,11 @@ export class TorchBackend extends CountedBackend<Numbers> {
     return device;
   }
 
+  /** Says what a person should know, once the process has time for it. */
+  warn(text: string): void {
+    process.emitWarning(text);
+  }
+
   /** Captures what makes a tensor from others, see {@link Graphs.capture}; undefined where there are no graphs. */
   capture(f: () => tf.Tensor): CapturedGraph<tf.Tensor> | undefined {
     return this.torch.graphs?.capture(

@@ -145,8 +145,9 @@ export class Torch {
     this.#functions.delete(handle);
   }
 
-  /** Graphs of operations; undefined where there are none. */
+  /** Graphs of operations; undefined where there are none, or `ARCLAB_CUDA_GRAPHS=0` switches them off. */
   get graphs(): Graphs | undefined {
+    if (process.env.ARCLAB_CUDA_GRAPHS === '0') return undefined;
     if (this.#graphs === undefined) {
       const driver = this.graphDriver();
       this.#graphs = driver ? new Graphs(this, driver) : null;
