@@ -1,6 +1,7 @@
-// Packs the package, installs it into an empty folder as a stranger would, and runs a notebook with the kernel in it.
+// Packs the package, installs it into an empty folder as a stranger would, runs a notebook with the kernel in it, and
+// builds a Kaggle notebook.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,7 +52,14 @@ try {
   const text = outputs.flatMap((output) => output.text).join('');
   if (text !== 'function 42\n')
     throw new Error(`the cell printed ${JSON.stringify(text)} instead of "function 42"`);
-  process.stdout.write('the packed package installs into an empty folder and runs a cell\n');
+  // made of the source in the package, by what was installed with it
+  run(process.execPath, [cli, 'kaggle', 'build', '-o', 'kaggle']);
+  const name = readdirSync(join(folder, 'kaggle')).find((file) => file.endsWith('.ipynb'));
+  if (!name) throw new Error('kaggle build made no notebook');
+  run(process.execPath, [cli, 'kaggle', 'diff', join('kaggle', name)]);
+  process.stdout.write(
+    'the packed package installs into an empty folder, runs a cell and builds a Kaggle notebook\n',
+  );
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -4,6 +4,7 @@
  * koffi's native module as files.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { BuildOptions } from 'esbuild';
 import type { KaggleConfig } from './config.js';
@@ -40,6 +41,19 @@ function leftOut(backend: string, register: string): string {
   return `export function ${register}() { throw new Error(${JSON.stringify(message)}); }`;
 }
 
+/**
+ * Kaggle's machines have no Vulkan. An installed arclab has no tfjs-backend-webgpu either, which is compiled into its
+ * bundle.
+ */
+const withoutWebGpu: readonly StandIn[] = [
+  { path: './webgpu/index.js', contents: leftOut('webgpu', 'registerWebGpuBackend') },
+  {
+    path: './webgpu/locate.js',
+    contents:
+      'export const webGpuIsPresent = () => false; export const describeWebGpu = () => ({ found: "" });',
+  },
+];
+
 /** What this notebook does without, and its checks of JSON Schemas. */
 function notebookStandIns(config: KaggleConfig, validators: string): StandIn[] {
   // the addon of tensorflow would have to be compiled there
@@ -51,13 +65,7 @@ function notebookStandIns(config: KaggleConfig, validators: string): StandIn[] {
   };
   return [
     ...packageStandIns.filter(({ path }) => path !== 'koffi' || !config.leaveOut.includes('torch')),
-    // Kaggle's machines have no Vulkan
-    { path: './webgpu/index.js', contents: leftOut('webgpu', 'registerWebGpuBackend') },
-    {
-      path: './webgpu/locate.js',
-      contents:
-        'export const webGpuIsPresent = () => false; export const describeWebGpu = () => ({ found: "" });',
-    },
+    ...withoutWebGpu,
     ...backends.map((name) => ({ path: `./${name}/index.js`, contents: leftOut(name, registers[name]!) })),
     {
       path: COMPILER,
@@ -94,6 +102,7 @@ export async function packFiles(
     ...shared,
     external: ['koffi', ...OPTIONAL],
     loader: { '.njk': 'text', '.wgsl': 'text' },
+    plugins: [standInPlugin(withoutWebGpu, root).plugin],
   });
   const standIns = standInPlugin(notebookStandIns(config, await validatorModule(schemas)), root);
   const plugins = [standIns.plugin];
@@ -152,8 +161,12 @@ export async function packFiles(
   }
   if (!config.leaveOut.includes('torch')) files.set('koffi.node', koffiNative(root));
   const inputs = [modules, bridge].flatMap(({ metafile }) => Object.keys(metafile!.inputs));
+  // beside an installed arclab, in the own folder of a clone
   const packages = inputs.flatMap(
-    (path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules)/.exec(path)?.[1] ?? [],
+    (path) =>
+      /(?:^(?:\.\.\/)+(?!node_modules)|node_modules\/)((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules)/.exec(
+        path,
+      )?.[1] ?? [],
   );
   return {
     files,
@@ -183,11 +196,22 @@ function readBuilt(path: string): Uint8Array {
 
 /** Kaggle's machines are Linux on x64, whatever this one is. */
 function koffiNative(root: string): Uint8Array {
-  const { version } = JSON.parse(readFileSync(join(root, 'node_modules/koffi/package.json'), 'utf8'));
-  const path = join(root, 'node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node');
+  const ours = createRequire(join(root, 'package.json'));
+  const koffi = join(packageFolder('koffi', ours)!, 'package.json');
+  const { version } = JSON.parse(readFileSync(koffi, 'utf8'));
+  const name = '@koromix/koffi-linux-x64';
+  const native = packageFolder(name, createRequire(koffi));
+  const path = join(native ?? join(root, 'node_modules', name), 'linux_x64/koffi.node');
   // Node looks for two names of an addon
   if (existsSync(path)) return shrinkNativeModule(readFileSync(path), /^(napi|node_api)_/);
   throw new KaggleError(
-    `${path}: koffi's module for Kaggle's machines is not there; npm install --no-save --force @koromix/koffi-linux-x64@${version}`,
+    `${path}: koffi's module for Kaggle's machines is not there; npm install --no-save --force ${name}@${version}`,
   );
+}
+
+/** Where a package lies that a module may require: beside arclab where it was installed, in its own folder in a clone. */
+function packageFolder(name: string, from: NodeJS.Require): string | undefined {
+  return (from.resolve.paths(name) ?? [])
+    .map((folder) => join(folder, name))
+    .find((folder) => existsSync(join(folder, 'package.json')));
 }
