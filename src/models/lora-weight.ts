@@ -1,7 +1,9 @@
 import { type FloatType, floatTypeOf, toFloatType } from '../tensors/float-type.js';
-import { dropout, embedding, linear, softCapped } from '../tensors/ops/index.js';
+import { isRecording } from '../tensors/gradients.js';
+import { dropout, embedding, hasLowRankSum, linear, softCapped } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import type { MatrixUse } from './adapter-names.js';
+import { FrozenAdapters } from './frozen-adapters.js';
 import { labelLogProbsInParts } from './label-log-probs.js';
 import type { LoraAdapter } from './lora.js';
 import {
@@ -28,6 +30,8 @@ export class LoraWeight implements Weight {
   #norm: tf.Tensor1D | undefined;
   /** s · A of an adapter that nothing changes: made in passing, and not among its bytes. */
   #scaledA: tf.Tensor2D | undefined;
+  /** This adapter and those beside it, where nothing changes them: made in passing, and not among its bytes. */
+  #frozen: FrozenAdapters | undefined;
 
   /** @param part whose weight it is; a pass keeps norms under its name */
   constructor({ name, use }: { name: string; use: MatrixUse }, base: Weight, adapter: LoraAdapter) {
@@ -58,16 +62,16 @@ export class LoraWeight implements Weight {
   }
 
   multiply(x: tf.Tensor2D, bias: tf.Tensor1D | undefined, pass: Pass): tf.Tensor2D {
+    if (this.#isFrozen(pass)) return LoraWeight.#multiplyFrozen([{ weight: this, bias }], x, pass)[0]!;
     const { adapter } = this;
     const base = this.#base;
     const dropped = pass.training && adapter.dropout > 0;
     const input = dropped ? drop(x, adapter.dropout, pass) : x;
     const change = linear(this.#low(input), adapter.b as tf.Tensor2D);
-    if (!adapter.magnitude) return tf.add(base.multiply(x, bias, pass), change);
+    const factor = this.#factor(pass);
+    if (!factor) return tf.add(base.multiply(x, bias, pass), change);
 
     const type = floatTypeOf(x);
-    const direction = this.#directionNorm(pass);
-    const factor = tf.div(adapter.magnitude, direction);
     const plain = base.multiply(x, undefined, pass);
     let result: tf.Tensor2D;
     if (dropped || type !== 'float32') {
@@ -80,6 +84,53 @@ export class LoraWeight implements Weight {
       result = tf.mul(factor, tf.add(plain, change));
     }
     return bias ? tf.add(result, toFloatType(bias, type)) : result;
+  }
+
+  /** The products [n, out] of one input [n, in] with several matrices: adapters that nothing changes go together. */
+  static multiplyAll(
+    matrices: readonly { weight: Weight; bias: tf.Tensor1D | undefined }[],
+    x: tf.Tensor2D,
+    pass: Pass,
+  ): tf.Tensor2D[] {
+    const frozen = matrices.flatMap(({ weight, bias }) =>
+      weight instanceof LoraWeight && weight.#isFrozen(pass) ? [{ weight, bias }] : [],
+    );
+    const together = LoraWeight.#multiplyFrozen(frozen, x, pass);
+    return matrices.map(({ weight, bias }) => {
+      const at = frozen.findIndex((one) => one.weight === weight);
+      return together[at] ?? weight.multiply(x, bias, pass);
+    });
+  }
+
+  /** Whether nothing changes the adapter, no gradient is asked for, and the backend adds it in one piece. */
+  #isFrozen({ training }: Pass): boolean {
+    const { a, dropout } = this.adapter;
+    return !a.trainable && !(training && dropout > 0) && !isRecording() && hasLowRankSum();
+  }
+
+  static #multiplyFrozen(
+    matrices: readonly { weight: LoraWeight; bias: tf.Tensor1D | undefined }[],
+    x: tf.Tensor2D,
+    pass: Pass,
+  ): tf.Tensor2D[] {
+    const first = matrices[0]?.weight;
+    if (!first) return [];
+    const adapters = matrices.map(({ weight: { adapter } }) => adapter);
+    if (!first.#frozen?.isOf(adapters)) {
+      first.#frozen?.dispose();
+      first.#frozen = undefined;
+      const factors = matrices.map(({ weight }) => weight.#factor(pass));
+      first.#frozen = FrozenAdapters.of(adapters, factors);
+    }
+    // a bias is no part of what DoRA multiplies
+    const products = matrices.map(({ weight, bias }) =>
+      weight.#base.multiply(x, weight.adapter.magnitude ? undefined : bias, pass),
+    );
+    return first.#frozen.addTo(products, x).map((product, i) => {
+      const { weight, bias } = matrices[i]!;
+      if (!bias || !weight.adapter.magnitude) return product;
+      return tf.add(product, toFloatType(bias, floatTypeOf(product)));
+    });
   }
 
   rows(ids: tf.Tensor1D, pass: Pass): tf.Tensor2D {
@@ -147,6 +198,7 @@ export class LoraWeight implements Weight {
   #disposeOwn(): void {
     tf.dispose(this.#owned());
     this.#scaledA?.dispose();
+    this.#frozen?.dispose();
   }
 
   /** s · x · Aᵀ: scaled where it is narrow, and of an adapter that nothing changes once. */
@@ -156,6 +208,12 @@ export class LoraWeight implements Weight {
     const scaled = this.#scaledA ?? tf.keep(tf.mul(a as tf.Tensor2D, scaling) as tf.Tensor2D);
     this.#scaledA = scaled;
     return linear(x, scaled);
+  }
+
+  /** DoRA's m / ‖W + s · B · A‖ of each row [out]. */
+  #factor(pass: Pass): tf.Tensor1D | undefined {
+    const { magnitude } = this.adapter;
+    return magnitude && (tf.div(magnitude, this.#directionNorm(pass)) as tf.Tensor1D);
   }
 
   /** The axis that DoRA's norms are over. */

@@ -3,6 +3,7 @@ import { rmsNorm, softCapped } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import { adapterTensorNames, type MatrixUse } from './adapter-names.js';
 import type { LoraAdapter } from './lora.js';
+import { LoraWeight } from './lora-weight.js';
 import { bytesOf, type NamedTensors, type Pass, type Weight } from './weight.js';
 
 /** A part of a model. */
@@ -243,7 +244,7 @@ export class SeparateProjections implements Projections {
   }
 
   forward(x: tf.Tensor2D, pass: Pass): tf.Tensor2D[] {
-    return this.all.map((projection) => projection.forward(x, pass));
+    return LoraWeight.multiplyAll(this.all, x, pass);
   }
 }
 

@@ -20,10 +20,15 @@ export function shardOf(text: string | undefined, environment = process.env): Sh
     throw new OptionError('shard', { expected: 'i/n with i from 1 to n, such as 2/8', found: text });
   }
   const of = (name: string) => {
-    const value = environment[`SLURM_ARRAY_TASK_${name}`];
+    const value = environment[name];
     return value === undefined || value === '' ? undefined : Number(value);
   };
-  const [id, count, min = 0, step = 1] = [of('ID'), of('COUNT'), of('MIN'), of('STEP')];
+  const [id, count, min = 0, step = 1] = [
+    of('SLURM_ARRAY_TASK_ID'),
+    of('SLURM_ARRAY_TASK_COUNT'),
+    of('SLURM_ARRAY_TASK_MIN'),
+    of('SLURM_ARRAY_TASK_STEP'),
+  ];
   if (id === undefined || count === undefined) return undefined;
   const index = (id - min) / step + 1;
   if (Number.isInteger(index) && index >= 1 && index <= count) return { index, count };

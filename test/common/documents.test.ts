@@ -33,6 +33,26 @@ test('every page of docs/ is linked from another page', () => {
   expect(pages.filter((page) => page.startsWith('docs/') && !linked.has(page))).toEqual([]);
 });
 
+test('no entry of the CHANGELOG stands twice, nor in two versions of the same words', () => {
+  const entries = readFileSync(join(root, 'CHANGELOG.md'), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('- '))
+    .map((line) => line.slice(2).split(' '));
+  const RUN = 14;
+  const firstWith = new Map<string, number>();
+  const twice: string[] = [];
+  for (const [entry, words] of entries.entries()) {
+    const runs = words.slice(RUN - 1).map((_, at) => words.slice(at, at + RUN).join(' '));
+    for (const key of [`begins: ${words.slice(0, 8).join(' ')}`, ...runs]) {
+      const first = firstWith.get(key);
+      if (first !== undefined && first !== entry) twice.push(key);
+      else firstWith.set(key, entry);
+    }
+  }
+  expect(entries.length).toBeGreaterThan(50);
+  expect(twice).toEqual([]);
+});
+
 test('the README is a page: at most 120 lines', () => {
   expect(readFileSync(join(root, 'README.md'), 'utf8').split('\n').length).toBeLessThanOrEqual(121);
 });

@@ -76,6 +76,37 @@ describe.each(backends.flatMap((name) => types(name).map((type) => [name, type] 
       );
     });
 
+    it.each([
+      ['lora', ['_proj']],
+      ['dora', ['_proj']],
+      ['lora', ['q_proj', 'v_proj', 'up_proj']],
+      ['dora', ['k_proj', 'gate_proj', 'down_proj']],
+    ] as const)(
+      'on top, %s of %s computes as in training, where each is multiplied alone',
+      async (kind, ends) => {
+        const decoder = await loadDecoder(fixture('qwen2'), { floatType });
+        const whole = adapterOf('qwen2', kind);
+        const modules = [...whole.modules].filter(([name]) => ends.some((end) => name.endsWith(end)));
+        const adapter = { ...whole, modules: new Map(modules) };
+        logitsOf(decoder);
+        const before = tf.memory().numTensors;
+        await attachAdapter(decoder, adapter, { merge: 'never', trainable: true });
+        const alone = logitsOf(decoder);
+        // one after the other: what was laid out for one is not used for the next
+        await attachAdapter(decoder, adapterOf('qwen2', kind === 'lora' ? 'dora' : 'lora'), {
+          merge: 'never',
+        });
+        logitsOf(decoder);
+        await attachAdapter(decoder, adapter, { merge: 'never' });
+        const together = logitsOf(decoder);
+        expect(relativeError(together, alone)).toBeLessThan(floatType === 'float32' ? 1e-5 : 2e-2);
+        expect(logitsOf(decoder)).toEqual(together);
+        detachAdapter(decoder);
+        expect(tf.memory().numTensors).toBe(before);
+        decoder.dispose();
+      },
+    );
+
     it('takes the bytes that it says', async () => {
       const decoder = await loadDecoder(fixture('qwen2'), { floatType });
       const before = decoder.bytes;

@@ -15,6 +15,7 @@ import {
   kvCacheCopy,
   kvCacheWrite,
   linear,
+  lowRankSum,
   packedAttention,
   quantizedLinear,
   quantizeRows,
@@ -96,6 +97,64 @@ describe.each(backends)('%s', (backend) => {
       await compare(backend, 'linear', [x, w], (...t) => linear(t[0], t[1]));
       // its weight is no input: it has no gradient
       await compare(backend, 'frozenLinear', [x], (t) => frozenLinear(t, place(w) as Any));
+    }
+  });
+
+  test('lowRankSum', async () => {
+    const rng = Rng.of(21, 'lowRankSum');
+    for (const [n, input, terms] of [
+      // a width and a rank for each term
+      [1, 64, [[33, 4]]],
+      [
+        3,
+        31,
+        [
+          [7, 2],
+          [5, 9],
+        ],
+      ],
+      [
+        8,
+        130,
+        [
+          [66, 16],
+          [12, 1],
+          [12, 16],
+        ],
+      ],
+      [
+        200,
+        96,
+        [
+          [40, 3],
+          [20, 8],
+        ],
+      ],
+    ] as [number, number, [number, number][]][]) {
+      const ranks = terms.reduce((sum, [, rank]) => sum + rank, 0);
+      const inputs = [normal(rng, [n, input]), normal(rng, [input, ranks])];
+      for (const [out, rank] of terms)
+        inputs.push(normal(rng, [n, out]), normal(rng, [rank, out]), normal(rng, [out]));
+      const f =
+        (factored: (i: number) => boolean) =>
+        (x: Any, a: Any, ...rest: Any[]) =>
+          lowRankSum(
+            x,
+            a,
+            terms.map((_, i) => {
+              const [sum, b, factor] = rest.slice(3 * i);
+              return { sum, b, factor: factored(i) ? factor : undefined };
+            }),
+          );
+      for (const factored of [() => false, () => true, (i: number) => i === 1]) {
+        const expected = await runOn('cpu', inputs, (...t) =>
+          withPlainKernels(() => f(factored)(t[0], t[1], ...t.slice(2))),
+        );
+        const actual = await runOn(backend, inputs, (...t) => f(factored)(t[0], t[1], ...t.slice(2)));
+        for (const [i, reference] of expected.entries()) {
+          expectClose(actual[i]!, reference, 2e-5, `lowRankSum [${n}, ${input}] #${i}`);
+        }
+      }
     }
   });
 

@@ -149,6 +149,14 @@ export class EmulatedCuda extends Torch {
     return this.#recorded(() => [super.add(x, y, alpha)])[0]!;
   }
 
+  override addProduct(sum: Handle, x: Handle, weight: Handle): void {
+    const [total, a, b] = [this.lasting(sum), this.lasting(x), this.lasting(weight)];
+    this.#recorded(() => {
+      super.addProduct(total, a, b);
+      return [];
+    });
+  }
+
   override linearPacked(x: Handle, packed: Handle, bias: Handle | null): Handle {
     const [a, b, c] = [this.lasting(x), this.lasting(packed), bias === null ? null : this.lasting(bias)];
     return this.#recorded(() => [super.linearPacked(a, b, c)])[0]!;

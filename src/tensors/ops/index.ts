@@ -7,6 +7,7 @@
  * |---|---|---|
  * | Linear | x [n, in], weight [out, in], bias? [out] → [n, out] | |
  * | FrozenLinear | like Linear, with no gradient for the weight | mayPack |
+ * | LowRankSum | x [n, in], a [in, Σ rank], for each term i: sumᵢ [n, outᵢ] in place, bᵢ [rankᵢ, outᵢ], factorᵢ? [outᵢ] → [0] | terms |
  * | QuantizedLinear | x [n, in], words int32 [out, in / 4], scales [out], bias? [out] → [n, out] | |
  * | QuantizedLinearGrad | dy [n, out], words, scales → [n, in] | |
  * | Dequantize | words, scales → [out, in] | |
@@ -40,6 +41,7 @@ export { headLogProbs } from './head-log-probs/head-log-probs.js';
 export { kvCacheCopy } from './kv-cache-copy/kv-cache-copy.js';
 export { kvCacheWrite } from './kv-cache-write/kv-cache-write.js';
 export { frozenLinear, linear, project } from './linear/linear.js';
+export { hasLowRankSum, type LowRankTerm, lowRankSum } from './low-rank-sum/low-rank-sum.js';
 export { withPlainKernels } from './named.js';
 export { type AttentionLimits, packedAttention } from './packed-attention/packed-attention.js';
 export {

@@ -8,6 +8,7 @@ export { kernels as headLogProbs } from './head-log-probs/torch.js';
 export { kernels as kvCacheCopy } from './kv-cache-copy/torch.js';
 export { kernels as kvCacheWrite } from './kv-cache-write/torch.js';
 export { kernels as linear } from './linear/torch.js';
+export { kernels as lowRankSum } from './low-rank-sum/torch.js';
 export { kernels as packedAttention } from './packed-attention/torch.js';
 export { kernels as quantizedLinear } from './quantized-linear/torch.js';
 export { kernels as rmsNorm } from './rms-norm/torch.js';

@@ -22,6 +22,7 @@ export interface TorchFunctions {
   readonly strides: CFunction;
   readonly dtype: CFunction;
   readonly addTensors: CFunction;
+  readonly addProduct: CFunction;
   readonly full: CFunction;
   /** A product with a weight in oneDNN's layout; null where there is none. */
   readonly linearPointwise: CFunction | null;
@@ -54,6 +55,10 @@ export function bindFunctions(library: TorchLibrary, device: Device): TorchFunct
     sizes: bind('aoti_torch_get_sizes', read),
     strides: bind('aoti_torch_get_strides', read),
     dtype: bind('aoti_torch_get_dtype', read),
+    addProduct: bind(
+      `aoti_torch_${device.type}_addmm_out`,
+      'uintptr_t, uintptr_t, uintptr_t, uintptr_t, double, double',
+    ),
     addTensors: bind(`aoti_torch_${device.type}_add_Tensor`, 'uintptr_t, uintptr_t, double, uintptr_t'),
     full: bind(
       'aoti_torch_aten_full',

@@ -257,6 +257,12 @@ export class Torch {
     return this.#take();
   }
 
+  /** sum += x · weight, in place: sum [n, out], x [n, in], weight [in, out]. */
+  addProduct(sum: Handle, x: Handle, weight: Handle): void {
+    const total = this.lasting(sum);
+    this.#functions.addProduct(total, total, this.lasting(x), this.lasting(weight), 1, 1);
+  }
+
   /** Whether tensors lie on a GPU, and operations that only it has can be called. */
   get usesCudaKernels(): boolean {
     return this.device.type === 'cuda';
