@@ -119,7 +119,13 @@ export { gridText } from './display/terminal.js';
 // Results: metrics, votes, studies, submissions
 export { type Comparison, compareResults, describeComparison } from './evaluation/compare.js';
 export { type CompareOptions, compareFiles } from './evaluation/compare-files.js';
-export { type Contribution, contributions, type Part } from './evaluation/contributions.js';
+export {
+  type Contribution,
+  contributions,
+  type Part,
+  type PooledContribution,
+  pooledContributions,
+} from './evaluation/contributions.js';
 export {
   answersOf,
   loadPredictions,

@@ -2,17 +2,16 @@
 import type { Dataset, Grid } from '../arc/types.js';
 import { Rng } from '../common/rng.js';
 import type { Contribution } from '../evaluation/contributions.js';
-import { formatDifference } from '../evaluation/intervals.js';
 import { formatPercent } from '../evaluation/metrics.js';
 import { studySelection } from '../evaluation/selection-study.js';
 import { effectOfPredictionCount } from '../evaluation/studies.js';
 import type { Prediction } from '../evaluation/types.js';
 import type { TrainingHistory } from '../training/metrics-log.js';
+import { contributionRows } from './contributions.js';
 import { lossPlot, predictionCountPlot, validationLossPlot } from './plots.js';
 import type { Report, ReportSection } from './report.js';
 import { taskCards } from './report-gallery.js';
 import { selectionSection } from './selection.js';
-import type { TableRow } from './tables.js';
 
 /** Predictions and what they are worth. */
 interface Measured {
@@ -28,6 +27,8 @@ export interface IterationParts {
   readonly pool: readonly Prediction[];
   /** What each way of choosing attempts solves. */
   readonly parts: readonly Contribution[];
+  /** How many steps each task was fine-tuned for, 0 = not, and how long that and asking again took. */
+  readonly tuning: { readonly steps: number; readonly seconds: number };
   readonly history: TrainingHistory;
   /** New grids for the tasks of the data set. */
   readonly inputs: {
@@ -69,6 +70,7 @@ function sections({
   after,
   pool,
   parts,
+  tuning,
   history,
   inputs,
   dataset,
@@ -87,11 +89,12 @@ function sections({
     {
       heading: 'What each part gives',
       blocks: [
-        { kind: 'table', rows: parts.map(partRow), percent: ['solved by 1', 'solved by 2'] },
+        { kind: 'table', rows: contributionRows(parts), percent: ['solved by 1', 'solved by 2'] },
         {
           kind: 'text',
           text: 'Tasks that the first attempt, and the first two, solve: of the same model, on the same tasks. The difference is that of two attempts, in points, with its 95% interval over the tasks.',
         },
+        { kind: 'text', text: aboutTuning(tuning) },
       ],
     },
     {
@@ -136,13 +139,15 @@ function sections({
   ];
 }
 
-function partRow({ name, vote_1, vote_2, against, gain }: Contribution): TableRow {
-  return {
-    part: name,
-    'solved by 1': vote_1,
-    'solved by 2': vote_2,
-    difference: gain && `${formatDifference(gain)} to ${against}`,
-  };
+/** Where the rows of tuning are from, or how to have them. */
+function aboutTuning({ steps, seconds }: IterationParts['tuning']): string {
+  if (steps === 0) {
+    return 'What fine-tuning on each task by itself gives was not measured in this run: `--tune_steps 32` adds it.';
+  }
+  return (
+    `Tuned per task: before it was asked again, the model learned the train samples of each task for ${steps} steps, ` +
+    `from a fresh adapter; that and asking again took ${Math.round(seconds)} s. The submission is without it.`
+  );
 }
 
 /** Is it harder to generate inputs than outputs? The validation losses answer. */

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { notesTo } from '../common/events.js';
 import { writeFileAtomic } from '../common/files.js';
+import { type PooledContribution, pooledContributions } from '../evaluation/contributions.js';
 import { type PairedDifference, pairedDifference } from '../evaluation/intervals.js';
 import { type Spread, spreadsOf } from '../evaluation/spread.js';
 import { seedOption } from '../options/model.js';
@@ -62,6 +63,8 @@ export interface StartSeedsResult {
   readonly after: Readonly<Record<string, Spread>>;
   /** What training changed, with an interval over the seeds: each draws its own tasks, training and predictions. */
   readonly change: Readonly<Record<string, PairedDifference>>;
+  /** What each way of choosing attempts solves, with differences over tasks and seeds. */
+  readonly parts: readonly PooledContribution[];
 }
 
 /**
@@ -88,6 +91,7 @@ export async function startSeeds(options: StartSeedsOptions & StartHooks = {}): 
     change: Object.fromEntries(
       Object.keys(spreadsOf([...before, ...after])).map((name) => [name, changeOf(after, before, name)]),
     ),
+    parts: pooledContributions(runs.map(({ parts }) => parts)),
   };
   const perSeed = seeds.map((seed, i) => ({ seed, before: before[i], after: after[i] }));
   writeFileAtomic(

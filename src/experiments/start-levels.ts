@@ -38,6 +38,8 @@ export interface StartLevel {
   readonly maxNewTokens: number;
   /** How the tuned model is asked: views of the search and of the scores, and the threshold of the search. */
   readonly answers: { readonly views: number; readonly threshold: number };
+  /** Fine-tuning on each task before it is asked again: the largest learning rate, and steps where none are given. */
+  readonly tuning: { readonly steps: number; readonly learningRate: number };
 }
 
 /** The levels by name. */
@@ -49,6 +51,8 @@ export const startLevels: Readonly<Record<'standard' | 'hard', StartLevel>> = {
     training: { maxSteps: 2600, batchSize: 2, learningRate: 3e-3 },
     maxNewTokens: 24,
     answers: { views: 12, threshold: 0.05 },
+    // would take longer than two minutes and a half leave
+    tuning: { steps: 0, learningRate: 1e-3 },
   },
   hard: {
     generators: hardGenerators,
@@ -56,6 +60,7 @@ export const startLevels: Readonly<Record<'standard' | 'hard', StartLevel>> = {
     training: { maxSteps: 3000, batchSize: 4, learningRate: 4e-3 },
     maxNewTokens: 48,
     answers: { views: 12, threshold: 0.05 },
+    tuning: { steps: 32, learningRate: 1e-3 },
   },
 };
 

@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import { saveDataset } from '../arc/dataset.js';
 import type { Dataset } from '../arc/types.js';
 import { StoppedError, UserError } from '../common/errors.js';
-import { type Hooks, notesTo, type StageEvent } from '../common/events.js';
+import { type Hooks, notesTo, type ProgressEvent, type StageEvent } from '../common/events.js';
 import { assertWritableFolder, packageRoot, writeFileAtomic } from '../common/files.js';
 import { outputFolder, withLock } from '../common/lock.js';
+import { contributionRows } from '../display/contributions.js';
 import { iterationReport } from '../display/iteration-report.js';
 import { saveReport } from '../display/report.js';
-import { contributions } from '../evaluation/contributions.js';
+import { textTable } from '../display/tables.js';
+import { type Contribution, contributions } from '../evaluation/contributions.js';
 import { answersOf, saveResults } from '../evaluation/files.js';
 import { computeMetrics, formatMetrics, mean, solvedPerTask } from '../evaluation/metrics.js';
 import { buildSubmission, saveSubmission } from '../evaluation/submission.js';
@@ -24,7 +26,7 @@ import { recordStart } from '../records/flows.js';
 import { openModel, type SessionEvent } from '../session/index.js';
 import { type FineTuneEvent, fineTune } from './fine-tune.js';
 import { type GenerationEvent, infer } from './infer.js';
-import { answerTasks } from './start-answers.js';
+import { answerTasks, answerTunedTasks } from './start-answers.js';
 import { makeTasks, startLevels } from './start-levels.js';
 
 export { hardGenerators, hardKnobs, startGenerators, startKnobs } from './start-levels.js';
@@ -33,7 +35,7 @@ export { hardGenerators, hardKnobs, startGenerators, startKnobs } from './start-
 export type StartOptions = OptionsOf<typeof startOptions.table>;
 
 /** What happens in the run. */
-export type StartEvent = StageEvent | GenerationEvent | SessionEvent | FineTuneEvent;
+export type StartEvent = StageEvent | ProgressEvent<'tasks'> | GenerationEvent | SessionEvent | FineTuneEvent;
 
 /** How a program follows the run and stops it. */
 export type StartHooks = Hooks<StartEvent>;
@@ -43,6 +45,8 @@ export interface StartResult {
   /** Metrics over all predictions, and vote_1 and vote_2 of the attempts that were chosen, on tasks that no training saw. */
   before: Record<string, number>;
   after: Record<string, number>;
+  /** What each way of choosing attempts solves, from greedy decoding to all steps, and to tuning on each task. */
+  parts: Contribution[];
   reportPath: string;
   submissionPath: string;
   seconds: number;
@@ -55,6 +59,9 @@ export const baseModelFolder = (): string => join(packageRoot(), 'assets', 'base
 const baseKind = 'output-from-examples-mini';
 const outputKind = 'output-from-examples-even';
 const inputKind = 'input-from-inputs-mini';
+
+/** More than the longest prompt and answer have, in tokens. */
+const MAX_LENGTH = 512;
 
 /** Runs the whole experiment on a small model and tasks of our own making. */
 export async function start(options: StartOptions & StartHooks = {}): Promise<StartResult> {
@@ -131,7 +138,7 @@ async function experiment(
     saveSteps: steps.maxSteps,
     loggingSteps: Math.max(1, Math.round(steps.maxSteps / 40)),
     resumeFromCheckpoint: false,
-    maxSeqLen: 512,
+    maxSeqLen: MAX_LENGTH,
     maxTokensPerBatch: 4096,
     adamBeta2: 0.99,
     onEvent,
@@ -147,17 +154,22 @@ async function experiment(
     seed,
     promptVersion: outputKind,
     maxNewTokens: level.maxNewTokens,
+    predictionsPerTask: o.predictionsPerTask,
   };
-  const { predictions, pool, answers, parts } = await answerTasks(
-    model,
-    val,
-    { ...asked, predictionsPerTask: o.predictionsPerTask },
-    { onEvent, signal },
-  );
+  const { predictions, pool, answers, parts } = await answerTasks(model, val, asked, { onEvent, signal });
   saveResults(file('inference_after.json'), pool);
   const after = { predictions, metrics: measure(predictions, answers, val) };
   onNote(formatMetrics(after.metrics));
-  const contributed = contributions(parts, val, { seed: o.seed });
+
+  const tuning = { ...level.tuning, steps: o.tuneSteps ?? level.tuning.steps, maxSeqLen: MAX_LENGTH };
+  const tuningFrom = performance.now();
+  if (tuning.steps > 0) onStage(`Learning each task for ${tuning.steps} steps, and answering again`);
+  const tuned =
+    tuning.steps > 0 ? await answerTunedTasks(model, val, tuning, asked, { onEvent, signal }) : [];
+  const tuningSeconds = (performance.now() - tuningFrom) / 1000;
+  const contributed = contributions([...parts, ...tuned], val, { seed: o.seed });
+  const percent = ['solved by 1', 'solved by 2'];
+  onNote(textTable(contributionRows(contributed), { percent }));
 
   onStage('Generating new inputs');
   const inputs = await model.generateInputs(val, {
@@ -184,6 +196,7 @@ async function experiment(
       after,
       pool,
       parts: contributed,
+      tuning: { steps: tuning.steps, seconds: tuningSeconds },
       history: training.history,
       inputs,
       dataset: val,
@@ -197,7 +210,7 @@ async function experiment(
       seed: o.seed,
     }),
   );
-  return { ...metrics, reportPath, submissionPath, seconds };
+  return { ...metrics, parts: contributed, reportPath, submissionPath, seconds };
 }
 
 /** All metrics of a set of predictions, and how many tasks one and two of the attempts solve that were chosen. */

@@ -38,6 +38,13 @@ export const startOptions = /* @__PURE__ */ defineOptions({
     value: 'n',
     description: 'optimizer steps; default: as many as the level takes',
   },
+  tuneSteps: {
+    type: 'integer',
+    minimum: 0,
+    value: 'n',
+    description:
+      'steps of fine-tuning on each measured task by itself, for rows of the report; 0 = none; default: 0, at the hard level 32',
+  },
   ...changed(predictionOptions, {
     predictionsPerTask: { description: 'predictions for each test input' },
   }),

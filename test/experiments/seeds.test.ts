@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { main } from '../../src/cli/main.js';
+import type { Contribution } from '../../src/evaluation/contributions.js';
 import { spreadOf } from '../../src/evaluation/spread.js';
 import { inferEvaluate } from '../../src/experiments/infer-evaluate.js';
 import { inferEvaluateSeeds, startSeeds } from '../../src/experiments/seeds.js';
@@ -92,9 +93,21 @@ test('temperatures are compared with the first, over tasks and seeds', async () 
 test('start with several seeds has a folder for each, and an interval over the seeds', async () => {
   const after = [0.5, 0.6, 0.7];
   let run = 0;
+  // of two tasks one attempt solves one in every run, the scores both in the first run, and one in the others
+  const partsOf = (of: number): Contribution[] => [
+    { name: 'votes', vote_1: 0.5, vote_2: 0.5, solved: [1, 0] },
+    {
+      name: 'scores',
+      vote_1: 0.5,
+      vote_2: of === 0 ? 1 : 0.5,
+      solved: of === 0 ? [1, 1] : [1, 0],
+      against: 'votes',
+    },
+  ];
   vi.mocked(start).mockImplementation(async (options: StartOptions = {}) => ({
     before: { accuracy: 0.1, vote_2: 0.2 },
-    after: { accuracy: 0.4, vote_2: after[run++]! },
+    after: { accuracy: 0.4, vote_2: after[run]! },
+    parts: partsOf(run++),
     reportPath: join(options.outputDir!, 'report.html'),
     submissionPath: join(options.outputDir!, 'submission.json'),
     seconds: 1,
@@ -110,6 +123,11 @@ test('start with several seeds has a folder for each, and an interval over the s
   expect(difference).toBeCloseTo(0.4, 12);
   expect(low).toBeCloseTo(0.4 - (4.303 * 0.1) / Math.sqrt(3), 1);
   expect(high).toBeCloseTo(0.4 + (4.303 * 0.1) / Math.sqrt(3), 1);
+  const gain = { difference: expect.closeTo(1 / 6, 12) };
+  expect(result.parts).toMatchObject([
+    { name: 'votes', vote_2: spreadOf([0.5]) },
+    { name: 'scores', vote_2: spreadOf([1, 0.5, 0.5]), against: 'votes', gain },
+  ]);
   expect(JSON.parse(readFileSync(join(outputDir, 'seeds.json'), 'utf8')).runs[2]).toEqual({
     seed: 201,
     before: { accuracy: 0.1, vote_2: 0.2 },
@@ -119,4 +137,5 @@ test('start with several seeds has a folder for each, and an interval over the s
   const printed = catchPrinted();
   expect(await main(['start', '--output_dir', outputDir, '--seeds', '3'])).toBe(0);
   expect(printed.text).toMatch(/vote_2 +20\.0 ± 0\.0 +60\.0 ± 8\.2 +\+40\.0 \[/);
+  expect(printed.text).toMatch(/scores +50\.0 ± 0\.0 +66\.7 ± 23\.6 +\+16\.7 \[.*\] to votes/);
 });

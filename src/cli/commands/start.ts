@@ -1,3 +1,4 @@
+import { contributionRows } from '../../display/contributions.js';
 import { textTable } from '../../display/tables.js';
 import { colorsFor } from '../../display/terminal-colors.js';
 import { formatDifference } from '../../evaluation/intervals.js';
@@ -15,7 +16,7 @@ async function runSeeds(options: StartSeedsOptions): Promise<void> {
     stop,
   );
   if (result === undefined) return;
-  const { seeds, before, after, change } = result;
+  const { seeds, before, after, change, parts } = result;
   const rows = Object.keys(after).map((name) => ({
     metric: name,
     before: before[name] && formatSpread(before[name]),
@@ -23,7 +24,8 @@ async function runSeeds(options: StartSeedsOptions): Promise<void> {
     'change [95%]': change[name] && formatDifference(change[name]),
   }));
   process.stdout.write(
-    `\n${seeds.length} seeds (${seeds.join(', ')}): percent ± standard deviation, change in points\n${textTable(rows)}\n`,
+    `\n${seeds.length} seeds (${seeds.join(', ')}): percent ± standard deviation, change in points\n${textTable(rows)}\n\n` +
+      `${textTable(contributionRows(parts))}\n`,
   );
 }
 
