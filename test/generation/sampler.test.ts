@@ -96,7 +96,7 @@ function allowedOf(row: number): Int32Array | undefined {
   return Int32Array.from(Rng.of(4, 'allowed', row).sample([...Array(width).keys()], 1 + (row % 13))).sort();
 }
 
-describe.each(['cpu', ...backendsUnderTest()])('Sampler on %s', (backend) => {
+describe.each(['cpu', ...backendsUnderTest({ awaited: true })])('Sampler on %s', (backend) => {
   beforeAll(() => initBackend(backend));
 
   async function choose(

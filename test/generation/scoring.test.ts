@@ -53,7 +53,7 @@ const fewestTokens = (requests: readonly ScoringRequest[]) =>
     return sum + prompt.length + new Set(beginnings).size;
   }, 0);
 
-const backends = ['cpu', ...backendsUnderTest()];
+const backends = ['cpu', ...backendsUnderTest({ awaited: true })];
 const kinds = [
   ['with full attention', {}],
   ['with windows and caps', limited],
@@ -73,7 +73,9 @@ describe.each(backends.flatMap((backend) => kinds.map(([kind, features]) => ({ b
       const requests = manyRequests(1, 4, 8);
       const expected = await oneByOne(decoder, requests);
       // one token a pass; one lane in chunks; lanes that take turns; all at once
-      for (const maxTokensPerBatch of [1, 5, 24, 4096]) {
+      // one token a pass takes a driver in software long
+      const budgets = backend === 'webgpu' ? [24, 4096] : [1, 5, 24, 4096];
+      for (const maxTokensPerBatch of budgets) {
         const scores = (await scoreAnswers(decoder, tinyTokenizer, requests, { maxTokensPerBatch })).flat();
         for (const [i, { logProb }] of scores.entries()) expectNear(logProb, expected[i]!);
       }

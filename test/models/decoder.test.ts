@@ -261,24 +261,24 @@ describe.each(backends)('on backend %s', (backend) => {
 
   it('the gradient of a tied table is the sum of its two uses', async () => {
     const decoder = await loadDecoder(fixture('qwen2'), { trainable: 'all' });
-    const { loss, gradients } = lossAndGradients(decoder);
+    const { loss, gradients } = await lossAndGradients(decoder);
     const name = 'model.embed_tokens.weight';
     const gradient = gradients.get(name)!.dataSync();
     const variable = decoder.trainableVariables().get(name)!;
     const values = variable.dataSync().slice();
     // token 41 is both read and predicted
     const index = 41 * decoder.config.hiddenSize + 3;
-    const lossAt = (change: number) => {
+    const lossAt = async (change: number) => {
       const moved = values.slice();
       moved[index]! += change;
       const tensor = tf.tensor(moved, variable.shape);
       variable.assign(tensor);
       tensor.dispose();
-      const result = lossAndGradients(decoder);
+      const result = await lossAndGradients(decoder);
       tf.dispose([...result.gradients.values()]);
       return result.loss;
     };
-    const numeric = (lossAt(0.02) - lossAt(-0.02)) / 0.04;
+    const numeric = ((await lossAt(0.02)) - (await lossAt(-0.02))) / 0.04;
     expect(Math.abs(numeric - gradient[index]!)).toBeLessThan(2e-3 * Math.max(1, Math.abs(numeric)));
     expect(loss).toBeGreaterThan(0);
     tf.dispose([...gradients.values()]);

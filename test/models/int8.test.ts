@@ -129,7 +129,7 @@ describe.skipIf(!backends.includes('torch'))('on torch', () => {
       const options = { adapterPath: fixture('qwen2', 'lora'), trainable: 'adapter', floatType } as const;
       const dense = await open(folders.get('qwen2')!, options);
       const rounded = await open(fixture('qwen2'), { ...options, weights: 'int8' });
-      const [expected, found] = [lossAndGradients(dense), lossAndGradients(rounded)];
+      const [expected, found] = [await lossAndGradients(dense), await lossAndGradients(rounded)];
       expect(found.loss).toBeCloseTo(expected.loss, floatType === 'float32' ? 5 : 1);
       expect(found.gradients.size).toBe(expected.gradients.size);
       for (const [name, gradient] of found.gradients) {

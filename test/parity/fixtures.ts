@@ -7,7 +7,7 @@ import { type HostTensor, readSafetensors } from '../../src/models/safetensors.j
 import { initBackend } from '../../src/tensors/backend.js';
 import { variableGrads } from '../../src/tensors/gradients.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest } from '../prerequisites/index.js';
+import { backendsUnderTest, webGpuUnderTest } from '../prerequisites/index.js';
 
 /** A fixture's path, made by make_fixtures.py. */
 export function fixture(...path: string[]): string {
@@ -51,16 +51,16 @@ export function answerLogProbs(decoder: Decoder): tf.Tensor1D {
 }
 
 /** The mean loss over the answers' tokens, and its gradients by name, found with a factor on the loss. */
-export function lossAndGradients(
+export async function lossAndGradients(
   decoder: Decoder,
   lossScale = 1,
-): { loss: number; gradients: Map<string, tf.Tensor> } {
+): Promise<{ loss: number; gradients: Map<string, tf.Tensor> }> {
   const variables = decoder.trainableVariables();
   const { value, grads } = variableGrads(
     () => tf.mul(tf.mean(answerLogProbs(decoder)), -lossScale) as tf.Scalar,
     [...variables.values()],
   );
-  const loss = value.dataSync()[0]! / lossScale;
+  const loss = (await value.data())[0]! / lossScale;
   value.dispose();
   const unscaled = (gradient: tf.Tensor): tf.Tensor => {
     const result = tf.mul(gradient, 1 / lossScale);
@@ -103,6 +103,11 @@ export function relativeError(actual: tf.Tensor | Values, expected: HostTensor |
   return difference / (largest || 1);
 }
 
+/** {@link relativeError} of a tensor that is waited for. */
+export async function errorOf(actual: tf.Tensor, expected: HostTensor | Values, least = 0): Promise<number> {
+  return relativeError(await actual.data(), expected, least);
+}
+
 /** The expected tensors of a fixture folder. */
 export function expectedOf(...path: string[]): Map<string, HostTensor> {
   return readSafetensors(fixture(...path, 'expected.safetensors'));
@@ -110,6 +115,9 @@ export function expectedOf(...path: string[]): Map<string, HostTensor> {
 
 /** Every backend that is present, for tests that must hold on each. */
 export const backends: readonly string[] = ['cpu', ...backendsUnderTest()];
+
+/** Also the one that is read from only by awaiting. */
+export const awaitedBackends: readonly string[] = [...backends, ...webGpuUnderTest()];
 
 export async function useBackend(name: string): Promise<void> {
   await initBackend(name);

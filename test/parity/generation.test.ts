@@ -7,7 +7,7 @@ import { DiskFolder } from '../../src/common/disk-folder.js';
 import { generate } from '../../src/generation/engine.js';
 import { loadDecoder } from '../../src/models/load.js';
 import { stopTokensOf } from '../../src/prompts/stop-tokens.js';
-import { backends, fixture, meta, useBackend } from './fixtures.js';
+import { awaitedBackends, fixture, meta, useBackend } from './fixtures.js';
 
 interface Case {
   family: string;
@@ -35,10 +35,16 @@ describe('which tokens end an answer', () => {
   });
 });
 
-describe.each(backends)('on backend %s', (backend) => {
+describe.each(awaitedBackends)('on backend %s', (backend) => {
   beforeAll(() => useBackend(backend));
 
-  it.each(names)('answers as transformers: %s', async (_, { family, eos_token_ids: stopIds, answers }) => {
+  // where tokens end an answer is decided on the host: on a driver in software, one case of some kinds of attention
+  const few = ['llama', 'gemma2', 'phi3-window', 'qwen3'];
+  const isFirst = (item: Case) => cases.find(({ family }) => family === item.family) === item;
+  const shown =
+    backend === 'webgpu' ? names.filter(([, item]) => few.includes(item.family) && isFirst(item)) : names;
+
+  it.each(shown)('answers as transformers: %s', async (_, { family, eos_token_ids: stopIds, answers }) => {
     const decoder = await loadDecoder(fixture(family));
     const tokenizer = { vocabSize: 96, stopIds, encode: () => [], decode: () => '', tokenText: () => '' };
     const requests = meta.sequences.map((tokens, i) => ({ tokens, samples: 1, stream: `${i}` }));

@@ -70,7 +70,7 @@ describe.runIf(backends.includes('torch'))('torch', () => {
         expect(floatTypeOf(logProbs)).toBe('float32');
         compare('label_log_probs', logProbs.dataSync());
 
-        const { gradients } = lossAndGradients(decoder, floatType === 'float16' ? 1024 : 1);
+        const { gradients } = await lossAndGradients(decoder, floatType === 'float16' ? 1024 : 1);
         const sums = [0, 0];
         for (const [name, gradient] of gradients) {
           expect(floatTypeOf(gradient), name).toBe('float32');

@@ -8,7 +8,8 @@ import { adamW } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import {
   answerLogProbs,
-  backends,
+  awaitedBackends,
+  errorOf,
   expectedOf,
   families,
   fixture,
@@ -22,11 +23,20 @@ import {
 
 const tolerance = 1e-4;
 
-describe.each(backends)('on backend %s', (backend) => {
+/**
+ * What is compared of a family. WebGPU is tested on a driver that computes on the processor, many times slower than
+ * the others: there, adapters are compared on one family with separate projections and one with fused ones.
+ */
+function kindsOn(backend: string, family: string): string[] {
+  const hasAll = backend !== 'webgpu' || ['llama', 'phi3'].includes(family);
+  return hasAll ? ['full', 'lora', 'rslora', 'dora'] : ['full'];
+}
+
+describe.each(awaitedBackends)('on backend %s', (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe.each(families)('%s equals transformers', (family) => {
-    it.each(['full', 'lora', 'rslora', 'dora'])('%s: logits, gradients, AdamW', async (kind) => {
+    it.each(kindsOn(backend, family))('%s: logits, gradients, AdamW', async (kind) => {
       const path = kind === 'full' ? [family] : [family, kind];
       const expected = expectedOf(...path);
       const decoder = await loadDecoder(
@@ -35,9 +45,9 @@ describe.each(backends)('on backend %s', (backend) => {
       );
       const hidden = decoder.forward(packed);
       const logits = decoder.logits(hidden);
-      expect(relativeError(logits, expected.get('logits')!)).toBeLessThan(tolerance);
+      expect(await errorOf(logits, expected.get('logits')!)).toBeLessThan(tolerance);
       const logProbs = answerLogProbs(decoder);
-      expect(relativeError(logProbs, expected.get('label_log_probs')!)).toBeLessThan(tolerance);
+      expect(await errorOf(logProbs, expected.get('label_log_probs')!)).toBeLessThan(tolerance);
 
       const variables = decoder.trainableVariables();
       const names = [...expected.keys()].filter((name) => name.startsWith('gradient.'));
@@ -47,12 +57,12 @@ describe.each(backends)('on backend %s', (backend) => {
       const moments = [0, 1].map(() => list.map((v) => tf.variable(tf.zerosLike(v), false)));
       const [first, second] = moments as [tf.Variable[], tf.Variable[]];
       for (let step = 1; step <= 3; step++) {
-        const { loss, gradients } = lossAndGradients(decoder);
+        const { loss, gradients } = await lossAndGradients(decoder);
         if (step === 1) {
           expect(Math.abs(loss - expected.get('loss')!.values[0]!)).toBeLessThan(tolerance);
           const least = 1e-3 * Math.max(...names.map((name) => largestOf(expected.get(name)!.values)));
           for (const [name, gradient] of gradients) {
-            const error = relativeError(gradient, expected.get(`gradient.${name}`)!, least);
+            const error = await errorOf(gradient, expected.get(`gradient.${name}`)!, least);
             expect(error, `gradient of ${name}`).toBeLessThan(tolerance);
           }
         }
@@ -60,11 +70,11 @@ describe.each(backends)('on backend %s', (backend) => {
         tf.dispose([...gradients.values()]);
         if (step > 1) continue;
         for (const [name, variable] of variables) {
-          const error = relativeError(variable, expected.get(`step1.${name}`)!);
+          const error = await errorOf(variable, expected.get(`step1.${name}`)!);
           expect(error, `${name} after one step`).toBeLessThan(tolerance);
         }
       }
-      const after = lossAndGradients(decoder);
+      const after = await lossAndGradients(decoder);
       expect(after.loss / expected.get('loss_after_3')!.values[0]! - 1).toBeCloseTo(0, 3);
       tf.dispose([hidden, logits, logProbs, moments, [...after.gradients.values()]] as tf.TensorContainer);
       decoder.dispose();
@@ -75,7 +85,7 @@ describe.each(backends)('on backend %s', (backend) => {
     const expected = expectedOf('llama', 'pissa').get('logits')!;
     const decoder = await loadDecoder(fixture('llama'), { adapterPath: fixture('llama', kind) });
     const logits = tf.tidy(() => decoder.logits(decoder.forward(packed)));
-    expect(relativeError(logits, expected)).toBeLessThan(tolerance);
+    expect(await errorOf(logits, expected)).toBeLessThan(tolerance);
     logits.dispose();
     decoder.dispose();
   });

@@ -14,6 +14,7 @@ import type { Decoder } from '../../../src/models/decoder.js';
 import type { TextGrammar } from '../../../src/prompts/grammar.js';
 import { initBackend } from '../../../src/tensors/backend.js';
 import * as tf from '../../../src/tensors/tf.js';
+import { webGpuUnderTest } from '../../prerequisites/index.js';
 import { limited, makeTokenizer, tinyDecoder, tinyTokenizer } from '../tiny.js';
 import { type Answer, enumerate } from './brute-force.js';
 
@@ -318,3 +319,16 @@ function ticking(): () => number {
   let time = 0;
   return () => (time += 1000);
 }
+
+describe.each(webGpuUnderTest())('the search on %s', (backend) => {
+  it('finds what is found on other backends', { timeout: 120_000 }, async () => {
+    await initBackend(backend);
+    const decoder = tinyDecoder(1, undefined, vocabSize, {});
+    const [threshold] = thresholds;
+    const options = { threshold: boundThreshold(threshold!), batchSize: 3 };
+    const requests = prompts.slice(0, 2).map((tokens) => ({ tokens, grammar }));
+    const { found } = await search(decoder, requests, options);
+    for (const [j, one] of found.entries()) expectSame(one, all[0]![j]!.bound, options.threshold, backend);
+    decoder.dispose();
+  });
+});
