@@ -4,10 +4,11 @@
  */
 
 import type { TorchArgument } from '../../src/tensors/torch/arguments.js';
+import type { TorchDtype } from '../../src/tensors/torch/dtypes.js';
 import type { GraphDriver } from '../../src/tensors/torch/graph-driver.js';
 import type { Handle } from '../../src/tensors/torch/library.js';
 import type { OperationName } from '../../src/tensors/torch/schemas.js';
-import { Torch, type TorchDtype } from '../../src/tensors/torch/torch.js';
+import { Torch } from '../../src/tensors/torch/torch.js';
 
 /** Rows of heads on the host: [n, heads, headDim]. */
 interface Rows {

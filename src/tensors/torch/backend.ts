@@ -3,9 +3,10 @@ import { deviceName } from '../device.js';
 import type { FloatType } from '../float-type.js';
 import { stridesOf } from '../strides.js';
 import * as tf from '../tf.js';
+import type { TorchDtype } from './dtypes.js';
 import type { CapturedGraph } from './graphs.js';
 import type { Handle } from './library.js';
-import type { Torch, TorchDtype } from './torch.js';
+import type { Torch } from './torch.js';
 
 /** What torch keeps of one tensor. */
 interface Numbers {

@@ -1,35 +1,19 @@
 import type { Device } from '../device.js';
 import { stridesOf } from '../strides.js';
 import { ArgumentWriter, type TorchArgument } from './arguments.js';
+import { bytesOfDtype, dtypeNumbers, type TorchDtype } from './dtypes.js';
 import { TorchError, UnknownOperationError } from './errors.js';
-import { bindFunctions, type CFunction, type TorchFunctions } from './functions.js';
+import type { CFunction } from './functions.js';
 import { freeGpuMemory, type Gpu } from './gpus.js';
 import { cudaGraphDriver, type GraphDriver } from './graph-driver.js';
 import { Graphs } from './graphs.js';
+import { TorchHandles } from './handles.js';
 import { resolveSchemas } from './installed.js';
 import { type Handle, RESULT_SLOT, type TorchLibrary } from './library.js';
 import type { OperationName, Schema } from './schemas.js';
 
-/** Element types of torch that we use. */
-export type TorchDtype = 'float64' | 'float32' | 'bfloat16' | 'float16' | 'int8' | 'int32' | 'int64' | 'bool';
-
-const bytesOf: Record<TorchDtype, number> = {
-  float64: 8,
-  float32: 4,
-  bfloat16: 2,
-  float16: 2,
-  int8: 1,
-  int32: 4,
-  int64: 8,
-  bool: 1,
-};
-
-/**
- * Tensors of libtorch by their handles. A handle that an operation returns belongs to the innermost
- * {@link tidy}, which frees all but the one it returns.
- */
-export class Torch {
-  readonly library: TorchLibrary;
+/** The operations of libtorch, on tensors by their handles. */
+export class Torch extends TorchHandles {
   readonly device: Device;
   /** What is known of the device when it is a GPU. */
   readonly gpu: Gpu | undefined;
@@ -38,14 +22,9 @@ export class Torch {
   readonly dtypes: Readonly<Record<TorchDtype, number>>;
   readonly #dtypeNames: ReadonlyMap<number, TorchDtype>;
   readonly #schemas: ReadonlyMap<OperationName, Schema | null>;
-  #scope: Handle[] | null = null;
-  #live = 0;
   #callCount = 0;
-  /** During a capture, what it keeps alive. */
-  #held: Handle[] | null = null;
   #graphs: Graphs | null | undefined;
 
-  readonly #functions: TorchFunctions;
   #guard: CFunction | undefined;
   #stream: CFunction | undefined;
   #isGuarded = false;
@@ -61,24 +40,14 @@ export class Torch {
       schemas,
     }: { device: Device; gpu?: Gpu; version: string; schemas?: Map<string, string> },
   ) {
-    this.library = library;
+    super(library, device);
     this.device = device;
     this.gpu = gpu;
     this.version = version;
     library.version = version;
     library.memoryIsLow = gpu && (() => (freeGpuMemory() ?? gpu.memory) < gpu.memory / 20);
     this.#schemas = resolveSchemas(schemas);
-    const dtype = (name: string) => library.value(`int32_t aoti_torch_dtype_${name}()`)();
-    this.dtypes = {
-      float64: dtype('float64'),
-      float32: dtype('float32'),
-      bfloat16: dtype('bfloat16'),
-      float16: dtype('float16'),
-      int8: dtype('int8'),
-      int32: dtype('int32'),
-      int64: dtype('int64'),
-      bool: dtype('bool'),
-    };
+    this.dtypes = dtypeNumbers(library);
     this.#dtypeNames = new Map(
       Object.entries(this.dtypes).map(([name, value]) => [value, name as TorchDtype]),
     );
@@ -86,63 +55,12 @@ export class Torch {
       cpu: library.value('int32_t aoti_torch_device_type_cpu()')(),
       cuda: library.value('int32_t aoti_torch_device_type_cuda()')(),
     };
-    this.#functions = bindFunctions(library, device);
-    this.#arguments = new ArgumentWriter(library, this.#functions);
-  }
-
-  /** Handles that are alive. */
-  get liveHandles(): number {
-    return this.#live;
+    this.#arguments = new ArgumentWriter(library, this.functions);
   }
 
   /** Operations that were called so far. */
   get callCount(): number {
     return this.#callCount;
-  }
-
-  /** Runs `f` and frees every handle made in it but the one (or ones) that it returns. */
-  tidy<T extends Handle | readonly Handle[] | undefined>(f: () => T): T {
-    const outer = this.#scope;
-    const scope: Handle[] = [];
-    this.#scope = scope;
-    // runs for every kernel: no lists are made for the one handle that nearly all of them return
-    let kept: Handle | readonly Handle[] | undefined;
-    const isKept = (handle: Handle) => (typeof kept === 'object' ? kept.includes(handle) : kept === handle);
-    try {
-      const result = f();
-      kept = result;
-      return result;
-    } finally {
-      this.#scope = outer;
-      for (const handle of scope) if (!isKept(handle)) this.free(handle);
-      if (outer && kept !== undefined) {
-        if (typeof kept === 'object') outer.push(...kept);
-        else outer.push(kept);
-      }
-    }
-  }
-
-  /** Takes a handle out of the innermost {@link tidy}: whoever calls this frees it. */
-  claim(handle: Handle): void {
-    if (this.#scope === null) return;
-    const at = this.#scope.lastIndexOf(handle);
-    if (at >= 0) this.#scope.splice(at, 1);
-  }
-
-  /** Takes a new handle that a function wrote to the result slot. */
-  #take(handle = this.library.getInt(RESULT_SLOT)): Handle {
-    this.#live++;
-    this.#scope?.push(handle);
-    return handle;
-  }
-
-  free(handle: Handle): void {
-    if (this.#held) {
-      this.#held.push(handle);
-      return;
-    }
-    this.#live--;
-    this.#functions.delete(handle);
   }
 
   /** Graphs of operations; undefined where there are none, or `ARCLAB_CUDA_GRAPHS=0` switches them off. */
@@ -159,40 +77,9 @@ export class Torch {
     return this.usesCudaKernels ? cudaGraphDriver(this) : undefined;
   }
 
-  /** Runs `f` and frees nothing. @returns the handles that would have been freed, and one of each tensor it was given */
-  capturing<T>(f: () => T): { result: T; held: Handle[] } {
-    const held: Handle[] = [];
-    this.#held = held;
-    try {
-      return { result: f(), held };
-    } catch (error) {
-      this.#held = null;
-      for (const handle of held) this.free(handle);
-      throw error;
-    } finally {
-      this.#held = null;
-    }
-  }
-
-  /** A handle that lives as long as what is captured now; the same handle where nothing is. */
-  protected lasting(handle: Handle): Handle {
-    if (!this.#held) return handle;
-    this.#functions.duplicate(handle, this.library.slot(RESULT_SLOT));
-    const lasting = this.library.getInt(RESULT_SLOT);
-    this.#live++;
-    this.#held.push(lasting);
-    return lasting;
-  }
-
-  /** @throws {TorchError} during a capture, of which the host is no part */
-  protected assertNoCapture(what: string): void {
-    if (this.#held) throw new TorchError('capture', `${what} cannot be part of a graph`);
-  }
-
-  /** A second handle on the same tensor. */
-  duplicate(handle: Handle): Handle {
-    this.#functions.duplicate(handle, this.library.slot(RESULT_SLOT));
-    return this.#take();
+  /** The number by which libtorch knows the type of a device. */
+  #deviceType({ type }: Device): number {
+    return this.#deviceTypes[type === 'cuda' ? 'cuda' : 'cpu'];
   }
 
   /** A tensor whose elements are not initialised. */
@@ -200,10 +87,10 @@ export class Torch {
     const { library } = this;
     const sizes = library.sizes(shape);
     const strides = library.sizes(stridesOf(shape), shape.length);
-    const type = this.#deviceTypes[device.type === 'cuda' ? 'cuda' : 'cpu'];
+    const type = this.#deviceType(device);
     const result = library.slot(RESULT_SLOT);
-    this.#functions.empty(shape.length, sizes, strides, this.dtypes[dtype], type, device.index, result);
-    return this.#take();
+    this.functions.empty(shape.length, sizes, strides, this.dtypes[dtype], type, device.index, result);
+    return this.take();
   }
 
   /**
@@ -213,13 +100,13 @@ export class Torch {
   emptyPinned(shape: readonly number[], dtype: TorchDtype): Handle | null {
     this.assertNoCapture('memory of the host');
     const { library } = this;
-    const { emptyPinned } = this.#functions;
+    const { emptyPinned } = this.functions;
     if (!emptyPinned) return null;
     const sizes = library.sizes(shape);
     const strides = library.sizes(stridesOf(shape), shape.length);
     const result = library.slot(RESULT_SLOT);
     emptyPinned(shape.length, sizes, strides, this.dtypes[dtype], this.#deviceTypes.cpu, -1, result);
-    return this.#take();
+    return this.take();
   }
 
   /** The same elements under another shape; `strides` and `offset` (in elements) make any view. */
@@ -227,8 +114,8 @@ export class Torch {
     const { library } = this;
     const sizes = library.sizes(shape);
     const steps = library.sizes(strides, shape.length);
-    this.#functions.reinterpret(handle, shape.length, sizes, steps, offset, library.slot(RESULT_SLOT));
-    return this.#take();
+    this.functions.reinterpret(handle, shape.length, sizes, steps, offset, library.slot(RESULT_SLOT));
+    return this.take();
   }
 
   /** A copy in row-major order. */
@@ -240,7 +127,7 @@ export class Torch {
 
   /** Copies elements, converting their type and moving them between devices. */
   copy(to: Handle, from: Handle, { wait = true } = {}): void {
-    this.#functions.copy(this.lasting(to), this.lasting(from), wait ? 0 : 1);
+    this.functions.copy(this.lasting(to), this.lasting(from), wait ? 0 : 1);
   }
 
   /** a + alpha · b of int32, broadcast: the function takes alpha as a float, which torch refuses for integers. */
@@ -253,14 +140,14 @@ export class Torch {
 
   /** a + alpha · b of floats, broadcast, in a's type. */
   add(a: Handle, b: Handle, alpha = 1): Handle {
-    this.#functions.addTensors(this.lasting(a), this.lasting(b), alpha, this.library.slot(RESULT_SLOT));
-    return this.#take();
+    this.functions.addTensors(this.lasting(a), this.lasting(b), alpha, this.library.slot(RESULT_SLOT));
+    return this.take();
   }
 
   /** sum += x · weight, in place: sum [n, out], x [n, in], weight [in, out]. */
   addProduct(sum: Handle, x: Handle, weight: Handle): void {
     const total = this.lasting(sum);
-    this.#functions.addProduct(total, total, this.lasting(x), this.lasting(weight), 1, 1);
+    this.functions.addProduct(total, total, this.lasting(x), this.lasting(weight), 1, 1);
   }
 
   /** Whether tensors lie on a GPU, and operations that only it has can be called. */
@@ -270,7 +157,7 @@ export class Torch {
 
   /** Whether {@link pack} and {@link linearPacked} are there. */
   get canPack(): boolean {
-    return this.#functions.linearPointwise !== null;
+    return this.functions.linearPointwise !== null;
   }
 
   /** A float32 weight [out, in] in the layout in which oneDNN reads it fastest. */
@@ -285,7 +172,7 @@ export class Torch {
     if (bias !== null) library.setInt(RESULT_SLOT + 1, bias);
     const biasAddress = bias === null ? 0 : library.slot(RESULT_SLOT + 1);
     library.setInt(RESULT_SLOT + 2, library.text(''));
-    this.#functions.linearPointwise?.(
+    this.functions.linearPointwise?.(
       x,
       packed,
       biasAddress,
@@ -295,15 +182,15 @@ export class Torch {
       library.slot(RESULT_SLOT + 2),
       library.slot(RESULT_SLOT),
     );
-    return this.#take();
+    return this.take();
   }
 
   /** A tensor of one value. */
   full(shape: readonly number[], value: number, dtype: TorchDtype): Handle {
     const { library, device } = this;
     library.setInt(RESULT_SLOT + 1, this.dtypes[dtype]);
-    library.setInt(RESULT_SLOT + 2, this.#deviceTypes[device.type === 'cuda' ? 'cuda' : 'cpu']);
-    this.#functions.full(
+    library.setInt(RESULT_SLOT + 2, this.#deviceType(device));
+    this.functions.full(
       library.sizes(shape),
       shape.length,
       value,
@@ -314,13 +201,13 @@ export class Torch {
       0,
       library.slot(RESULT_SLOT),
     );
-    return this.#take();
+    return this.take();
   }
 
   /** The same in row-major order: copied only when it lies otherwise. */
   rowMajor(handle: Handle): Handle {
     const shape = this.shapeOf(handle);
-    const strides = this.#readAxes(this.#functions.strides, handle, shape.length);
+    const strides = this.#readAxes(this.functions.strides, handle, shape.length);
     const steps = stridesOf(shape);
     const asIs = shape.every((size, axis) => size === 1 || strides[axis] === steps[axis]);
     return asIs ? handle : this.contiguous(handle, shape, this.dtypeOf(handle));
@@ -329,12 +216,12 @@ export class Torch {
   /** The elements of a tensor on the CPU, in place. */
   hostBytes(handle: Handle, elements: number, dtype: TorchDtype): ArrayBuffer {
     this.assertNoCapture('memory of the host');
-    return this.library.bytes(this.dataPointer(handle), elements * bytesOf[dtype]);
+    return this.library.bytes(this.dataPointer(handle), elements * bytesOfDtype[dtype]);
   }
 
   /** The address of a tensor's first element, on its device. */
   dataPointer(handle: Handle): number {
-    this.#functions.dataPointer(handle, this.library.slot(RESULT_SLOT));
+    this.functions.dataPointer(handle, this.library.slot(RESULT_SLOT));
     return this.library.getInt(RESULT_SLOT);
   }
 
@@ -352,13 +239,13 @@ export class Torch {
 
   /** The number of axes. */
   rankOf(handle: Handle): number {
-    this.#functions.rank(handle, this.library.slot(RESULT_SLOT));
+    this.functions.rank(handle, this.library.slot(RESULT_SLOT));
     return this.library.getInt(RESULT_SLOT);
   }
 
   /** The sizes of its axes. */
   shapeOf(handle: Handle): number[] {
-    return this.#readAxes(this.#functions.sizes, handle, this.rankOf(handle));
+    return this.#readAxes(this.functions.sizes, handle, this.rankOf(handle));
   }
 
   /** Numbers that torch keeps for each axis. */
@@ -372,7 +259,7 @@ export class Torch {
   /** The element type. */
   dtypeOf(handle: Handle): TorchDtype {
     this.library.setInt(RESULT_SLOT, 0);
-    this.#functions.dtype(handle, this.library.slot(RESULT_SLOT));
+    this.functions.dtype(handle, this.library.slot(RESULT_SLOT));
     const number = this.library.getInt(RESULT_SLOT);
     const found = this.#dtypeNames.get(number);
     if (!found)
@@ -405,14 +292,14 @@ export class Torch {
     library.dispatch(schema.name, schema.overload);
     const results: Handle[] = [];
     for (const [i, { type }] of schema.returns.entries()) {
-      results.push(type === 'Tensor' ? this.#take(library.getInt(i)) : library.getInt(i));
+      results.push(type === 'Tensor' ? this.take(library.getInt(i)) : library.getInt(i));
     }
     return results;
   }
 
   /** Arguments whose tensors live as long as what is captured now. */
   protected lastingArguments(name: OperationName, args: readonly TorchArgument[]): readonly TorchArgument[] {
-    const schema = this.#held && this.#schemas.get(name);
+    const schema = this.isCapturing ? this.#schemas.get(name) : undefined;
     if (!schema) return args;
     return args.map((value, i) => {
       if (value === null || schema.arguments[i]?.type !== 'Tensor') return value;

@@ -1,5 +1,6 @@
 import type * as tf from '../../tf.js';
 import type { TorchBackend } from '../../torch/backend.js';
+import type { TorchDtype } from '../../torch/dtypes.js';
 import { attentionKernel } from '../../torch/kernels/attention-kernel.js';
 import {
   type CappedInputs,
@@ -11,7 +12,6 @@ import { type Heads, headsOf, keyView, queryView } from '../../torch/kernels/hea
 import { maskOf, maskTable, needsMask, uploadTable } from '../../torch/kernels/piece-masks.js';
 import type { KernelCall, Kernels } from '../../torch/kernels/register.js';
 import type { Handle } from '../../torch/library.js';
-import type { TorchDtype } from '../../torch/torch.js';
 import { type AttentionLimits, longest } from './packed-attention.js';
 import { type AttentionPiece, attentionPieces } from './pieces.js';
 import { packedBackward, packedForward } from './torch-cuda.js';

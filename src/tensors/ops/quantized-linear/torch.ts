@@ -1,7 +1,7 @@
 import type * as tf from '../../tf.js';
+import type { TorchDtype } from '../../torch/dtypes.js';
 import type { KernelCall, Kernels } from '../../torch/kernels/register.js';
 import type { Handle } from '../../torch/library.js';
-import type { TorchDtype } from '../../torch/torch.js';
 
 type Matrix = Record<'words' | 'scales', tf.TensorInfo>;
 

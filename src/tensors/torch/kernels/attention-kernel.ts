@@ -6,7 +6,8 @@
  * | capability ≥ 8.0, bfloat16 or float16         | flash     | the fastest; reads grouped keys and a cache as they lie    |
  * | below 8.0 (T4), or float32, or odd head sizes | efficient | the only kernel that remains; every query head needs a key head of its own |
  */
-import type { Torch, TorchDtype } from '../torch.js';
+import type { TorchDtype } from '../dtypes.js';
+import type { Torch } from '../torch.js';
 
 export type AttentionKernel = 'flash' | 'efficient';
 

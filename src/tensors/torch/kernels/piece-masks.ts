@@ -1,7 +1,7 @@
 import type { AttentionPiece } from '../../ops/packed-attention/pieces.js';
 import type { TorchBackend } from '../backend.js';
+import type { TorchDtype } from '../dtypes.js';
 import type { Handle } from '../library.js';
-import type { TorchDtype } from '../torch.js';
 
 /** Whether rows of a piece see different keys, and not simply all that lie before them. */
 export function needsMask({ rows, keys }: AttentionPiece, window = Number.POSITIVE_INFINITY): boolean {
