@@ -351,7 +351,8 @@ export type {
   SearchRequest,
 } from './generation/search/types.js';
 export { type BuiltNotebook, buildNotebook, writeNotebook } from './kaggle/build.js';
-export { type KaggleConfig, loadConfig as loadKaggleConfig } from './kaggle/config.js';
+export { loadConfig as loadKaggleConfig } from './kaggle/config.js';
+export type { KaggleConfig } from './kaggle/types.js';
 export { addAdapter } from './models/adapter.js';
 export type { AdapterState } from './models/adapter-state.js';
 export type { DecoderConfig } from './models/config.js';

@@ -2,8 +2,22 @@ import { type Command, Help, InvalidArgumentError, Option } from 'commander';
 import type { AnyOptions } from '../options/table.js';
 import type { TrainingRanks } from '../training/team.js';
 
-/** What processes that were started together give a command; nothing to one that is alone. */
-export interface Shared {
+/** A command with a file of its own, or a group of several, such as `arclab writeup import`, or both: `arclab sweep`. */
+export type CommandEntry = { readonly summary: string } & (
+  | { readonly load: () => Promise<{ default: CommandFile }>; readonly subcommands?: CommandTable }
+  | { readonly subcommands: CommandTable; readonly load?: undefined }
+);
+
+/** Commands by name. */
+export interface CommandTable {
+  readonly [name: string]: CommandEntry;
+}
+
+/** What a command is given beside its own arguments and options. */
+export interface CommandContext {
+  /** Every command of the program. */
+  readonly commands?: CommandTable;
+  /** The processes that were started together; absent for one that is alone. */
   readonly ranks?: TrainingRanks | undefined;
 }
 
@@ -16,11 +30,10 @@ export interface CommandFile {
   /** Declares arguments, and flags that come from no table, on a command that has its name and summary. */
   configure?(command: Command): void;
   /**
-   * Runs with the positional arguments and the options (camelCase, as commander makes them); a command that several
-   * processes share, with those.
+   * Runs with the positional arguments and the options (camelCase, as commander makes them).
    */
   // biome-ignore lint/suspicious/noExplicitAny: commander types no options; each command names its own
-  run(args: string[], options: any, shared?: Shared): Promise<void>;
+  run(args: string[], options: any, context?: CommandContext): Promise<void>;
 }
 
 /** Parses an integer in [minimum, maximum] from a flag. */

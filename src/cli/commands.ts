@@ -1,15 +1,4 @@
-import type { CommandFile } from './command.js';
-
-/** A command with a file of its own, or a group of several, such as `arclab writeup import`, or both: `arclab sweep`. */
-export type CommandEntry = { readonly summary: string } & (
-  | { readonly load: () => Promise<{ default: CommandFile }>; readonly subcommands?: CommandTable }
-  | { readonly subcommands: CommandTable; readonly load?: undefined }
-);
-
-/** Commands by name. */
-export interface CommandTable {
-  readonly [name: string]: CommandEntry;
-}
+import type { CommandTable } from './command.js';
 
 /** Every command: what `arclab --help` says of it, and where it is. Files are loaded when they are run. */
 export const commands: CommandTable = {

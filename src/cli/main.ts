@@ -4,8 +4,8 @@ import { messageOf, UserError } from '../common/errors.js';
 import { arclabVersion } from '../common/version.js';
 import { colorsFor } from '../display/terminal-colors.js';
 import { outliveReader } from './broken-pipe.js';
-import { helpLayout } from './command.js';
-import { type CommandTable, commands } from './commands.js';
+import { type CommandTable, helpLayout } from './command.js';
+import { commands } from './commands.js';
 import { declareCommand, optionsOf, spellFlags } from './flags.js';
 import type { Job } from './job.js';
 import { AllAlikeError, sharedPlace } from './shared-commands.js';
@@ -55,7 +55,7 @@ async function addCommands(
         .slice(0, -2)
         .flat()
         .filter((value) => value !== undefined);
-      await file.run(positional, optionsOf(file, parameters.at(-2)), job ? { ranks: job.ranks } : {});
+      await file.run(positional, optionsOf(file, parameters.at(-2)), { commands, ranks: job?.ranks });
     });
   }
 }

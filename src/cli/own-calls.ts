@@ -5,8 +5,7 @@ import type { DatasetPair } from '../options/table.js';
 import { flagName } from '../options/table.js';
 import { isTemplateFile, parseGridEncoder, promptKinds } from '../prompts/index.js';
 import type { CommandLine } from '../writeup/block-cells.js';
-import type { CommandFile } from './command.js';
-import { type CommandTable, commands } from './commands.js';
+import type { CommandFile, CommandTable } from './command.js';
 import { declareCommand, missingOption, optionsOf, spellFlags } from './flags.js';
 import { checkWords, normalizeFlags } from './words.js';
 
@@ -16,7 +15,7 @@ const UNKNOWN = '\uE000';
 /** The command that a call names, and the words after its name. */
 async function commandOf(
   words: readonly string[],
-  table: CommandTable = commands,
+  table: CommandTable,
 ): Promise<{ command: Command; file: CommandFile; rest: readonly string[] } | string> {
   const [name = '', ...rest] = words;
   const entry = Object.hasOwn(table, name) ? table[name]! : undefined;
@@ -54,11 +53,11 @@ function lackOf(name: string, options: Record<string, unknown>): string | undefi
   return other && `prompt kind "${other}" asks for no output`;
 }
 
-/** The command line of this program, as the import of a write-up asks it. */
-export const ownCommandLine: CommandLine = {
+/** The command line of a program with these commands, as the import of a write-up asks it. */
+export const commandLineOf = (table: CommandTable): CommandLine => ({
   async refusal(given) {
     const words = given.map((word) => word ?? UNKNOWN);
-    const found = await commandOf(normalizeFlags(words));
+    const found = await commandOf(normalizeFlags(words), table);
     if (typeof found === 'string') return { reason: found, isWellFormed: false };
     const { command, file, rest } = found;
     const name = `arclab ${words[0]}`;
@@ -93,8 +92,8 @@ export const ownCommandLine: CommandLine = {
     }
   },
   async takes(given, option) {
-    const found = await commandOf(normalizeFlags(given.map((word) => word ?? UNKNOWN)));
+    const found = await commandOf(normalizeFlags(given.map((word) => word ?? UNKNOWN)), table);
     if (typeof found === 'string') return false;
     return found.command.options.some(({ long }) => long === `--${option.replaceAll('_', '-')}`);
   },
-};
+});

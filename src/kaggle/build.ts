@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertWritableFolder, packageRoot, writeFileAtomic } from '../common/files.js';
 import { base92, compress } from './archive.js';
-import { type KaggleConfig, LEAVABLE } from './config.js';
 import { KaggleError } from './errors.js';
 import { datasetMetadata, kernelMetadata } from './metadata.js';
 import { asciiJson, type KaggleNotebook, kaggleBytes, notebookFile, pythonJson } from './notebook.js';
@@ -24,6 +23,7 @@ import {
   sha256,
   sourceText,
 } from './source.js';
+import { type KaggleConfig, LEAVABLE } from './types.js';
 
 /** Folders in the order in which their comments go when the notebook is full: last what an experiment is about. */
 const COMMENTS_GO = [

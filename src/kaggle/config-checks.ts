@@ -1,8 +1,8 @@
 /** Configurations of the right shape that cannot work on Kaggle; each check gives one sentence, or nothing. */
 import { parseDuration } from '../common/duration.js';
 import { parseDevice } from '../tensors/device.js';
-import type { KaggleConfig } from './config.js';
 import { machines, retired, SESSION_MARGIN } from './machines.js';
+import type { KaggleConfig } from './types.js';
 
 type ConfigCheck = (config: KaggleConfig) => string | undefined;
 

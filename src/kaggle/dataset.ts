@@ -16,11 +16,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readJson } from '../common/files.js';
 import { assertSucceeded, type ClientResult, lastLine, type RunClient } from './client.js';
-import type { KaggleConfig } from './config.js';
 import { KaggleError } from './errors.js';
 import { checkDatasetMetadata, datasetMetadata } from './metadata.js';
 import { asciiJson } from './notebook.js';
 import { assertOwned } from './push.js';
+import type { KaggleConfig } from './types.js';
 
 const METADATA = 'dataset-metadata.json';
 /** What a checkpoint has only for training to go on: as large as two adapters, and of no use on Kaggle. */

@@ -1,6 +1,7 @@
 /** The two files that Kaggle's own command line reads beside a notebook, as it wants them. */
 import { compileSchema } from '../common/schema.js';
-import { datasetSourceSchema, type KaggleConfig, licenses, modelSourceSchema, slugSchema } from './config.js';
+import { datasetSourceSchema, licenses, modelSourceSchema, slugSchema } from './config.js';
+import type { KaggleConfig } from './types.js';
 
 const strings = { type: 'array', items: { type: 'string' } } as const;
 

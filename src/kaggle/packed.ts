@@ -7,11 +7,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { BuildOptions } from 'esbuild';
-import type { KaggleConfig } from './config.js';
 import { KaggleError } from './errors.js';
 import { shrinkNativeModule } from './native-module.js';
 import { ENTRY, PACKED_PLACES, type SourceBundle } from './source.js';
 import { assertAllUsed, packageStandIns, type StandIn, standInPlugin } from './stand-ins.js';
+import type { KaggleConfig } from './types.js';
 import { COMPILER, recordSchemas, validatorModule } from './validators.js';
 
 /** The files that the notebook unpacks into a folder, and what they were made of. */

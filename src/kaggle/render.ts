@@ -9,9 +9,9 @@ import fallback from '../../templates/kaggle/fallback.py.njk';
 import session from '../../templates/kaggle/session.py.njk';
 import { readText } from '../common/files.js';
 import { isTemplateFile } from '../prompts/template-kind.js';
-import type { KaggleConfig } from './config.js';
 import type { TemplateCell } from './notebook.js';
 import type { END_OF_SOURCE } from './source.js';
+import type { KaggleConfig } from './types.js';
 
 const environment = new nunjucks.Environment(null, {
   autoescape: false,

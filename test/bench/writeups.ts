@@ -1,7 +1,8 @@
 /** What `writeup import` makes of a folder of Markdown: how many commands it accepts, and what it leaves as text. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ownCommandLine } from '../../src/cli/own-calls.js';
+import { commands } from '../../src/cli/commands.js';
+import { commandLineOf } from '../../src/cli/own-calls.js';
 import { exportWriteup } from '../../src/writeup/export.js';
 import { importWriteup } from '../../src/writeup/import.js';
 import { knownScripts } from '../../src/writeup/known-scripts.js';
@@ -9,6 +10,8 @@ import { segmentsOf } from '../../src/writeup/markdown-blocks.js';
 import { sourceText } from '../../src/writeup/notebook-json.js';
 import { commandOf } from '../../src/writeup/render-block.js';
 import { hasPrompts, parseShell } from '../../src/writeup/shell-text.js';
+
+const ownCommandLine = commandLineOf(commands);
 
 /** Lines of bash blocks that are in no command, comment or result. */
 function lostLines(markdown: string): string[] {

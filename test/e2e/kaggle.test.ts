@@ -14,9 +14,10 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import { buildNotebook, writeNotebook } from '../../src/kaggle/build.js';
-import { configDefaults, type KaggleConfig } from '../../src/kaggle/config.js';
+import { configDefaults } from '../../src/kaggle/config.js';
 import { renderCells } from '../../src/kaggle/render.js';
 import { END_OF_SOURCE } from '../../src/kaggle/source.js';
+import type { KaggleConfig } from '../../src/kaggle/types.js';
 import {
   findNotebook,
   type VerifyOptions,

@@ -11,9 +11,10 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { packageRoot } from '../../src/common/files.js';
-import { configDefaults, type KaggleConfig } from '../../src/kaggle/config.js';
+import { configDefaults } from '../../src/kaggle/config.js';
 import { kernelMetadata } from '../../src/kaggle/metadata.js';
 import { notebookFile } from '../../src/kaggle/notebook.js';
+import type { KaggleConfig } from '../../src/kaggle/types.js';
 
 /** A folder of one test. */
 export function temporaryFolder(): string {

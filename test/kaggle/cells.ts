@@ -1,7 +1,8 @@
-import { configDefaults, type KaggleConfig } from '../../src/kaggle/config.js';
+import { configDefaults } from '../../src/kaggle/config.js';
 import type { TemplateCell } from '../../src/kaggle/notebook.js';
 import { renderCells } from '../../src/kaggle/render.js';
 import { END_OF_SOURCE } from '../../src/kaggle/source.js';
+import type { KaggleConfig } from '../../src/kaggle/types.js';
 
 /** The cells of a notebook whose source and packed files are a word each. */
 export function renderedCells(config: Partial<KaggleConfig> = {}): TemplateCell[] {

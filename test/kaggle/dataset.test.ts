@@ -2,8 +2,9 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { kaggleClient, type RunClient } from '../../src/kaggle/client.js';
-import { configDefaults, type KaggleConfig } from '../../src/kaggle/config.js';
+import { configDefaults } from '../../src/kaggle/config.js';
 import { pushDataset } from '../../src/kaggle/dataset.js';
+import type { KaggleConfig } from '../../src/kaggle/types.js';
 import { fakeAccount, temporaryFolder } from './account.js';
 
 const config: KaggleConfig = {

@@ -4,7 +4,10 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ownCommandLine } from '../../src/cli/own-calls.js';
+import { commands } from '../../src/cli/commands.js';
+import { commandLineOf } from '../../src/cli/own-calls.js';
+
+const ownCommandLine = commandLineOf(commands);
 
 const runs = join(import.meta.dirname, '../../runs');
 let folder: string;

@@ -1,9 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { ownCommandLine } from '../../src/cli/own-calls.js';
+import { commands } from '../../src/cli/commands.js';
+import { commandLineOf } from '../../src/cli/own-calls.js';
 import { blockItems } from '../../src/writeup/block-cells.js';
 import { knownScripts } from '../../src/writeup/known-scripts.js';
 import { arclabCalls, ourCommand } from '../../src/writeup/script-calls.js';
 import { type ShellTree, shellGrammar } from '../../src/writeup/shell-grammar.js';
+
+const ownCommandLine = commandLineOf(commands);
 
 let parse: (source: string) => ShellTree;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { type FineTuneOptions, fineTune } from '../../experiments/fine-tune.js';
 import { fineTuneOptions } from '../../options/training.js';
-import type { CommandFile, Shared } from '../command.js';
+import type { CommandContext, CommandFile } from '../command.js';
 import { trainInTerminal } from '../train-in-terminal.js';
 
-async function run(_args: string[], options: FineTuneOptions, { ranks }: Shared = {}): Promise<void> {
+async function run(_args: string[], options: FineTuneOptions, { ranks }: CommandContext = {}): Promise<void> {
   const { checkpoint, steps, interrupted } = await trainInTerminal(
     (controls) => fineTune({ ...options, ...controls, ranks }),
     options,

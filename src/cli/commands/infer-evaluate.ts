@@ -3,7 +3,7 @@ import { formatMetrics } from '../../evaluation/metrics.js';
 import { formatSpread, type Spread } from '../../evaluation/spread.js';
 import { type InferEvaluateSeedsOptions, inferEvaluateSeeds } from '../../experiments/seeds.js';
 import { inferEvaluateSeedsOptions } from '../../options/seeds.js';
-import type { CommandFile, Shared } from '../command.js';
+import type { CommandContext, CommandFile } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';
 import { verboseOptions } from '../terminal-options.js';
 import { terminalProgress } from '../terminal-progress.js';
@@ -15,7 +15,7 @@ function configure(command: Command): void {
 async function run(
   [checkpoint]: string[],
   { verbose, ...given }: Omit<InferEvaluateSeedsOptions, 'checkpoint'> & { verbose?: boolean },
-  { ranks }: Shared = {},
+  { ranks }: CommandContext = {},
 ): Promise<void> {
   const { onEvent, stop } = terminalProgress();
   try {

@@ -1,6 +1,6 @@
 import { type ScoreOptions, score } from '../../experiments/score.js';
 import { scoreOptions } from '../../options/inference.js';
-import type { CommandFile, Shared } from '../command.js';
+import type { CommandContext, CommandFile } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';
 import { verboseOptions } from '../terminal-options.js';
 import { terminalProgress } from '../terminal-progress.js';
@@ -8,7 +8,7 @@ import { terminalProgress } from '../terminal-progress.js';
 async function run(
   _args: string[],
   { verbose, ...options }: ScoreOptions & { verbose?: boolean },
-  { ranks }: Shared = {},
+  { ranks }: CommandContext = {},
 ): Promise<void> {
   const { onEvent, stop } = terminalProgress();
   const result = await keepingAnswers(

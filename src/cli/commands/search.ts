@@ -1,7 +1,7 @@
 import { type SearchFlowOptions, search } from '../../experiments/search.js';
 import { searchOptions } from '../../options/search.js';
 import { describeSpeed } from '../../progress/counted.js';
-import type { CommandFile, Shared } from '../command.js';
+import type { CommandContext, CommandFile } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';
 import { verboseOptions } from '../terminal-options.js';
 import { terminalProgress } from '../terminal-progress.js';
@@ -9,7 +9,7 @@ import { terminalProgress } from '../terminal-progress.js';
 async function run(
   _args: string[],
   { verbose, ...options }: SearchFlowOptions & { verbose?: boolean },
-  { ranks }: Shared = {},
+  { ranks }: CommandContext = {},
 ): Promise<void> {
   const { onEvent, stop } = terminalProgress();
   try {

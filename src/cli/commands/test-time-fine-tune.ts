@@ -1,7 +1,7 @@
 import { type TestTimeFineTuneOptions, testTimeFineTune } from '../../experiments/test-time-fine-tune.js';
 import { defineOptions } from '../../options/table.js';
 import { testTimeFineTuneOptions } from '../../options/training.js';
-import type { CommandFile, Shared } from '../command.js';
+import type { CommandContext, CommandFile } from '../command.js';
 import { trainInTerminal } from '../train-in-terminal.js';
 
 const terminalOptions = defineOptions({
@@ -16,7 +16,7 @@ const terminalOptions = defineOptions({
 async function run(
   _: string[],
   { timeBudget = Number.POSITIVE_INFINITY, ...options }: TestTimeFineTuneOptions & { timeBudget?: number },
-  { ranks }: Shared = {},
+  { ranks }: CommandContext = {},
 ): Promise<void> {
   const start = performance.now();
   const secondsLeft = () => timeBudget - (performance.now() - start) / 1000;

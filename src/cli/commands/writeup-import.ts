@@ -4,8 +4,8 @@ import { UserError } from '../../common/errors.js';
 import { readText, writeFileAtomic } from '../../common/files.js';
 import { importWriteup } from '../../writeup/import.js';
 import { notebookText } from '../../writeup/notebook-json.js';
-import type { CommandFile } from '../command.js';
-import { ownCommandLine } from '../own-calls.js';
+import type { CommandContext, CommandFile } from '../command.js';
+import { commandLineOf } from '../own-calls.js';
 
 interface Options {
   output?: string;
@@ -44,7 +44,7 @@ export default {
       )
       .option('--force', 'write over a notebook that exists', false);
   },
-  async run([file], options: Options) {
+  async run([file], options: Options, { commands: table = {} }: CommandContext = {}) {
     const path = options.output ?? file!.replace(/(\.(md|markdown))?$/i, '.ipynb');
     if (existsSync(path) && !options.force) {
       throw new UserError(`${path} exists; --force writes over it, -o gives another name`);
@@ -57,7 +57,7 @@ export default {
         defaults: new Map(
           [...defaults].map(([name, value]) => [name.replace(/^--/, '').replaceAll('-', '_'), value]),
         ),
-        commandLine: ownCommandLine,
+        commandLine: commandLineOf(table),
         // commands run where the notebook is
         exists: (name) => existsSync(resolve(dirname(path), name)),
         runAll: options.runAll,
