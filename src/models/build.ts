@@ -99,29 +99,49 @@ export async function decoderOf(folder: Folder, options: BuildOptions = {}): Pro
   }
 }
 
-/** @throws {OutOfMemoryError} where the backend has a largest tensor, and a weight is larger: before any is read */
+/** What a backend says that has limits of memory. */
+interface HasLimits {
+  /** In bytes. */
+  readonly largestTensor: number;
+  /** In bytes, where that is known. */
+  readonly totalMemory: number | undefined;
+  readonly deviceName: string;
+}
+
+const mib = (count: number): string => `${(count / 2 ** 20).toFixed(1)} MiB`;
+
+/**
+ * @throws {OutOfMemoryError} where the backend has a largest tensor, and a weight is larger, or all weights together do
+ * not fit its memory: before any is read
+ */
 function assertEachFits(
   folder: string,
   config: DecoderConfig,
   cut: VocabularyCut | undefined,
   rounded: BuildOptions['weights'],
 ): void {
-  const { largestTensor, deviceName } = tf.backend() as { largestTensor?: number; deviceName?: string };
+  const { largestTensor, deviceName, totalMemory } = tf.backend() as Partial<HasLimits>;
   if (largestTensor === undefined) return;
   const tables = Object.values(vocabularyWeights(config));
   const { weights, projections } = modelShapes(config);
+  let total = 0;
   for (const [name, shape] of weights) {
     const isTable = tables.includes(name);
     const kept = cut && isTable ? [cut.kept.length, shape[1]!] : [...shape];
     const width = rounded && projections.has(name.replace(/\.weight$/, '')) ? 1 : 4;
     const bytes = width * tf.util.sizeFromShape(kept);
+    total += bytes;
     if (bytes <= largestTensor) continue;
-    const mib = (count: number) => `${(count / 2 ** 20).toFixed(1)} MiB`;
     throw new OutOfMemoryError(
       `${folder}: ${name} [${kept.join(', ')}] takes ${mib(bytes)}, and ${deviceName} allows ${mib(largestTensor)} in one ` +
         `tensor; ${isTable && !cut ? 'use `pruneVocab`, ' : 'use '}a smaller model, or another \`device\` or \`backend\``,
     );
   }
+  if (totalMemory === undefined || total <= totalMemory) return;
+  throw new OutOfMemoryError(
+    `${folder}: its weights take ${mib(total)}, and ${deviceName} has ${mib(totalMemory)} in all; use ` +
+      `${cut ? '' : '`pruneVocab`, '}a smaller model, or another \`device\` or \`backend\``,
+  );
 }
 
 /** @throws {UserError} where rounded matrices cannot be kept, or what is rounded is trained */

@@ -1,5 +1,6 @@
 import { type Decoder, saveAdapter, saveModel } from '../models/index.js';
 import { notFiniteAdvice, notFiniteReason } from '../tensors/finite-advice.js';
+import { GpuFailedError } from '../tensors/webgpu/errors.js';
 import { bestValidation, decidingLoss, validationsSinceBest } from './best.js';
 import { listCheckpoints, restoreTensors, saveCheckpoint, type TrainerState } from './checkpoints.js';
 import type { FineTuneEvent } from './events.js';
@@ -84,8 +85,31 @@ export class Run {
     this.#lastSaved = state.step;
   }
 
-  /** Takes the steps that are left, and keeps checkpoints of them. */
+  /**
+   * Takes the steps that are left, and keeps checkpoints of them.
+   * @throws {GpuFailedError} when the GPU is lost on the way: it says what the run goes on from
+   */
   async train(signal?: AbortSignal): Promise<RunOutcome> {
+    try {
+      return await this.#takeSteps(signal);
+    } catch (error) {
+      if (!(error instanceof GpuFailedError)) throw error;
+      throw new GpuFailedError(`${error.reason} in step ${this.#trainer.state.step + 1}`, this.#whatIsKept());
+    }
+  }
+
+  /** Where a run that broke goes on. */
+  #whatIsKept(): string {
+    const { outputDir } = this.config;
+    if (outputDir === undefined) return 'nothing of the run is kept: begin again, or use another `backend`';
+    const newest = listCheckpoints(outputDir).at(-1);
+    const again = 'run the same command again, with this or another `backend`';
+    return newest
+      ? `${newest.path} is whole: ${again}, and it goes on from step ${newest.step} with the same data`
+      : `no checkpoint was due yet: ${again}`;
+  }
+
+  async #takeSteps(signal?: AbortSignal): Promise<RunOutcome> {
     const { config } = this;
     const { maxSteps } = config;
     const stops = async () => {

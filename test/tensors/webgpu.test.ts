@@ -11,6 +11,7 @@ import { ModelWeights } from '../../src/models/weights.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import { parseDevice } from '../../src/tensors/device.js';
 import { variableGrads } from '../../src/tensors/gradients.js';
+import { advisingOnMemory } from '../../src/tensors/memory-advice.js';
 import {
   adamW,
   cachedAttention,
@@ -26,9 +27,10 @@ import {
   swiGlu,
 } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
-import { readAdapterList } from '../../src/tensors/webgpu/adapters.js';
+import { describeAdapters, listAdapters, readAdapterList } from '../../src/tensors/webgpu/adapters.js';
 import type { WebGpuBackend } from '../../src/tensors/webgpu/backend.js';
 import { sizeClass } from '../../src/tensors/webgpu/buffers.js';
+import { loadDawn } from '../../src/tensors/webgpu/dawn.js';
 import { spread } from '../../src/tensors/webgpu/program.js';
 import { webGpuUnderTest } from '../prerequisites/index.js';
 import { writeTinyModel } from '../training/tiny.js';
@@ -50,8 +52,17 @@ Available adapters:
  * backend: 'vulkan', name: 'NVIDIA GeForce RTX 3060'
  * backend: 'openglES', name: 'NVIDIA GeForce RTX 3060'`;
   expect(readAdapterList(message)).toEqual([
-    { index: 0, api: 'vulkan', name: 'NVIDIA GeForce RTX 3060' },
-    { index: 1, api: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)' },
+    { index: 0, api: 'vulkan', name: 'NVIDIA GeForce RTX 3060', twin: 0 },
+    { index: 1, api: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)', twin: 0 },
+  ]);
+  const two = `Available adapters:
+ * backend: 'd3d12', name: 'AMD Radeon RX 7600'
+ * backend: 'd3d12', name: 'AMD Radeon RX 7600'
+ * backend: 'vulkan', name: 'AMD Radeon RX 7600'
+ * backend: 'vulkan', name: 'AMD Radeon RX 7600'`;
+  expect(readAdapterList(two)).toEqual([
+    { index: 0, api: 'd3d12', name: 'AMD Radeon RX 7600', twin: 0 },
+    { index: 1, api: 'd3d12', name: 'AMD Radeon RX 7600', twin: 1 },
   ]);
 });
 
@@ -71,8 +82,10 @@ it('spreads workgroups over two dimensions, and rounds sizes up by an eighth at 
 });
 
 describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
+  let dawn: Awaited<ReturnType<typeof loadDawn>>;
   beforeAll(async () => {
     await initBackend('webgpu', { device: 'swiftshader' });
+    dawn = await loadDawn();
   });
 
   const backend = () => tf.backend() as unknown as WebGpuBackend;
@@ -257,12 +270,84 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
     expect(await initBackend('webgpu', { device: 'gpu:0' })).toBe('webgpu');
   });
 
-  // the last one: the device does not come back
-  it('a device that is lost is one line that says how to go on', async () => {
-    backend().device.destroy();
-    const x = tf.tensor1d(new Float32Array(2000));
-    await expect(tf.relu(x).data()).rejects.toThrow(
-      /^webgpu: the device SwiftShader.* was lost \(.*\); checkpoints are whole: run the same command again/,
+  /** Does something that breaks the device, and takes a new one. */
+  async function broken(breaking: () => Promise<void>): Promise<void> {
+    try {
+      await breaking();
+    } finally {
+      backend().device.destroy();
+      await backend().device.lost;
+      await initBackend('webgpu', { device: 'swiftshader' });
+    }
+  }
+
+  it('a device that is lost is one line that says how to go on, and the next one is whole', async () => {
+    await broken(async () => {
+      backend().device.destroy();
+      const x = tf.tensor1d(new Float32Array(2000));
+      await expect(tf.relu(x).data()).rejects.toThrow(
+        /^webgpu: the device SwiftShader.* was lost \(.*\); what was written is whole: run the same command again, or with another `backend`$/,
+      );
+      tf.dispose(x);
+    });
+    expect(Array.from(await tf.relu(tf.tensor1d([-1, 2])).data())).toEqual([0, 2]);
+    const { loss } = tf.tidy(() => steps(Rng.of(3, 'webgpu'), 0));
+    expect(Number.isFinite((await loss.data())[0])).toBe(true);
+  });
+
+  it('a kernel that a driver refuses is one line with its name and what the driver says', async () => {
+    await broken(async () => {
+      const x = tf.tensor1d(new Float32Array(2000));
+      const code = '@compute @workgroup_size(1) fn main() { let wrong: i32 = 1.5; }';
+      backend().run({ name: 'wrong-kernel', code, buffers: 'w' }, [x], [], [], 1);
+      const next = async () => tf.relu(x).data();
+      await expect(next()).rejects.toThrow(
+        /^webgpu: the driver of SwiftShader.* refused the kernel wrong-kernel: .*cannot convert value of type [^@]*; use another `device` or `backend`$/,
+      );
+    });
+  });
+
+  it('memory that runs out on the device says how much is in use, and which option needs less', async () => {
+    await broken(async () => {
+      const { device } = backend();
+      const Event = (dawn.globals as Record<string, new (...parameters: unknown[]) => Event>)
+        .GPUUncapturedErrorEvent!;
+      const Out = (dawn.globals as Record<string, new (text: string) => Error>).GPUOutOfMemoryError!;
+      device.dispatchEvent(new Event('uncapturederror', { error: new Out('cannot allocate 512 MiB') }));
+      const use = () =>
+        advisingOnMemory(
+          () => tf.relu(tf.tensor1d(new Float32Array(2000))),
+          () => 'step 3, a micro-batch of 2 samples',
+          () => ['a lower `maxTokensPerBatch` (8192 now)', '`gradientCheckpointing`'],
+        );
+      expect(use).toThrow(
+        /^out of memory in step 3, a micro-batch of 2 samples \(webgpu: cannot allocate 512 MiB \(\d+ MiB in use\)\); use a lower `maxTokensPerBatch` \(8192 now\), or `gradientCheckpointing`$/,
+      );
+    });
+  });
+
+  it('a model whose weights do not fit in all is refused before any is read', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'arclab-whole-model-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeTinyModel(folder);
+    const total = vi.spyOn(backend(), 'totalMemory', 'get').mockReturnValue(2 ** 12);
+    const read = vi.spyOn(ModelWeights.prototype, 'tensor');
+    await expect(loadDecoder(folder)).rejects.toThrow(
+      /: its weights take 0\.\d MiB, and SwiftShader.* has 0\.0 MiB in all; use `pruneVocab`, a smaller model, or another `device` or `backend`$/,
+    );
+    expect(read).not.toHaveBeenCalled();
+    total.mockReturnValue(2 ** 30);
+    (await loadDecoder(folder)).dispose();
+    vi.restoreAllMocks();
+  });
+
+  it('knows how much memory the adapter has, from Vulkan', async () => {
+    const [adapter] = await listAdapters();
+    // SwiftShader's heap is a number of its own; whatever it is, buffers of the largest size fit
+    expect(adapter!.memory).toBeGreaterThanOrEqual(2 ** 30);
+    expect(backend().totalMemory).toBe(adapter!.memory);
+    expect((await describeAdapters())[0]).toMatch(
+      /^gpu:0 \(SwiftShader.*\): \d+\.\d GiB of memory, tensors up to 1024 MiB/,
     );
   });
 });

@@ -1,7 +1,9 @@
+import { totalmem } from 'node:os';
 import { messageOf } from '../../common/errors.js';
 import type { Device } from '../device.js';
 import { NoDeviceError } from '../errors.js';
-import { loadDawn } from './dawn.js';
+import { loadDawn, vulkanLibrary } from './dawn.js';
+import { listVulkanDevices } from './vulkan.js';
 
 /** A GPU, or a driver that computes on the processor as one would. */
 export interface AdapterName {
@@ -10,6 +12,10 @@ export interface AdapterName {
   /** `vulkan`, `metal`, `d3d12`, … */
   readonly api: string;
   readonly name: string;
+  /** Which one of several GPUs of this name it is, from 0. */
+  readonly twin: number;
+  /** Bytes that it has in all, where that is known. */
+  readonly memory?: number;
 }
 
 /** Dawn's objects of this process: a device that outlives the one it came from is freed memory. */
@@ -28,21 +34,40 @@ export async function listAdapters(): Promise<AdapterName[]> {
     await gpu.requestAdapter();
     return [];
   } catch (error) {
-    return readAdapterList(messageOf(error));
+    return withMemory(readAdapterList(messageOf(error)));
   }
 }
 
-/** The adapters that Dawn's message names, hardware first. */
+/** The adapters that Dawn's message names, hardware first; a GPU that several interfaces list is there once. */
 export function readAdapterList(message: string): AdapterName[] {
   const found = [...message.matchAll(/backend: '([^']+)', name: '([^']+)'/g)].map(([, api, name]) => ({
     api: api!,
     name: name!,
   }));
-  const known = new Set<string>();
-  return found
-    .filter(({ name }) => !known.has(name) && known.add(name))
+  const apiOf = new Map<string, string>();
+  const twins = new Map<string, number>();
+  const listed = found.flatMap(({ api, name }) => {
+    if (!apiOf.has(name)) apiOf.set(name, api);
+    // the first interface that has the name tells how many GPUs of that name there are
+    if (apiOf.get(name) !== api) return [];
+    const twin = twins.get(name) ?? 0;
+    twins.set(name, twin + 1);
+    return [{ api, name, twin }];
+  });
+  return listed
     .sort((a, b) => Number(isSoftware(a.name)) - Number(isSoftware(b.name)))
     .map((adapter, index) => ({ index, ...adapter }));
+}
+
+/** What adapters have in all: by Vulkan's list, and on a Mac what the computer has, of which GPU and processor share all. */
+async function withMemory(adapters: readonly AdapterName[]): Promise<AdapterName[]> {
+  if (process.platform === 'darwin') return adapters.map((each) => ({ ...each, memory: totalmem() }));
+  const devices = vulkanLibrary === undefined ? [] : await listVulkanDevices(vulkanLibrary);
+  return adapters.map((adapter) => {
+    const alike = devices.filter(({ name }) => name === adapter.name);
+    const own = alike[adapter.twin] ?? alike[0];
+    return own ? { ...adapter, memory: own.memory } : adapter;
+  });
 }
 
 /** Whether an adapter computes on the processor. */
@@ -78,6 +103,14 @@ export async function chooseAdapter(
       `\`device: ${given}\`: no such adapter. There are: ${names.map(describe).join(', ')}`,
     );
   }
+  if (name.twin > 0) {
+    const first = names.find((each) => each.name === name.name)!;
+    throw new NoDeviceError(
+      `\`device: gpu:${name.index}\`: it has the same name as gpu:${first.index} (${name.name}), and Dawn chooses by ` +
+        `names: only gpu:${first.index} can be had. Hide that one from this process (with Mesa's drivers by ` +
+        'MESA_VK_DEVICE_SELECT), and the other one has its number',
+    );
+  }
   const { create } = await loadDawn();
   const gpu = create([`backend=${name.api}`, `adapter=${name.name}`]);
   instances.push(gpu);
@@ -93,6 +126,7 @@ export async function describeAdapters(): Promise<string[]> {
   const names = await listAdapters();
   return Promise.all(
     names.map(async (name) => {
+      if (name.twin > 0) return `${describe(name)}: cannot be chosen beside the one of the same name`;
       // one that cannot be used does not hide the others
       const chosen = await chooseAdapter({ type: 'gpu', index: name.index }).catch(() => undefined);
       if (!chosen) return `${describe(name)}: cannot be used`;
@@ -102,7 +136,7 @@ export async function describeAdapters(): Promise<string[]> {
         adapter.features.has(feature),
       );
       return (
-        `${describe(name)}: tensors up to ${maxStorageBufferBindingSize / 2 ** 20} MiB, ` +
+        `${describe(name)}: ${name.memory ? `${(name.memory / 2 ** 30).toFixed(1)} GiB of memory, ` : ''}tensors up to ${maxStorageBufferBindingSize / 2 ** 20} MiB, ` +
         `${maxComputeWorkgroupStorageSize / 2 ** 10} KiB of workgroup memory, ${features.join(', ') || 'no features'}`
       );
     }),

@@ -52,9 +52,13 @@ export class WebGpuBackend extends TfjsBackend {
   #failure: Error | undefined;
   #stagedBytes = 0;
 
-  constructor(device: GPUDevice, info: GPUAdapterInfo, deviceName: string) {
+  readonly #totalMemory: number | undefined;
+  #isLost = false;
+
+  constructor(device: GPUDevice, info: GPUAdapterInfo, deviceName: string, totalMemory?: number) {
     super(device, info);
     this.deviceName = deviceName;
+    this.#totalMemory = totalMemory;
     this.pool = new BufferPool(device);
     this.commands = new Commands(device, this.pool);
     this.#programs = new Programs(device, this.commands);
@@ -62,8 +66,10 @@ export class WebGpuBackend extends TfjsBackend {
       this.#fail((event as GPUUncapturedErrorEvent).error),
     );
     void device.lost.then(({ reason, message }) => {
+      this.#isLost = true;
       this.#failure ??= new GpuFailedError(
-        `webgpu: the device ${deviceName} was lost (${message || reason}); checkpoints are whole: run the same command again, or with another \`backend\``,
+        `webgpu: the device ${deviceName} was lost (${message || reason})`,
+        'what was written is whole: run the same command again, or with another `backend`',
       );
     });
   }
@@ -73,13 +79,26 @@ export class WebGpuBackend extends TfjsBackend {
     return this.pool.largest;
   }
 
+  /** Bytes that the device has in all; undefined where nothing tells. */
+  get totalMemory(): number | undefined {
+    return this.#totalMemory;
+  }
+
+  /** Whether the device went away: all of its tensors are gone. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
   #fail(error: GPUError): void {
     const text = error.message.trim();
     this.#failure ??= /OutOfMemory/.test(error.constructor.name)
       ? new OutOfMemoryError(
           `out of memory: webgpu: ${text} (${(this.pool.bytesInUse / 2 ** 20).toFixed(0)} MiB in use)`,
         )
-      : new GpuFailedError(`webgpu: the driver of ${this.deviceName} refused a kernel: ${text}`);
+      : new GpuFailedError(
+          `webgpu: the driver of ${this.deviceName} refused ${kernelIn(text)}: ${text.split('\n')[0]}`,
+          'use another `device` or `backend`',
+        );
   }
 
   /** @throws what the device said since the last call */
@@ -316,6 +335,12 @@ export class WebGpuBackend extends TfjsBackend {
   override dispose(): void {
     this.device.destroy();
   }
+}
+
+/** What Dawn's message calls the kernel that it is about: the label of its shader or pipeline. */
+function kernelIn(message: string): string {
+  const [, label] = /\[[\w ]+ "+([^"]+)"+\]/.exec(message) ?? [];
+  return label ? `the kernel ${label}` : 'a kernel';
 }
 
 /** Uniforms as WGSL lays them out: a vector of n begins at a multiple of its size, of three and more at one of 16. */

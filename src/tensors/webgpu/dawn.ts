@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { messageOf } from '../../common/errors.js';
 import { NoDeviceError } from '../errors.js';
 import { findDawn, webGpuAdvice } from './locate.js';
+import { loaders } from './vulkan.js';
 
 /** The optional package `webgpu`: Dawn as a native module. */
 interface Dawn {
@@ -12,7 +13,10 @@ interface Dawn {
   readonly globals: object;
 }
 
-const LOADER = 'libvulkan.so.1';
+const LOADER = loaders.linux!;
+
+/** The loader of Vulkan, once it was looked for; undefined where there is none. */
+export let vulkanLibrary: string | undefined;
 
 /**
  * Dawn finds Vulkan by the name of its loader, which the system may lack while a driver brings one along, as chromium
@@ -20,13 +24,17 @@ const LOADER = 'libvulkan.so.1';
  * @returns why there is no Vulkan
  */
 async function loadVulkan(): Promise<string | undefined> {
-  if (process.platform !== 'linux') return undefined;
+  if (process.platform !== 'linux') {
+    vulkanLibrary = loaders[process.platform];
+    return undefined;
+  }
   const { default: koffi } = await import('koffi');
   const named = (process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES ?? '').split(delimiter);
   const besides = named.filter(Boolean).map((file) => join(dirname(file), LOADER));
   for (const file of [LOADER, ...besides.filter(existsSync)]) {
     try {
       koffi.load(file);
+      vulkanLibrary = file;
       return undefined;
     } catch {
       // the next one

@@ -1,11 +1,9 @@
 import type { Device } from '../device.js';
 import { NoDeviceError } from '../errors.js';
 import { chooseAdapter } from './adapters.js';
-import { registerOnAdapter } from './register.js';
+import { registerOnAdapter, webGpuInUse } from './register.js';
 
 export { describeAdapters } from './adapters.js';
-
-let registered: string | undefined;
 
 /**
  * Registers the tfjs backend `webgpu` and its kernels.
@@ -14,14 +12,14 @@ let registered: string | undefined;
  * another before
  */
 export async function registerWebGpuBackend(device?: Device): Promise<void> {
-  if (registered !== undefined && device === undefined) return;
+  const before = webGpuInUse();
+  if (before && device === undefined) return;
   const { adapter, name } = await chooseAdapter(device);
-  if (registered !== undefined) {
-    if (registered === name.name) return;
+  if (before) {
+    if (before.deviceName === name.name) return;
     throw new NoDeviceError(
-      `\`device: ${device?.name ?? `gpu:${device?.index}`}\`: this process computes on ${registered} already`,
+      `\`device: ${device?.name ?? `gpu:${device?.index}`}\`: this process computes on ${before.deviceName} already`,
     );
   }
-  await registerOnAdapter(adapter, name.name);
-  registered = name.name;
+  await registerOnAdapter(adapter, name.name, name.memory);
 }

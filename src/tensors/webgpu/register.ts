@@ -19,8 +19,21 @@ const LIMITS = [
 /** The lanes of a workgroup that kernels need. */
 const LANES = 128;
 
-/** Registers the tfjs backend `webgpu` and its kernels on an adapter, wherever that came from. */
-export async function registerOnAdapter(adapter: GPUAdapter, name: string): Promise<void> {
+let areKernelsRegistered = false;
+
+/** The backend that computes now; undefined before there is one, and when its device was lost. */
+export function webGpuInUse(): WebGpuBackend | undefined {
+  if (!tf.engine().backendNames().includes('webgpu')) return undefined;
+  const backend = tf.findBackend('webgpu') as unknown as WebGpuBackend;
+  return backend.isLost ? undefined : backend;
+}
+
+/**
+ * Registers the tfjs backend `webgpu` and its kernels on an adapter, wherever that came from, in the place of one that
+ * was lost.
+ * @param memory bytes that the adapter has in all, where that is known
+ */
+export async function registerOnAdapter(adapter: GPUAdapter, name: string, memory?: number): Promise<void> {
   const { limits } = adapter;
   if (limits.maxComputeInvocationsPerWorkgroup < LANES) {
     throw new NoDeviceError(
@@ -31,8 +44,12 @@ export async function registerOnAdapter(adapter: GPUAdapter, name: string): Prom
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, limits[limit]])),
   });
   const info = (adapter as unknown as { info: GPUAdapterInfo }).info;
-  const backend = withNavigator(() => new WebGpuBackend(device, info, name));
-  for (const table of [...Object.values(ownForms), ...Object.values(operations)]) register(table);
+  const backend = withNavigator(() => new WebGpuBackend(device, info, name, memory));
+  if (!areKernelsRegistered) {
+    for (const table of [...Object.values(ownForms), ...Object.values(operations)]) register(table);
+  }
+  areKernelsRegistered = true;
+  if (tf.engine().backendNames().includes('webgpu')) tf.removeBackend('webgpu');
   tf.env().set('WEBGPU_CPU_FORWARD', true);
   tf.registerBackend('webgpu', () => backend as unknown as tf.KernelBackend, 3);
 }
