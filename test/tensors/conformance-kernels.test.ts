@@ -27,7 +27,16 @@ import {
 } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import { backendsUnderTest } from '../prerequisites/index.js';
-import { expectClose, integers, normal, type PlainTensor, place, runOn, uniform } from './helpers.js';
+import {
+  expectClose,
+  integers,
+  normal,
+  type PlainTensor,
+  place,
+  referenceOf,
+  runOn,
+  uniform,
+} from './helpers.js';
 
 const backends = backendsUnderTest({ awaited: true });
 
@@ -55,7 +64,7 @@ async function compare(
     };
     return [f(...tensors), ...tf.grads(total)(tensors.slice(0, differentiable))];
   };
-  const expected = await runOn('cpu', inputs, (...tensors) => withPlainKernels(() => all(...tensors)));
+  const expected = await referenceOf(what, inputs, (...tensors) => withPlainKernels(() => all(...tensors)));
   const actual = await runOn(backend, inputs, all);
   for (const [i, reference] of expected.entries()) {
     const shapes = inputs.map((x) => x.shape.join('×'));
@@ -185,7 +194,7 @@ describe.each(backends)('%s', (backend) => {
       const [x, b] = [normal(rng, [n, width]), normal(rng, [out])];
       await compare(backend, 'quantizedLinear', [x], (t) => quantizedLinear(t, matrix()));
       await compare(backend, 'quantizedLinear', [x, b], (...t) => quantizedLinear(t[0], matrix(), t[1]));
-      const plain = await runOn('cpu', [], () => withPlainKernels(() => dequantize(matrix())));
+      const plain = await referenceOf('dequantize', [], () => withPlainKernels(() => dequantize(matrix())));
       expectClose(whole[0]!, plain[0]!, 1e-7, 'dequantize');
     }
   });
@@ -372,7 +381,9 @@ describe.each(backends)('%s', (backend) => {
       for (const [i, variable] of variables.entries()) if (i % 4 !== 1) variable.dispose();
       return results;
     };
-    const expected = await runOn('cpu', inputs, (...tensors) => withPlainKernels(() => step(...tensors)));
+    const expected = await referenceOf('adamW', inputs, (...tensors) =>
+      withPlainKernels(() => step(...tensors)),
+    );
     const actual = await runOn(backend, inputs, step);
     for (const [i, reference] of expected.entries()) expectClose(actual[i]!, reference, 1e-5, `adamW #${i}`);
   });
@@ -382,7 +393,9 @@ describe.each(backends)('%s', (backend) => {
     const inputs = [[3, 5], [64], [], [130, 67]].map((shape) => normal(rng, shape));
     for (const count of [1, 4]) {
       const some = inputs.slice(0, count);
-      const [expected] = await runOn('cpu', some, (...xs) => withPlainKernels(() => [globalNorm(xs)]));
+      const [expected] = await referenceOf('globalNorm', some, (...xs) =>
+        withPlainKernels(() => [globalNorm(xs)]),
+      );
       const [actual] = await runOn(backend, some, (...xs) => [globalNorm(xs)]);
       expectClose(actual!, expected!, 1e-6, `globalNorm of ${count}`);
     }
@@ -460,7 +473,9 @@ describe.each(backends)('%s', (backend) => {
           tf.dispose(caches);
           return results;
         };
-        const expected = await runOn('cpu', all, (...tensors) => withPlainKernels(() => f(...tensors)));
+        const expected = await referenceOf(`cache ${plan}`, all, (...tensors) =>
+          withPlainKernels(() => f(...tensors)),
+        );
         const actual = await runOn(backend, all, f);
         for (const [i, reference] of expected.entries())
           expectClose(actual[i]!, reference, 3e-5, `cache ${plan} #${i}`);
@@ -491,7 +506,9 @@ describe.each(backends)('%s', (backend) => {
           cache.dispose();
           return [result];
         };
-        const [expected] = await runOn('cpu', inputs, (given) => withPlainKernels(() => f(given)));
+        const [expected] = await referenceOf(JSON.stringify(range), inputs, (given) =>
+          withPlainKernels(() => f(given)),
+        );
         const [actual] = await runOn(backend, inputs, f);
         expectClose(actual!, expected!, 0, `copy ${JSON.stringify(range)}`);
         // and the plain form is what copying by hand gives
@@ -521,7 +538,7 @@ describe.each(backends)('%s', (backend) => {
       [8, 4000, 3],
     ] as const) {
       const inputs = [normal(rng, [rows, width], 6), integers(rng, [rows, count], 0, width - 1)];
-      const [expected] = await runOn('cpu', inputs, (...[logits, columns]: Any[]) =>
+      const [expected] = await referenceOf('columns', inputs, (...[logits, columns]: Any[]) =>
         withPlainKernels(() => scoreColumns(logits, columns)),
       );
       const [actual] = await runOn(backend, inputs, (...[logits, columns]: Any[]) =>

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import * as tf from '../../src/tensors/tf.js';
 import { backendsUnderTest } from '../prerequisites/index.js';
-import { expectClose, integers, normal, type PlainTensor, runOn, uniform } from './helpers.js';
+import { expectClose, integers, normal, type PlainTensor, referenceOf, runOn, uniform } from './helpers.js';
 
 const backends = backendsUnderTest({ awaited: true });
 
@@ -38,7 +38,7 @@ async function compare(
     };
     return [...list, ...tf.grads(total)(tensors)];
   };
-  const expected = await runOn('cpu', inputs, withGradient);
+  const expected = await referenceOf(what, inputs, withGradient);
   const actual = await runOn(backend, inputs, withGradient);
   expect(actual.length).toBe(expected.length);
   for (const [i, reference] of expected.entries()) {
@@ -91,7 +91,7 @@ describe.each(backends)('%s', (backend) => {
           tf.broadcastTo(x as tf.Tensor, [...outBatch, ...a.shape.slice(-2)]),
           tf.broadcastTo(y as tf.Tensor, [...outBatch, ...b.shape.slice(-2)]),
         );
-      const [expected] = await runOn('cpu', [a, b], broadcast);
+      const [expected] = await referenceOf('matMul', [a, b], broadcast);
       const [actual] = await runOn(backend, [a, b], f);
       expectClose(actual!, expected!, 1e-5, `matMul ${transposeA} ${transposeB} [${a.shape}] [${b.shape}]`);
     }

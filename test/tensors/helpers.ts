@@ -59,6 +59,29 @@ export async function runOn(
   return results;
 }
 
+const references = new Map<string, Promise<PlainTensor[]>>();
+let [testName, calls] = ['', 0];
+
+/**
+ * The results that all backends are compared with, on tfjs's backend `cpu`: computed for the first of a
+ * `describe.each(backends)` only, because a test has the same inputs on each.
+ * @param what differs between computations of the same inputs
+ */
+export function referenceOf(
+  what: string,
+  inputs: readonly PlainTensor[],
+  f: (...tensors: tf.Tensor[]) => tf.Tensor | tf.Tensor[],
+): Promise<PlainTensor[]> {
+  const { currentTestName = '' } = expect.getState();
+  if (currentTestName !== testName) [testName, calls] = [currentTestName, 0];
+  // the first part of the name is the backend
+  const [, ...own] = currentTestName.split(' > ');
+  const key = `${own.join(' > ')} ${calls++} ${what} ${inputs.map(({ shape }) => `[${shape}]`)}`;
+  const known = references.get(key) ?? runOn('cpu', inputs, f);
+  references.set(key, known);
+  return known;
+}
+
 /** Fails unless every value is within `relative` of the expected one's size or of the largest one's. */
 export function expectClose(actual: PlainTensor, expected: PlainTensor, relative = 1e-5, what = ''): void {
   expect(actual.shape, what).toEqual(expected.shape);

@@ -12,4 +12,5 @@ export { kernels as quantizedLinear } from './quantized-linear/webgpu.js';
 export { kernels as rmsNorm } from './rms-norm/webgpu.js';
 export { kernels as rotaryEmbedding } from './rotary-embedding/webgpu.js';
 export { kernels as roundedBlocks } from './rounded-blocks/webgpu.js';
+export { kernels as scoreColumns } from './score-columns/webgpu.js';
 export { kernels as swiglu } from './swiglu/webgpu.js';

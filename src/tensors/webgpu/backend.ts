@@ -153,7 +153,7 @@ export class WebGpuBackend extends TfjsBackend {
     tensors: readonly tf.TensorInfo[],
     ints: readonly number[],
     floats: readonly number[],
-    workgroups: number,
+    workgroups?: number,
   ): void {
     if (this.#failure) throw this.#failure;
     const buffers: DeviceBuffer[] = [];

@@ -8,11 +8,6 @@ fn flat(group: vec3u, groups: vec3u) -> u32 {
   return group.y * groups.x + group.x;
 }
 
-/// The number of an invocation among those of all workgroups of LANES.
-fn element(group: vec3u, groups: vec3u, lane: u32) -> u32 {
-  return flat(group, groups) * LANES + lane;
-}
-
 var<workgroup> lanes: array<f32, LANES>;
 
 /// The sum of a value over the lanes of a workgroup, in an order that never changes.

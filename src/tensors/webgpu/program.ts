@@ -12,11 +12,42 @@ export interface Program {
   readonly code: string;
   /** A letter for each binding: `r` is only read, `w` is also written, `-` is of another entry of the same text. */
   readonly buffers: string;
-  /** Its function; `main` when absent. */
+  /**
+   * What it goes over: elements, `params.size` of them, with an invocation for each that calls `each(element)`; or rows,
+   * `params.rows` of them, with a workgroup for each whose lanes call `each(row, lane)`. Their number is the first of
+   * its parameters. A program without it has its own entry.
+   */
+  readonly over?: 'elements' | 'rows';
+  /** Its function where that is not `each`, or `main` in a program with its own entry. */
   readonly entry?: string;
   /** Values of its `override` constants. */
   readonly constants?: Readonly<Record<string, number>>;
 }
+
+/** Lanes of a workgroup, as in `prelude.wgsl`. */
+const LANES = 64;
+
+/** The entry of programs that go over something. */
+const entryOver = (call: string): string => `
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = flat(group, groups);
+  ${call}
+}`;
+
+const entries = {
+  elements: (each: string) =>
+    entryOver(`let i = number * LANES + lane; if (i < params.size) { ${each}(i); }`),
+  rows: (each: string) => entryOver(`if (number < params.rows) { ${each}(number, lane); }`),
+};
+
+/** Workgroups for a program that goes over so many elements or rows. */
+const groupsOver = (over: 'elements' | 'rows', count: number): number =>
+  over === 'rows' ? count : Math.ceil(count / LANES);
 
 /** Programs that differ by a number: made once for each. */
 export function programFor<K extends string | number>(make: (key: K) => Program): (key: K) => Program {
@@ -62,14 +93,15 @@ export class Programs {
 
   /**
    * Records a program.
-   * @param workgroups how many; more than one dimension holds are spread over two, see `flat` in `prelude.wgsl`
+   * @param workgroups how many; by what the program goes over when absent. More than one dimension holds are spread over
+   * two, see `flat` in `prelude.wgsl`
    */
   run(
     program: Program,
     buffers: readonly DeviceBuffer[],
     ints: readonly number[],
     floats: readonly number[],
-    workgroups: number,
+    workgroups = groupsOver(program.over!, ints[0]!),
   ): void {
     if (workgroups === 0) return;
     const compiled = this.#compile(program);
@@ -98,7 +130,9 @@ export class Programs {
   #compile(program: Program): Compiled {
     const known = this.#compiled.get(program);
     if (known) return known;
-    const { name, code, buffers, entry = 'main', constants } = program;
+    const { name, code, buffers, over, constants } = program;
+    const entry = over ? 'main' : (program.entry ?? 'main');
+    const ending = over ? entries[over](program.entry ?? 'each') : '';
     const accesses = Array.from(buffers, (access, i) => ({ access, binding: i + 1 })).filter(
       ({ access }) => access !== '-',
     );
@@ -116,7 +150,7 @@ export class Programs {
         })),
       ],
     });
-    const module = this.#device.createShaderModule({ label: name, code: `${prelude}\n${code}` });
+    const module = this.#device.createShaderModule({ label: name, code: `${prelude}\n${code}${ending}` });
     const pipeline = this.#device.createComputePipeline({
       label: name,
       layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),

@@ -21,6 +21,8 @@ export interface TfjsBackend extends tf.KernelBackend {
   tensorMap: tf.DataStorage<object>;
   makeTensorInfo(shape: number[], dtype: tf.DataType, values?: tf.backend_util.BackendValues): tf.TensorInfo;
   uploadToGPU(dataId: tf.DataId): void;
+  /** Whether the host has all of these numbers, and they are few. */
+  shouldExecuteOnCPU(tensors: readonly tf.TensorInfo[]): boolean;
   submitQueue(): void;
   recordAndSubmit(
     program: TfjsProgram,

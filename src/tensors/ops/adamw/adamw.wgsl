@@ -19,14 +19,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> first: array<f32>;
 @group(0) @binding(4) var<storage, read_write> second: array<f32>;
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = element(group, groups, lane);
-  if (i >= params.size) { return; }
+fn each(i: u32) {
   let g = gradient[i];
   let m = params.beta1 * first[i] + params.rest1 * g;
   let v = params.beta2 * second[i] + params.rest2 * g * g;

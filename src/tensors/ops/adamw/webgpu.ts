@@ -1,10 +1,10 @@
 import * as tf from '../../tf.js';
-import { elementGroups, type KernelCall, type Kernels } from '../../webgpu/kernels/register.js';
+import type { KernelCall, Kernels } from '../../webgpu/kernels/register.js';
 import type { Program } from '../../webgpu/program.js';
 import type { AdamWOptions } from './adamw.js';
 import code from './adamw.wgsl';
 
-const program: Program = { name: 'AdamW', code, buffers: 'wrww' };
+const program: Program = { name: 'AdamW', code, buffers: 'wrww', over: 'elements' };
 
 /** One step of AdamW on a list p, g, m, v, p, …, written in place. */
 function adamW({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
@@ -16,7 +16,7 @@ function adamW({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   for (let i = 0; i < tensors.length; i += 4) {
     const group = tensors.slice(i, i + 4);
     const size = tf.util.sizeFromShape(group[0]!.shape);
-    backend.run(program, group, [size], numbers, elementGroups(size));
+    backend.run(program, group, [size], numbers);
   }
   return backend.makeOutput([0]);
 }

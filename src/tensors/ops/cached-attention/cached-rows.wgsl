@@ -1,4 +1,9 @@
-// The queries of a decoding step, for `attention-forward.wgsl`: each has its own slot of the cache.
+// Queries to a cache, for `attention-forward.wgsl`, after the constant QUERIES: how many follow each other in a
+// workgroup. Each has its own slot; those that follow each other in one, as a prompt's do, share its keys.
+
+/// Heads of a query in a workgroup: all that share keys, or as many as there are rows.
+const HEADS = ROWS / QUERIES;
+
 struct Params {
   rows: u32,
   heads: u32,
@@ -18,38 +23,51 @@ struct Params {
 @group(0) @binding(5) var<storage, read> lengths: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
-/// Heads that share keys and values.
-fn sharing() -> u32 {
-  return params.heads / params.keyHeads;
-}
-
-/// Workgroups for one query: its heads, ROWS at a time.
+/// Workgroups for the same queries: their heads, HEADS at a time.
 fn parts() -> u32 {
-  return (sharing() + ROWS - 1u) / ROWS;
+  return (sharing() + HEADS - 1u) / HEADS;
 }
 
 fn workgroups() -> u32 {
-  return params.rows * params.keyHeads * parts();
+  return (params.rows + QUERIES - 1u) / QUERIES * params.keyHeads * parts();
 }
 
 fn keyStep() -> u32 {
   return DIM;
 }
 
-fn keysOf(number: u32) -> vec2u {
-  let seen = lengths[number / parts() / params.keyHeads];
-  return vec2u(max(seen, params.window) - params.window, min(seen, params.length));
+fn keyHeadOf(number: u32) -> u32 {
+  return number / parts() % params.keyHeads;
+}
+
+/// The first query of a workgroup.
+fn firstOf(number: u32) -> u32 {
+  return number / parts() / params.keyHeads * QUERIES;
+}
+
+fn spanOf(number: u32, first: u32) -> Span {
+  let start = firstOf(number);
+  if (start + first >= params.rows) { return Span(0u, 0u, 0u, QUERIES); }
+  let slot = slots[start + first];
+  var span = Span((slot * params.keyHeads + keyHeadOf(number)) * params.length * DIM, params.length, 0u, first);
+  while (span.next < QUERIES && start + span.next < params.rows && slots[start + span.next] == slot) {
+    let seen = min(lengths[start + span.next], params.length);
+    span.begin = min(span.begin, firstInWindow(0u, seen, params.window));
+    span.end = max(span.end, seen);
+    span.next++;
+  }
+  return span;
 }
 
 fn queryOf(number: u32, row: u32) -> Query {
-  let keyHead = number / parts() % params.keyHeads;
-  let query = number / parts() / params.keyHeads;
-  let index = number % parts() * ROWS + row;
+  let own = row / HEADS;
+  let query = min(firstOf(number) + own, params.rows - 1u);
+  let index = number % parts() * HEADS + row % HEADS;
   let head = min(index, sharing() - 1u);
-  let range = keysOf(number);
-  let at = (query * params.heads + keyHead * sharing() + head) * DIM;
-  let keys = (slots[query] * params.keyHeads + keyHead) * params.length * DIM;
-  return Query(index == head, at, keys, range.x, range.y);
+  let at = (query * params.heads + keyHeadOf(number) * sharing() + head) * DIM;
+  let seen = min(lengths[query], params.length);
+  let exists = index == head && query == firstOf(number) + own;
+  return Query(exists, own, at, firstInWindow(0u, seen, params.window), seen);
 }
 
 fn finish(row: u32, value: f32) {}

@@ -1,21 +1,28 @@
 import type * as tf from '../../tf.js';
-import { attentionCode, attentionTile, checkHeads, NO_WINDOW } from '../../webgpu/kernels/attention.js';
+import { attentionPrograms, attentionTile, checkHeads, NO_WINDOW } from '../../webgpu/kernels/attention.js';
 import forwardCode from '../../webgpu/kernels/attention-forward.wgsl';
 import type { KernelCall, Kernels } from '../../webgpu/kernels/register.js';
-import { type Program, programFor } from '../../webgpu/program.js';
 import type { AttentionLimits } from '../packed-attention/packed-attention.js';
 import rowsCode from './cached-rows.wgsl';
 import { assertInCache, rowRanges } from './runs.js';
 
-const code = `${attentionCode}\n${rowsCode}\n${forwardCode}`;
-const forward = programFor(
-  (constants: string): Program => ({
-    name: 'CachedAttention',
-    code,
-    buffers: 'rrrrrw',
-    constants: JSON.parse(constants),
-  }),
+const forward = attentionPrograms(
+  'CachedAttention',
+  'rrrrrw',
+  (queries) => `const QUERIES = ${queries}u;\n${rowsCode}\n${forwardCode}`,
 );
+
+/**
+ * Queries of a workgroup: as many as follow each other in one slot on average, a power of two, so that a prompt's
+ * share what they read of the cache, and those of different slots wait for none.
+ */
+function queriesPerWorkgroup(slots: Int32Array | undefined, rows: number, sharing: number): number {
+  if (!slots || slots.length === 0) return 1;
+  let runs = 1;
+  for (let i = 1; i < slots.length; i++) if (slots[i] !== slots[i - 1]) runs++;
+  const most = Math.min(slots.length / runs, rows / sharing);
+  return most < 2 ? 1 : 2 ** Math.floor(Math.log2(most));
+}
 
 function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const { q, keys, values, slots, lengths } = inputs as Record<
@@ -33,12 +40,13 @@ function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo 
   const out = backend.makeOutput(q.shape);
   const sharing = heads / keyHeads;
   const tile = attentionTile(backend, headDim, 1);
-  // a workgroup has the heads of one query that share keys, and no more rows than those
-  const constants = { ...tile, ROWS: Math.min(tile.ROWS, sharing) };
-  const ints = [n, heads, keyHeads, window, maxLength];
-  const groups = n * keyHeads * Math.ceil(sharing / constants.ROWS);
+  const queries = queriesPerWorkgroup(slotOf, tile.rows, sharing);
+  // a workgroup has the heads of its queries that share keys, and no more rows than those
+  const headsEach = Math.min(tile.rows, sharing);
+  const program = forward({ ...tile, rows: queries * headsEach }, queries);
+  const groups = Math.ceil(n / queries) * keyHeads * Math.ceil(sharing / headsEach);
   const tensors = [q, keys, values, slots, lengths, out];
-  backend.run(forward(JSON.stringify(constants)), tensors, ints, [scale, softCap], groups);
+  backend.run(program, tensors, [n, heads, keyHeads, window, maxLength], [scale, softCap], groups);
   return out;
 }
 

@@ -5,14 +5,7 @@ struct Params { size: u32, width: u32, seed: u32, limit: u32, spread: u32, first
 @group(0) @binding(2) var<storage, read> names: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = element(group, groups, lane);
-  if (i >= params.size) { return; }
+fn each(i: u32) {
   let column = i % params.width;
   var hash = (column * params.spread) ^ (params.seed ^ names[i / params.width]);
   hash = (hash ^ (hash >> 16u)) * params.first;

@@ -11,14 +11,7 @@ fn capped(x: f32) -> f32 {
   return params.softCap * safeTanh(x / params.softCap);
 }
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let row = flat(group, groups);
-  if (row >= params.rows) { return; }
+fn each(row: u32, lane: u32) {
   let start = row * params.vocabulary;
   var top = -3.4e38;
   for (var i = lane; i < params.vocabulary; i += LANES) {

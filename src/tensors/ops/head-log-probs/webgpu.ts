@@ -5,7 +5,7 @@ import type { Program } from '../../webgpu/program.js';
 import { assertLabels } from './head-log-probs.js';
 import code from './head-log-probs.wgsl';
 
-const softmax: Program = { name: 'HeadLogProbs', code, buffers: 'wrw' };
+const softmax: Program = { name: 'HeadLogProbs', code, buffers: 'wrw', over: 'rows' };
 
 /** Logits held at a time, in floats. */
 const CHUNK = 1 << 24;
@@ -26,7 +26,7 @@ function headLogProbs({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
     const logits = backend.makeOutput([m, vocabulary]);
     const startA = first * d;
     multiplyInto(backend, { a: hidden, b: head, m, n: vocabulary, k: d, transposeB: true, startA }, logits);
-    backend.run(softmax, [logits, labels, logProbs], [m, vocabulary, first], [softCap], m);
+    backend.run(softmax, [logits, labels, logProbs], [m, vocabulary, first], [softCap]);
     multiplyInto(backend, { a: logits, b: head, m, n: d, k: vocabulary, startOut: startA }, jacobian);
     backend.disposeData(logits.dataId);
   }

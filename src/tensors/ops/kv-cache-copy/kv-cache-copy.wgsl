@@ -3,14 +3,7 @@ struct Params { size: u32, source: u32, slot: u32, start: u32, count: u32, heads
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> cache: array<f32>;
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = element(group, groups, lane);
-  if (i >= params.size) { return; }
+fn each(i: u32) {
   let perHead = params.count * params.width;
   let head = i / perHead;
   let rest = params.start * params.width + i % perHead;

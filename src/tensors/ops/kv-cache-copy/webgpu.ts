@@ -1,10 +1,10 @@
 import type * as tf from '../../tf.js';
-import { elementGroups, type KernelCall, type Kernels } from '../../webgpu/kernels/register.js';
+import type { KernelCall, Kernels } from '../../webgpu/kernels/register.js';
 import type { Program } from '../../webgpu/program.js';
 import type { CopiedRange } from './kv-cache-copy.js';
 import code from './kv-cache-copy.wgsl';
 
-const program: Program = { name: 'KvCacheCopy', code, buffers: 'w' };
+const program: Program = { name: 'KvCacheCopy', code, buffers: 'w', over: 'elements' };
 
 function kvCacheCopy({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const { from, to, start, end } = attrs as unknown as CopiedRange;
@@ -13,7 +13,7 @@ function kvCacheCopy({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const count = end - start;
   const size = heads * count * width;
   const numbers = [size, from, to, start, count, heads, length, width];
-  backend.run(program, [cache], numbers, [], elementGroups(size));
+  backend.run(program, [cache], numbers, []);
   return backend.makeOutput([0]);
 }
 

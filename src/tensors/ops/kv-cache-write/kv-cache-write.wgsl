@@ -6,14 +6,7 @@ struct Params { size: u32, slots: u32, heads: u32, length: u32, width: u32 }
 @group(0) @binding(3) var<storage, read> slots: array<u32>;
 @group(0) @binding(4) var<storage, read> positions: array<u32>;
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = element(group, groups, lane);
-  if (i >= params.size) { return; }
+fn each(i: u32) {
   let column = i % params.width;
   let head = (i / params.width) % params.heads;
   let row = i / params.width / params.heads;

@@ -24,7 +24,7 @@ var<workgroup> sharesB: array<f32, SCORES>;
 
 /// The first key that a position sees.
 fn firstSeen(position: u32) -> u32 {
-  return max(bounds[position].x + params.window, position + 1u) - params.window;
+  return firstInWindow(bounds[position].x, position + 1u, params.window);
 }
 
 fn dotOfRows(row: u32, other: u32) -> vec2f {
@@ -61,7 +61,7 @@ fn ofQueries(
     rowsB[row * STRIDE + d] = dy[query * DIM + d];
   }
   let known = totals[query];
-  var sums: array<f32, MOST_SHARE>;
+  var sums: array<f32, SUMS>;
   let end = last / sharing + 1u;
   for (var key = firstSeen(first / sharing); key < end; key += KEYS) {
     workgroupBarrier();
@@ -118,8 +118,8 @@ fn ofKeys(
     rowsA[row * STRIDE + d] = k[key + d];
     rowsB[row * STRIDE + d] = v[key + d];
   }
-  var sumsK: array<f32, MOST_SHARE>;
-  var sumsV: array<f32, MOST_SHARE>;
+  var sumsK: array<f32, SUMS>;
+  var sumsV: array<f32, SUMS>;
   // queries that may see one of these keys, counted by position and head
   let end = min(last + params.window, bounds[last].y) * sharing;
   for (var next = first * sharing; next < end; next += KEYS) {

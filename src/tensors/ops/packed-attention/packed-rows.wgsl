@@ -1,4 +1,7 @@
 // The queries of packed samples, for `attention-forward.wgsl`: n positions of several heads.
+/// Their keys lie in one piece.
+const QUERIES = 1u;
+
 struct Params {
   rows: u32,
   heads: u32,
@@ -17,11 +20,6 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<storage, read_write> logSumExp: array<f32>;
 
-/// Heads that share keys and values.
-fn sharing() -> u32 {
-  return params.heads / params.keyHeads;
-}
-
 fn workgroups() -> u32 {
   return (params.rows * sharing() + ROWS - 1u) / ROWS * params.keyHeads;
 }
@@ -32,13 +30,14 @@ fn keyStep() -> u32 {
 
 /// The first key that a position sees.
 fn firstSeen(position: u32) -> u32 {
-  return max(bounds[position].x + params.window, position + 1u) - params.window;
+  return firstInWindow(bounds[position].x, position + 1u, params.window);
 }
 
-fn keysOf(number: u32) -> vec2u {
-  let first = number / params.keyHeads * ROWS;
-  let last = min(first + ROWS, params.rows * sharing()) - 1u;
-  return vec2u(firstSeen(first / sharing()), last / sharing() + 1u);
+fn spanOf(number: u32, first: u32) -> Span {
+  let firstRow = number / params.keyHeads * ROWS;
+  let lastRow = min(firstRow + ROWS, params.rows * sharing()) - 1u;
+  let keys = number % params.keyHeads * DIM;
+  return Span(keys, firstSeen(firstRow / sharing()), lastRow / sharing() + 1u, QUERIES);
 }
 
 fn queryOf(number: u32, row: u32) -> Query {
@@ -47,7 +46,7 @@ fn queryOf(number: u32, row: u32) -> Query {
   let which = min(index, params.rows * sharing() - 1u);
   let position = which / sharing();
   let at = (position * params.heads + keyHead * sharing() + which % sharing()) * DIM;
-  return Query(index == which, at, keyHead * DIM, firstSeen(position), position + 1u);
+  return Query(index == which, 0u, at, firstSeen(position), position + 1u);
 }
 
 fn finish(row: u32, value: f32) {

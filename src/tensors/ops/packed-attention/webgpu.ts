@@ -1,9 +1,9 @@
 import type * as tf from '../../tf.js';
 import type { WebGpuBackend } from '../../webgpu/backend.js';
-import { attentionCode, attentionTile, checkHeads, NO_WINDOW } from '../../webgpu/kernels/attention.js';
+import { attentionPrograms, attentionTile, checkHeads, NO_WINDOW } from '../../webgpu/kernels/attention.js';
 import forwardCode from '../../webgpu/kernels/attention-forward.wgsl';
-import { elementGroups, type KernelCall, type Kernels } from '../../webgpu/kernels/register.js';
-import { type Program, programFor } from '../../webgpu/program.js';
+import type { KernelCall, Kernels } from '../../webgpu/kernels/register.js';
+import type { Program } from '../../webgpu/program.js';
 import type { AttentionLimits } from './packed-attention.js';
 import gradCode from './packed-attention-grad.wgsl';
 import totalsCode from './packed-attention-totals.wgsl';
@@ -11,17 +11,17 @@ import rowsCode from './packed-rows.wgsl';
 
 type Attributes = AttentionLimits & { segments: Int32Array; scale: number };
 
-/** Programs by the constants that they are compiled with, as text. */
-const made = (name: string, code: string, buffers: string, entry?: string) =>
-  programFor((constants: string): Program => {
-    const text = `${attentionCode}\n${code}`;
-    return { name, code: text, buffers, constants: JSON.parse(constants), ...(entry ? { entry } : {}) };
-  });
-
-const forward = made('PackedAttention', `${rowsCode}\n${forwardCode}`, 'rrrrww');
-const ofQueries = made('PackedAttentionGrad of queries', gradCode, 'rrrrrrw', 'ofQueries');
-const ofKeys = made('PackedAttentionGrad of keys', gradCode, 'rrrrrr-ww', 'ofKeys');
-const totals: Program = { name: 'PackedAttentionGrad totals', code: totalsCode, buffers: 'rrrw' };
+const forward = attentionPrograms('PackedAttention', 'rrrrww', () => `${rowsCode}\n${forwardCode}`);
+const grads = (what: 'Queries' | 'Keys', buffers: string) =>
+  attentionPrograms(`PackedAttentionGrad of ${what}`, buffers, () => gradCode, `of${what}`);
+const ofQueries = grads('Queries', 'rrrrrrw');
+const ofKeys = grads('Keys', 'rrrrrr-ww');
+const totals: Program = {
+  name: 'PackedAttentionGrad totals',
+  code: totalsCode,
+  buffers: 'rrrw',
+  over: 'elements',
+};
 
 /** Where the sample of each position begins and ends: a tensor [n, 2]. */
 function boundsOf(backend: WebGpuBackend, segments: Int32Array): tf.TensorInfo {
@@ -62,8 +62,8 @@ function packedAttention(call: KernelCall): tf.TensorInfo[] {
   const tile = attentionTile(backend, headDim, 1);
   const out = backend.makeOutput(q.shape);
   const logSumExp = backend.makeOutput([n, heads]);
-  const count = groups((n * heads) / keyHeads, tile.ROWS);
-  backend.run(forward(JSON.stringify(tile)), [q, k, v, bounds, out, logSumExp], ints, floats, count);
+  const count = groups((n * heads) / keyHeads, tile.rows);
+  backend.run(forward(tile), [q, k, v, bounds, out, logSumExp], ints, floats, count);
   backend.disposeData(bounds.dataId);
   return [out, logSumExp];
 }
@@ -76,18 +76,17 @@ function packedAttentionGrad(call: KernelCall): tf.TensorInfo[] {
   >;
   const { n, heads, headDim, keyHeads, ints, floats, groups, bounds } = plan(call);
   const tile = attentionTile(backend, headDim, 2);
-  const constants = JSON.stringify(tile);
   const known = backend.makeOutput([n, heads, 2]);
-  backend.run(totals, [dy, out, logSumExp, known], [n * heads, headDim], [], elementGroups(n * heads));
+  backend.run(totals, [dy, out, logSumExp, known], [n * heads, headDim], []);
   const [dq, dk, dv] = [q, k, v].map(({ shape }) => backend.makeOutput(shape)) as [
     tf.TensorInfo,
     tf.TensorInfo,
     tf.TensorInfo,
   ];
   const given = [dy, q, k, v, known, bounds];
-  const queryGroups = groups((n * heads) / keyHeads, tile.ROWS);
-  backend.run(ofQueries(constants), [...given, dq], ints, floats, queryGroups);
-  backend.run(ofKeys(constants), [...given, dk, dv], ints, floats, groups(n, tile.ROWS));
+  const queryGroups = groups((n * heads) / keyHeads, tile.rows);
+  backend.run(ofQueries(tile), [...given, dq], ints, floats, queryGroups);
+  backend.run(ofKeys(tile), [...given, dk, dv], ints, floats, groups(n, tile.rows));
   for (const { dataId } of [known, bounds]) backend.disposeData(dataId);
   return [dq, dk, dv];
 }

@@ -1,17 +1,17 @@
 import type * as tf from '../../tf.js';
 import type { WebGpuBackend } from '../../webgpu/backend.js';
 import { multiply } from '../../webgpu/kernels/matmul.js';
-import { elementGroups, type KernelCall, type Kernels } from '../../webgpu/kernels/register.js';
+import type { KernelCall, Kernels } from '../../webgpu/kernels/register.js';
 import type { Program } from '../../webgpu/program.js';
 import code from './dequantize.wgsl';
 
-const program: Program = { name: 'Dequantize', code, buffers: 'rrw' };
+const program: Program = { name: 'Dequantize', code, buffers: 'rrw', over: 'elements' };
 
 function wholeMatrix(backend: WebGpuBackend, words: tf.TensorInfo, scales: tf.TensorInfo): tf.TensorInfo {
   const [rows, columns] = words.shape as [number, number];
   const out = backend.makeOutput([rows, 4 * columns]);
   const count = rows * columns;
-  backend.run(program, [words, scales, out], [count, columns], [], elementGroups(count));
+  backend.run(program, [words, scales, out], [count, columns], []);
   return out;
 }
 

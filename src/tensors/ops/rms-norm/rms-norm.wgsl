@@ -5,14 +5,7 @@ struct Params { rows: u32, width: u32, epsilon: f32 }
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let row = flat(group, groups);
-  if (row >= params.rows) { return; }
+fn each(row: u32, lane: u32) {
   let start = row * params.width;
   var squares = 0.0;
   for (var i = lane; i < params.width; i += LANES) {

@@ -1,19 +1,12 @@
 // An invocation for each pair of columns (i, i + half) of a head.
-struct Params { pairs: u32, heads: u32, half: u32 }
+struct Params { size: u32, heads: u32, half: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> cosines: array<f32>;
 @group(0) @binding(3) var<storage, read> sines: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = element(group, groups, lane);
-  if (i >= params.pairs) { return; }
+fn each(i: u32) {
   let column = i % params.half;
   let head = i / params.half;
   let angle = (head / params.heads) * params.half + column;

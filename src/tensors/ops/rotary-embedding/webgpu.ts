@@ -1,16 +1,16 @@
 import type * as tf from '../../tf.js';
-import { elementGroups, type KernelCall, type Kernels } from '../../webgpu/kernels/register.js';
+import type { KernelCall, Kernels } from '../../webgpu/kernels/register.js';
 import type { Program } from '../../webgpu/program.js';
 import code from './rotary-embedding.wgsl';
 
-const program: Program = { name: 'RotaryEmbedding', code, buffers: 'rrrw' };
+const program: Program = { name: 'RotaryEmbedding', code, buffers: 'rrrw', over: 'elements' };
 
 function rotaryEmbedding({ inputs, backend }: KernelCall): tf.TensorInfo {
   const { x, cos, sin } = inputs as Record<'x' | 'cos' | 'sin', tf.TensorInfo>;
   const [n, heads, headDim] = x.shape as [number, number, number];
   const out = backend.makeOutput(x.shape);
   const pairs = (n * heads * headDim) / 2;
-  backend.run(program, [x, cos, sin, out], [pairs, heads, headDim / 2], [], elementGroups(pairs));
+  backend.run(program, [x, cos, sin, out], [pairs, heads, headDim / 2], []);
   return out;
 }
 

@@ -1,5 +1,5 @@
 // A workgroup for each block of 256 numbers: its largest, then a word of four codes for each lane.
-struct Params { blocks: u32, size: u32, levels: i32, signed: u32, steps: f32 }
+struct Params { rows: u32, size: u32, levels: i32, signed: u32, steps: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> words: array<u32>;
@@ -12,14 +12,7 @@ fn code(value: f32, largest: f32) -> u32 {
   return select(size, (256u - size) & 255u, value < 0.0);
 }
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let block = flat(group, groups);
-  if (block >= params.blocks) { return; }
+fn each(block: u32, lane: u32) {
   let start = block * 256u + lane * 4u;
   var values = vec4f();
   for (var i = 0u; i < 4u; i++) {

@@ -1,12 +1,12 @@
 import * as tf from '../../tf.js';
-import { elementGroups, type KernelCall, type Kernels } from '../../webgpu/kernels/register.js';
+import type { KernelCall, Kernels } from '../../webgpu/kernels/register.js';
 import type { Program } from '../../webgpu/program.js';
 import roundCode from './round-blocks.wgsl';
 import { BLOCK, levelsOf, type RoundedKind, STEPS } from './rounded-blocks.js';
 import wholeCode from './whole-blocks.wgsl';
 
-const round: Program = { name: 'RoundBlocks', code: roundCode, buffers: 'rww' };
-const whole: Program = { name: 'WholeBlocks', code: wholeCode, buffers: 'rrw' };
+const round: Program = { name: 'RoundBlocks', code: roundCode, buffers: 'rww', over: 'rows' };
+const whole: Program = { name: 'WholeBlocks', code: wholeCode, buffers: 'rrw', over: 'elements' };
 
 function roundBlocks({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
   const { kind } = attrs as { kind: RoundedKind };
@@ -16,7 +16,7 @@ function roundBlocks({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
   const words = backend.makeOutput([(blocks * BLOCK) / 4], 'int32');
   const scales = backend.makeOutput([blocks]);
   const numbers = [blocks, size, levelsOf(kind), Number(kind === 'signed')];
-  backend.run(round, [x, words, scales], numbers, [STEPS], blocks);
+  backend.run(round, [x, words, scales], numbers, [STEPS]);
   return [words, scales];
 }
 
@@ -26,7 +26,7 @@ function wholeBlocks({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const size = tf.util.sizeFromShape(shape);
   const out = backend.makeOutput(shape);
   const numbers = [size, levelsOf(kind), Number(kind === 'signed')];
-  backend.run(whole, [words, scales, out], numbers, [STEPS], elementGroups(size));
+  backend.run(whole, [words, scales, out], numbers, [STEPS]);
   return out;
 }
 

@@ -5,14 +5,7 @@ struct Params { size: u32, levels: i32, signed: u32, steps: f32 }
 @group(0) @binding(2) var<storage, read> scales: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = element(group, groups, lane);
-  if (i >= params.size) { return; }
+fn each(i: u32) {
   let code = i32(extractBits(words[i / 4u], 8u * (i % 4u), 8u));
   let negative = params.signed == 1u && code > 127;
   let size = select(code, 256 - code, negative);

@@ -1,8 +1,7 @@
+import { UserError } from '../../../common/errors.js';
 import type { WebGpuBackend } from '../backend.js';
+import { type Program, programFor } from '../program.js';
 import common from './attention.wgsl';
-
-/** The text that all kernels of attention begin with. */
-export const attentionCode = common;
 
 /** Rows and keys of a workgroup, the largest first. */
 const TILES = [
@@ -14,25 +13,51 @@ const TILES = [
   [2, 4],
 ] as const;
 
-/** The largest width of a head, by the registers of `attention.wgsl`. */
-const MOST_DIM = 256;
-
 /** WGSL's number for no window: larger than any position. */
 export const NO_WINDOW = 2 ** 30;
 
-/** The constants of a kernel. @param copies of its rows and keys that it has in workgroup memory */
-export function attentionTile(
-  backend: WebGpuBackend,
-  headDim: number,
-  copies: number,
-): { DIM: number; ROWS: number; KEYS: number } {
-  if (headDim > MOST_DIM) {
-    throw new Error(`attention on webgpu: expected heads of at most ${MOST_DIM}, found ${headDim}`);
-  }
-  const room = backend.device.limits.maxComputeWorkgroupStorageSize / 4;
-  const fits = TILES.find(([rows, keys]) => copies * ((rows + keys) * (headDim + 1) + rows * keys) <= room);
-  const [ROWS, KEYS] = fits ?? TILES.at(-1)!;
-  return { DIM: headDim, ROWS, KEYS };
+/** What a kernel of attention is compiled for. */
+export interface AttentionTile {
+  /** Width of a head. */
+  readonly dim: number;
+  /** Rows, which are queries of one head, and keys of a workgroup. */
+  readonly rows: number;
+  readonly keys: number;
+}
+
+/** Floats of workgroup memory for tiles of rows and keys, of which a kernel has `copies`. */
+const room = (rows: number, keys: number, dim: number, copies: number): number =>
+  copies * ((rows + keys) * (dim + 1) + rows * keys);
+
+/**
+ * The largest tile that fits.
+ * @param copies of its rows and keys that a kernel has in workgroup memory
+ * @throws {UserError} when heads are too wide for the adapter
+ */
+export function attentionTile(backend: WebGpuBackend, dim: number, copies: number): AttentionTile {
+  const floats = backend.device.limits.maxComputeWorkgroupStorageSize / 4;
+  const fits = TILES.find(([rows, keys]) => room(rows, keys, dim, copies) <= floats);
+  if (fits) return { dim, rows: fits[0], keys: fits[1] };
+  const [rows, keys] = TILES.at(-1)!;
+  const most = Math.floor((floats / copies - rows * keys) / (rows + keys)) - 1;
+  throw new UserError(
+    `webgpu: attention with heads of ${dim} numbers takes ${4 * room(rows, keys, dim, copies)} bytes of workgroup memory, and ${backend.deviceName} has ${4 * floats}: heads of up to ${most} are possible; use another \`device\` or \`backend\``,
+  );
+}
+
+/** The programs of a kernel of attention, by tile and one number more that its text is made with. */
+export function attentionPrograms(
+  name: string,
+  buffers: string,
+  code: (more: number) => string,
+  entry?: string,
+): (tile: AttentionTile, more?: number) => Program {
+  const programs = programFor((key: string): Program => {
+    const [dim, rows, keys, more] = key.split(' ').map(Number) as [number, number, number, number];
+    const constants = `const DIM = ${dim}u; const ROWS = ${rows}u; const KEYS = ${keys}u;`;
+    return { name, code: `${constants}\n${common}\n${code(more)}`, buffers, ...(entry ? { entry } : {}) };
+  });
+  return ({ dim, rows, keys }, more = 0) => programs(`${dim} ${rows} ${keys} ${more}`);
 }
 
 /** Checks that heads can be shared out. */

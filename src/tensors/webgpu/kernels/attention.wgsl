@@ -1,21 +1,24 @@
-// What the kernels of attention share. A workgroup has ROWS rows of 8 lanes each. A row is a query of one head; those
-// of the heads that share keys and values, and of neighbouring positions, are in one workgroup. Keys and values go
-// through workgroup memory KEYS at a time, and scores are never written to the device's memory.
-override DIM: u32;
-override ROWS: u32 = 16u;
-override KEYS: u32 = 16u;
-/// The largest head there is a sum for: a lane has DIM / 8 elements of its row.
-const MOST_SHARE = 32u;
+// What the kernels of attention share, after the constants DIM, ROWS and KEYS (`attention.ts`). A workgroup has ROWS rows
+// of 8 lanes each. A row is a query of one head; those of the heads that share keys and values, and of neighbouring
+// positions, are in one workgroup. Keys and values go through workgroup memory KEYS at a time, and scores are never
+// written to the device's memory.
 const SHARE = 8u;
+/// Elements of its row that a lane has a sum for.
+const SUMS = (DIM + SHARE - 1u) / SHARE;
 
-override COUNT: u32 = ROWS * SHARE;
+const COUNT = ROWS * SHARE;
 /// One more than a head has, so that rows lie in different banks.
-override STRIDE: u32 = DIM + 1u;
-override KEY_TILE: u32 = KEYS * STRIDE;
-override ROW_TILE: u32 = ROWS * STRIDE;
-override SCORES: u32 = ROWS * KEYS;
+const STRIDE = DIM + 1u;
+const KEY_TILE = KEYS * STRIDE;
+const ROW_TILE = ROWS * STRIDE;
+const SCORES = ROWS * KEYS;
 
 const LOWEST = -3.0e38;
+
+/// The first of the positions from `begin` to before `end` that are in a window at its end.
+fn firstInWindow(begin: u32, end: u32, window: u32) -> u32 {
+  return max(begin + window, end) - window;
+}
 
 /// A score within its cap; 0 is none.
 fn capped(score: f32, cap: f32) -> f32 {

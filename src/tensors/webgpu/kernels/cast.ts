@@ -1,9 +1,9 @@
 import * as tf from '../../tf.js';
 import type { Program } from '../program.js';
 import code from './cast.wgsl';
-import { elementGroups, type KernelCall, type Kernels, runTfjs } from './register.js';
+import { type KernelCall, type Kernels, runTfjs } from './register.js';
 
-const program: Program = { name: 'Cast', code, buffers: 'rw' };
+const program: Program = { name: 'Cast', code, buffers: 'rw', over: 'elements' };
 
 /** tfjs's kernel leaves integers in the buffer of what is then called floating-point numbers. */
 function cast(call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
@@ -15,7 +15,7 @@ function cast(call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   if (known) return backend.makeTensorInfo(x.shape, dtype, Float32Array.from(known as Int32Array));
   const out = backend.makeOutput(x.shape);
   const size = tf.util.sizeFromShape(x.shape);
-  backend.run(program, [x, out], [size], [], elementGroups(size));
+  backend.run(program, [x, out], [size], []);
   return out;
 }
 

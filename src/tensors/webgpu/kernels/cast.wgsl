@@ -4,12 +4,6 @@ struct Params { size: u32 }
 @group(0) @binding(1) var<storage, read> x: array<i32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = element(group, groups, lane);
-  if (i < params.size) { out[i] = f32(x[i]); }
+fn each(i: u32) {
+  out[i] = f32(x[i]);
 }

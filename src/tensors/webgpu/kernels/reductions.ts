@@ -1,4 +1,5 @@
 import * as tf from '../../tf.js';
+import { cumsumOfIntegers, reduceIntegers } from './integer-reductions.js';
 import { type KernelCall, type KernelImplementation, type Kernels, runTfjs } from './register.js';
 
 type Reduction = (x: tf.Tensor, axis: number[], keepDims: boolean) => tf.Tensor;
@@ -15,6 +16,7 @@ const ofBooleans =
 
 /** tfjs's kernel forgets to keep dimensions. */
 function prod(call: KernelCall): tf.TensorInfo {
+  if (call.inputs.x!.dtype === 'int32') return reduceIntegers('Prod', call);
   const { dataId, dtype, shape } = runTfjs('Prod', call) as tf.TensorInfo;
   const { axis, keepDims } = call.attrs as { axis: number[]; keepDims: boolean };
   if (!keepDims) return { dataId, shape, dtype };
@@ -22,20 +24,18 @@ function prod(call: KernelCall): tf.TensorInfo {
   return { dataId, dtype, shape: call.inputs.x!.shape.map((size, i) => (axes.includes(i) ? 1 : size)) };
 }
 
-/** tfjs's kernels give one number of a vector as a vector. */
-const indexOf =
+/** tfjs's kernels compute integers as floating-point numbers, which have 24 bits. */
+const reduction =
   (name: string): KernelImplementation =>
-  (call) => {
-    const { dataId, dtype } = runTfjs(name, call) as tf.TensorInfo;
-    const { shape } = call.inputs.x!;
-    const [axis] = tf.util.parseAxisParam((call.attrs as { axis: number }).axis, shape);
-    return { dataId, dtype, shape: shape.filter((_, i) => i !== axis) };
-  };
+  (call) =>
+    call.inputs.x!.dtype === 'int32' ? reduceIntegers(name, call) : runTfjs(name, call);
 
 export const kernels: Kernels = {
   All: ofBooleans(tf.min),
   Any: ofBooleans(tf.max),
-  ArgMax: indexOf('ArgMax'),
-  ArgMin: indexOf('ArgMin'),
+  Cumsum: (call) => (call.inputs.x!.dtype === 'int32' ? cumsumOfIntegers(call) : runTfjs('Cumsum', call)),
+  Max: reduction('Max'),
+  Min: reduction('Min'),
   Prod: prod,
+  Sum: reduction('Sum'),
 };

@@ -10,6 +10,32 @@ export type Kernels = KernelTable<WebGpuBackend>;
 /** tfjs's kernels in whose place ours are, for the cases that ours do not cover. */
 export const replaced = new Map<string, KernelImplementation>();
 
+/** Kernels that tfjs computes on the host where that has all numbers and they are few. */
+const ON_HOST: ReadonlySet<string> = new Set([
+  'Abs',
+  'Add',
+  'Concat',
+  'Equal',
+  'Greater',
+  'GreaterEqual',
+  'Less',
+  'LessEqual',
+  'Maximum',
+  'Minimum',
+  'Multiply',
+  'Neg',
+  'NotEqual',
+  'Slice',
+  'StridedSlice',
+  'Sub',
+  'Tile',
+  'Transpose',
+]);
+
+/** Whether tfjs computes a kernel on the host, exactly and without a command. */
+export const isOnHost = (backend: WebGpuBackend, name: string, tensors: readonly tf.TensorInfo[]): boolean =>
+  ON_HOST.has(name) && backend.shouldExecuteOnCPU(tensors);
+
 /** Runs tfjs's kernel of a name. */
 export function runTfjs(name: string, call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   const kernel =
@@ -18,9 +44,3 @@ export function runTfjs(name: string, call: KernelCall): tf.TensorInfo | tf.Tens
   if (kernel) return kernel(call);
   throw new Error(`webgpu: there is no kernel ${name}`);
 }
-
-/** Lanes of a workgroup, as in `prelude.wgsl`. */
-const LANES = 64;
-
-/** Workgroups for programs of which each invocation makes one element. */
-export const elementGroups = (elements: number): number => Math.ceil(elements / LANES);

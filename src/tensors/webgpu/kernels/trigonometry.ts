@@ -1,15 +1,21 @@
 import * as tf from '../../tf.js';
 import type { Program } from '../program.js';
-import { elementGroups, type KernelImplementation, type Kernels } from './register.js';
+import type { KernelImplementation, Kernels } from './register.js';
 import code from './trigonometry.wgsl';
 
 function elementwise(name: string, cosine: boolean): KernelImplementation {
-  const program: Program = { name, code, buffers: 'rw', constants: { COSINE: Number(cosine) } };
+  const program: Program = {
+    name,
+    code,
+    buffers: 'rw',
+    over: 'elements',
+    constants: { COSINE: Number(cosine) },
+  };
   return ({ inputs, backend }) => {
     const x = inputs.x!;
     const out = backend.makeOutput(x.shape);
     const size = tf.util.sizeFromShape(x.shape);
-    backend.run(program, [x, out], [size], [], elementGroups(size));
+    backend.run(program, [x, out], [size], []);
     return out;
   };
 }

@@ -9,14 +9,7 @@ struct Params { size: u32 }
 /// π / 2 as three numbers, of which the first two have zeros at their ends: their multiples are exact.
 const HALF_PI = vec3f(1.5703125, 4.8375129699707031e-4, 7.5497899548918861e-8);
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = element(group, groups, lane);
-  if (i >= params.size) { return; }
+fn each(i: u32) {
   let value = x[i];
   let turns = round(value / 1.5707963267948966);
   let angle = ((value - turns * HALF_PI.x) - turns * HALF_PI.y) - turns * HALF_PI.z;

@@ -1,0 +1,33 @@
+import * as tf from '../../tf.js';
+import type { WebGpuBackend } from '../backend.js';
+import type { Program } from '../program.js';
+import code from './fill.wgsl';
+import { type KernelCall, type Kernels, runTfjs } from './register.js';
+
+const program: Program = { name: 'Fill', code, buffers: 'w', over: 'elements' };
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** A tensor of one number. */
+export function fill(
+  backend: WebGpuBackend,
+  shape: number[],
+  dtype: tf.DataType,
+  value: number,
+): tf.TensorInfo {
+  const out = backend.makeOutput(shape, dtype);
+  if (dtype === 'float32') word.setFloat32(0, value);
+  else word.setInt32(0, value);
+  backend.run(program, [out], [tf.util.sizeFromShape(shape), word.getInt32(0)], []);
+  return out;
+}
+
+/** tfjs's kernel takes an integer as a floating-point number. */
+function fillKernel(call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
+  const { shape, value, dtype } = call.attrs as { shape: number[]; value: number; dtype?: tf.DataType };
+  const type = dtype ?? tf.util.inferDtype(value);
+  if (typeof value === 'string' || type === 'complex64') return runTfjs('Fill', call);
+  return fill(call.backend, shape, type, Number(value));
+}
+
+export const kernels: Kernels = { Fill: fillKernel };

@@ -1,0 +1,110 @@
+import * as tf from '../../tf.js';
+import type { WebGpuBackend } from '../backend.js';
+import type { Program } from '../program.js';
+import code from './integers.wgsl';
+import { collapse, padded, stridesOf } from './move.js';
+import { isOnHost, type KernelCall, type KernelImplementation, type Kernels, runTfjs } from './register.js';
+
+/** WGSL's bodies of functions of two integers. A division by zero gives 0, as where its infinity is cast. */
+const binary: Readonly<Record<string, string>> = {
+  Add: 'return a + b;',
+  Sub: 'return a - b;',
+  Multiply: 'return a * b;',
+  Maximum: 'return max(a, b);',
+  Minimum: 'return min(a, b);',
+  SquaredDifference: 'return (a - b) * (a - b);',
+  FloorDiv: 'if (b == 0) { return 0; } return a / b - select(0, 1, a % b != 0 && (a < 0) != (b < 0));',
+  Mod: 'if (b == 0) { return 0; } let rest = a % b; return select(rest, rest + b, rest != 0 && (rest < 0) != (b < 0));',
+};
+const comparisons: Readonly<Record<string, string>> = {
+  Equal: 'return a == b;',
+  NotEqual: 'return a != b;',
+  Less: 'return a < b;',
+  LessEqual: 'return a <= b;',
+  Greater: 'return a > b;',
+  GreaterEqual: 'return a >= b;',
+};
+const unary: Readonly<Record<string, string>> = {
+  Neg: 'return -a;',
+  Abs: 'return abs(a);',
+  Sign: 'return sign(a);',
+  Square: 'return a * a;',
+  Relu: 'return max(a, 0);',
+  ClipByValue: 'return min(max(a, params.low), params.high);',
+};
+
+const programOf = (name: string, body: string, type: 'i32' | 'bool'): Program => ({
+  name: `${name} of integers`,
+  code: `fn op(a: i32, b: i32) -> ${type} { ${body} }\n${code}`,
+  buffers: 'rrw',
+  over: 'elements',
+});
+
+/** How far neighbours of each dimension of a broadcast shape are apart in a tensor: 0 where it is repeated. */
+function broadcastStrides(shape: readonly number[], to: readonly number[]): number[] {
+  const strides = stridesOf(shape);
+  const missing = to.length - shape.length;
+  return to.map((_, i) => (i < missing || shape[i - missing] === 1 ? 0 : strides[i - missing]!));
+}
+
+function run(
+  backend: WebGpuBackend,
+  program: Program,
+  [a, b]: readonly [tf.TensorInfo, tf.TensorInfo],
+  dtype: tf.DataType,
+  limits: readonly [number, number] = [0, 0],
+): tf.TensorInfo {
+  const shape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
+  const out = backend.makeOutput(shape, dtype);
+  const [readsA, readsB] = [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)];
+  const walk = collapse({ shape, reads: readsA, writes: readsB });
+  const numbers = [tf.util.sizeFromShape(shape), walk.shape.length, ...limits, ...padded(walk.shape)];
+  backend.run(program, [a, b, out], [...numbers, ...padded(walk.reads), ...padded(walk.writes)], []);
+  return out;
+}
+
+type Limits = Record<'clipValueMin' | 'clipValueMax', number>;
+
+/** tfjs's kernels compute integers as floating-point numbers, which have 24 bits. */
+function onIntegers(name: string, program: Program, dtype: tf.DataType): KernelImplementation {
+  return (call) => {
+    const { inputs, backend, attrs } = call;
+    const [a, b = a] = (inputs.x ? [inputs.x] : [inputs.a, inputs.b]) as [tf.TensorInfo, tf.TensorInfo];
+    const areIntegers = a.dtype === 'int32' && b.dtype === 'int32';
+    if (!areIntegers || isOnHost(backend, name, [a, b])) return runTfjs(name, call);
+    // operations without attributes have none
+    const { clipValueMin = 0, clipValueMax = 0 } = (attrs ?? {}) as Partial<Limits>;
+    const limits = [Math.ceil(clipValueMin), Math.floor(clipValueMax)].map((limit) =>
+      Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, limit)),
+    ) as [number, number];
+    return run(backend, program, [a, b], dtype, limits);
+  };
+}
+
+const table = (bodies: Readonly<Record<string, string>>, type: 'i32' | 'bool'): Kernels =>
+  Object.fromEntries(
+    Object.entries(bodies).map(([name, body]) => [
+      name,
+      onIntegers(name, programOf(name, body, type), type === 'i32' ? 'int32' : 'bool'),
+    ]),
+  );
+
+const sum = programOf('AddN', binary.Add!, 'i32');
+
+/** The sum of tensors of integers. */
+export function addIntegers({ inputs, backend }: KernelCall): tf.TensorInfo {
+  const [first, ...others] = inputs as unknown as [tf.TensorInfo, ...tf.TensorInfo[]];
+  let total = first;
+  for (const other of others) {
+    const next = run(backend, sum, [total, other], 'int32');
+    if (total !== first) backend.disposeData(total.dataId);
+    total = next;
+  }
+  return total;
+}
+
+export const kernels: Kernels = {
+  ...table(binary, 'i32'),
+  ...table(comparisons, 'bool'),
+  ...table(unary, 'i32'),
+};

@@ -1,0 +1,27 @@
+// A function `op` of the integers of two tensors, which comes before this text; both are repeated where they are narrower.
+struct Params {
+  size: u32,
+  rank: u32,
+  low: i32,
+  high: i32,
+  shape: array<vec4u, 2>,
+  stridesA: array<vec4u, 2>,
+  stridesB: array<vec4u, 2>,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<i32>;
+@group(0) @binding(2) var<storage, read> b: array<i32>;
+@group(0) @binding(3) var<storage, read_write> out: array<i32>;
+
+fn each(i: u32) {
+  var rest = i;
+  var left = 0u;
+  var right = 0u;
+  for (var d = params.rank - 1u; d > 0u; d--) {
+    let length = params.shape[d / 4u][d % 4u];
+    left += rest % length * params.stridesA[d / 4u][d % 4u];
+    right += rest % length * params.stridesB[d / 4u][d % 4u];
+    rest /= length;
+  }
+  out[i] = i32(op(a[left + rest * params.stridesA[0].x], b[right + rest * params.stridesB[0].x]));
+}
