@@ -15,6 +15,7 @@ import * as torchGenerate from './torch-generate.bench.js';
 import * as torchHost from './torch-host.bench.js';
 import * as torchTrain from './torch-train.bench.js';
 import * as trainStep from './train-step.bench.js';
+import * as webgpu from './webgpu.bench.js';
 
 interface Bench {
   run(): Promise<void>;
@@ -35,6 +36,7 @@ const benches: Record<string, Bench> = {
   'torch-train': torchTrain,
   'torch-generate': torchGenerate,
   'torch-host': torchHost,
+  webgpu,
   kernel,
   interrupts,
   ranks,

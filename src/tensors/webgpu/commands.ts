@@ -26,6 +26,8 @@ export class Commands {
   readonly #bytes = new ArrayBuffer(SLOT * SLOTS);
   readonly #ints = new Int32Array(this.#bytes);
   readonly #floats = new Float32Array(this.#bytes);
+  /** Kernels that were recorded. */
+  count = 0;
   #used = 0;
   #dispatches = 0;
   #encoder: GPUCommandEncoder | undefined;
@@ -80,6 +82,7 @@ export class Commands {
     if (offsets) this.#pass.setBindGroup(0, group, offsets as number[]);
     else this.#pass.setBindGroup(0, group);
     this.#pass.dispatchWorkgroups(workgroups[0] ?? 1, workgroups[1] ?? 1, workgroups[2] ?? 1);
+    this.count++;
     if (++this.#dispatches >= DISPATCHES) this.submit();
   }
 
