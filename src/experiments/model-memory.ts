@@ -76,7 +76,9 @@ export async function modelMemory(options: DoctorOptions & { modelPath: string }
   ];
   const form = { floatType: dtype, weights };
   try {
+    const before = findings.length;
     findings.push(await measured(folder, config, form, { backend, device }));
+    findings.splice(before, 0, ...roomLine(config, form, maxSeqLen));
   } catch (error) {
     if (!(error instanceof OutOfMemoryError)) throw error;
     findings.push({
@@ -110,6 +112,33 @@ function passLine(config: DecoderConfig, tokens: number): string {
   return `rank ${RANK}, ${tokens.toLocaleString('en-US')} tokens: ${each.join('; ')}`;
 }
 
+/** What tells how much memory is taken: a number of bytes that grows, and what to call that it did. */
+function meterOf(backend: string, deviceName: string): { what: string; taken: () => number } {
+  if (backend === 'webgpu') {
+    // WebGPU does not tell what is left
+    const taken = () => (tf.memory() as unknown as { numBytesAllocatedInGPU: number }).numBytesAllocatedInGPU;
+    return { what: 'the buffers on it grew', taken };
+  }
+  if (deviceName === 'cpu') return { what: 'the process grew', taken: () => process.memoryUsage().rss };
+  return { what: "the GPU's free memory fell", taken: () => -(freeGpuMemory() ?? 0) };
+}
+
+/** Whether the weights and a pass of training fit a device that tells how much memory it has. */
+function roomLine(config: DecoderConfig, { floatType, weights }: WeightForm, tokens: number): Finding[] {
+  const { totalMemory } = tf.backend() as { totalMemory?: number };
+  if (totalMemory === undefined) return [];
+  const shape = { tokens, labels: Math.ceil(tokens / 10) };
+  const model = { config, floatType, lora: { rank: RANK }, cut: undefined };
+  const held = weightBytes(config, { floatType, weights });
+  const [plain, again] = [false, true].map(
+    (checkpointing) => held + trainingBytes(model, shape, { checkpointing }),
+  );
+  const fits = plain! <= totalMemory;
+  const found = `weights and that pass take ${size(plain!)} (with gradient checkpointing ${size(again!)}) of the ${size(totalMemory)} that the GPU has`;
+  const advice = again! <= totalMemory ? 'train with `gradientCheckpointing`' : 'lower `maxTokensPerBatch`';
+  return [{ name: 'room, predicted', status: fits ? 'ok' : 'broken', found, ...(fits ? {} : { advice }) }];
+}
+
 /** Loads the weights, and says what they take. */
 async function measured(
   folder: string,
@@ -119,8 +148,7 @@ async function measured(
 ): Promise<Finding> {
   const name = await initBackend(backend, device === undefined ? {} : { device });
   const { deviceName = 'cpu' } = tf.backend() as { deviceName?: string };
-  const onGpu = deviceName !== 'cpu';
-  const taken = () => (onGpu ? -(freeGpuMemory() ?? 0) : process.memoryUsage().rss);
+  const { what, taken } = meterOf(name, deviceName);
   const before = taken();
   const { floatType, weights } = form;
   const decoder = await loadDecoder(folder, { floatType, ...(weights ? { weights } : {}) });
@@ -128,7 +156,7 @@ async function measured(
     const predicted = weightBytes(config, form);
     const found =
       `${nameOf(form)} on ${name} (${deviceName}): ${size(decoder.bytes)}, predicted ${size(predicted)}; ` +
-      `${onGpu ? "the GPU's free memory fell" : 'the process grew'} by ${size(Math.max(0, taken() - before))}`;
+      `${what} by ${size(Math.max(0, taken() - before))}`;
     return { name: 'weights, measured', status: 'ok', found };
   } finally {
     decoder.dispose();

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateTasksToFile } from '../../src/arc/generate-to-file.js';
 import { fineTune } from '../../src/experiments/fine-tune.js';
 import { infer } from '../../src/experiments/infer.js';
-import { baseModelFolder, startKnobs } from '../../src/experiments/start.js';
+import { baseModelFolder, start, startKnobs } from '../../src/experiments/start.js';
 import { webGpuUnderTest } from '../prerequisites/index.js';
 import { recolourTasks, writeTasks, writeTinyModel } from '../training/tiny.js';
 
@@ -69,5 +69,36 @@ describe.runIf(webGpuUnderTest().length > 0)('webgpu and wasm', () => {
       });
     const [onGpu, onWasm] = [await run('webgpu'), await run('wasm')];
     expect(onGpu.predictions.map(({ grid }) => grid)).toEqual(onWasm.predictions.map(({ grid }) => grid));
+  });
+
+  test('npm start learns as on wasm, as far as it trains', { timeout: TIMEOUT }, async () => {
+    const run = async (backend: string) => {
+      const enough = new AbortController();
+      const losses: number[] = [];
+      const validation: number[] = [];
+      const small = { maxSteps: 2, trainTasks: 8, valTasks: 1, predictionsPerTask: 1 };
+      const started = start({
+        ...small,
+        backend,
+        outputDir: file(`start-${backend}`),
+        signal: enough.signal,
+        onEvent: (event) => {
+          if (event.type === 'train') losses.push(event.point.loss);
+          if (event.type === 'validation') validation.push(event.point.loss);
+          // searching for answers takes a driver in software minutes
+          if (event.type === 'stage' && event.name.startsWith('Answering')) enough.abort();
+        },
+      });
+      await expect(started).rejects.toThrow();
+      expect(enough.signal.aborted).toBe(true);
+      return { losses, validation };
+    };
+    const [onGpu, onWasm] = [await run('webgpu'), await run('wasm')];
+    expect([onGpu.losses.length, onGpu.validation.length]).toEqual([2, 2]);
+    const all = (found: typeof onGpu) => [...found.losses, ...found.validation];
+    for (const [i, loss] of all(onGpu).entries()) {
+      expect(Math.abs(loss - all(onWasm)[i]!)).toBeLessThan(1e-4);
+    }
+    expect(onGpu.validation.at(-1)!).toBeLessThan(onGpu.validation[0]! - 0.1);
   });
 });

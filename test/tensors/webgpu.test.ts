@@ -338,6 +338,18 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
     expect(read).not.toHaveBeenCalled();
     total.mockReturnValue(2 ** 30);
     (await loadDecoder(folder)).dispose();
+    const room = async (bytes: number) => {
+      total.mockReturnValue(bytes);
+      const said = await modelMemory({ modelPath: folder, backend: 'webgpu', device: 'swiftshader' });
+      return said.find(({ name }) => name === 'room, predicted');
+    };
+    expect(await room(2 ** 30)).toMatchObject({
+      status: 'ok',
+      found: expect.stringMatching(
+        /^weights and that pass take .* MiB \(with .*\) of the 1\.00 GiB that the GPU has$/,
+      ),
+    });
+    expect(await room(2 ** 21)).toMatchObject({ status: 'broken', advice: expect.stringContaining('lower') });
     vi.restoreAllMocks();
   });
 
