@@ -1,4 +1,9 @@
+import { tslabKinds } from '../display/tslab-kinds.js';
 import { widgetDeclarations } from './ambient-widgets.js';
+
+const tslabFunctions = Object.entries(tslabKinds).map(
+  ([kind, [, content]]) => `    ${kind}(${content}): void;`,
+);
 
 /** What every cell finds without an import, as TypeScript reads it: the functions of display/ and the module `tslab`. */
 export const ambientDeclarations = `
@@ -65,17 +70,7 @@ declare function prompt(text?: string, options?: { password?: boolean }): string
 ${widgetDeclarations}
 declare module 'tslab' {
   interface Display {
-    javascript(source: string): void;
-    html(html: string): void;
-    markdown(text: string): void;
-    latex(text: string): void;
-    svg(svg: string): void;
-    png(image: Uint8Array): void;
-    jpeg(image: Uint8Array): void;
-    gif(image: Uint8Array): void;
-    webp(image: Uint8Array): void;
-    pdf(document: Uint8Array): void;
-    text(text: string): void;
+${tslabFunctions.join('\n')}
     raw(mimeType: string, content: string | Uint8Array): void;
   }
   const display: Display;

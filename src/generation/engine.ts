@@ -11,7 +11,7 @@ import { TokenGrammar } from './constraint.js';
 import { ListNumbers } from './list-numbers.js';
 import { newCache, slotLength, withinMemory } from './memory.js';
 import { Sampler } from './sampler.js';
-import { commonPrefix, type Job, Slot } from './slot.js';
+import { commonPrefix, type Sequence, Slot } from './slot.js';
 import { type GenerationTokenizer, vocabularyOf } from './vocabulary.js';
 
 /*
@@ -113,12 +113,12 @@ export async function generate(
 ): Promise<Completion[][]> {
   const { batchSize = 8 } = options;
   const maxLength = slotLength(requests, options);
-  const jobs = makeJobs(requests, tokenizer, options);
-  if (jobs.length === 0) return requests.map(() => []);
-  const cache = newCache(decoder, { slots: Math.min(batchSize, jobs.length), maxLength });
+  const sequences = makeSequences(requests, tokenizer, options);
+  if (sequences.length === 0) return requests.map(() => []);
+  const cache = newCache(decoder, { slots: Math.min(batchSize, sequences.length), maxLength });
   const graphs = DecodeGraphs.for(decoder, cache);
   try {
-    const engine = new BatchEngine(decoder, tokenizer, cache, jobs, requests.length, options, graphs);
+    const engine = new BatchEngine(decoder, tokenizer, cache, sequences, requests.length, options, graphs);
     return await engine.run();
   } finally {
     graphs?.dispose();
@@ -127,11 +127,11 @@ export async function generate(
 }
 
 /** The answers to be made, the longest prompts first: a cache that is too small is found at once. */
-function makeJobs(
+function makeSequences(
   requests: readonly GenerationRequest[],
   tokenizer: GenerationTokenizer,
   { temperature, seed }: GenerateOptions,
-): Job[] {
+): Sequence[] {
   const grammars = new Map<TextGrammar, TokenGrammar>();
   const numberOf = (grammar?: TextGrammar) => (grammar ? [...grammars.keys()].indexOf(grammar) : -1);
   for (const { grammar } of requests) {
@@ -140,22 +140,22 @@ function makeJobs(
     }
   }
   const prompts = new ListNumbers();
-  const jobs = new Map<string, Job & { wanted: { request: number; sample: number }[] }>();
+  const sequences = new Map<string, Sequence & { wanted: { request: number; sample: number }[] }>();
   for (const [request, { tokens, samples, firstSample = 0, grammar, stream }] of requests.entries()) {
-    // greedy answers to one prompt are all the same: one job makes them
+    // greedy answers to one prompt are all the same: one sequence makes them
     const prompt = temperature === 0 ? `${prompts.of(tokens)}/${numberOf(grammar)}` : `${request}`;
     for (let sample = 0; sample < samples; sample++) {
       const key = temperature === 0 ? prompt : `${prompt}/${sample}`;
-      const known = jobs.get(key);
+      const known = sequences.get(key);
       if (known) known.wanted.push({ request, sample });
       else {
         const rng = Rng.of(seed, 'generate', stream, firstSample + sample);
         const wanted = [{ request, sample }];
-        jobs.set(key, { wanted, prompt: tokens, grammar: grammar && grammars.get(grammar), rng });
+        sequences.set(key, { wanted, prompt: tokens, grammar: grammar && grammars.get(grammar), rng });
       }
     }
   }
-  return [...jobs.values()].sort((a, b) => b.prompt.length - a.prompt.length);
+  return [...sequences.values()].sort((a, b) => b.prompt.length - a.prompt.length);
 }
 
 /** Tokens, their slots and their positions. */
@@ -165,7 +165,7 @@ class BatchEngine {
   readonly #decoder: Decoder;
   readonly #tokenizer: GenerationTokenizer;
   readonly #cache: KvCache;
-  readonly #queue: Job[];
+  readonly #queue: Sequence[];
   readonly #slots: Slot[];
   readonly #results: Completion[][];
   readonly #options: GenerateOptions;
@@ -178,7 +178,7 @@ class BatchEngine {
     decoder: Decoder,
     tokenizer: GenerationTokenizer,
     cache: KvCache,
-    jobs: Job[],
+    sequences: Sequence[],
     requestCount: number,
     options: GenerateOptions,
     graphs: DecodeGraphs | undefined,
@@ -187,12 +187,12 @@ class BatchEngine {
     this.#decoder = decoder;
     this.#tokenizer = tokenizer;
     this.#cache = cache;
-    this.#queue = jobs;
+    this.#queue = sequences;
     this.#slots = Array.from({ length: cache.slots }, (_, index) => new Slot(index));
     this.#results = Array.from({ length: requestCount }, () => []);
     this.#options = options;
     this.#sampler = new Sampler(options, decoder.cut);
-    const total = jobs.reduce((sum, { wanted }) => sum + wanted.length, 0);
+    const total = sequences.reduce((sum, { wanted }) => sum + wanted.length, 0);
     this.#progress = noProgress(total);
   }
 
@@ -208,19 +208,21 @@ class BatchEngine {
     return this.#results;
   }
 
-  /** Gives free slots their next jobs. */
+  /** Gives free slots their next sequences. */
   #admit(): void {
     const { maxNewTokens } = this.#options;
     for (;;) {
-      const job = this.#queue[0];
-      const free = this.#slots.filter((slot) => slot.job === null);
-      if (!job || free.length === 0) return;
-      const most = job.prompt.length - 1; // the last token is fed in any case: the answer begins from its row
-      const shared = (slot: Slot) => Math.min(most, commonPrefix(job.prompt, slot.cached));
+      const sequence = this.#queue[0];
+      const free = this.#slots.filter((slot) => slot.sequence === null);
+      if (!sequence || free.length === 0) return;
+      const most = sequence.prompt.length - 1; // the last token is fed in any case: the answer begins from its row
+      const shared = (slot: Slot) => Math.min(most, commonPrefix(sequence.prompt, slot.cached));
       const source = best(this.#slots, shared);
       const soon = Math.max(
         0,
-        ...this.#slots.map((slot) => (slot.prefilling ? commonPrefix(job.prompt, slot.job!.prompt) : 0)),
+        ...this.#slots.map((slot) =>
+          slot.prefilling ? commonPrefix(sequence.prompt, slot.sequence!.prompt) : 0,
+        ),
       );
       if (Math.min(most, soon) - shared(source) >= WORTH_WAITING) return;
       this.#queue.shift();
@@ -228,8 +230,8 @@ class BatchEngine {
       const slot = best(free, shared);
       if (shared(slot) < reused) this.#cache.copySlot(source.index, slot.index, reused);
       this.#progress.reusedTokens += reused;
-      const limit = Math.min(maxNewTokens, this.#cache.maxLength - job.prompt.length);
-      this.#settle(slot, slot.begin(job, reused, limit));
+      const limit = Math.min(maxNewTokens, this.#cache.maxLength - sequence.prompt.length);
+      this.#settle(slot, slot.begin(sequence, reused, limit));
     }
   }
 
@@ -242,12 +244,12 @@ class BatchEngine {
     const ready: { slot: Slot; row: number }[] = [];
     // answers before prompts: a long prompt must not hold them up
     const active = this.#slots
-      .filter((slot) => slot.job !== null)
+      .filter((slot) => slot.sequence !== null)
       .sort((a, b) => a.pending.length - b.pending.length);
     for (const slot of active) {
       if (room === 0) break;
       const position = slot.cached.length;
-      const fromPrompt = Math.max(0, slot.job!.prompt.length - position);
+      const fromPrompt = Math.max(0, slot.sequence!.prompt.length - position);
       const fed = slot.feed(room);
       room -= fed.length;
       this.#progress.promptTokens += Math.min(fromPrompt, fed.length);
@@ -297,18 +299,18 @@ class BatchEngine {
   /** Keeps the answer of a slot that is done, and frees the slot. */
   #settle(slot: Slot, outcome: 'finished' | 'cut' | 'failed' | 'continue'): void {
     if (outcome === 'continue') return;
-    const { job, answer, logProb } = slot;
+    const { sequence, answer, logProb } = slot;
     const failed = outcome === 'failed' ? { reason: notFiniteReason(this.#decoder.floatType) } : {};
     const text = this.#tokenizer.decode(answer);
-    for (const { request, sample } of job!.wanted) {
+    for (const { request, sample } of sequence!.wanted) {
       const completion = { tokens: [...answer], text, logProb, finished: outcome === 'finished', ...failed };
       this.#results[request]![sample] = completion;
       this.#options.onAnswer?.(request, sample, completion);
     }
-    this.#progress.finished += job!.wanted.length;
+    this.#progress.finished += sequence!.wanted.length;
     this.#progress.tokens += answer.length;
     this.#progress.forcedTokens += Math.min(slot.forced, answer.length);
-    slot.job = null;
+    slot.sequence = null;
     slot.pending = [];
   }
 }

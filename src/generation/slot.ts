@@ -3,7 +3,7 @@ import type { TokenGrammar } from './constraint.js';
 import type { Choice, Chosen } from './sampler.js';
 
 /** One answer to be made. With greedy decoding it stands for all that ask for the same. */
-export interface Job {
+export interface Sequence {
   /** Which samples of which requests this answer is for. */
   readonly wanted: readonly { readonly request: number; readonly sample: number }[];
   readonly prompt: readonly number[];
@@ -22,11 +22,11 @@ export function commonPrefix(a: readonly number[], b: readonly number[]): number
 /** One row of the key-value cache, and the answer that is being made in it. */
 export class Slot {
   readonly index: number;
-  /** The tokens whose keys and values are in the cache; they stay when the job is done. */
+  /** The tokens whose keys and values are in the cache; they stay when the sequence is done. */
   cached: number[] = [];
   /** Tokens that are decided but not fed to the model yet. */
   pending: number[] = [];
-  job: Job | null = null;
+  sequence: Sequence | null = null;
   answer: number[] = [];
   logProb = 0;
   /** Tokens of the answer that were no choice. */
@@ -40,22 +40,22 @@ export class Slot {
 
   /** True while tokens of the prompt are waiting. */
   get prefilling(): boolean {
-    return this.job !== null && this.cached.length < this.job.prompt.length;
+    return this.sequence !== null && this.cached.length < this.sequence.prompt.length;
   }
 
   /**
-   * Takes a job of which the first `shared` tokens are in this slot of the cache already.
+   * Takes a sequence of which the first `shared` tokens are in this slot of the cache already.
    * @returns what {@link accept} returns
    */
-  begin(job: Job, shared: number, limit: number): 'finished' | 'cut' | 'continue' {
-    this.job = job;
-    this.cached = job.prompt.slice(0, shared);
-    this.pending = job.prompt.slice(shared);
+  begin(sequence: Sequence, shared: number, limit: number): 'finished' | 'cut' | 'continue' {
+    this.sequence = sequence;
+    this.cached = sequence.prompt.slice(0, shared);
+    this.pending = sequence.prompt.slice(shared);
     this.answer = [];
     this.logProb = 0;
     this.forced = 0;
     this.#limit = limit;
-    if (job.grammar) this.#state = job.grammar.initial;
+    if (sequence.grammar) this.#state = sequence.grammar.initial;
     return this.#force();
   }
 
@@ -66,11 +66,14 @@ export class Slot {
     return tokens;
   }
 
-  /** What the next token may be. Draws from the job's random stream. */
+  /** What the next token may be. Draws from the sequence's random stream. */
   choice(): Choice {
-    const job = this.job!;
+    const sequence = this.sequence!;
     const room = this.#limit - this.answer.length;
-    return { allowed: job.grammar?.continuationsWithin(this.#state, room), uniform: job.rng.uniform() };
+    return {
+      allowed: sequence.grammar?.continuationsWithin(this.#state, room),
+      uniform: sequence.rng.uniform(),
+    };
   }
 
   /** Ends the answer without one; the cache's rows are not to be used again. */
@@ -83,7 +86,7 @@ export class Slot {
   accept({ token, logProb }: Chosen, stopIds: readonly number[]): 'finished' | 'cut' | 'continue' {
     this.logProb += logProb;
     if (stopIds.includes(token)) return 'finished';
-    const { grammar } = this.job!;
+    const { grammar } = this.sequence!;
     if (grammar) this.#state = grammar.continuations(this.#state).states.get(token)!;
     this.#append([token]);
     return this.#force();
@@ -95,7 +98,7 @@ export class Slot {
   }
 
   #force(): 'finished' | 'cut' | 'continue' {
-    const { grammar } = this.job!;
+    const { grammar } = this.sequence!;
     while (grammar && this.answer.length < this.#limit) {
       const { tokens, state } = grammar.forced(this.#state);
       if (tokens.length === 0) break;

@@ -4,21 +4,21 @@ import { measure, tuningLimit, worthOf } from './schedule.js';
 import { assign, fail, processOf, setGroup, setProcess, type Turn } from './turn.js';
 
 /** Has a process learn the task of a chunk, within the time that it gets. */
-export function adapt(turn: Turn, seat: number, chunk: Chunk): void {
+export function adapt(turn: Turn, worker: number, chunk: Chunk): void {
   const taskId = chunk.taskId!;
   const seconds = secondsFor(turn, chunk);
   const until = turn.now + seconds + turn.policy.tuningGrace;
   const keep = turn.queue.some((other) => other.taskId === taskId);
-  setProcess(turn, seat, { job: { type: 'adapt', chunk, since: turn.now, until }, heard: turn.now });
-  assign(turn, processOf(turn, seat).id, { type: 'adapt', taskId, seconds, keep });
+  setProcess(turn, worker, { activity: { type: 'adapt', chunk, since: turn.now, until }, heard: turn.now });
+  assign(turn, processOf(turn, worker).id, { type: 'adapt', taskId, seconds, keep });
 }
 
 function secondsFor(turn: Turn, chunk: Chunk): number {
-  const { policy, queue, seats } = turn;
+  const { policy, queue, workers } = turn;
   if (turn.groups[chunk.group]!.unadapted.includes(chunk.taskId!)) return 0;
   return tuningLimit(turn, chunk, queue, {
     seconds: policy.deadline - turn.now,
-    processes: seats.filter(({ deaths }) => deaths < policy.maxProcessFailures).length,
+    processes: workers.filter(({ deaths }) => deaths < policy.maxProcessFailures).length,
     tuningShare: policy.tuningShare,
     taskTimeLimit: policy.taskTimeLimit,
   });

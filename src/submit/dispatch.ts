@@ -20,7 +20,7 @@ import { takeChunk } from './queue.js';
 import { giveUpModel, putBack, retry } from './retry.js';
 import { withVotes } from './schedule.js';
 import { readiness } from './searches.js';
-import { type Action, type Event, limitOf, type Seat, type State, type Tuning } from './state.js';
+import { type Action, type Event, limitOf, type State, type Tuning, type Worker } from './state.js';
 import { startTuning, tuned, tuningFailed } from './tuning.js';
 import {
   assign,
@@ -31,7 +31,7 @@ import {
   processOf,
   setGroup,
   setProcess,
-  setSeat,
+  setWorker,
   start,
   type Turn,
 } from './turn.js';
@@ -62,15 +62,15 @@ export function reduce(
 }
 
 function take(turn: Turn, event: Event): void {
-  const seat =
-    'process' in event ? turn.seats.findIndex(({ process }) => process?.id === event.process) : undefined;
-  if (seat === -1) return;
+  const worker =
+    'process' in event ? turn.workers.findIndex(({ process }) => process?.id === event.process) : undefined;
+  if (worker === -1) return;
   switch (event.type) {
     case 'reply':
-      hear(turn, seat!, event.reply);
+      hear(turn, worker!, event.reply);
       break;
     case 'died':
-      died(turn, seat!, event.message);
+      died(turn, worker!, event.message);
       break;
     case 'checkpoint':
       if (event.adapter !== null) {
@@ -85,41 +85,43 @@ function take(turn: Turn, event: Event): void {
   }
 }
 
-function hear(turn: Turn, seat: number, reply: Reply): void {
-  setProcess(turn, seat, { heard: turn.now });
-  const { job } = processOf(turn, seat);
+function hear(turn: Turn, worker: number, reply: Reply): void {
+  setProcess(turn, worker, { heard: turn.now });
+  const { activity } = processOf(turn, worker);
   switch (reply.type) {
     case 'note':
       turn.actions.push({ type: 'note', text: reply.text });
       break;
     case 'step':
-      if (job.type === 'tune') turn.actions.push({ type: 'step', group: job.tuning.group, reply });
+      if (activity.type === 'tune') turn.actions.push({ type: 'step', group: activity.tuning.group, reply });
       break;
     case 'answer':
-      answered(turn, seat, reply.index, reply.answer);
+      answered(turn, worker, reply.index, reply.answer);
       break;
     case 'done':
-      finished(turn, seat, reply);
+      finished(turn, worker, reply);
       break;
     case 'failed':
-      failed(turn, seat, reply.message);
+      failed(turn, worker, reply.message);
       break;
   }
 }
 
 /** An answer is there, or the prompt is too long for one. */
-function answered(turn: Turn, seat: number, index: number, answer: Answer | null): void {
-  const { job, loaded } = processOf(turn, seat);
-  const item = job.type === 'predict' ? job.chunk.items[index] : undefined;
-  if (job.type !== 'predict' || item === undefined || !job.left.includes(item)) return;
-  setProcess(turn, seat, { job: { ...job, left: job.left.filter((other) => other !== item) } });
-  setSeat(turn, seat, { deaths: 0 });
+function answered(turn: Turn, worker: number, index: number, answer: Answer | null): void {
+  const { activity, loaded } = processOf(turn, worker);
+  const item = activity.type === 'predict' ? activity.chunk.items[index] : undefined;
+  if (activity.type !== 'predict' || item === undefined || !activity.left.includes(item)) return;
+  setProcess(turn, worker, {
+    activity: { ...activity, left: activity.left.filter((other) => other !== item) },
+  });
+  setWorker(turn, worker, { deaths: 0 });
   turn.actions.push({ type: 'keep', item, answer });
   if (answer !== null) {
-    const { group } = job.chunk;
+    const { group } = activity.chunk;
     const { adapters, answers } = turn.groups[group]!;
     if (loaded?.adapter === adapters[0]) setGroup(turn, group, { answers: answers + 1 });
-    if (job.chunk.taskId !== undefined) turn.votes = withVotes(turn.votes, item, answer);
+    if (activity.chunk.taskId !== undefined) turn.votes = withVotes(turn.votes, item, answer);
     turn.unwritten = true;
   }
   count(turn, [item]);
@@ -128,85 +130,85 @@ function answered(turn: Turn, seat: number, index: number, answer: Answer | null
 /** A process has done what it was asked. */
 function finished(
   turn: Turn,
-  seat: number,
+  worker: number,
   { checkpoint, tuning }: { checkpoint?: string; tuning?: TuningReport },
 ): void {
-  const { job } = processOf(turn, seat);
-  switch (job.type) {
+  const { activity } = processOf(turn, worker);
+  switch (activity.type) {
     case 'open':
-      setProcess(turn, seat, { job: { type: 'idle' } });
-      if (job.tuning !== undefined) tune(turn, seat, job.tuning);
+      setProcess(turn, worker, { activity: { type: 'idle' } });
+      if (activity.tuning !== undefined) tune(turn, worker, activity.tuning);
       break;
     case 'tune':
-      kill(turn, seat, 'its work is done');
-      tuned(turn, job.tuning.group, checkpoint ?? null);
+      kill(turn, worker, 'its work is done');
+      tuned(turn, activity.tuning.group, checkpoint ?? null);
       break;
     case 'load': {
-      const { chunk, adapter } = job;
-      setProcess(turn, seat, { job: { type: 'idle' }, loaded: { group: chunk.group, adapter } });
-      proceed(turn, seat, chunk);
+      const { chunk, adapter } = activity;
+      setProcess(turn, worker, { activity: { type: 'idle' }, loaded: { group: chunk.group, adapter } });
+      proceed(turn, worker, chunk);
       break;
     }
     case 'adapt': {
-      const { chunk, since } = job;
-      const { loaded } = processOf(turn, seat);
+      const { chunk, since } = activity;
+      const { loaded } = processOf(turn, worker);
       measureWork(turn, chunk, { since, kind: 'tune', part: tuning?.part ?? 0 });
-      setProcess(turn, seat, { job: { type: 'idle' }, loaded: { ...loaded!, taskId: chunk.taskId! } });
-      proceed(turn, seat, chunk);
+      setProcess(turn, worker, { activity: { type: 'idle' }, loaded: { ...loaded!, taskId: chunk.taskId! } });
+      proceed(turn, worker, chunk);
       break;
     }
     case 'predict': {
-      const { chunk, left, since } = job;
+      const { chunk, left, since } = activity;
       measureWork(turn, chunk, { since, kind: 'predict', part: left.length === 0 ? 1 : 0 });
-      setProcess(turn, seat, { job: { type: 'idle' } });
-      retry(turn, chunk, processOf(turn, seat).loaded, left, 'the process left it out');
+      setProcess(turn, worker, { activity: { type: 'idle' } });
+      retry(turn, chunk, processOf(turn, worker).loaded, left, 'the process left it out');
       break;
     }
   }
 }
 
 /** A process could not do what it was asked. It can be asked again. */
-function failed(turn: Turn, seat: number, message: string): void {
-  const { job, loaded } = processOf(turn, seat);
-  switch (job.type) {
+function failed(turn: Turn, worker: number, message: string): void {
+  const { activity, loaded } = processOf(turn, worker);
+  switch (activity.type) {
     case 'open':
-      turn.actions.push({ type: 'kill', process: processOf(turn, seat).id, reason: 'it could not begin' });
-      died(turn, seat, message);
+      turn.actions.push({ type: 'kill', process: processOf(turn, worker).id, reason: 'it could not begin' });
+      died(turn, worker, message);
       break;
     case 'tune':
-      kill(turn, seat, 'its work is done');
-      tuningFailed(turn, job.tuning.group, message);
+      kill(turn, worker, 'its work is done');
+      tuningFailed(turn, activity.tuning.group, message);
       break;
     case 'load':
-      setProcess(turn, seat, { job: { type: 'idle' }, loaded: null });
-      giveUpModel(turn, job.chunk.group, job.adapter, message);
-      putBack(turn, [job.chunk]);
+      setProcess(turn, worker, { activity: { type: 'idle' }, loaded: null });
+      giveUpModel(turn, activity.chunk.group, activity.adapter, message);
+      putBack(turn, [activity.chunk]);
       break;
     case 'adapt':
-      setProcess(turn, seat, { job: { type: 'idle' } });
-      if (turn.groups[job.chunk.group]!.unadapted.includes(job.chunk.taskId!)) {
+      setProcess(turn, worker, { activity: { type: 'idle' } });
+      if (turn.groups[activity.chunk.group]!.unadapted.includes(activity.chunk.taskId!)) {
         // not even the model as it was can be had: no other request would change that
-        retry(turn, job.chunk, loaded, job.chunk.items, message);
+        retry(turn, activity.chunk, loaded, activity.chunk.items, message);
         break;
       }
-      adaptFailed(turn, job.chunk, message);
-      proceed(turn, seat, job.chunk);
+      adaptFailed(turn, activity.chunk, message);
+      proceed(turn, worker, activity.chunk);
       break;
     case 'predict':
-      setProcess(turn, seat, { job: { type: 'idle' } });
-      retry(turn, job.chunk, loaded, job.left, message);
+      setProcess(turn, worker, { activity: { type: 'idle' } });
+      retry(turn, activity.chunk, loaded, activity.left, message);
       break;
   }
 }
 
 /** A process has ended, or was ended, before it was done. */
-function died(turn: Turn, seat: number, message: string): void {
-  const { job, loaded } = processOf(turn, seat);
-  const { slot, deaths } = turn.seats[seat]!;
-  const isTuning = 'tuning' in job && job.tuning !== undefined;
-  setSeat(turn, seat, { process: null, deaths: deaths + Number(job.type !== 'tune') });
+function died(turn: Turn, worker: number, message: string): void {
+  const { activity, loaded } = processOf(turn, worker);
+  const { slot, deaths } = turn.workers[worker]!;
+  const isTuning = 'tuning' in activity && activity.tuning !== undefined;
+  setWorker(turn, worker, { process: null, deaths: deaths + Number(activity.type !== 'tune') });
   if (isTuning) {
-    tuningFailed(turn, job.tuning!.group, message);
+    tuningFailed(turn, activity.tuning!.group, message);
     return;
   }
   fail(turn, { stage: 'process', message: `${slot.name}: ${message}` });
@@ -214,59 +216,60 @@ function died(turn: Turn, seat: number, message: string): void {
     const times = `${deaths + 1} times in a row without an answer`;
     fail(turn, { stage: 'process', message: `${slot.name} ended ${times} and is given up` });
   }
-  if (job.type === 'load') {
-    const { group } = job.chunk;
+  if (activity.type === 'load') {
+    const { group } = activity.chunk;
     const loadDeaths = turn.groups[group]!.loadDeaths + 1;
     setGroup(turn, group, { loadDeaths });
-    if (loadDeaths >= MOST_LOAD_DEATHS) giveUpModel(turn, group, job.adapter, message);
-    putBack(turn, [job.chunk]);
+    if (loadDeaths >= MOST_LOAD_DEATHS) giveUpModel(turn, group, activity.adapter, message);
+    putBack(turn, [activity.chunk]);
   }
-  if (job.type === 'adapt') {
-    const { group, taskId } = job.chunk;
+  if (activity.type === 'adapt') {
+    const { group, taskId } = activity.chunk;
     const { adaptDeaths } = turn.groups[group]!;
     const times = (adaptDeaths[taskId!] ?? 0) + 1;
     setGroup(turn, group, { adaptDeaths: { ...adaptDeaths, [taskId!]: times } });
-    if (times >= MOST_LOAD_DEATHS || turn.now >= job.until) adaptFailed(turn, job.chunk, message);
-    putBack(turn, [job.chunk]);
+    if (times >= MOST_LOAD_DEATHS || turn.now >= activity.until) adaptFailed(turn, activity.chunk, message);
+    putBack(turn, [activity.chunk]);
   }
-  if (job.type === 'predict') {
+  if (activity.type === 'predict') {
     // other requests are asked again in halves; a search stands alone, and an accident is not to cost it
-    const isSearch = job.left.length === 1 && job.left[0]!.views !== undefined;
-    if (isSearch && !job.chunk.isRepeated) putBack(turn, [{ ...job.chunk, isRepeated: true }]);
-    else retry(turn, job.chunk, loaded, job.left, message);
+    const isSearch = activity.left.length === 1 && activity.left[0]!.views !== undefined;
+    if (isSearch && !activity.chunk.isRepeated) putBack(turn, [{ ...activity.chunk, isRepeated: true }]);
+    else retry(turn, activity.chunk, loaded, activity.left, message);
   }
 }
 
 /** Ends processes that have been silent, or busy with one group, for too long. */
 function endSilentProcesses(turn: Turn): void {
-  for (const [seat, { process }] of turn.seats.entries()) {
+  for (const [worker, { process }] of turn.workers.entries()) {
     if (process === null) continue;
     const { at, reason } = limitOf(process, turn.policy);
     if (turn.now < at) continue;
     turn.actions.push({ type: 'kill', process: process.id, reason });
-    died(turn, seat, reason);
+    died(turn, worker, reason);
   }
 }
 
 /** Gives work to processes that have none, starts processes for work that waits, and ends when there is no work. */
 function handOut(turn: Turn): void {
-  for (const [seat, { process }] of turn.seats.entries()) if (process?.job.type === 'idle') give(turn, seat);
-  const isOpening = ({ process }: Seat) => process?.job.type === 'open';
-  let opening = turn.seats.filter(isOpening).length;
-  for (const [seat, { process, deaths }] of turn.seats.entries()) {
+  for (const [worker, { process }] of turn.workers.entries())
+    if (process?.activity.type === 'idle') give(turn, worker);
+  const isOpening = ({ process }: Worker) => process?.activity.type === 'open';
+  let opening = turn.workers.filter(isOpening).length;
+  for (const [worker, { process, deaths }] of turn.workers.entries()) {
     if (process !== null || deaths >= turn.policy.maxProcessFailures || turn.queue.length <= opening)
       continue;
-    start(turn, seat);
+    start(turn, worker);
     opening += 1;
   }
-  if (turn.seats.some(({ process }) => process !== null && 'chunk' in process.job)) return;
+  if (turn.workers.some(({ process }) => process !== null && 'chunk' in process.activity)) return;
   if (turn.queue.length === 0) end(turn, 'done');
-  else if (turn.seats.every(({ process }) => process === null)) end(turn, 'given up');
+  else if (turn.workers.every(({ process }) => process === null)) end(turn, 'given up');
 }
 
 /** Gives an idle process the next predictions, or the model that they need first. */
-function give(turn: Turn, seat: number): void {
-  const { loaded } = processOf(turn, seat);
+function give(turn: Turn, worker: number): void {
+  const { loaded } = processOf(turn, worker);
   const strikes = (group: number, taskId: string) =>
     turn.groups[group]!.struck.filter(({ item }) => item.taskId === taskId).length;
   const { chunk, queue } = takeChunk(turn.queue, {
@@ -277,36 +280,40 @@ function give(turn: Turn, seat: number): void {
     worthOf: worthFor(turn),
   });
   turn.queue = queue;
-  if (chunk !== null) proceed(turn, seat, chunk);
+  if (chunk !== null) proceed(turn, worker, chunk);
 }
 
 /** What a process has to do next for a chunk: load its model, learn its task, or predict. */
-function proceed(turn: Turn, seat: number, chunk: Chunk): void {
-  const { id, loaded } = processOf(turn, seat);
+function proceed(turn: Turn, worker: number, chunk: Chunk): void {
+  const { id, loaded } = processOf(turn, worker);
   const { group, taskId } = chunk;
   const adapter = turn.groups[group]!.adapters[0];
   if (adapter === undefined) return;
   if (loaded?.group !== group || loaded.adapter !== adapter) {
-    setProcess(turn, seat, { job: { type: 'load', chunk, adapter }, loaded: null, heard: turn.now });
+    setProcess(turn, worker, { activity: { type: 'load', chunk, adapter }, loaded: null, heard: turn.now });
     assign(turn, id, { type: 'load', adapterPath: adapter });
   } else if (taskId !== undefined && loaded.taskId !== taskId) {
-    adapt(turn, seat, chunk);
+    adapt(turn, worker, chunk);
   } else {
-    predict(turn, seat, chunk);
+    predict(turn, worker, chunk);
   }
 }
 
-function tune(turn: Turn, seat: number, tuning: Tuning): void {
-  setProcess(turn, seat, { job: { type: 'tune', tuning } });
-  assign(turn, processOf(turn, seat).id, { type: 'fine-tune', group: tuning.group, seconds: tuning.seconds });
+function tune(turn: Turn, worker: number, tuning: Tuning): void {
+  setProcess(turn, worker, { activity: { type: 'tune', tuning } });
+  assign(turn, processOf(turn, worker).id, {
+    type: 'fine-tune',
+    group: tuning.group,
+    seconds: tuning.seconds,
+  });
 }
 
-function predict(turn: Turn, seat: number, chunk: Chunk): void {
-  setProcess(turn, seat, {
-    job: { type: 'predict', chunk, left: chunk.items, since: turn.now },
+function predict(turn: Turn, worker: number, chunk: Chunk): void {
+  setProcess(turn, worker, {
+    activity: { type: 'predict', chunk, left: chunk.items, since: turn.now },
     heard: turn.now,
   });
   const { deadline, taskTimeLimit } = turn.policy;
   const seconds = Math.min(deadline - turn.now, taskTimeLimit);
-  assign(turn, processOf(turn, seat).id, { type: 'predict', items: chunk.items, seconds });
+  assign(turn, processOf(turn, worker).id, { type: 'predict', items: chunk.items, seconds });
 }

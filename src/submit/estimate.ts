@@ -7,11 +7,11 @@ import type { State } from './state.js';
  * long that takes is measured.
  */
 export function estimate(state: State, { inputs }: Pick<Plan, 'inputs'>, now: number, secondsLeft: number) {
-  const { queue, seats, total, done, doneCost, predictingSince } = state;
+  const { queue, workers, total, done, doneCost, predictingSince } = state;
   const perCost = (now - predictingSince) / doneCost;
-  const running = seats.map(({ process }) => {
-    if (process?.job.type === 'predict') return process.job.left;
-    return process && 'chunk' in process.job ? process.job.chunk.items : [];
+  const running = workers.map(({ process }) => {
+    if (process?.activity.type === 'predict') return process.activity.left;
+    return process && 'chunk' in process.activity ? process.activity.chunk.items : [];
   });
   let fitting = done;
   let secondsNeeded = 0;

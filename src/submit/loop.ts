@@ -4,7 +4,7 @@ import { messageOf } from '../common/errors.js';
 import { reduce } from './dispatch.js';
 import type { Child, ChildEvents } from './process.js';
 import type { Reply, Request } from './protocol.js';
-import type { Slot } from './slots.js';
+import type { WorkerSlot } from './slots.js';
 import { type Action, type Event, type State, type Work, wakeTime } from './state.js';
 
 /** What the loop needs. */
@@ -14,9 +14,9 @@ export interface LoopOptions {
   /** When aborted it ends, with this message as a failure. */
   readonly signal?: AbortSignal | undefined;
   readonly stopMessage: string;
-  readonly startChild: (slot: Slot, events: ChildEvents) => Child;
+  readonly startChild: (slot: WorkerSlot, events: ChildEvents) => Child;
   /** What a child is asked first, and what it is asked for each kind of work. */
-  readonly openRequest: (slot: Slot) => Request;
+  readonly openRequest: (slot: WorkerSlot) => Request;
   readonly requestOf: (work: Work) => Request;
   /** The newest checkpoint of a group; null where there is none. */
   readonly findCheckpoint: (group: number) => string | null;
@@ -79,7 +79,7 @@ export function runLoop(o: LoopOptions): Promise<State> {
       }
     }
 
-    function startChild(process: number, slot: Slot): void {
+    function startChild(process: number, slot: WorkerSlot): void {
       const onReply = (reply: Reply) => happen({ type: 'reply', process, reply });
       const onDeath = (message: string) => {
         children.delete(process);

@@ -9,7 +9,7 @@ import { policyTable } from '../options/submit.js';
 import { type ConfigOf, pick } from '../options/table.js';
 import { backendOf, type SubmitConfig } from './options.js';
 import type { Plan } from './plan.js';
-import type { Slot } from './slots.js';
+import type { WorkerSlot } from './slots.js';
 
 /** When to give up. Times are those of the loop's clock, in seconds. */
 export interface Policy extends Omit<ConfigOf<typeof policyTable>, 'stallTimeout' | 'taskTimeLimit'> {
@@ -97,7 +97,7 @@ export function checkTaskBudget(
   config: SubmitConfig,
   { chunks }: Pick<Plan, 'chunks'>,
   model: DecoderConfig,
-  slots: readonly Slot[],
+  slots: readonly WorkerSlot[],
 ): void {
   const { timeBudget, fineTuneSteps } = config;
   const costs = chunks.flatMap(({ turn, taskId, tokens: { tune, prompt, answer } }) =>

@@ -6,7 +6,7 @@ import { listCheckpoints } from '../training/checkpoints.js';
 import { fineTuningOptions, type SubmitConfig, taskTuningOptions, workerConfig } from './options.js';
 import type { Plan, PlannedItem } from './plan.js';
 import type { Item, Question, Request } from './protocol.js';
-import type { Slot } from './slots.js';
+import type { WorkerSlot } from './slots.js';
 import type { Work } from './state.js';
 
 /** What the requests of a submission depend on beside its options. */
@@ -31,7 +31,7 @@ export class Requests {
   }
 
   /** What each process is told first. */
-  open({ device }: Slot): Request {
+  open({ device }: WorkerSlot): Request {
     const config = { ...workerConfig(this.#config), ...(device === undefined ? {} : { device }) };
     return { type: 'open', config, tuning: taskTuningOptions(this.#config) };
   }

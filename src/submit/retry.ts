@@ -1,7 +1,7 @@
 /** @file What a failure leads to: less is asked at once, another model is tried, or an item is given up. */
 import type { Chunk, PlannedItem } from './plan.js';
 import { halves, withItems } from './queue.js';
-import type { Process, Seat, Struck } from './state.js';
+import type { Process, Struck, Worker } from './state.js';
 import { count, setGroup, type Turn } from './turn.js';
 
 /** Asks again for what a request has left: in halves, or not at all when it stands alone. */
@@ -24,9 +24,9 @@ export function retry(
   } else {
     setGroup(turn, group, { struck: [...struck, { item, chunk: withItems(chunk, items), message }] });
     count(turn, [item]);
-    const isBusyWith = ({ process }: Seat) =>
-      process !== null && 'chunk' in process.job && process.job.chunk.group === group;
-    const isLast = !turn.queue.some((chunk) => chunk.group === group) && !turn.seats.some(isBusyWith);
+    const isBusyWith = ({ process }: Worker) =>
+      process !== null && 'chunk' in process.activity && process.activity.chunk.group === group;
+    const isLast = !turn.queue.some((chunk) => chunk.group === group) && !turn.workers.some(isBusyWith);
     // a search that fails says nothing of a model that may have answered in an earlier part of the submission
     const failures = turn.groups[group]!.struck.filter(({ item: { views } }) => views === undefined).length;
     if (answers === 0 && failures > 0 && (isLast || failures >= turn.policy.maxModelFailures)) {

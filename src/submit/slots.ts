@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { backendOf } from './options.js';
 
 /** A place for a process. */
-export interface Slot {
+export interface WorkerSlot {
   /** For messages, such as `process 1 (cuda:0)`. */
   readonly name: string;
   readonly device?: string;
@@ -32,7 +32,7 @@ export function makeSlots(options: {
   devices?: readonly string[];
   processes: number;
   backend?: string;
-}): Slot[] {
+}): WorkerSlot[] {
   const named = options.devices ?? (options.device === undefined ? undefined : [options.device]);
   const found = named ?? (backendOf(options)?.takesDevice === 'cuda' ? listGpus() : []);
   const devices = named || found.length > 1 ? found : [undefined];
@@ -45,5 +45,5 @@ export function makeSlots(options: {
 }
 
 /** On how many devices there are processes. */
-export const countDevices = (slots: readonly Slot[]): number =>
+export const countDevices = (slots: readonly WorkerSlot[]): number =>
   new Set(slots.map(({ device }) => device)).size;

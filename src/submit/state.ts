@@ -4,7 +4,7 @@ import type { Chunk, Plan, PlannedItem } from './plan.js';
 import type { Policy } from './policy.js';
 import type { Answer, Item, Reply } from './protocol.js';
 import { type Market, newMarket, withVotes } from './schedule.js';
-import type { Slot } from './slots.js';
+import type { WorkerSlot } from './slots.js';
 
 /** The fine-tuning of a group, and when its process is ended. */
 export interface Tuning {
@@ -16,7 +16,7 @@ export interface Tuning {
 }
 
 /** What a process does. */
-export type Job =
+export type Activity =
   | { readonly type: 'idle' }
   /** It opens tasks and prompts; with `tuning` it is for that. */
   | { readonly type: 'open'; readonly tuning?: Tuning }
@@ -34,8 +34,8 @@ export type Job =
 /** A process that lives. */
 export interface Process {
   readonly id: number;
-  readonly job: Job;
-  /** When it gave the last sign of life, or got its job. */
+  readonly activity: Activity;
+  /** When it gave the last sign of life, or got something to do. */
   readonly heard: number;
   /** The model that it holds. */
   readonly loaded: Loaded | null;
@@ -48,16 +48,16 @@ export interface Loaded {
   readonly taskId?: string;
 }
 
-/** A slot and its process. */
-export interface Seat {
-  readonly slot: Slot;
+/** A place for a process, and the process that is there. */
+export interface Worker {
+  readonly slot: WorkerSlot;
   /** How often in a row its processes have ended without an answer. */
   readonly deaths: number;
   readonly process: Process | null;
 }
 
 /** A group of tasks and what has happened to it. */
-export interface Group {
+export interface GroupState {
   readonly taskIds: readonly string[];
   /** Those that are left to try, the present one first; null is the base alone. */
   readonly adapters: readonly (string | null)[];
@@ -83,9 +83,9 @@ export interface State extends Market {
   /** Why it has ended: nothing is left to do, nobody is left to do it, time is up, or it was stopped. */
   readonly reason?: EndReason;
   readonly policy: Policy;
-  readonly groups: readonly Group[];
+  readonly groups: readonly GroupState[];
   readonly queue: readonly Chunk[];
-  readonly seats: readonly Seat[];
+  readonly workers: readonly Worker[];
   /** How many processes were started. */
   readonly started: number;
   /** Items that are wanted, those that are done, with an answer or without, and what these have cost. */
@@ -122,7 +122,7 @@ export type Work =
 
 /** What is to be done, one after the other. */
 export type Action =
-  | { readonly type: 'start'; readonly process: number; readonly slot: Slot }
+  | { readonly type: 'start'; readonly process: number; readonly slot: WorkerSlot }
   | { readonly type: 'assign'; readonly process: number; readonly work: Work }
   | { readonly type: 'kill'; readonly process: number; readonly reason: string }
   /** To be answered with an event `checkpoint`. */
@@ -153,7 +153,7 @@ const nothing: Before = { finished: new Set(), tuned: new Map(), answers: [] };
 /** The state before anything happens: a `tick` sets it going. */
 export function initialState(
   plan: Plan,
-  slots: readonly Slot[],
+  slots: readonly WorkerSlot[],
   policy: Policy,
   now: number,
   { finished, tuned, answers }: Before = nothing,
@@ -179,7 +179,7 @@ export function initialState(
       };
     }),
     queue: plan.chunks.filter((chunk) => !finished.has(chunk)),
-    seats: slots.map((slot) => ({ slot, deaths: 0, process: null })),
+    workers: slots.map((slot) => ({ slot, deaths: 0, process: null })),
     total: plan.items,
     done: [...finished].reduce((sum, { items }) => sum + items.length, 0),
     tuningShare: policy.tuningSeconds / Math.max(1, Math.ceil(waiting / slots.length)),
@@ -188,12 +188,15 @@ export function initialState(
 }
 
 /** When a process is ended if nothing is heard of it, and why. */
-export function limitOf({ job, heard }: Process, { stallTimeout }: Policy): { at: number; reason: string } {
-  if (job.type === 'idle') return { at: Number.POSITIVE_INFINITY, reason: '' };
-  const tuning = 'tuning' in job ? job.tuning : undefined;
+export function limitOf(
+  { activity, heard }: Process,
+  { stallTimeout }: Policy,
+): { at: number; reason: string } {
+  if (activity.type === 'idle') return { at: Number.POSITIVE_INFINITY, reason: '' };
+  const tuning = 'tuning' in activity ? activity.tuning : undefined;
   const stall = heard + stallTimeout;
-  if (job.type === 'adapt' && job.until < stall) {
-    return { at: job.until, reason: 'the fine-tuning on a task did not end in its time' };
+  if (activity.type === 'adapt' && activity.until < stall) {
+    return { at: activity.until, reason: 'the fine-tuning on a task did not end in its time' };
   }
   if (tuning !== undefined && tuning.until < stall) {
     return { at: tuning.until, reason: `it had not ended ${Math.round(tuning.limit)} s after its start` };
@@ -202,8 +205,8 @@ export function limitOf({ job, heard }: Process, { stallTimeout }: Policy): { at
 }
 
 /** When the state wants a `tick`, if nothing happens until then. */
-export function wakeTime({ phase, policy, seats, lastWrite }: State): number {
+export function wakeTime({ phase, policy, workers, lastWrite }: State): number {
   if (phase === 'ended') return Number.POSITIVE_INFINITY;
-  const limits = seats.flatMap(({ process }) => (process ? [limitOf(process, policy).at] : []));
+  const limits = workers.flatMap(({ process }) => (process ? [limitOf(process, policy).at] : []));
   return Math.min(policy.deadline, lastWrite + policy.writeInterval, ...limits);
 }

@@ -1,5 +1,5 @@
 /** @file The fine-tuning of groups: one process for each slot at a time, each ended with its group. */
-import type { Seat } from './state.js';
+import type { Worker } from './state.js';
 import { setGroup, start, type Turn } from './turn.js';
 
 /** Starts a process for each group that waits for its fine-tuning; when all have had theirs, predictions begin. */
@@ -7,18 +7,18 @@ export function startTuning(turn: Turn): void {
   if (turn.groups.every(({ tuning }) => tuning === 'done')) {
     turn.phase = 'predict';
     turn.predictingSince = turn.now;
-    turn.seats = turn.seats.map((seat) => ({ ...seat, deaths: 0 }));
+    turn.workers = turn.workers.map((worker) => ({ ...worker, deaths: 0 }));
     return;
   }
   const seconds = turn.tuningShare;
   const limit = seconds + turn.policy.tuningGrace;
   // a slot in which a process could not even begin takes no group away from the others
-  const isSound = ({ deaths }: Seat) => deaths === 0;
-  const usable = turn.seats.some(isSound) ? isSound : () => true;
-  for (const [place, seat] of turn.seats.entries()) {
+  const isSound = ({ deaths }: Worker) => deaths === 0;
+  const usable = turn.workers.some(isSound) ? isSound : () => true;
+  for (const [place, worker] of turn.workers.entries()) {
     const group = turn.groups.findIndex(({ tuning }) => tuning === 'waiting');
     if (group < 0) return;
-    if (seat.process !== null || !usable(seat)) continue;
+    if (worker.process !== null || !usable(worker)) continue;
     setGroup(turn, group, { tuning: 'running' });
     start(turn, place, { group, seconds, limit, until: turn.now + limit });
   }

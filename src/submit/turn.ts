@@ -1,7 +1,7 @@
 /** @file One decision while it is made: the next state, and what is to be done. */
 import type { PlannedItem } from './plan.js';
 import type { Item } from './protocol.js';
-import type { Action, EndReason, Group, Process, Seat, State, Tuning, Work } from './state.js';
+import type { Action, EndReason, GroupState, Process, State, Tuning, Work, Worker } from './state.js';
 
 /** A state while the next one is made of it: its fields are replaced, what they hold is never changed. */
 export type Turn = { -readonly [Name in keyof State]: State[Name] } & {
@@ -19,8 +19,8 @@ export function count(turn: Turn, items: readonly PlannedItem[], sign = 1): void
 /** Ends all processes; what failed alone has failed for good. */
 export function end(turn: Turn, reason: EndReason): void {
   if (turn.phase === 'ended') return;
-  for (const [seat, { process }] of turn.seats.entries()) {
-    if (process !== null) kill(turn, seat, 'the submission ends');
+  for (const [worker, { process }] of turn.workers.entries()) {
+    if (process !== null) kill(turn, worker, 'the submission ends');
   }
   for (const { struck } of turn.groups) {
     for (const { item, message } of struck) {
@@ -34,16 +34,16 @@ export function end(turn: Turn, reason: EndReason): void {
 }
 
 /** Starts a process in a slot. */
-export function start(turn: Turn, seat: number, tuning?: Tuning): void {
+export function start(turn: Turn, worker: number, tuning?: Tuning): void {
   turn.started += 1;
-  const job = tuning === undefined ? ({ type: 'open' } as const) : ({ type: 'open', tuning } as const);
-  setSeat(turn, seat, { process: { id: turn.started, job, heard: turn.now, loaded: null } });
-  turn.actions.push({ type: 'start', process: turn.started, slot: turn.seats[seat]!.slot });
+  const activity = tuning === undefined ? ({ type: 'open' } as const) : ({ type: 'open', tuning } as const);
+  setWorker(turn, worker, { process: { id: turn.started, activity, heard: turn.now, loaded: null } });
+  turn.actions.push({ type: 'start', process: turn.started, slot: turn.workers[worker]!.slot });
 }
 
-export function kill(turn: Turn, seat: number, reason: string): void {
-  turn.actions.push({ type: 'kill', process: processOf(turn, seat).id, reason });
-  setSeat(turn, seat, { process: null });
+export function kill(turn: Turn, worker: number, reason: string): void {
+  turn.actions.push({ type: 'kill', process: processOf(turn, worker).id, reason });
+  setWorker(turn, worker, { process: null });
 }
 
 export const assign = (turn: Turn, process: number, work: Work): void => {
@@ -57,16 +57,16 @@ export function fail(turn: Turn, failure: Extract<Action, { type: 'fail' }>['fai
 
 export const inputOf = ({ taskId, testIndex }: Item) => ({ taskId, testIndex });
 
-export const processOf = (turn: Turn, seat: number): Process => turn.seats[seat]!.process!;
+export const processOf = (turn: Turn, worker: number): Process => turn.workers[worker]!.process!;
 
-export function setSeat(turn: Turn, place: number, changes: Partial<Seat>): void {
-  turn.seats = turn.seats.with(place, { ...turn.seats[place]!, ...changes });
+export function setWorker(turn: Turn, place: number, changes: Partial<Worker>): void {
+  turn.workers = turn.workers.with(place, { ...turn.workers[place]!, ...changes });
 }
 
-export function setProcess(turn: Turn, seat: number, changes: Partial<Process>): void {
-  setSeat(turn, seat, { process: { ...processOf(turn, seat), ...changes } });
+export function setProcess(turn: Turn, worker: number, changes: Partial<Process>): void {
+  setWorker(turn, worker, { process: { ...processOf(turn, worker), ...changes } });
 }
 
-export function setGroup(turn: Turn, place: number, changes: Partial<Group>): void {
+export function setGroup(turn: Turn, place: number, changes: Partial<GroupState>): void {
   turn.groups = turn.groups.with(place, { ...turn.groups[place]!, ...changes });
 }

@@ -206,8 +206,8 @@ export function play(world: World) {
 
   /** When a process takes work, nothing of an earlier round waits. */
   function checkRounds(taken: State): void {
-    const jobs = taken.seats.flatMap(({ process }) =>
-      process && 'chunk' in process.job && process.heard === now ? [process.job] : [],
+    const jobs = taken.workers.flatMap(({ process }) =>
+      process && 'chunk' in process.activity && process.heard === now ? [process.activity] : [],
     );
     // later turns of tasks go where they are worth most
     const isFirst = (turn: number) => plan.chunks[0]!.taskId === undefined || turn === 0;
@@ -221,10 +221,12 @@ export function play(world: World) {
 
   /** A search builds on everything that was predicted for its test input. */
   function checkSearches(taken: State): void {
-    const jobs = taken.seats.flatMap(({ process }) =>
-      process && 'chunk' in process.job ? [process.job] : [],
+    const jobs = taken.workers.flatMap(({ process }) =>
+      process && 'chunk' in process.activity ? [process.activity] : [],
     );
-    const running = jobs.flatMap((job) => (job.type === 'predict' ? job.left : job.chunk.items));
+    const running = jobs.flatMap((activity) =>
+      activity.type === 'predict' ? activity.left : activity.chunk.items,
+    );
     const searches = running.filter(({ views }) => views !== undefined);
     if (searches.length === 0) return;
     const waiting = taken.queue.flatMap(({ items }) => items);

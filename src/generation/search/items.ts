@@ -8,7 +8,7 @@ import { PromptSearch } from './prompt-search.js';
 import type { SearchOptions, SearchRequest } from './types.js';
 
 /** What requests that share limits have used. */
-export interface Group {
+export interface SharedUsage {
   /** Tokens that were fed for them. */
   tokens: number;
   /** When the first of them was fed, in milliseconds. */
@@ -18,11 +18,11 @@ export interface Group {
 }
 
 /** A prompt in the search, and the requests that ask for it. */
-export interface Item {
+export interface SearchItem {
   readonly search: PromptSearch;
   readonly requests: readonly number[];
   readonly request: SearchRequest;
-  readonly group: Group;
+  readonly group: SharedUsage;
   likely: readonly (readonly number[])[];
   isDone: boolean;
 }
@@ -36,10 +36,10 @@ export function makeItems(
   tokenizer: GenerationTokenizer,
   { threshold, maxNewTokens, onAnswer }: SearchOptions,
   maxLength: number,
-): Item[] {
+): SearchItem[] {
   const grammars = new Map<TextGrammar | undefined, TokenGrammar | undefined>([[undefined, undefined]]);
-  const groups = new Map<number | string, Group>();
-  const items = new Map<string, Item & { readonly requests: number[] }>();
+  const groups = new Map<number | string, SharedUsage>();
+  const items = new Map<string, SearchItem & { readonly requests: number[] }>();
   for (const [i, request] of requests.entries()) {
     const { tokens, grammar, group: name = `of ${i}`, before } = request;
     if (!grammars.has(grammar)) {

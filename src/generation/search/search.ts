@@ -10,7 +10,7 @@ import { type Step, tokensOf } from './answer-tree.js';
 import { ContinuationReader, type Continuations } from './continuations.js';
 import type { OpenNode } from './frontier.js';
 import { guessAfter } from './guesses.js';
-import { type Group, type Item, makeItems } from './items.js';
+import { makeItems, type SearchItem, type SharedUsage } from './items.js';
 import type { PromptSearch } from './prompt-search.js';
 import { SearchSlot } from './slot.js';
 import type { FoundAnswers, SearchOptions, SearchProgress, SearchRequest } from './types.js';
@@ -67,7 +67,7 @@ class Search {
   readonly #decoder: Decoder;
   readonly #cache: KvCache;
   readonly #slots: SearchSlot[];
-  readonly #itemOf = new Map<PromptSearch, Item>();
+  readonly #itemOf = new Map<PromptSearch, SearchItem>();
   readonly #options: SearchOptions;
   readonly #reader: ContinuationReader;
   readonly #isRowEnd: (token: number) => boolean;
@@ -75,7 +75,7 @@ class Search {
   readonly #results: FoundAnswers[] = [];
   readonly #now: () => number;
   readonly #started: number;
-  #queue: Item[];
+  #queue: SearchItem[];
 
   constructor(
     decoder: Decoder,
@@ -121,7 +121,7 @@ class Search {
   /** Ends the search for groups that have reached a limit. */
   #checkLimits(): void {
     const { seconds = Infinity, tokens = Infinity } = this.#options.limits ?? {};
-    const isOver = (group: Group) =>
+    const isOver = (group: SharedUsage) =>
       group.isOver ||
       group.tokens >= tokens ||
       (group.startedAt !== undefined && this.#now() - group.startedAt >= 1000 * seconds);
@@ -165,7 +165,7 @@ class Search {
   }
 
   /** Whether another slot reads the beginning of a prompt just now, so that it can be copied soon. */
-  #isWorthWaiting({ search: { prompt } }: Item): boolean {
+  #isWorthWaiting({ search: { prompt } }: SearchItem): boolean {
     const shared = (tokens: readonly number[]) => Math.min(prompt.length - 1, commonPrefix(prompt, tokens));
     const there = Math.max(...this.#slots.map(({ cached }) => shared(cached)));
     const reading = this.#slots.filter(({ pendingPrompt }) => pendingPrompt > 0);
