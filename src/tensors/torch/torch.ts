@@ -1,6 +1,7 @@
 import type { Device } from '../device.js';
 import { stridesOf } from '../strides.js';
 import { ArgumentWriter, type TorchArgument } from './arguments.js';
+import { bindDirectCalls, type DirectCall } from './direct-call.js';
 import { bytesOfDtype, dtypeNumbers, type TorchDtype } from './dtypes.js';
 import { TorchError, UnknownOperationError } from './errors.js';
 import type { CFunction } from './functions.js';
@@ -29,6 +30,7 @@ export class Torch extends TorchHandles {
   #stream: CFunction | undefined;
   #isGuarded = false;
   readonly #arguments: ArgumentWriter;
+  readonly #direct: ReadonlyMap<OperationName, DirectCall | undefined>;
   readonly #deviceTypes: Record<'cpu' | 'cuda', number>;
 
   constructor(
@@ -46,7 +48,8 @@ export class Torch extends TorchHandles {
     this.version = version;
     library.version = version;
     library.memoryIsLow = gpu && (() => (freeGpuMemory() ?? gpu.memory) < gpu.memory / 20);
-    this.#schemas = resolveSchemas(schemas);
+    const resolved = resolveSchemas(schemas);
+    this.#schemas = resolved;
     this.dtypes = dtypeNumbers(library);
     this.#dtypeNames = new Map(
       Object.entries(this.dtypes).map(([name, value]) => [value, name as TorchDtype]),
@@ -56,6 +59,8 @@ export class Torch extends TorchHandles {
       cuda: library.value('int32_t aoti_torch_device_type_cuda()')(),
     };
     this.#arguments = new ArgumentWriter(library, this.functions);
+    this.#direct = bindDirectCalls(library, device);
+    for (const [name, call] of this.#direct) if (!call) resolved.set(name, null);
   }
 
   /** Operations that were called so far. */
@@ -287,12 +292,18 @@ export class Torch extends TorchHandles {
     const schema = this.#schemas.get(name);
     if (!schema) throw new UnknownOperationError(name, this.version);
     const { library } = this;
-    this.#arguments.write(name, schema.arguments, this.lastingArguments(name, args));
+    const given = this.lastingArguments(name, args);
     this.#callCount++;
-    library.dispatch(schema.name, schema.overload);
+    const direct = this.#direct.get(name);
+    const first = direct ? direct(given) : 0;
+    if (!direct) {
+      this.#arguments.write(name, schema.arguments, given);
+      library.dispatch(schema.name, schema.overload);
+    }
     const results: Handle[] = [];
     for (const [i, { type }] of schema.returns.entries()) {
-      results.push(type === 'Tensor' ? this.take(library.getInt(i)) : library.getInt(i));
+      const value = library.getInt(first + i);
+      results.push(type === 'Tensor' ? this.take(value) : value);
     }
     return results;
   }
