@@ -40,6 +40,7 @@ import { Pace } from '../training/pace.js';
 import { type FineTuneResult, Run } from '../training/run.js';
 import type { TrainingRanks } from '../training/team.js';
 import { type LoadedDatasets, nameDatasets, type WithDatasets } from '../training/training-data.js';
+import { roomNotes } from './model-memory.js';
 
 export type { FineTuneEvent, FineTuneHooks } from '../training/events.js';
 export type { FineTuneResult } from '../training/run.js';
@@ -128,6 +129,15 @@ async function train(
   );
   try {
     await stream.check();
+    const model = {
+      config: { ...modelConfig, vocabSize: vocabulary?.length ?? modelConfig.vocabSize },
+      floatType: config.dtype ?? 'float32',
+      weights: config.weights,
+      lora: config.useLora ? loraOptions(config.lora) : undefined,
+      cut: undefined,
+    } as const;
+    const pass = { tokens: config.maxTokensPerBatch, checkpointing: config.gradientCheckpointing };
+    for (const text of roomNotes(model, { ...pass, trainsAll: !config.useLora })) note(text);
     const decoder = await openDecoder(config, modelFolder, adapterFolder, vocabulary);
     decoder.gradientCheckpointing = config.gradientCheckpointing;
     const team = await ranks?.team(decoder, config, note);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readJson } from '../../src/common/files.js';
 import { Rng } from '../../src/common/rng.js';
-import { modelMemory } from '../../src/experiments/model-memory.js';
+import { modelMemory, roomNotes } from '../../src/experiments/model-memory.js';
 import { loadDecoder, modelShapes, readConfig } from '../../src/models/index.js';
 import { ModelWeights } from '../../src/models/weights.js';
 import { initBackend } from '../../src/tensors/backend.js';
@@ -349,6 +349,21 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
         /^weights and that pass take .* MiB \(with .*\) of the 1\.00 GiB that the GPU has$/,
       ),
     });
+    const model = {
+      config: readConfig(folder),
+      floatType: 'float32',
+      lora: undefined,
+      cut: undefined,
+    } as const;
+    const pass = { tokens: 4096, checkpointing: false };
+    total.mockReturnValue(2 ** 30);
+    expect(roomNotes(model, { ...pass, trainsAll: true })).toEqual([]);
+    total.mockReturnValue(2 ** 21);
+    expect(roomNotes(model, { ...pass, trainsAll: true })).toEqual([
+      expect.stringMatching(
+        /^training is predicted to take [\d.]+ MiB \([\d.]+ MiB of it for weights\), and SwiftShader.* has 2\.00 MiB: use a lower `maxTokensPerBatch` \(4096 now\), or `gradientCheckpointing`, or `useLora`$/,
+      ),
+    ]);
     expect(await room(2 ** 21)).toMatchObject({ status: 'broken', advice: expect.stringContaining('lower') });
     vi.restoreAllMocks();
   });
