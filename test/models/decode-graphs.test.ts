@@ -1,12 +1,14 @@
 /** Steps of decoding as CUDA graphs, on the processor: a replay of what was recorded gives what a usual step gives. */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
+import { addAdapter } from '../../src/models/adapter.js';
+import { adapterState, attachAdapter } from '../../src/models/attach.js';
 import { DecodeGraphs } from '../../src/models/decode-graphs.js';
 import type { Decoder } from '../../src/models/decoder.js';
 import { KvCache } from '../../src/models/kv-cache.js';
 import { initBackend } from '../../src/tensors/backend.js';
-import { toFloatType } from '../../src/tensors/float-type.js';
-import { cachedAttention } from '../../src/tensors/ops/index.js';
+import { floatTypeOf, toFloatType } from '../../src/tensors/float-type.js';
+import { cachedAttention, lowRankSum } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import { TorchBackend } from '../../src/tensors/torch/backend.js';
 import { TorchLibrary } from '../../src/tensors/torch/library.js';
@@ -68,11 +70,55 @@ describe.runIf(backendsUnderTest().includes('torch'))('with emulated graphs', ()
     expect(most).toBeLessThan(1e-4); // and no NaN
   }
 
+  /** Gives a decoder an adapter that nothing changes and that is not merged. */
+  async function putOnTop(decoder: Decoder): Promise<void> {
+    const lora = { rank: 3, alpha: 6, dropout: 0, useRslora: false, useDora: true, init: 'default' as const };
+    await addAdapter(decoder, { ...lora, targetModules: ['all-linear'] }, Rng.of(4, 'lora'));
+    for (const variable of decoder.trainableVariables().values()) {
+      tf.tidy(() => variable.assign(tf.add(variable, 0.05)));
+    }
+    await attachAdapter(decoder, await adapterState(decoder), { merge: 'never' });
+  }
+
+  test('on a GPU what adapters add is computed in the type of the base', () => {
+    tf.tidy(() => {
+      const draw = (name: string, shape: number[]) => {
+        const values = Rng.of(5, name);
+        const size = shape.reduce((product, n) => product * n, 1);
+        return tf.tensor(
+          Float32Array.from({ length: size }, () => values.normal(0, 1)),
+          shape,
+        );
+      };
+      const [x, a, b, factor] = [[2, 16], [16, 8], [8, 12], [12]].map((shape, i) => draw(`${i}`, shape)) as [
+        tf.Tensor2D,
+        tf.Tensor2D,
+        tf.Tensor2D,
+        tf.Tensor1D,
+      ];
+      const sum = draw('sum', [2, 12]) as tf.Tensor2D;
+      const expected = tf.add(tf.mul(sum, factor), tf.matMul(tf.matMul(x, a), b)).dataSync();
+      const terms = [{ sum: toFloatType(sum, 'bfloat16'), b, factor }];
+      for (let again = 0; again < 2; again++) {
+        const [found] = lowRankSum(toFloatType(x, 'bfloat16'), a, terms);
+        expect(floatTypeOf(found!)).toBe('bfloat16');
+        const values = found!.dataSync();
+        const scale = Math.max(...expected.map(Math.abs));
+        expect(Math.max(...expected.map((value, i) => Math.abs(value - values[i]!)))).toBeLessThan(
+          0.02 * scale,
+        );
+        terms[0] = { sum: toFloatType(sum.clone(), 'bfloat16'), b, factor };
+      }
+    });
+  });
+
   test.each([
-    ['as Llama is', {}],
-    ['with windows and soft caps', limited],
-  ])('a replay is a usual step: %s', (_, features) => {
+    ['as Llama is', {}, false],
+    ['with windows and soft caps', limited, false],
+    ['with an adapter on top', {}, true],
+  ])('a replay is a usual step: %s', async (_, features, hasAdapter) => {
     const decoder = tinyDecoder(3, undefined, undefined, features);
+    if (hasAdapter) await putOnTop(decoder);
     const [one, other] = [0, 1].map(() => new KvCache(decoder.config, { slots: 6, maxLength: LENGTH })) as [
       KvCache,
       KvCache,
