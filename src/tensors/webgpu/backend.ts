@@ -51,6 +51,8 @@ export class WebGpuBackend extends TfjsBackend {
   readonly deviceName: string;
   #failure: Error | undefined;
   #stagedBytes = 0;
+  /** Of tfjs's pipelines: asking one for its layout is a call. */
+  readonly #layouts = new Map<GPUComputePipeline, GPUBindGroupLayout>();
 
   readonly #totalMemory: number | undefined;
   #isLost = false;
@@ -226,6 +228,14 @@ export class WebGpuBackend extends TfjsBackend {
     this.commands.submit();
   }
 
+  #layoutOf(pipeline: GPUComputePipeline): GPUBindGroupLayout {
+    const known = this.#layouts.get(pipeline);
+    if (known) return known;
+    const layout = pipeline.getBindGroupLayout(0);
+    this.#layouts.set(pipeline, layout);
+    return layout;
+  }
+
   /** tfjs's kernels: their parameters and commands go with ours. */
   override recordAndSubmit(
     program: TfjsProgram,
@@ -251,7 +261,7 @@ export class WebGpuBackend extends TfjsBackend {
     }));
     resources.push(this.commands.noteBytes(uniformBytes(uniforms)));
     const group = this.device.createBindGroup({
-      layout: program.pipeline.getBindGroupLayout(0),
+      layout: this.#layoutOf(program.pipeline),
       entries: resources.map((resource, binding) => ({ binding, resource })),
     });
     this.commands.dispatch(program.pipeline, group, undefined, program.dispatch);

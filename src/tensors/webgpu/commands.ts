@@ -32,6 +32,8 @@ export class Commands {
   #dispatches = 0;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
+  /** The pipeline of the last kernel of the pass. */
+  #pipeline: GPUComputePipeline | undefined;
 
   constructor(device: GPUDevice, pool: BufferPool) {
     this.#device = device;
@@ -78,7 +80,8 @@ export class Commands {
     workgroups: readonly number[],
   ): void {
     this.#pass ??= this.#encode().beginComputePass();
-    this.#pass.setPipeline(pipeline);
+    if (pipeline !== this.#pipeline) this.#pass.setPipeline(pipeline);
+    this.#pipeline = pipeline;
     if (offsets) this.#pass.setBindGroup(0, group, offsets as number[]);
     else this.#pass.setBindGroup(0, group);
     this.#pass.dispatchWorkgroups(workgroups[0] ?? 1, workgroups[1] ?? 1, workgroups[2] ?? 1);
@@ -105,6 +108,7 @@ export class Commands {
   #endPass(): void {
     this.#pass?.end();
     this.#pass = undefined;
+    this.#pipeline = undefined;
   }
 
   /** Hands everything that was recorded to the device. */

@@ -67,12 +67,36 @@ interface Compiled {
   readonly layout: GPUBindGroupLayout;
   /** The bindings of the buffers. */
   readonly bindings: readonly number[];
-  /** By the ids of the buffers, because the same ones come again and again. */
-  readonly groups: Map<string, GPUBindGroup>;
+  readonly groups: BindGroups;
 }
 
-/** Bind groups that are kept of a program. */
-const KEPT_GROUPS = 64;
+/**
+ * Bind groups of a program by the ids of their buffers: steps of training and decoding come with the same buffers
+ * again and again, and making a group costs more than all else of a kernel. When there are many, those go that were
+ * not used since there were that many before.
+ */
+class BindGroups {
+  /** As many as a model of 48 layers has of one kernel in a step, eight in each. */
+  static readonly #most = 384;
+  #recent = new Map<string, GPUBindGroup>();
+  #older = new Map<string, GPUBindGroup>();
+
+  get(key: string): GPUBindGroup | undefined {
+    const recent = this.#recent.get(key);
+    if (recent) return recent;
+    const older = this.#older.get(key);
+    if (older) this.set(key, older);
+    return older;
+  }
+
+  set(key: string, group: GPUBindGroup): void {
+    if (this.#recent.size >= BindGroups.#most) {
+      this.#older = this.#recent;
+      this.#recent = new Map();
+    }
+    this.#recent.set(key, group);
+  }
+}
 
 /** Bytes of parameters that a kernel sees. */
 const PARAMETER_BYTES = 256;
@@ -122,7 +146,6 @@ export class Programs {
       entries.push({ binding: bindings[i]!, resource: { buffer: gpu } });
     }
     const group = this.#device.createBindGroup({ layout, entries });
-    if (groups.size >= KEPT_GROUPS) groups.clear();
     groups.set(key, group);
     return group;
   }
@@ -157,7 +180,7 @@ export class Programs {
       compute: { module, entryPoint: entry, ...(constants ? { constants } : {}) },
     });
     const bindings = accesses.map(({ binding }) => binding);
-    const compiled = { pipeline, layout, bindings, groups: new Map<string, GPUBindGroup>() };
+    const compiled = { pipeline, layout, bindings, groups: new BindGroups() };
     this.#compiled.set(program, compiled);
     return compiled;
   }

@@ -1,5 +1,5 @@
 import type * as tf from '../../tf.js';
-import { addIntegers } from './integers.js';
+import { addIntegers } from './arithmetic.js';
 import { type KernelCall, type Kernels, runTfjs } from './register.js';
 
 /** tfjs's kernel takes all tensors at once; a device binds only so many buffers, so the sums of some are added up. */

@@ -1,8 +1,8 @@
 import * as tf from '../../tf.js';
 import type { WebGpuBackend } from '../backend.js';
 import { type Program, programFor } from '../program.js';
+import { kernels as integers } from './arithmetic.js';
 import { reduceIntegers } from './integer-reductions.js';
-import { kernels as integers } from './integers.js';
 import { isPlain, move, moveByNumbers } from './move.js';
 import { type KernelCall, type Kernels, runTfjs } from './register.js';
 import code from './scatter.wgsl';

@@ -1,7 +1,7 @@
 import * as tf from '../../tf.js';
 import type { WebGpuBackend } from '../backend.js';
 import type { Program } from '../program.js';
-import code from './integers.wgsl';
+import code from './arithmetic.wgsl';
 import { collapse, padded, stridesOf } from './move.js';
 import { isOnHost, type KernelCall, type KernelImplementation, type Kernels, runTfjs } from './register.js';
 
@@ -33,12 +33,17 @@ const unary: Readonly<Record<string, string>> = {
   ClipByValue: 'return min(max(a, params.low), params.high);',
 };
 
-const programOf = (name: string, body: string, type: 'i32' | 'bool'): Program => ({
-  name: `${name} of integers`,
-  code: `fn op(a: i32, b: i32) -> ${type} { ${body} }\n${code}`,
+const programOf = (name: string, body: string, type: 'f32' | 'i32' | 'bool'): Program => ({
+  name: type === 'f32' ? name : `${name} of integers`,
+  code:
+    `alias Value = ${type === 'f32' ? 'f32' : 'i32'}; alias Result = Value;\n` +
+    `fn op(a: Value, b: Value) -> ${type} { ${body} }\n${code}`,
   buffers: 'rrw',
   over: 'elements',
 });
+
+/** Floating-point numbers that are few. */
+const FEW = 1 << 18;
 
 /** How far neighbours of each dimension of a broadcast shape are apart in a tensor: 0 where it is repeated. */
 function broadcastStrides(shape: readonly number[], to: readonly number[]): number[] {
@@ -89,6 +94,29 @@ const table = (bodies: Readonly<Record<string, string>>, type: 'i32' | 'bool'): 
     ]),
   );
 
+/**
+ * Of floating-point numbers where there are few: tfjs's kernels take four at a time, but each costs the host several times
+ * what one of ours does.
+ */
+function onFew(name: string, operator: string, otherwise: KernelImplementation): KernelImplementation {
+  const program = programOf(name, `return a ${operator} b;`, 'f32');
+  return (call) => {
+    const { inputs, backend } = call;
+    const [a, b] = [inputs.a!, inputs.b!];
+    const isFew = tf.util.sizeFromShape(a.shape) < FEW && tf.util.sizeFromShape(b.shape) < FEW;
+    if (!isFew || a.dtype !== 'float32' || b.dtype !== 'float32' || isOnHost(backend, name, [a, b])) {
+      return otherwise(call);
+    }
+    return run(backend, program, [a, b], 'float32');
+  };
+}
+
+const integers: Kernels = {
+  ...table(binary, 'i32'),
+  ...table(comparisons, 'bool'),
+  ...table(unary, 'i32'),
+};
+
 const sum = programOf('AddN', binary.Add!, 'i32');
 
 /** The sum of tensors of integers. */
@@ -104,7 +132,9 @@ export function addIntegers({ inputs, backend }: KernelCall): tf.TensorInfo {
 }
 
 export const kernels: Kernels = {
-  ...table(binary, 'i32'),
-  ...table(comparisons, 'bool'),
-  ...table(unary, 'i32'),
+  ...integers,
+  Add: onFew('Add', '+', integers.Add!),
+  Sub: onFew('Sub', '-', integers.Sub!),
+  Multiply: onFew('Multiply', '*', integers.Multiply!),
+  RealDiv: onFew('RealDiv', '/', (call) => runTfjs('RealDiv', call)),
 };

@@ -1,4 +1,5 @@
-// A function `op` of the integers of two tensors, which comes before this text; both are repeated where they are narrower.
+// A function `op` of the numbers of two tensors, which comes before this text with their types `Value` and `Result`;
+// both are repeated where they are narrower.
 struct Params {
   size: u32,
   rank: u32,
@@ -9,9 +10,9 @@ struct Params {
   stridesB: array<vec4u, 2>,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<i32>;
-@group(0) @binding(2) var<storage, read> b: array<i32>;
-@group(0) @binding(3) var<storage, read_write> out: array<i32>;
+@group(0) @binding(1) var<storage, read> a: array<Value>;
+@group(0) @binding(2) var<storage, read> b: array<Value>;
+@group(0) @binding(3) var<storage, read_write> out: array<Result>;
 
 fn each(i: u32) {
   var rest = i;
@@ -23,5 +24,5 @@ fn each(i: u32) {
     right += rest % length * params.stridesB[d / 4u][d % 4u];
     rest /= length;
   }
-  out[i] = i32(op(a[left + rest * params.stridesA[0].x], b[right + rest * params.stridesB[0].x]));
+  out[i] = Result(op(a[left + rest * params.stridesA[0].x], b[right + rest * params.stridesB[0].x]));
 }
