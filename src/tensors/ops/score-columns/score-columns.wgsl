@@ -19,8 +19,15 @@ fn each(row: u32, lane: u32) {
 fn logSumExpOfRow(start: u32, width: u32, lane: u32) -> f32 {
   var top = -3.4e38;
   var sum = 0.0;
+  // drivers may make finite numbers of what is computed from numbers that are not: they are told by their bits
+  var broken = 0.0;
   for (var i = lane; i < width; i += LANES) {
     let value = logits[start + i];
+    if ((bitcast<u32>(value) & 0x7f800000u) == 0x7f800000u) {
+      // −∞ is a token that cannot follow
+      if (bitcast<u32>(value) != 0xff800000u) { broken = 1.0; }
+      continue;
+    }
     if (value > top) {
       sum *= exp(top - value);
       top = value;
@@ -28,5 +35,8 @@ fn logSumExpOfRow(start: u32, width: u32, lane: u32) -> f32 {
     sum += exp(value - top);
   }
   let highest = largestOfLanes(lane, top);
-  return highest + log(sumOfLanes(lane, sum * exp(top - highest)));
+  let total = highest + log(sumOfLanes(lane, sum * exp(top - highest)));
+  var bits = bitcast<u32>(total);
+  if (sumOfLanes(lane, broken) > 0.0) { bits = 0x7fc00000u; }
+  return bitcast<f32>(bits);
 }
