@@ -40,7 +40,6 @@ import { Pace } from '../training/pace.js';
 import { type FineTuneResult, Run } from '../training/run.js';
 import type { TrainingRanks } from '../training/team.js';
 import { type LoadedDatasets, nameDatasets, type WithDatasets } from '../training/training-data.js';
-import { roomNotes } from './model-memory.js';
 
 export type { FineTuneEvent, FineTuneHooks } from '../training/events.js';
 export type { FineTuneResult } from '../training/run.js';
@@ -137,6 +136,8 @@ async function train(
       cut: undefined,
     } as const;
     const pass = { tokens: config.maxTokensPerBatch, checkpointing: config.gradientCheckpointing };
+    // what measures memory binds native code, which a notebook's bundle does not have
+    const { roomNotes } = await import('./model-memory.js');
     for (const text of roomNotes(model, { ...pass, trainsAll: !config.useLora })) note(text);
     const decoder = await openDecoder(config, modelFolder, adapterFolder, vocabulary);
     decoder.gradientCheckpointing = config.gradientCheckpointing;
