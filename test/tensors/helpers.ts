@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Rng } from '../../src/common/rng.js';
 import { initBackend } from '../../src/tensors/backend.js';
@@ -64,7 +65,7 @@ let [testName, calls] = ['', 0];
 
 /**
  * The results that all backends are compared with, on tfjs's backend `cpu`: computed for the first of a
- * `describe.each(backends)` only, because a test has the same inputs on each.
+ * `describe.each(backends)` only, where a test has the same inputs on each.
  * @param what differs between computations of the same inputs
  */
 export function referenceOf(
@@ -76,10 +77,16 @@ export function referenceOf(
   if (currentTestName !== testName) [testName, calls] = [currentTestName, 0];
   // the first part of the name is the backend
   const [, ...own] = currentTestName.split(' > ');
-  const key = `${own.join(' > ')} ${calls++} ${what} ${inputs.map(({ shape }) => `[${shape}]`)}`;
+  const key = `${own.join(' > ')} ${calls++} ${what} ${inputs.map(digestOf)}`;
   const known = references.get(key) ?? runOn('cpu', inputs, f);
   references.set(key, known);
   return known;
+}
+
+/** What is the same only for tensors with the same values: a test may have others on one of the backends. */
+function digestOf({ shape, dtype, values }: PlainTensor): string {
+  const hash = createHash('sha1').update(Float64Array.from(values)).digest('base64');
+  return `${dtype} [${shape}] ${hash}`;
 }
 
 /** Fails unless every value is within `relative` of the expected one's size or of the largest one's. */
