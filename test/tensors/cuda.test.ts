@@ -163,6 +163,32 @@ describe.runIf(backendsUnderTest().includes('torch'))('with emulated CUDA operat
     },
   );
 
+  test.each(cases)(
+    '%s on capability %f in %s: prompts that go on after others, alone in the last block of a kernel, and by pieces',
+    async (_, capability, type, relative) => {
+      const rng = Rng.of(6, 'prompts');
+      // the last of 65 rows is alone in its block; of the second, the mask of a piece begins between multiples of eight
+      const prompts: [rows: number, first: number, window?: number][] = [
+        [65, 5],
+        [61, 5, 16],
+        [33, 1],
+      ];
+      for (const [rows, first, window] of prompts) {
+        const inputs = [normal(rng, [rows, 4, 8]), normal(rng, [2, 2, 70, 8]), normal(rng, [2, 2, 70, 8])];
+        const { cpu, cuda } = await both(capability, inputs, type, (...tensors) => {
+          const [q, keys, values] = tensors as [tf.Tensor3D, tf.Tensor4D, tf.Tensor4D];
+          const of = tf.tensor1d(new Array<number>(rows).fill(1), 'int32');
+          const long = tf.tensor1d(
+            Array.from({ length: rows }, (_, i) => first + i),
+            'int32',
+          );
+          return [cachedAttention(q, keys, values, of, long, 0.35, window === undefined ? {} : { window })];
+        });
+        expectNear(cuda, cpu, relative);
+      }
+    },
+  );
+
   /** As the layers of a model may have them. */
   const limits: [string, AttentionLimits][] = [
     ['a window', { window: 3 }],

@@ -182,6 +182,7 @@ export class EmulatedCuda extends Torch {
   }
 
   #run(name: OperationName, args: TorchArgument[]): Handle[] {
+    this.#checks[name]?.(args as never);
     const emulated = this.#emulations[name];
     if (!emulated) return super.callAll(name, ...args);
     const outputs = this.tidy(() => emulated(args as never));
@@ -201,6 +202,77 @@ export class EmulatedCuda extends Torch {
     _fused_rms_norm: (args) => this.#rmsNorm(args),
     _fused_rms_norm_backward: (args) => this.#rmsNormBackward(args),
   };
+
+  /** What PyTorch's sources for CUDA check of operations that the processor has, too. */
+  readonly #checks: Partial<Record<OperationName, (args: never[]) => void>> = {
+    _fused_adamw_: (args) => this.#checkAdamW(args),
+    scaled_dot_product_attention: (args) => this.#checkAttention(args),
+  };
+
+  /** `check_fast_path_restrictions` (ForeachUtils.h), and how its kernel reads the steps. */
+  #checkAdamW(args: never[]): void {
+    const [params, ...others] = (args as Handle[][]).slice(0, 4) as [Handle[], ...Handle[][]];
+    const steps = (args as Handle[][])[5] as Handle[];
+    const form = (handle: Handle) => [this.shapeOf(handle), this.stridesOf(handle)].join(';');
+    const type = this.dtypeOf(params[0] as Handle);
+    for (const list of [params, ...others, steps])
+      check(list.length === params.length, 'lists of the same length');
+    for (const [i, param] of params.entries()) {
+      for (const handle of [param, ...others.map((list) => list[i] as Handle)]) {
+        check(this.dtypeOf(handle) === type, 'parameters, gradients and moments of one type');
+        check(form(handle) === form(param), 'parameters, gradients and moments of one layout');
+      }
+      check(this.dtypeOf(steps[i] as Handle) === 'float32', 'steps in float32');
+    }
+  }
+
+  /** What `sdp_utils.cpp` lets the memory-efficient kernel take, `preprocess_mask` makes of a mask, and it then checks. */
+  #checkAttention(args: never[]): void {
+    const [q, k, v, mask] = args as (Handle | null)[] as [Handle, Handle, Handle, Handle | null];
+    const type = this.dtypeOf(q);
+    for (const x of [k, v, ...(mask === null ? [] : [mask])])
+      check(this.dtypeOf(x) === type, 'queries, keys, values and mask of one type');
+    check(mask === null || (args as unknown[])[5] === false, 'a mask, or a causal one');
+    const [, , rows, headDim] = this.shapeOf(q) as [number, number, number, number];
+    const { least, vector } = this.#alignment(type);
+    // otherwise it is done in matrix products, which take anything
+    if (headDim % vector !== 0) return;
+    for (const x of [q, k, v]) this.#checkRows(x, least);
+    if (mask === null) return;
+    const strides = this.stridesOf(mask);
+    check(strides.at(-1) === 1, 'rows of a mask lie together');
+    // it is copied otherwise; the kernel's own check of the address is weaker than its loads of 16 bytes
+    if (strides.slice(0, -1).every((stride) => stride % 8 === 0))
+      check(this.dataPointer(mask) % 16 === 0, 'attn_bias is not correctly aligned');
+    const shared = [k, v].every((x) => this.stridesOf(x)[1] === 0);
+    check(
+      !(shared && rows % 32 === 1),
+      'no row alone in its block where heads share keys by a stride of 0: it gets the mask of the first',
+    );
+  }
+
+  /** Elements that strides and places of tensors are multiples of: at least, and where tensor cores are used. */
+  #alignment(type: TorchDtype): { least: number; vector: number } {
+    const half = type !== 'float32';
+    const isModern = this.#capability >= 8;
+    check(type !== 'bfloat16' || isModern, 'no kernel found to launch: bfloat16 below capability 8.0');
+    const least = half || isModern ? 4 : 1;
+    return { least, vector: half ? 8 : least };
+  }
+
+  get #capability(): number {
+    return this.gpu?.capability ?? 0;
+  }
+
+  /** [batch, rows, heads, D] or [batch, heads, rows, D] for the memory-efficient kernels. */
+  #checkRows(x: Handle, alignment: number): void {
+    const strides = this.stridesOf(x);
+    check(strides.at(-1) === 1, 'numbers of a head lie together');
+    for (const stride of strides.slice(1, -1))
+      check(stride % alignment === 0, 'not correctly aligned (stride)');
+    const bytes = this.dtypeOf(x) === 'float32' ? 4 : 2;
+    check(this.dataPointer(x) % (alignment * bytes) === 0, 'not correctly aligned (pointer)');
+  }
 
   /** Which arguments are tensors is in the schema; here by their place. */
   #describe(name: string, at: number, value: TorchArgument): unknown {
@@ -230,6 +302,7 @@ export class EmulatedCuda extends Torch {
 
   #integers(handle: Handle): Int32Array {
     check(this.dtypeOf(handle) === 'int32', 'offsets are int32');
+    check(this.rankOf(handle) === 1 && this.stridesOf(handle)[0] === 1, 'offsets lie together');
     const [size] = this.shapeOf(handle) as [number];
     return new Int32Array(this.hostBytes(handle, size, 'int32').slice(0));
   }
@@ -257,13 +330,24 @@ export class EmulatedCuda extends Torch {
     const window = left === null ? Number.POSITIVE_INFINITY : (left as number) + 1;
     const dtypes = [q, k, v].map((x) => this.dtypeOf(x as Handle));
     check(new Set(dtypes).size === 1 && dtypes[0] !== 'float32', `flash takes one half type, not ${dtypes}`);
-    for (const x of [q, k, v]) check(this.rankOf(x as Handle) === 3, 'flash takes [rows, heads, headDim]');
-    const dim = this.shapeOf(q as Handle)[2] as number;
+    check(this.#capability >= 8, 'FlashAttention only supports Ampere GPUs or newer');
+    for (const x of [q, k, v]) {
+      check(this.rankOf(x as Handle) === 3, 'flash takes [rows, heads, headDim]');
+      check(this.stridesOf(x as Handle)[2] === 1, 'numbers of a head lie together');
+    }
+    const [rows, heads, dim] = this.shapeOf(q as Handle) as [number, number, number];
     check(dim % 8 === 0 && dim <= 256, `a head of ${dim}`);
+    const [kShape, vShape] = [k, v].map((x) => this.shapeOf(x as Handle)) as [number[], number[]];
+    check(kShape.join() === vShape.join() && kShape[2] === dim, 'keys and values of one shape');
+    const keyHeads = kShape[1] as number;
+    check(heads % keyHeads === 0, 'key heads divide query heads');
     const [ends, starts] = [this.#integers(bounds as Handle), this.#integers(keyBounds as Handle)];
-    check(ends.length === starts.length, 'as many offsets of keys as of queries');
+    check(ends.length === starts.length && ends.length > 1, 'as many offsets of keys as of queries');
+    // single rows of grouped heads are seen as [samples, key heads, group, headDim]
+    const isSwapped = (mostQ as number) === 1 && heads > keyHeads && left === null;
+    check(!isSwapped || rows === ends.length - 1, 'as many single rows as samples');
     const lengths = used
-      ? this.#integers(used)
+      ? this.#used(used, ends.length - 1)
       : starts.slice(1).map((end, i) => end - (starts[i] as number));
     const segments = Array.from({ length: ends.length - 1 }, (_, i) => ({
       q: ends[i] as number,
@@ -278,6 +362,12 @@ export class EmulatedCuda extends Torch {
       'none is longer than max_k',
     );
     return segments;
+  }
+
+  #used(handle: Handle, samples: number): Int32Array {
+    const lengths = this.#integers(handle);
+    check(lengths.length === samples, 'seqused_k has a number for each sample');
+    return lengths;
   }
 
   #flashForward(args: never[]): Handle[] {
@@ -319,7 +409,17 @@ export class EmulatedCuda extends Torch {
     check(this.#ids(state as Handle, unused as Handle) === '7,8', 'the state of the forward pass comes back');
     const limits = (args as unknown[]).slice(15, 17);
     const segments = this.#flashSegments([q, k, v, bounds, keyBounds, mostQ, mostK], limits);
-    check(this.dtypeOf(dy) === this.dtypeOf(q), 'gradients have the type of the queries');
+    const [out, sums] = (args as Handle[]).slice(4, 6) as [Handle, Handle];
+    for (const x of [dy, out]) {
+      check(this.dtypeOf(x) === this.dtypeOf(q), 'results and gradients have the type of the queries');
+      check(
+        this.shapeOf(x).join() === this.shapeOf(q).join(),
+        'results and gradients are shaped like queries',
+      );
+    }
+    const [rows, heads] = this.shapeOf(q) as [number, number];
+    check(this.shapeOf(sums).join() === `${heads},${rows}`, 'sums lie head by head');
+    check(this.dtypeOf(sums) === 'float32', 'sums are float32');
     const gradients = attentionGradients(
       this.#rows(dy),
       this.#rows(q),
@@ -341,7 +441,13 @@ export class EmulatedCuda extends Torch {
       'efficient takes [1, rows, heads, headDim]',
     );
     check(this.shapeOf(q).join() === this.shapeOf(k).join(), 'as many key heads as query heads');
+    check(this.dtypeOf(q) === this.dtypeOf(k), 'queries and keys of one type');
+    const { least } = this.#alignment(this.dtypeOf(q));
+    for (const x of [q, k]) this.#checkRows(x, least);
     const ends = this.#integers(bounds);
+    const rows = this.shapeOf(q)[1] as number;
+    check(0 < (most as number) && (most as number) <= rows, 'max_seqlen is that of a sample');
+    check(limit === null || (limit as number) > 0, 'a window has rows');
     const segments = Array.from({ length: ends.length - 1 }, (_, i) => {
       const count = (ends[i + 1] as number) - (ends[i] as number);
       const window = (limit ?? Number.POSITIVE_INFINITY) as number;
@@ -374,12 +480,12 @@ export class EmulatedCuda extends Torch {
     const [dy, q, k, v] = args as Handle[] as [Handle, Handle, Handle, Handle];
     const [
       bias,
-      ,
+      result,
       bounds,
       keyBounds,
       mostQ,
       mostK,
-      ,
+      sums,
       dropout,
       seed,
       offset,
@@ -391,6 +497,21 @@ export class EmulatedCuda extends Torch {
     ] = (args as unknown[]).slice(4, 19);
     check(bias === null && bounds === keyBounds && mostQ === mostK && dropout === 0, 'one list of offsets');
     check(mask === 1 && wantsBias === false, 'causal from the upper left');
+    for (const x of [dy, result as Handle]) {
+      check(
+        this.shapeOf(x).join() === this.shapeOf(q).join(),
+        'results and gradients are shaped like queries',
+      );
+      check(this.dtypeOf(x) === this.dtypeOf(q), 'results and gradients have the type of the queries');
+      this.#checkRows(x, this.#alignment(this.dtypeOf(x)).least);
+    }
+    check(this.dtypeOf(sums as Handle) === 'float32', 'sums are float32');
+    check(
+      this.stridesOf(sums as Handle)
+        .slice(0, 2)
+        .every((stride) => stride % 8 === 0),
+      'LSE is not correctly aligned',
+    );
     check(this.#ids(seed as Handle, offset as Handle) === '9,10', 'the state of the forward pass comes back');
     const segments = this.#efficientSegments(q, k, bounds as Handle, mostQ, window);
     const gradients = attentionGradients(
@@ -407,6 +528,8 @@ export class EmulatedCuda extends Torch {
   #rmsNorm(args: never[]): Handle[] {
     const [x, , weight, epsilon] = args as Handle[] as [Handle, Handle, Handle, number];
     const [n, d] = this.shapeOf(x) as [number, number];
+    check(this.dtypeOf(weight) === this.dtypeOf(x), 'weight and input of one type');
+    check(this.shapeOf(weight).join() === `${d}`, 'a weight for each column');
     const [values, w] = [this.#floats(x), this.#floats(weight)];
     const out = new Float32Array(values.length);
     const rstd = new Float32Array(n);
@@ -423,6 +546,8 @@ export class EmulatedCuda extends Torch {
     const [dy, x, , rstd, weight] = args as Handle[] as [Handle, Handle, Handle, Handle, Handle];
     const [n, d] = this.shapeOf(x) as [number, number];
     check(this.dtypeOf(dy) === this.dtypeOf(x), 'gradients have the type of the input');
+    check(this.dtypeOf(weight) === this.dtypeOf(x), 'weight and input of one type');
+    check(this.dtypeOf(rstd) === 'float32' && this.shapeOf(rstd)[0] === n, 'a reciprocal for each row');
     const [grads, values, r, w] = [dy, x, rstd, weight].map((handle) =>
       this.#floats(handle),
     ) as Float32Array[];

@@ -212,7 +212,7 @@ export class Torch extends TorchHandles {
   /** The same in row-major order: copied only when it lies otherwise. */
   rowMajor(handle: Handle): Handle {
     const shape = this.shapeOf(handle);
-    const strides = this.#readAxes(this.functions.strides, handle, shape.length);
+    const strides = this.stridesOf(handle);
     const steps = stridesOf(shape);
     const asIs = shape.every((size, axis) => size === 1 || strides[axis] === steps[axis]);
     return asIs ? handle : this.contiguous(handle, shape, this.dtypeOf(handle));
@@ -251,6 +251,11 @@ export class Torch extends TorchHandles {
   /** The sizes of its axes. */
   shapeOf(handle: Handle): number[] {
     return this.#readAxes(this.functions.sizes, handle, this.rankOf(handle));
+  }
+
+  /** How many elements lie between neighbours along each of its axes. */
+  stridesOf(handle: Handle): number[] {
+    return this.#readAxes(this.functions.strides, handle, this.rankOf(handle));
   }
 
   /** Numbers that torch keeps for each axis. */

@@ -2,8 +2,8 @@ import type * as tf from '../../tf.js';
 import type { TorchBackend } from '../../torch/backend.js';
 import { attentionKernel } from '../../torch/kernels/attention-kernel.js';
 import { cappedAttention, cappedRows } from '../../torch/kernels/capped-attention.js';
-import { headsOf, queryView } from '../../torch/kernels/heads.js';
-import { maskOf, maskTable, needsMask, uploadTable } from '../../torch/kernels/piece-masks.js';
+import { headsOf } from '../../torch/kernels/heads.js';
+import { alignedMaskOf, maskOf, maskTable, needsMask, uploadTable } from '../../torch/kernels/piece-masks.js';
 import type { KernelCall, Kernels } from '../../torch/kernels/register.js';
 import type { Handle } from '../../torch/library.js';
 import type { AttentionLimits } from '../packed-attention/packed-attention.js';
@@ -262,34 +262,29 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
       torch.tidy(() => {
         const { rows, key, keys: known } = piece;
         const at = start + piece.row;
+        const isCapped = softCap !== undefined;
+        // torch's kernel for GPUs mixes up rows of the mask where heads have their keys at one place: see `alignedMaskOf`
+        const turned = torch.usesCudaKernels && !isCapped;
+        const order = ([ofKeys, ofGroup, ...rest]: [number, number, ...number[]]): number[] =>
+          turned ? [ofGroup, ofKeys, ...rest] : [ofKeys, ofGroup, ...rest];
         // where scores are held, the queries that share a key head are rows of one matrix
-        const copies = softCap === undefined ? group : 1;
-        const shape = [keyHeads, copies, known, headDim];
-        const steps = [maxLength * headDim, 0, headDim, 1];
+        const shape = order([keyHeads, isCapped ? 1 : group, known, headDim]);
+        const steps = order([maxLength * headDim, 0, headDim, 1]);
         const view = (cache: tf.TensorInfo) =>
           backend.view(cache, shape, steps, (slot * keyHeads * maxLength + key) * headDim);
-        const apart = [keyHeads, group, rows, headDim];
-        const queries = queryView(backend, q, { heads, keyHeads, group, headDim }, at, rows);
+        const apart = order([keyHeads, group, rows, headDim]);
+        const strides = order([group * headDim, headDim, width, 1]);
+        const queries = backend.view(q, apart, strides, at * width);
         const folded = () =>
           torch.view(torch.contiguous(queries, apart, dtype), [keyHeads, 1, group * rows, headDim]);
-        const mask = masked(piece)
-          ? {
-              values: maskOf(
-                backend,
-                kept(`${name} mask`, () => uploadTable(backend, table, window, maskType)),
-                table,
-                piece,
-              ),
-              shape: [keyHeads, group, rows, known],
-            }
-          : null;
+        const maskValues = (): Handle => {
+          const whole = kept(`${name} mask`, () => uploadTable(backend, table, window, maskType));
+          return (turned ? alignedMaskOf : maskOf)(backend, whole, table, piece);
+        };
+        const mask = masked(piece) ? { values: maskValues(), shape: [keyHeads, group, rows, known] } : null;
         const causal = mask === null && rows > 1;
-        const y = attend(softCap === undefined ? queries : folded(), view(keys), view(values), causal, mask);
-        const strides = [group * headDim, headDim, width, 1];
-        torch.copy(
-          torch.view(output, apart, strides, at * width),
-          softCap === undefined ? y : torch.view(y, apart),
-        );
+        const y = attend(isCapped ? folded() : queries, view(keys), view(values), causal, mask);
+        torch.copy(torch.view(output, apart, strides, at * width), isCapped ? torch.view(y, apart) : y);
         return undefined;
       });
     }

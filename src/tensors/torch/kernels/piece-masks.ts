@@ -49,3 +49,31 @@ export function maskOf(
 ): Handle {
   return backend.torch.view(table, [rows, keys], [width, 1], reach - (keys - rows));
 }
+
+/** Numbers of a mask between places where PyTorch's kernel for GPUs begins to read: 16 bytes of the narrowest type. */
+const ALIGNED = 8;
+
+/**
+ * The same for `scaled_dot_product_attention` on a GPU. It copies a mask whose rows are not multiples of {@link ALIGNED}
+ * apart, but looks at strides alone: of a view that begins in between, 16 bytes are read at a misaligned address.
+ *
+ * Its memory-efficient kernel has a second trap (PyTorch up to 2.13): where one query is left for a block of 32 or 64
+ * and the heads have their keys at one place (stride 0), it takes the heads for rows, and gives that query the mask of
+ * the first one. So what shares keys there has to be the batch, not the heads.
+ */
+export function alignedMaskOf(
+  backend: TorchBackend,
+  table: Handle,
+  of: MaskTable,
+  piece: AttentionPiece,
+): Handle {
+  const { torch } = backend;
+  const { rows, keys } = piece;
+  const offset = of.reach - (keys - rows);
+  const part = maskOf(backend, table, of, piece);
+  if (of.width % ALIGNED === 0 && offset % ALIGNED === 0) return part;
+  const step = Math.ceil(keys / ALIGNED) * ALIGNED;
+  const place = torch.view(torch.empty([rows, step], torch.dtypeOf(table)), [rows, keys], [step, 1]);
+  torch.copy(place, part);
+  return place;
+}
