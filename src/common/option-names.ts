@@ -61,7 +61,13 @@ export class OptionError extends UserError {
   }
 }
 
-/** How many letters have to be changed, added, left out or swapped with the next to make `b` of `a`. */
+/** More names than one begin with fewer letters. */
+const SHORT = 5;
+
+/**
+ * How many letters have to be changed, added, left out or swapped with the next to make `b` of `a`; a beginning of `b` is
+ * one letter from the whole, because `challenges` for `challengesPath` is cut short and not mistyped.
+ */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
@@ -76,7 +82,9 @@ function editDistance(a: string, b: string): number {
     }
     rows.push(row);
   }
-  return rows[a.length]![b.length]!;
+  const toBeginnings = rows[a.length]!;
+  const whole = toBeginnings[b.length]!;
+  return a.length < SHORT ? whole : Math.min(whole, 1 + Math.min(...toBeginnings));
 }
 
 /** The known name that was probably meant; undefined when none is like it. Case and `_` or `-` do not count. */

@@ -215,6 +215,9 @@ describe('nearestName', () => {
     ['learnignRate', 'learningRate'],
     ['max_step', 'maxSteps'],
     ['maxSqLen', 'maxSeqLen'],
+    ['learn', 'learningRate'],
+    ['learnig', 'learningRate'],
+    ['max', undefined],
     ['temperature', undefined],
   ])('%s: %s', (given, expected) => {
     expect(nearestName(given, names)).toBe(expected);
