@@ -10,6 +10,12 @@ const segments = Int32Array.from([0, 37, 38, 300]);
 const slots = [2, 2, 2, 2, 2, 0, 3, 1];
 const lengths = [255, 256, 257, 258, 259, 300, 129, 1];
 
+/**
+ * A prompt that goes on after cached positions: the last of 65 rows is alone in a block of the memory-efficient kernel,
+ * and with a window of 100 the mask of its first piece begins between multiples of eight.
+ */
+const prompt = { rows: 65, first: 97 };
+
 const cases: Record<string, AttentionLimits> = {
   'no limit': {},
   'window 100': { window: 100 },
@@ -45,6 +51,28 @@ export function limits(device: string, types: readonly FloatType[]): Promise<str
           values as tf.Tensor4D,
           tf.tensor1d(slots, 'int32'),
           tf.tensor1d(lengths, 'int32'),
+          0.125,
+          limit,
+        ),
+      gradient: false,
+    },
+    {
+      name: `a prompt, ${name}`,
+      shapes: [
+        [prompt.rows, 4, 64],
+        [2, 2, 200, 64],
+        [2, 2, 200, 64],
+      ],
+      f: (q, keys, values) =>
+        cachedAttention(
+          q as tf.Tensor3D,
+          keys as tf.Tensor4D,
+          values as tf.Tensor4D,
+          tf.tensor1d(new Array<number>(prompt.rows).fill(1), 'int32'),
+          tf.tensor1d(
+            Array.from({ length: prompt.rows }, (_, i) => prompt.first + i),
+            'int32',
+          ),
           0.125,
           limit,
         ),
