@@ -37,6 +37,7 @@ import {
   fineTuneConfig,
 } from '../training/options.js';
 import { Pace } from '../training/pace.js';
+import { roomNotes } from '../training/room.js';
 import { type FineTuneResult, Run } from '../training/run.js';
 import type { TrainingRanks } from '../training/team.js';
 import { type LoadedDatasets, nameDatasets, type WithDatasets } from '../training/training-data.js';
@@ -136,8 +137,6 @@ async function train(
       cut: undefined,
     } as const;
     const pass = { tokens: config.maxTokensPerBatch, checkpointing: config.gradientCheckpointing };
-    // what measures memory binds native code, which a notebook's bundle does not have
-    const { roomNotes } = await import('./model-memory.js');
     for (const text of roomNotes(model, { ...pass, trainsAll: !config.useLora })) note(text);
     const decoder = await openDecoder(config, modelFolder, adapterFolder, vocabulary);
     decoder.gradientCheckpointing = config.gradientCheckpointing;

@@ -1,21 +1,16 @@
 import { messageOf } from '../common/errors.js';
+import { formatBytes } from '../common/format-bytes.js';
 import { type DecoderConfig, loadDecoder, modelShapes, readConfig, resolveModel } from '../models/index.js';
+import { type WeightForm, weightBytes } from '../models/weight-bytes.js';
 import { doctorOptions } from '../options/other.js';
 import type { OptionsOf } from '../options/table.js';
 import { initBackend } from '../tensors/backend.js';
 import { OutOfMemoryError } from '../tensors/errors.js';
-import { quantizedBytes } from '../tensors/ops/index.js';
 import type { FloatType } from '../tensors/precision.js';
 import * as tf from '../tensors/tf.js';
 import { freeGpuMemory } from '../tensors/torch/gpus.js';
 import { trainingBytes } from '../training/memory.js';
 import type { Finding } from './doctor.js';
-
-/** What weights may be kept in: their type, and what the matrices of the layers are rounded to. */
-export interface WeightForm {
-  readonly floatType: FloatType;
-  readonly weights?: 'int8' | undefined;
-}
 
 /** Every form whose memory is worth knowing; bfloat16 takes as much as float16. */
 const forms: readonly WeightForm[] = [
@@ -27,21 +22,6 @@ const forms: readonly WeightForm[] = [
 
 /** The rank of the adapter for which a pass is predicted. */
 const RANK = 16;
-
-/** The bytes of all weights of a model in a form, from the shapes in its configuration. */
-export function weightBytes(config: DecoderConfig, { floatType, weights }: WeightForm): number {
-  const width = floatType === 'float32' ? 4 : 2;
-  const { weights: shapes, projections } = modelShapes(config);
-  let bytes = 0;
-  for (const [name, shape] of shapes) {
-    const matrix = projections.get(name.replace(/\.weight$/, ''));
-    bytes += weights && matrix ? quantizedBytes(...matrix) : width * tf.util.sizeFromShape([...shape]);
-  }
-  return bytes;
-}
-
-const size = (bytes: number): string =>
-  bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toPrecision(3)} MiB` : `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
 
 const nameOf = ({ floatType, weights }: WeightForm): string =>
   weights ? `${floatType} with weights ${weights}` : floatType;
@@ -69,7 +49,7 @@ export async function modelMemory(options: DoctorOptions & { modelPath: string }
     {
       name: 'weights, predicted',
       status: 'ok',
-      found: forms.map((form) => `${nameOf(form)} ${size(weightBytes(config, form))}`).join('; '),
+      found: forms.map((form) => `${nameOf(form)} ${formatBytes(weightBytes(config, form))}`).join('; '),
     },
     { name: 'cache, predicted', status: 'ok', found: cacheLine(config) },
     { name: 'LoRA pass, predicted', status: 'ok', found: passLine(config, maxSeqLen) },
@@ -93,13 +73,13 @@ export async function modelMemory(options: DoctorOptions & { modelPath: string }
 /** Keys and values of a token in every layer. */
 function cacheLine({ numHiddenLayers, numKeyValueHeads, headDim }: DecoderConfig): string {
   const elements = 2 * numHiddenLayers * numKeyValueHeads * headDim;
-  return `float32 ${size(4 * elements * 1000)}, float16 ${size(2 * elements * 1000)} for 1,000 tokens`;
+  return `float32 ${formatBytes(4 * elements * 1000)}, float16 ${formatBytes(2 * elements * 1000)} for 1,000 tokens`;
 }
 
 /** Activations and gradients of one pass beside the weights, all of whose tokens are in one sample. */
 function passLine(config: DecoderConfig, tokens: number): string {
   const one = (floatType: FloatType, checkpointing: boolean) =>
-    size(
+    formatBytes(
       trainingBytes(
         { config, floatType, lora: { rank: RANK }, cut: undefined },
         { tokens, labels: Math.ceil(tokens / 10) },
@@ -123,35 +103,6 @@ function meterOf(backend: string, deviceName: string): { what: string; taken: ()
   return { what: "the GPU's free memory fell", taken: () => -(freeGpuMemory() ?? 0) };
 }
 
-/** Numbers of float32 that are kept of each trained weight: its gradient and two moments. */
-const KEPT_OF_TRAINED = 3;
-
-/**
- * What is said before a model is loaded for training on a device that is predicted to be too small; nothing where it
- * suffices, or the device does not tell how much memory it has. The prediction is of passes that are full.
- */
-export function roomNotes(
-  model: Parameters<typeof trainingBytes>[0] & { readonly weights?: 'int8' | undefined },
-  { tokens, checkpointing, trainsAll }: { tokens: number; checkpointing: boolean; trainsAll: boolean },
-): string[] {
-  const { totalMemory, deviceName } = tf.backend() as { totalMemory?: number; deviceName?: string };
-  if (totalMemory === undefined) return [];
-  const held = weightBytes(model.config, model);
-  const trained = trainsAll ? KEPT_OF_TRAINED * weightBytes(model.config, { floatType: 'float32' }) : 0;
-  const pass = trainingBytes(model, { tokens, labels: Math.ceil(tokens / 10) }, { checkpointing });
-  const needed = held + trained + pass;
-  if (needed <= totalMemory) return [];
-  const advice = [
-    `a lower \`maxTokensPerBatch\` (${tokens} now)`,
-    ...(checkpointing ? [] : ['`gradientCheckpointing`']),
-    ...(trainsAll ? ['`useLora`'] : []),
-  ];
-  return [
-    `training is predicted to take ${size(needed)} (${size(held + trained)} of it for weights), and ${deviceName} has ` +
-      `${size(totalMemory)}: use ${advice.join(', or ')}`,
-  ];
-}
-
 /** Whether the weights and a pass of training fit a device that tells how much memory it has. */
 function roomLine(config: DecoderConfig, { floatType, weights }: WeightForm, tokens: number): Finding[] {
   const { totalMemory } = tf.backend() as { totalMemory?: number };
@@ -163,7 +114,7 @@ function roomLine(config: DecoderConfig, { floatType, weights }: WeightForm, tok
     (checkpointing) => held + trainingBytes(model, shape, { checkpointing }),
   );
   const fits = plain! <= totalMemory;
-  const found = `weights and that pass take ${size(plain!)} (with gradient checkpointing ${size(again!)}) of the ${size(totalMemory)} that the GPU has`;
+  const found = `weights and that pass take ${formatBytes(plain!)} (with gradient checkpointing ${formatBytes(again!)}) of the ${formatBytes(totalMemory)} that the GPU has`;
   const advice = again! <= totalMemory ? 'train with `gradientCheckpointing`' : 'lower `maxTokensPerBatch`';
   return [{ name: 'room, predicted', status: fits ? 'ok' : 'broken', found, ...(fits ? {} : { advice }) }];
 }
@@ -184,8 +135,8 @@ async function measured(
   try {
     const predicted = weightBytes(config, form);
     const found =
-      `${nameOf(form)} on ${name} (${deviceName}): ${size(decoder.bytes)}, predicted ${size(predicted)}; ` +
-      `${what} by ${size(Math.max(0, taken() - before))}`;
+      `${nameOf(form)} on ${name} (${deviceName}): ${formatBytes(decoder.bytes)}, predicted ${formatBytes(predicted)}; ` +
+      `${what} by ${formatBytes(Math.max(0, taken() - before))}`;
     return { name: 'weights, measured', status: 'ok', found };
   } finally {
     decoder.dispose();

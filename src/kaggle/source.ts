@@ -89,6 +89,7 @@ const STAND_INS: Readonly<Record<string, string>> = {
   'src/session/choices.ts': 'templates/kaggle/choices.ts',
   'src/training/candidates.ts': 'templates/kaggle/candidates.ts',
   'src/training/audit-run.ts': 'templates/kaggle/audit-run.ts',
+  'src/training/room.ts': 'templates/kaggle/room.ts',
   'src/records/flows.ts': 'templates/kaggle/records.ts',
 };
 

@@ -26,4 +26,3 @@ export {
 export { asksForGrid, hasCode, isAboutTest, needsOutputs, samplesShown } from './prompt-tasks.js';
 export { kindsOfCut, promptVocabulary } from './prompt-vocabulary.js';
 export type { ChatTokenizer } from './tokenizer.js';
-export { trainTokenizer, writeTokenizer } from './train-tokenizer.js';

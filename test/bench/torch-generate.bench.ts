@@ -14,8 +14,8 @@ import {
   loadTokenizer,
   parseGridEncoder,
   promptVocabulary,
-  writeTokenizer,
 } from '../../src/prompts/index.js';
+import { writeTokenizer } from '../../src/prompts/train-tokenizer.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
 import { askPython, askSide, peakBytes } from './processes.js';

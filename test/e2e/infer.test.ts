@@ -16,7 +16,8 @@ import { type InferOptions, infer } from '../../src/experiments/infer.js';
 import { checkpointInferOptions, inferEvaluate } from '../../src/experiments/infer-evaluate.js';
 import { score } from '../../src/experiments/score.js';
 import { initModel } from '../../src/models/init-model.js';
-import { loadTokenizer, writeTokenizer } from '../../src/prompts/index.js';
+import { loadTokenizer } from '../../src/prompts/index.js';
+import { writeTokenizer } from '../../src/prompts/train-tokenizer.js';
 import { poison } from '../models/poison.js';
 import { keepNotes } from '../notes.js';
 

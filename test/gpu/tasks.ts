@@ -14,8 +14,8 @@ import {
   loadTokenizer,
   PromptBuilder,
   parseGridEncoder,
-  writeTokenizer,
 } from '../../src/prompts/index.js';
+import { writeTokenizer } from '../../src/prompts/train-tokenizer.js';
 import { searchInput } from '../../src/session/search-input.js';
 import { freshAdapter, TaskTuner } from '../../src/session/task-tuning.js';
 import { initBackend } from '../../src/tensors/backend.js';

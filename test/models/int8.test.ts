@@ -7,7 +7,7 @@ import { saveDataset } from '../../src/arc/dataset.js';
 import { generateTasks } from '../../src/arc/generate.js';
 import { Rng } from '../../src/common/rng.js';
 import { infer } from '../../src/experiments/infer.js';
-import { modelMemory, weightBytes } from '../../src/experiments/model-memory.js';
+import { modelMemory } from '../../src/experiments/model-memory.js';
 import { baseModelFolder, startKnobs } from '../../src/experiments/start.js';
 import {
   attachAdapter,
@@ -22,6 +22,7 @@ import {
 } from '../../src/models/index.js';
 import { Int8Weight } from '../../src/models/int8-weight.js';
 import { readAdapter } from '../../src/models/load.js';
+import { weightBytes } from '../../src/models/weight-bytes.js';
 import { openModel } from '../../src/session/index.js';
 import { quantizeRows } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';

@@ -14,10 +14,10 @@ import {
   PromptBuilder,
   parseGridEncoder,
   promptKinds,
-  writeTokenizer,
 } from '../../src/prompts/index.js';
 import { templateKinds } from '../../src/prompts/prompt-kinds.js';
 import { answerTo, asksForGrid, mapShown, shownBy } from '../../src/prompts/prompt-tasks.js';
+import { writeTokenizer } from '../../src/prompts/train-tokenizer.js';
 import { asked } from './asked.js';
 
 const fixtures = fileURLToPath(new URL('fixtures', import.meta.url));

@@ -16,10 +16,10 @@ import {
   parseGridEncoder,
   promptKinds,
   promptVocabulary,
-  trainTokenizer,
 } from '../../src/prompts/index.js';
 import { isOfGrids } from '../../src/prompts/prompt-kinds.js';
 import { mostSamples } from '../../src/prompts/prompt-vocabulary.js';
+import { trainTokenizer } from '../../src/prompts/train-tokenizer.js';
 import { grids } from '../arc/arbitraries.js';
 import { asked } from './asked.js';
 

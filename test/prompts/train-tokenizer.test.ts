@@ -4,12 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseGridEncoder } from '../../src/prompts/grid-encoder.js';
-import {
-  type ChatTokenizer,
-  loadTokenizer,
-  trainTokenizer,
-  writeTokenizer,
-} from '../../src/prompts/index.js';
+import { type ChatTokenizer, loadTokenizer } from '../../src/prompts/index.js';
+import { trainTokenizer, writeTokenizer } from '../../src/prompts/train-tokenizer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'arclab-tokenizer-'));
 let tokenizer: ChatTokenizer;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readJson } from '../../src/common/files.js';
 import { Rng } from '../../src/common/rng.js';
-import { modelMemory, roomNotes } from '../../src/experiments/model-memory.js';
+import { modelMemory } from '../../src/experiments/model-memory.js';
 import { loadDecoder, modelShapes, readConfig } from '../../src/models/index.js';
 import { ModelWeights } from '../../src/models/weights.js';
 import { initBackend } from '../../src/tensors/backend.js';
@@ -32,6 +32,7 @@ import type { WebGpuBackend } from '../../src/tensors/webgpu/backend.js';
 import { sizeClass } from '../../src/tensors/webgpu/buffers.js';
 import { loadDawn } from '../../src/tensors/webgpu/dawn.js';
 import { spread } from '../../src/tensors/webgpu/program.js';
+import { roomNotes } from '../../src/training/room.js';
 import { webGpuUnderTest } from '../prerequisites/index.js';
 import { writeTinyModel } from '../training/tiny.js';
 
