@@ -14,7 +14,11 @@ export interface LoadOptions extends Omit<BuildOptions, 'adapter'> {
   adapterPath?: string;
 }
 
-/** {@link decoderOf} a folder. @throws {UserError} naming the file and what is wrong with it */
+/**
+ * Loads a Hugging Face model (config.json and safetensors) of a folder, with an adapter if one is given. Everything
+ * that can be checked from the headers of the files is checked before the first weight is read.
+ * @throws {UserError} naming the file and what is wrong with it
+ */
 export async function loadDecoder(
   folder: string,
   { adapterPath, ...options }: LoadOptions = {},
