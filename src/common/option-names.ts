@@ -64,11 +64,8 @@ export class OptionError extends UserError {
 /** More names than one begin with fewer letters. */
 const SHORT = 5;
 
-/**
- * How many letters have to be changed, added, left out or swapped with the next to make `b` of `a`; a beginning of `b` is
- * one letter from the whole, because `challenges` for `challengesPath` is cut short and not mistyped.
- */
-function editDistance(a: string, b: string): number {
+/** How many letters have to be changed, added, left out or swapped with the next to make all of `b`, or a beginning, of `a`. */
+function editDistances(a: string, b: string): { whole: number; beginning: number } {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
@@ -83,20 +80,22 @@ function editDistance(a: string, b: string): number {
     rows.push(row);
   }
   const toBeginnings = rows[a.length]!;
-  const whole = toBeginnings[b.length]!;
-  return a.length < SHORT ? whole : Math.min(whole, 1 + Math.min(...toBeginnings));
+  return { whole: toBeginnings[b.length]!, beginning: Math.min(...toBeginnings) };
 }
 
-/** The known name that was probably meant; undefined when none is like it. Case and `_` or `-` do not count. */
+/**
+ * The known name that was probably meant, else the one that was probably begun; undefined when none is like it. Case and
+ * `_` or `-` do not count.
+ */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const plain = (text: string) => text.replace(/[-_]/g, '').toLowerCase();
-  const distances = known.map((candidate) => ({
-    candidate,
-    distance: editDistance(plain(name), plain(candidate)),
-  }));
-  const best = distances.reduce((a, b) => (b.distance < a.distance ? b : a), {
-    candidate: '',
-    distance: Number.POSITIVE_INFINITY,
-  });
-  return best.distance <= Math.max(1, Math.floor(plain(name).length / 3)) ? best.candidate : undefined;
+  const letters = plain(name);
+  const distances = known.map((candidate) => ({ candidate, ...editDistances(letters, plain(candidate)) }));
+  const nearest = (which: 'whole' | 'beginning', most: number) =>
+    distances.filter((one) => one[which] <= most).sort((a, b) => a[which] - b[which])[0]?.candidate;
+  const most = Math.floor(letters.length / 3);
+  return (
+    nearest('whole', Math.max(1, most)) ??
+    (letters.length < SHORT ? undefined : nearest('beginning', most - 1))
+  );
 }
