@@ -1,7 +1,7 @@
 /** @file The prompts of a search: one for requests that ask the same. */
 import type { TextGrammar } from '../../prompts/grammar.js';
 import { TokenGrammar } from '../constraint.js';
-import { digestOf } from '../digest.js';
+import { ListNumbers } from '../list-numbers.js';
 import { type GenerationTokenizer, vocabularyOf } from '../vocabulary.js';
 import { AnswerTree } from './answer-tree.js';
 import { PromptSearch } from './prompt-search.js';
@@ -39,6 +39,7 @@ export function makeItems(
 ): SearchItem[] {
   const grammars = new Map<TextGrammar | undefined, TokenGrammar | undefined>([[undefined, undefined]]);
   const groups = new Map<number | string, SharedUsage>();
+  const prompts = new ListNumbers();
   const items = new Map<string, SearchItem & { readonly requests: number[] }>();
   for (const [i, request] of requests.entries()) {
     const { tokens, grammar, group: name = `of ${i}`, before } = request;
@@ -47,7 +48,7 @@ export function makeItems(
     }
     const group = groups.get(name) ?? { tokens: 0, startedAt: undefined, isOver: false };
     groups.set(name, group);
-    const key = `${digestOf(tokens)}/${[...grammars.keys()].indexOf(grammar)}/${name}`;
+    const key = `${prompts.of(tokens)}/${[...grammars.keys()].indexOf(grammar)}/${name}`;
     const known = items.get(key);
     if (known) {
       known.requests.push(i);
