@@ -198,35 +198,6 @@ export type {
   TaskSet,
 } from './evaluation/types.js';
 export { type VoteOptions, vote, voteMetrics } from './evaluation/voting.js';
-export {
-  type AuditEvent,
-  type AuditResult,
-  type AuditTrainingOptions,
-  auditTraining,
-} from './experiments/audit.js';
-export {
-  compareExperiments,
-  comparisonRows,
-  type ExperimentComparison,
-  metricOf,
-  type PairedRuns,
-} from './experiments/compare-experiments.js';
-export { doctor, type Finding } from './experiments/doctor.js';
-export {
-  compareEvaluations,
-  type EvaluateOptions,
-  type EvaluateResult,
-  evaluate,
-  type Study,
-  type StudyOptions,
-  studyPredictions,
-} from './experiments/evaluate.js';
-export {
-  type ExperimentsOptions,
-  type ExperimentsResult,
-  experiments,
-} from './experiments/experiments.js';
-export { experimentsPage } from './experiments/experiments-page.js';
 // Flows: training and inference
 export {
   type FineTuneEvent,
@@ -249,11 +220,6 @@ export {
   generateInputs,
 } from './experiments/generate-inputs.js';
 export {
-  type ImportTasksOptions,
-  type ImportTasksResult,
-  importTasks,
-} from './experiments/import-tasks.js';
-export {
   type DecodingOptions,
   type GenerationEvent,
   type GenerationHooks,
@@ -266,22 +232,6 @@ export {
   type InferEvaluateResult,
   inferEvaluate,
 } from './experiments/infer-evaluate.js';
-export {
-  type JoinResultsOptions,
-  type JoinResultsResult,
-  joinPredictions,
-  joinResults,
-} from './experiments/join.js';
-export {
-  checkLeaderboards,
-  type LeaderboardCheck,
-  type LeaderboardOptions,
-  type LeaderboardRow,
-  leaderboard,
-} from './experiments/leaderboard.js';
-export { type MoveAdapterOptions, type MoveAdapterResult, moveAdapter } from './experiments/move-adapter.js';
-export { type PairedStudy, type PairedStudyOptions, pairedStudy } from './experiments/paired-study.js';
-export { type PruneModelOptions, type PruneModelResult, pruneModel } from './experiments/prune-model.js';
 export {
   type KindScore,
   type ScoredAnswer,
@@ -300,15 +250,6 @@ export {
   search,
 } from './experiments/search.js';
 export {
-  type InferEvaluateSeedsOptions,
-  type InferEvaluateSeedsResult,
-  inferEvaluateSeeds,
-  type StartSeedsOptions,
-  type StartSeedsResult,
-  startSeeds,
-} from './experiments/seeds.js';
-export { type SelectOptions, select } from './experiments/select.js';
-export {
   baseModelFolder,
   hardGenerators,
   hardKnobs,
@@ -320,13 +261,7 @@ export {
   startGenerators,
   startKnobs,
 } from './experiments/start.js';
-export {
-  type TemperatureRow,
-  type TemperatureStudyOptions,
-  temperatureStudy,
-} from './experiments/temperature-study.js';
 export { type TestTimeFineTuneOptions, testTimeFineTune } from './experiments/test-time-fine-tune.js';
-export { type VoteOnPredictionsOptions, type VoteResult, voteOnPredictions } from './experiments/vote.js';
 export type { SamplingOptions } from './generation/choice.js';
 export {
   type Completion,
@@ -363,6 +298,7 @@ export { KvCache } from './models/kv-cache.js';
 export { type LoadOptions, loadDecoder, readConfig } from './models/load.js';
 export type { LoraInit, LoraOptions } from './models/lora.js';
 export { type MergeLoraOptions, mergeLora } from './models/merge-lora.js';
+export { type MoveAdapterOptions, type MoveAdapterResult, moveAdapter } from './models/move-adapter.js';
 export { type PackedTokens, packSequences } from './models/packed-tokens.js';
 export { type HostTensor, readSafetensors, writeSafetensors } from './models/safetensors.js';
 export { saveAdapter, saveModel } from './models/save.js';
@@ -421,7 +357,65 @@ export {
 export type { ModelOptions } from './session/prompts.js';
 export type { Sharing } from './session/sharing.js';
 export type { TaskTuning, TaskTuningHooks } from './session/task-tuning.js';
-// Flows: results, tasks, models, the machine
+// Flows: results of one and of several runs
+export {
+  type AuditEvent,
+  type AuditResult,
+  type AuditTrainingOptions,
+  auditTraining,
+} from './studies/audit.js';
+export {
+  compareExperiments,
+  comparisonRows,
+  type ExperimentComparison,
+  metricOf,
+  type PairedRuns,
+} from './studies/compare-experiments.js';
+export {
+  compareEvaluations,
+  type EvaluateOptions,
+  type EvaluateResult,
+  evaluate,
+  type Study,
+  type StudyOptions,
+  studyPredictions,
+} from './studies/evaluate.js';
+export {
+  type ExperimentsOptions,
+  type ExperimentsResult,
+  experiments,
+} from './studies/experiments.js';
+export { experimentsPage } from './studies/experiments-page.js';
+export {
+  type JoinResultsOptions,
+  type JoinResultsResult,
+  joinPredictions,
+  joinResults,
+} from './studies/join.js';
+export {
+  checkLeaderboards,
+  type LeaderboardCheck,
+  type LeaderboardOptions,
+  type LeaderboardRow,
+  leaderboard,
+} from './studies/leaderboard.js';
+export { type PairedStudy, type PairedStudyOptions, pairedStudy } from './studies/paired-study.js';
+export {
+  type InferEvaluateSeedsOptions,
+  type InferEvaluateSeedsResult,
+  inferEvaluateSeeds,
+  type StartSeedsOptions,
+  type StartSeedsResult,
+  startSeeds,
+} from './studies/seeds.js';
+export { type SelectOptions, select } from './studies/select.js';
+export {
+  type TemperatureRow,
+  type TemperatureStudyOptions,
+  temperatureStudy,
+} from './studies/temperature-study.js';
+export { type VoteOnPredictionsOptions, type VoteResult, voteOnPredictions } from './studies/vote.js';
+// Flows: submissions
 export { checkSubmission, type SubmissionCheck } from './submit/check.js';
 export {
   type SubmitEvent,
@@ -449,6 +443,14 @@ export {
 // A model by hand: tensors (`tf` is tfjs-core with our backends), weights, generation, training
 export { addBackend, type BackendEntry, initBackend, knownBackends } from './tensors/backend.js';
 export * as tf from './tensors/tf.js';
+// The machine, data sets of others, smaller models
+export { doctor, type Finding } from './tools/doctor.js';
+export {
+  type ImportTasksOptions,
+  type ImportTasksResult,
+  importTasks,
+} from './tools/import-tasks.js';
+export { type PruneModelOptions, type PruneModelResult, pruneModel } from './tools/prune-model.js';
 export type { PairAudit, StreamAudit, TaskAudit } from './training/audit.js';
 export type { AuditFinding, FindingKind } from './training/audit-findings.js';
 export { auditChangeRows, auditRows, auditTaskRows } from './training/audit-rows.js';

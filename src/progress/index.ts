@@ -1,9 +1,10 @@
 /** Events of flows, shown to a person: a bar on a terminal, elsewhere lines. One listener for the events of all flows. */
-import type { AuditEvent } from '../experiments/audit.js';
+
 import type { GenerationEvent } from '../experiments/infer.js';
 import type { ScoreEvent } from '../experiments/score.js';
 import type { SearchEvent } from '../experiments/search.js';
 import type { StartEvent } from '../experiments/start.js';
+import type { AuditEvent } from '../studies/audit.js';
 import type { SubmitEvent } from '../submit/submit.js';
 import type { FineTuneEvent } from '../training/events.js';
 import { CountedView } from './counted.js';

@@ -54,6 +54,8 @@ const order = [
   'session',
   'records',
   'experiments',
+  'studies',
+  'tools',
   'submit',
   'sweeps',
   'progress',
@@ -80,6 +82,10 @@ test('imports of src/ go down the list of folders', () => {
     .filter(([file, target]) => order.indexOf(folderOf(file)) < order.indexOf(folderOf(target)))
     .map(([file, target]) => `src/${folderOf(file)}/* -> ${target}`);
   expect([...new Set(wrong)].sort()).toEqual(Object.keys(upwards).sort());
+});
+
+test('experiments/ is a dozen flows at most', () => {
+  expect(sourcesOf('src/experiments').length).toBeLessThanOrEqual(12);
 });
 
 test('no files import each other in a circle', () => {

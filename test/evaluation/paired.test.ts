@@ -10,7 +10,7 @@ import { computeMetrics } from '../../src/evaluation/metrics.js';
 import { changesFromFirst, pairedMetrics, pairedRows, taskMetrics } from '../../src/evaluation/paired.js';
 import type { Prediction } from '../../src/evaluation/types.js';
 import { voteMetrics } from '../../src/evaluation/voting.js';
-import { pairedStudy } from '../../src/experiments/paired-study.js';
+import { pairedStudy } from '../../src/studies/paired-study.js';
 import { catchPrinted } from '../cli/printed.js';
 import { temporaryFolder } from '../training/temporary.js';
 import { A, B0, B1, prediction, TASKS, taskWith } from './example.js';

@@ -7,7 +7,6 @@ import { saveDataset } from '../../src/arc/dataset.js';
 import { generateTasks } from '../../src/arc/generate.js';
 import { Rng } from '../../src/common/rng.js';
 import { infer } from '../../src/experiments/infer.js';
-import { modelMemory } from '../../src/experiments/model-memory.js';
 import { baseModelFolder, startKnobs } from '../../src/experiments/start.js';
 import {
   attachAdapter,
@@ -26,6 +25,7 @@ import { weightBytes } from '../../src/models/weight-bytes.js';
 import { openModel } from '../../src/session/index.js';
 import { quantizeRows } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
+import { modelMemory } from '../../src/tools/model-memory.js';
 import {
   backends,
   families,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
-import { experiments } from '../../src/experiments/experiments.js';
+import { experiments } from '../../src/studies/experiments.js';
 import { readLog, stateOf } from '../../src/sweeps/part-files.js';
 import { type SweepOptions, sweep, sweepStatus } from '../../src/sweeps/sweep.js';
 import { launch } from '../e2e/launch.js';

@@ -1,8 +1,8 @@
 import { type TableRow, textTable } from '../../display/tables.js';
 import { colorsFor } from '../../display/terminal-colors.js';
-import { type AuditTrainingOptions, auditTraining } from '../../experiments/audit.js';
 import { auditOptions } from '../../options/audit.js';
 import { defineOptions } from '../../options/table.js';
+import { type AuditTrainingOptions, auditTraining } from '../../studies/audit.js';
 import { auditChangeRows, auditRows, auditTaskRows } from '../../training/audit-rows.js';
 import type { CommandFile } from '../command.js';
 import { spellFlags } from '../flags.js';

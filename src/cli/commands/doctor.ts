@@ -1,8 +1,8 @@
 import { OptionError, option } from '../../common/option-names.js';
 import { colorsFor } from '../../display/terminal-colors.js';
-import { doctor, type Finding } from '../../experiments/doctor.js';
-import { type DoctorOptions, modelMemory } from '../../experiments/model-memory.js';
 import { doctorOptions } from '../../options/other.js';
+import { doctor, type Finding } from '../../tools/doctor.js';
+import { type DoctorOptions, modelMemory } from '../../tools/model-memory.js';
 import type { CommandFile } from '../command.js';
 
 export default {

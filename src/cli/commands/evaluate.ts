@@ -4,14 +4,14 @@ import { assertWritableFile } from '../../common/output-files.js';
 import { type TableRow, textTable } from '../../display/tables.js';
 import { formatMetrics, formatPercent } from '../../evaluation/metrics.js';
 import type { Spread } from '../../evaluation/spread.js';
+import { evaluateOptions, studyOptions } from '../../options/evaluation.js';
+import { defineOptions, type OptionsOf } from '../../options/table.js';
 import {
   compareEvaluations,
   type EvaluateResult,
   evaluate,
   studyPredictions,
-} from '../../experiments/evaluate.js';
-import { evaluateOptions, studyOptions } from '../../options/evaluation.js';
-import { defineOptions, type OptionsOf } from '../../options/table.js';
+} from '../../studies/evaluate.js';
 import type { CommandFile } from '../command.js';
 
 const printOptions = defineOptions({

@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import { assertWritableFile } from '../../common/output-files.js';
 import { saveReport } from '../../display/report.js';
 import { textTable } from '../../display/tables.js';
-import { comparisonRows, type ExperimentComparison } from '../../experiments/compare-experiments.js';
-import { type ExperimentsOptions, experiments } from '../../experiments/experiments.js';
-import { experimentsPage } from '../../experiments/experiments-page.js';
 import { experimentsOptions } from '../../options/experiments.js';
+import { comparisonRows, type ExperimentComparison } from '../../studies/compare-experiments.js';
+import { type ExperimentsOptions, experiments } from '../../studies/experiments.js';
+import { experimentsPage } from '../../studies/experiments-page.js';
 import type { CommandFile } from '../command.js';
 
 function configure(command: Command): void {

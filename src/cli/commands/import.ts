@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { type ImportTasksOptions, importTasks } from '../../experiments/import-tasks.js';
 import { importOptions } from '../../options/tasks.js';
+import { type ImportTasksOptions, importTasks } from '../../tools/import-tasks.js';
 import type { CommandFile } from '../command.js';
 import { terminalProgress } from '../terminal-progress.js';
 

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { formatMetrics } from '../../evaluation/metrics.js';
 import { formatSpread, type Spread } from '../../evaluation/spread.js';
-import { type InferEvaluateSeedsOptions, inferEvaluateSeeds } from '../../experiments/seeds.js';
 import { inferEvaluateSeedsOptions } from '../../options/seeds.js';
+import { type InferEvaluateSeedsOptions, inferEvaluateSeeds } from '../../studies/seeds.js';
 import type { CommandContext, CommandFile } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';
 import { verboseOptions } from '../terminal-options.js';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { type JoinResultsOptions, joinResults } from '../../experiments/join.js';
 import { joinOptions } from '../../options/evaluation.js';
+import { type JoinResultsOptions, joinResults } from '../../studies/join.js';
 import type { CommandFile } from '../command.js';
 
 function configure(command: Command): void {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { type LeaderboardOptions, leaderboard } from '../../experiments/leaderboard.js';
 import { leaderboardOptions } from '../../options/experiments.js';
+import { type LeaderboardOptions, leaderboard } from '../../studies/leaderboard.js';
 import type { CommandFile } from '../command.js';
 
 function configure(command: Command): void {

@@ -1,4 +1,4 @@
-import { type MoveAdapterOptions, moveAdapter } from '../../experiments/move-adapter.js';
+import { type MoveAdapterOptions, moveAdapter } from '../../models/move-adapter.js';
 import { moveAdapterOptions } from '../../options/other.js';
 import type { CommandFile } from '../command.js';
 

@@ -1,5 +1,5 @@
-import { type PruneModelOptions, pruneModel } from '../../experiments/prune-model.js';
 import { pruneModelOptions } from '../../options/other.js';
+import { type PruneModelOptions, pruneModel } from '../../tools/prune-model.js';
 import type { CommandFile } from '../command.js';
 
 export default {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { selectionTable, selectionText } from '../../display/selection.js';
 import { textTable } from '../../display/tables.js';
-import { type SelectOptions, select } from '../../experiments/select.js';
 import { selectOptions } from '../../options/evaluation.js';
+import { type SelectOptions, select } from '../../studies/select.js';
 import type { CommandFile } from '../command.js';
 
 function configure(command: Command): void {

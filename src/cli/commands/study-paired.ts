@@ -2,9 +2,9 @@ import { writeFileAtomic } from '../../common/files.js';
 import { assertWritableFile } from '../../common/output-files.js';
 import { textTable } from '../../display/tables.js';
 import { pairedRows } from '../../evaluation/paired.js';
-import { pairedStudy } from '../../experiments/paired-study.js';
 import { pairedStudyOptions } from '../../options/evaluation.js';
 import { defineOptions, type OptionsOf } from '../../options/table.js';
+import { pairedStudy } from '../../studies/paired-study.js';
 import type { CommandFile } from '../command.js';
 
 const printOptions = defineOptions({

@@ -1,6 +1,6 @@
 import { formatMetrics } from '../../evaluation/metrics.js';
-import { type VoteOnPredictionsOptions, voteOnPredictions } from '../../experiments/vote.js';
 import { voteOptions } from '../../options/other.js';
+import { type VoteOnPredictionsOptions, voteOnPredictions } from '../../studies/vote.js';
 import type { CommandFile } from '../command.js';
 
 async function run(_: string[], options: VoteOnPredictionsOptions): Promise<void> {

@@ -6,7 +6,7 @@ import { UserError } from '../../common/errors.js';
 import { readText } from '../../common/files.js';
 import { RERUN_VARIABLE } from '../../common/rerun.js';
 import { textTable } from '../../display/tables.js';
-import { checkLeaderboards, type LeaderboardCheck } from '../../experiments/leaderboard.js';
+import { checkLeaderboards, type LeaderboardCheck } from '../../studies/leaderboard.js';
 import { type CheckResult, compareRuns } from '../../writeup/check.js';
 import { readNotebookJson, sourceText } from '../../writeup/notebook-json.js';
 import { type CommandFile, number } from '../command.js';

@@ -5,9 +5,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { selectionPlot, selectionTable } from '../../src/display/selection.js';
 import { textTable } from '../../src/display/tables.js';
 import { saveResults, taskResultsPath } from '../../src/evaluation/files.js';
-import { joinResults } from '../../src/experiments/join.js';
-import { select } from '../../src/experiments/select.js';
-import { voteOnPredictions } from '../../src/experiments/vote.js';
+import { joinResults } from '../../src/studies/join.js';
+import { select } from '../../src/studies/select.js';
+import { voteOnPredictions } from '../../src/studies/vote.js';
 import { A, prediction, TASKS } from '../evaluation/example.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'arclab-select-'));

@@ -5,14 +5,14 @@ import { writeFileAtomic } from '../common/files.js';
 import { type PooledContribution, pooledContributions } from '../evaluation/contributions.js';
 import { type PairedDifference, pairedDifference } from '../evaluation/intervals.js';
 import { type Spread, spreadsOf } from '../evaluation/spread.js';
+import type { GenerationHooks } from '../experiments/infer.js';
+import { type InferEvaluateResult, inferEvaluate } from '../experiments/infer-evaluate.js';
+import { type StartHooks, type StartResult, start } from '../experiments/start.js';
 import { seedOption } from '../options/model.js';
 import { inferEvaluateSeedsOptions, startSeedsOptions } from '../options/seeds.js';
 import type { OptionsOf } from '../options/table.js';
 import type { Sharing } from '../session/sharing.js';
-import type { GenerationHooks } from './infer.js';
-import { type InferEvaluateResult, inferEvaluate } from './infer-evaluate.js';
 import { seedsFrom } from './over-seeds.js';
-import { type StartHooks, type StartResult, start } from './start.js';
 
 /** Options of {@link inferEvaluateSeeds}. */
 export type InferEvaluateSeedsOptions = OptionsOf<typeof inferEvaluateSeedsOptions.table>;

@@ -6,7 +6,7 @@ import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { loadDataset } from '../../src/arc/dataset.js';
 import type { Grid } from '../../src/arc/types.js';
 import { main } from '../../src/cli/main.js';
-import { type ImportTasksOptions, importTasks } from '../../src/experiments/import-tasks.js';
+import { type ImportTasksOptions, importTasks } from '../../src/tools/import-tasks.js';
 import { catchPrinted } from '../cli/printed.js';
 import { prediction } from '../evaluation/example.js';
 

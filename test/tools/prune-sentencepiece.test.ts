@@ -10,8 +10,6 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/common/files.js';
 import { Rng } from '../../src/common/rng.js';
-import { moveAdapter } from '../../src/experiments/move-adapter.js';
-import { pruneModel } from '../../src/experiments/prune-model.js';
 import { VocabularyTrie } from '../../src/generation/vocabulary.js';
 import {
   adapterState,
@@ -22,7 +20,9 @@ import {
   readSafetensors,
   writeAdapter,
 } from '../../src/models/index.js';
+import { moveAdapter } from '../../src/models/move-adapter.js';
 import { getPromptKind, loadTokenizer, PromptBuilder, parseGridEncoder } from '../../src/prompts/index.js';
+import { pruneModel } from '../../src/tools/prune-model.js';
 import { useBackend } from '../parity/fixtures.js';
 import { programUnderTest } from '../prerequisites/index.js';
 

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildFile } from '../../src/common/files.js';
-import { gpuFinding, kernelFinding, reproducibilityFindings, untried } from '../../src/experiments/doctor.js';
 import { knownBackends } from '../../src/tensors/backend.js';
 import { reproducibility } from '../../src/tensors/reproducibility.js';
 import { schemas } from '../../src/tensors/torch/schemas.js';
+import { gpuFinding, kernelFinding, reproducibilityFindings, untried } from '../../src/tools/doctor.js';
 
 let folder: string;
 beforeAll(() => {

@@ -6,10 +6,10 @@ import { computeMetrics } from '../evaluation/metrics.js';
 import { changesFromFirst, type TaskMetrics, taskMetrics } from '../evaluation/paired.js';
 import { spreadsOf } from '../evaluation/spread.js';
 import { voteMetrics } from '../evaluation/voting.js';
+import { type GenerationHooks, infer } from '../experiments/infer.js';
 import { type OrValues, splitValues } from '../options/in-place.js';
 import { temperatureStudyOptions } from '../options/inference.js';
 import type { OptionsOf } from '../options/table.js';
-import { type GenerationHooks, infer } from './infer.js';
 import { seedsFrom } from './over-seeds.js';
 
 /** Options of {@link temperatureStudy}: those of inference, and the temperatures. */

@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../common/errors.js';
 import { readJson } from '../common/files.js';
-import type { AdapterModule, FloatsOnHost } from '../models/adapter-state.js';
-import { baseTable, rowNorms } from '../models/base-tables.js';
+import { moveAdapterOptions } from '../options/other.js';
+import type { OptionsOf } from '../options/table.js';
+import type { AdapterModule, FloatsOnHost } from './adapter-state.js';
+import { baseTable, rowNorms } from './base-tables.js';
 import {
   assertNewFolder,
   readAdapter,
@@ -11,10 +13,8 @@ import {
   resolveModel,
   startFolder,
   writeAdapter,
-} from '../models/index.js';
-import { vocabularyWeights } from '../models/weight-names.js';
-import { moveAdapterOptions } from '../options/other.js';
-import type { OptionsOf } from '../options/table.js';
+} from './index.js';
+import { vocabularyWeights } from './weight-names.js';
 
 /** Options of {@link moveAdapter}. */
 export type MoveAdapterOptions = OptionsOf<typeof moveAdapterOptions.table>;

@@ -7,8 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Grid } from '../../src/arc/types.js';
 import { Rng } from '../../src/common/rng.js';
-import { moveAdapter } from '../../src/experiments/move-adapter.js';
-import { pruneModel } from '../../src/experiments/prune-model.js';
 import {
   adapterState,
   addAdapter,
@@ -20,7 +18,9 @@ import {
   readSafetensors,
   writeAdapter,
 } from '../../src/models/index.js';
+import { moveAdapter } from '../../src/models/move-adapter.js';
 import { getPromptKind, loadTokenizer, PromptBuilder, parseGridEncoder } from '../../src/prompts/index.js';
+import { pruneModel } from '../../src/tools/prune-model.js';
 import { useBackend } from '../parity/fixtures.js';
 import { programUnderTest } from '../prerequisites/index.js';
 
