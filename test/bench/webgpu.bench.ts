@@ -1,7 +1,8 @@
 /**
  * What a step costs the host on the backend `webgpu`, and how long steps take there and on `wasm`, in one run. The
  * adapter is the first one, or the one that ARCLAB_ADAPTER names; where it computes on the processor, the report says
- * so: times of steps are then no times of a GPU, while what the host spends is the same for any. A few minutes.
+ * so: times of steps are then no times of a GPU. What the host spends is also measured on Dawn's adapter that does
+ * nothing, which needs no GPU and no driver. A few minutes.
  */
 import { readFileSync } from 'node:fs';
 import { KvCache } from '../../src/models/kv-cache.js';
@@ -9,6 +10,8 @@ import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
 import { isSoftware } from '../../src/tensors/webgpu/adapters.js';
 import type { WebGpuBackend } from '../../src/tensors/webgpu/backend.js';
+import { loadDawn } from '../../src/tensors/webgpu/dawn.js';
+import { registerOnAdapter } from '../../src/tensors/webgpu/register.js';
 import type { TrainingSample } from '../../src/training/sample.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { askSide } from './processes.js';
@@ -20,7 +23,7 @@ interface Measurement {
   median: number;
   /** Milliseconds that the thread of JavaScript computes in a step, on average, but for waiting for the device. */
   host: number;
-  /** Kernels that the device is asked for in a step; 0 on wasm. */
+  /** Kernels that the device is asked for in a step, on average; 0 on wasm. */
   operations: number;
   adapter: string;
 }
@@ -80,14 +83,27 @@ function whileReading(backend: WebGpuBackend): () => number {
   return () => waited;
 }
 
+/** Computes on the adapter of Dawn that does nothing: what is left of a step is what the host does. */
+async function computeNothing(): Promise<void> {
+  const { create } = await loadDawn();
+  instance = create(['backend=null']);
+  const adapter = await instance.requestAdapter();
+  await registerOnAdapter(adapter!, 'a device that does nothing');
+  await tf.setBackend('webgpu');
+}
+
+/** Collected while its device is in use, it would take the device along. */
+let instance: GPU | undefined;
+
 /** One side, in a process of its own: `decode` or `train`, on a backend, of one of the shapes. */
 export async function measure(what: string, name: string, shape: string): Promise<Measurement> {
-  await initBackend(name, name === 'webgpu' ? { device: process.env.ARCLAB_ADAPTER ?? 'gpu:0' } : {});
+  if (name === 'null') await computeNothing();
+  else await initBackend(name, name === 'webgpu' ? { device: process.env.ARCLAB_ADAPTER ?? 'gpu:0' } : {});
   const { config, tokens } = configs[shape]!;
   const { warmUp, steps } = counts[what]!;
   const step = what === 'decode' ? decodingStep(config, warmUp + steps) : await trainingStep(config, tokens);
   for (let i = 0; i < warmUp; i++) await step();
-  const device = name === 'webgpu' ? (tf.backend() as unknown as WebGpuBackend) : undefined;
+  const device = name === 'wasm' ? undefined : (tf.backend() as unknown as WebGpuBackend);
   const waited = device ? whileReading(device) : () => 0;
   const before = { operations: device?.commands.count ?? 0, host: threadMs() };
   const times: number[] = [];
@@ -120,7 +136,8 @@ function decodingStep(config: Config, length: number): () => Promise<void> {
     const best = tf.tidy(() =>
       tf.argMax(decoder.logits(decoder.forwardCached(tokens, slots, positions, cache)), -1),
     );
-    tokens = Int32Array.from(await best.data());
+    // a device that computes nothing gives any number
+    tokens = Int32Array.from(await best.data(), (token) => Math.abs(token) % config.vocabSize);
     best.dispose();
   };
 }
@@ -156,17 +173,19 @@ export async function run(): Promise<void> {
     ['a step of decoding', 'decode'],
     ['a step of LoRA training', 'train'],
   ] as const;
-  for (const [name, what] of kinds) {
-    const { median, host, operations, adapter } = ask(what, 'webgpu', 'narrow');
-    const device = isSoftware(adapter) ? `${adapter}, a device in software` : adapter;
-    if (what === 'decode') console.log(`what a step of 24 narrow layers costs the host, on ${device}`);
-    row(
-      name,
-      `${median.toFixed(1)} ms`,
-      `host ${host.toFixed(2)} ms`,
-      `${operations.toFixed(0)} operations`,
-      `${((1000 * host) / operations).toFixed(1)} µs each`,
-    );
+  for (const where of ['null', 'webgpu']) {
+    for (const [name, what] of kinds) {
+      const { median, host, operations, adapter } = ask(what, where, 'narrow');
+      const device = isSoftware(adapter) ? `${adapter}, a device in software` : adapter;
+      if (what === 'decode') console.log(`what a step of 24 narrow layers costs the host, on ${device}`);
+      row(
+        name,
+        `${median.toFixed(1)} ms`,
+        `host ${host.toFixed(2)} ms`,
+        `${operations.toFixed(0)} operations`,
+        `${((1000 * host) / operations).toFixed(1)} µs each`,
+      );
+    }
   }
   console.log('a step of 4 layers of width 256');
   for (const [name, what] of kinds) {

@@ -206,6 +206,12 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
         relative: 0,
       };
     },
+    globalNorm(rng) {
+      // more tensors than a kernel binds, one of them of several workgroups
+      const sizes = Array.from({ length: rng.int(1, 20) }, () => rowsOf(rng, 3000));
+      const inputs = [...sizes, 9000].map((size) => normal(rng, [size]));
+      return { inputs, f: (...xs) => ops.globalNorm(xs), relative: 2e-6 };
+    },
     roundedBlocks(rng) {
       const size = sizeOf(rng, 2000);
       const kind = rng.pick(['signed', 'positive'] as const);

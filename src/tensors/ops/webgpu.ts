@@ -3,6 +3,7 @@ export { kernels as adamw } from './adamw/webgpu.js';
 export { kernels as cachedAttention } from './cached-attention/webgpu.js';
 export { kernels as dropout } from './dropout/webgpu.js';
 export { kernels as geGlu } from './geglu/webgpu.js';
+export { kernels as globalNorm } from './global-norm/webgpu.js';
 export { kernels as headLogProbs } from './head-log-probs/webgpu.js';
 export { kernels as kvCacheCopy } from './kv-cache-copy/webgpu.js';
 export { kernels as kvCacheWrite } from './kv-cache-write/webgpu.js';

@@ -1,3 +1,4 @@
+import { AttachedMap } from '../attached-map.js';
 import { OutOfMemoryError } from '../errors.js';
 import * as tf from '../tf.js';
 import { BufferPool, type DeviceBuffer, usage } from './buffers.js';
@@ -59,6 +60,8 @@ export class WebGpuBackend extends TfjsBackend {
 
   constructor(device: GPUDevice, info: GPUAdapterInfo, deviceName: string, totalMemory?: number) {
     super(device, info);
+    // its map keeps values in a WeakMap
+    (this.tensorMap as unknown as { data: AttachedMap<TensorData> }).data = new AttachedMap();
     this.deviceName = deviceName;
     this.#totalMemory = totalMemory;
     this.pool = new BufferPool(device);

@@ -25,18 +25,63 @@ const KEPT_BYTES = 64 * 2 ** 20;
 
 const size = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
+/** Free buffers of one size, of which the one that was made first comes first: a binary heap by number. */
+class FreeBuffers {
+  readonly #heap: DeviceBuffer[] = [];
+
+  get first(): DeviceBuffer | undefined {
+    return this.#heap[0];
+  }
+
+  add(buffer: DeviceBuffer): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      if (heap[above]!.id < buffer.id) break;
+      heap[at] = heap[above]!;
+      at = above;
+    }
+    heap[at] = buffer;
+  }
+
+  take(): DeviceBuffer | undefined {
+    const heap = this.#heap;
+    const [first] = heap;
+    const last = heap.pop();
+    if (first === undefined || last === undefined || heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let below = 2 * at + 1;
+      if (below + 1 < heap.length && heap[below + 1]!.id < heap[below]!.id) below++;
+      if (below >= heap.length || heap[below]!.id > last.id) break;
+      heap[at] = heap[below]!;
+      at = below;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+/** What is free of one size: released since the last submission, and before it. */
+interface SizeClass {
+  readonly recent: FreeBuffers;
+  readonly settled: FreeBuffers;
+}
+
 /**
  * Buffers in use and free ones, by size. The device runs commands in their order, so a buffer that was released may be
  * written by a later kernel at once; what the host writes comes before all commands that are not submitted yet, so for
  * that a buffer has to be free since before the last submission. Only such buffers are destroyed.
+ *
+ * Of those that are free the first made is taken, not the last released: a step that is like the one before it then
+ * computes in the same buffers, whose bind groups are there.
  */
 export class BufferPool {
   readonly #device: GPUDevice;
   /** The bytes of the largest buffer that a kernel can be given. */
   readonly largest: number;
-  /** Released since the last submission, and before it. */
-  readonly #recent = new Map<number, DeviceBuffer[]>();
-  readonly #settled = new Map<number, DeviceBuffer[]>();
+  readonly #free = new Map<number, SizeClass>();
   #made = 0;
   bytesInUse = 0;
   bytesFree = 0;
@@ -56,11 +101,18 @@ export class BufferPool {
   acquire(bytes: number, forHost = false): DeviceBuffer {
     // what fits is not refused for being rounded up
     const wanted = Math.max(bytes, Math.min(sizeClass(bytes), this.largest));
-    const buffer =
-      (forHost ? undefined : this.#recent.get(wanted)?.pop()) ?? this.#settled.get(wanted)?.pop();
+    const buffer = this.#take(wanted, forHost);
     if (buffer) this.bytesFree -= wanted;
-    this.bytesInUse += buffer?.size ?? wanted;
+    this.bytesInUse += wanted;
     return buffer ?? this.#make(wanted);
+  }
+
+  #take(bytes: number, forHost: boolean): DeviceBuffer | undefined {
+    const free = this.#free.get(bytes);
+    if (!free) return undefined;
+    const { recent, settled } = free;
+    const takesRecent = !forHost && recent.first && (!settled.first || recent.first.id < settled.first.id);
+    return (takesRecent ? recent : settled).take();
   }
 
   #make(bytes: number): DeviceBuffer {
@@ -78,35 +130,29 @@ export class BufferPool {
   release(buffer: DeviceBuffer): void {
     this.bytesInUse -= buffer.size;
     this.bytesFree += buffer.size;
-    push(this.#recent, buffer);
+    let free = this.#free.get(buffer.size);
+    if (!free) {
+      free = { recent: new FreeBuffers(), settled: new FreeBuffers() };
+      this.#free.set(buffer.size, free);
+    }
+    free.recent.add(buffer);
   }
 
   /** Says that all commands were submitted. */
   submitted(): void {
-    for (const [wanted, buffers] of this.#recent) {
-      if (buffers.length === 0) continue;
-      const settled = this.#settled.get(wanted);
-      if (settled) settled.push(...buffers);
-      else this.#settled.set(wanted, [...buffers]);
-      buffers.length = 0;
+    for (const { recent, settled } of this.#free.values()) {
+      for (let buffer = recent.take(); buffer; buffer = recent.take()) settled.add(buffer);
     }
   }
 
   /** Gives back what is free; the driver keeps it until the commands that use it are done. */
   trim(): void {
-    for (const buffers of this.#settled.values()) {
-      for (const buffer of buffers) {
+    for (const { settled } of this.#free.values()) {
+      for (let buffer = settled.take(); buffer; buffer = settled.take()) {
         this.bytesFree -= buffer.size;
         this.count--;
         buffer.gpu.destroy();
       }
     }
-    this.#settled.clear();
   }
-}
-
-function push(map: Map<number, DeviceBuffer[]>, buffer: DeviceBuffer): void {
-  const list = map.get(buffer.size);
-  if (list) list.push(buffer);
-  else map.set(buffer.size, [buffer]);
 }

@@ -70,31 +70,45 @@ interface Compiled {
   readonly groups: BindGroups;
 }
 
+interface BoundGroup {
+  readonly buffers: readonly DeviceBuffer[];
+  readonly group: GPUBindGroup;
+}
+
+/** A number from those of buffers, alike for few lists; of 30 bits, which V8 keeps as they are. */
+function hashOf(buffers: readonly DeviceBuffer[]): number {
+  let hash = 0;
+  for (let i = 0; i < buffers.length; i++) hash = (Math.imul(hash, 0x9e3779b1) + buffers[i]!.id) | 0;
+  return (hash ^ (hash >>> 15)) & 0x3fffffff;
+}
+
 /**
- * Bind groups of a program by the ids of their buffers: steps of training and decoding come with the same buffers
- * again and again, and making a group costs more than all else of a kernel. When there are many, those go that were
- * not used since there were that many before.
+ * Bind groups of a program by their buffers: steps of training and decoding come with the same buffers again and again,
+ * and making a group costs more than all else of a kernel. When there are many, those go that were not used since there
+ * were that many before.
  */
 class BindGroups {
-  /** As many as a model of 48 layers has of one kernel in a step, eight in each. */
-  static readonly #most = 384;
-  #recent = new Map<string, GPUBindGroup>();
-  #older = new Map<string, GPUBindGroup>();
+  /** More than a model of 48 layers has of one kernel in a step. */
+  static readonly #most = 2048;
+  #recent = new Map<number, BoundGroup>();
+  #older = new Map<number, BoundGroup>();
 
-  get(key: string): GPUBindGroup | undefined {
-    const recent = this.#recent.get(key);
-    if (recent) return recent;
-    const older = this.#older.get(key);
-    if (older) this.set(key, older);
-    return older;
+  get(buffers: readonly DeviceBuffer[]): GPUBindGroup | undefined {
+    const hash = hashOf(buffers);
+    const recent = this.#recent.get(hash);
+    const known = recent ?? this.#older.get(hash);
+    if (!known) return undefined;
+    for (let i = 0; i < buffers.length; i++) if (known.buffers[i] !== buffers[i]) return undefined;
+    if (!recent) this.set(known.buffers, known.group);
+    return known.group;
   }
 
-  set(key: string, group: GPUBindGroup): void {
+  set(buffers: readonly DeviceBuffer[], group: GPUBindGroup): void {
     if (this.#recent.size >= BindGroups.#most) {
       this.#older = this.#recent;
       this.#recent = new Map();
     }
-    this.#recent.set(key, group);
+    this.#recent.set(hashOf(buffers), { buffers, group });
   }
 }
 
@@ -135,9 +149,7 @@ export class Programs {
   }
 
   #group({ layout, bindings, groups }: Compiled, buffers: readonly DeviceBuffer[]): GPUBindGroup {
-    let key = '';
-    for (const { id } of buffers) key += `${id},`;
-    const known = groups.get(key);
+    const known = groups.get(buffers);
     if (known) return known;
     const entries: GPUBindGroupEntry[] = [
       { binding: 0, resource: { buffer: this.#commands.parameters, size: PARAMETER_BYTES } },
@@ -146,7 +158,7 @@ export class Programs {
       entries.push({ binding: bindings[i]!, resource: { buffer: gpu } });
     }
     const group = this.#device.createBindGroup({ layout, entries });
-    groups.set(key, group);
+    groups.set(buffers, group);
     return group;
   }
 

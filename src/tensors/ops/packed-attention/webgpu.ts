@@ -23,15 +23,29 @@ const totals: Program = {
   over: 'elements',
 };
 
-/** Where the sample of each position begins and ends: a tensor [n, 2]. */
+/** The bounds that were made last, by backend: all layers of a pass have the same samples. */
+const lastBounds = new WeakMap<WebGpuBackend, { segments: Int32Array; bounds: tf.TensorInfo }>();
+
+/** Where the sample of each position begins and ends: a tensor [n, 2] that stays. */
 function boundsOf(backend: WebGpuBackend, segments: Int32Array): tf.TensorInfo {
+  const last = lastBounds.get(backend);
+  if (
+    last &&
+    last.segments.length === segments.length &&
+    last.segments.every((at, i) => at === segments[i])
+  ) {
+    return last.bounds;
+  }
+  if (last) backend.disposeData(last.bounds.dataId);
   const n = segments.at(-1) as number;
-  const bounds = new Int32Array(2 * n);
+  const values = new Int32Array(2 * n);
   for (let s = 0; s + 1 < segments.length; s++) {
     const [start, end] = [segments[s] as number, segments[s + 1] as number];
-    for (let i = start; i < end; i++) bounds.set([start, end], 2 * i);
+    for (let i = start; i < end; i++) values.set([start, end], 2 * i);
   }
-  return backend.makeTensorInfo([n, 2], 'int32', bounds);
+  const bounds = backend.makeTensorInfo([n, 2], 'int32', values);
+  lastBounds.set(backend, { segments: segments.slice(), bounds });
+  return bounds;
 }
 
 function plan({ inputs, attrs, backend }: KernelCall) {
@@ -64,7 +78,6 @@ function packedAttention(call: KernelCall): tf.TensorInfo[] {
   const logSumExp = backend.makeOutput([n, heads]);
   const count = groups((n * heads) / keyHeads, tile.rows);
   backend.run(forward(tile), [q, k, v, bounds, out, logSumExp], ints, floats, count);
-  backend.disposeData(bounds.dataId);
   return [out, logSumExp];
 }
 
@@ -87,7 +100,7 @@ function packedAttentionGrad(call: KernelCall): tf.TensorInfo[] {
   const queryGroups = groups((n * heads) / keyHeads, tile.rows);
   backend.run(ofQueries(tile), [...given, dq], ints, floats, queryGroups);
   backend.run(ofKeys(tile), [...given, dk, dv], ints, floats, groups(n, tile.rows));
-  for (const { dataId } of [known, bounds]) backend.disposeData(dataId);
+  backend.disposeData(known.dataId);
   return [dq, dk, dv];
 }
 

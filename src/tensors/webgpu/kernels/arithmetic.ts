@@ -2,6 +2,7 @@ import * as tf from '../../tf.js';
 import type { WebGpuBackend } from '../backend.js';
 import type { Program } from '../program.js';
 import code from './arithmetic.wgsl';
+import { bitsOf } from './fill.js';
 import { collapse, padded, stridesOf } from './move.js';
 import { isOnHost, type KernelCall, type KernelImplementation, type Kernels, runTfjs } from './register.js';
 
@@ -52,6 +53,12 @@ function broadcastStrides(shape: readonly number[], to: readonly number[]): numb
   return to.map((_, i) => (i < missing || shape[i - missing] === 1 ? 0 : strides[i - missing]!));
 }
 
+const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((size, i) => size === b[i]);
+
+/** What a walk over elements that lie as they are takes after its size. */
+const IN_ONE_PIECE = [...padded([]).slice(1), ...padded([1]), ...padded([1])];
+
 function run(
   backend: WebGpuBackend,
   program: Program,
@@ -59,6 +66,12 @@ function run(
   dtype: tf.DataType,
   limits: readonly [number, number] = [0, 0],
 ): tf.TensorInfo {
+  if (sameShape(a.shape, b.shape)) {
+    const size = tf.util.sizeFromShape(a.shape);
+    const out = backend.makeOutput(a.shape, dtype);
+    backend.run(program, [a, b, out], [size, 1, ...limits, size, ...IN_ONE_PIECE], []);
+    return out;
+  }
   const shape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
   const out = backend.makeOutput(shape, dtype);
   const [readsA, readsB] = [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)];
@@ -96,18 +109,22 @@ const table = (bodies: Readonly<Record<string, string>>, type: 'i32' | 'bool'): 
 
 /**
  * Of floating-point numbers where there are few: tfjs's kernels take four at a time, but each costs the host several times
- * what one of ours does.
+ * what one of ours does. A number that the host knows is a parameter and no buffer.
  */
-function onFew(name: string, operator: string, otherwise: KernelImplementation): KernelImplementation {
-  const program = programOf(name, `return a ${operator} b;`, 'f32');
+function onFew(name: string, body: string, otherwise: KernelImplementation): KernelImplementation {
+  const program = programOf(name, body, 'f32');
+  const byNumber: Program = { ...program, name: `${name} by a number`, constants: { BY_NUMBER: 1 } };
   return (call) => {
     const { inputs, backend } = call;
-    const [a, b] = [inputs.a!, inputs.b!];
-    const isFew = tf.util.sizeFromShape(a.shape) < FEW && tf.util.sizeFromShape(b.shape) < FEW;
+    const [a, b = a] = (inputs.x ? [inputs.x] : [inputs.a, inputs.b]) as [tf.TensorInfo, tf.TensorInfo];
+    const [sizeA, sizeB] = [tf.util.sizeFromShape(a.shape), tf.util.sizeFromShape(b.shape)];
+    const isFew = sizeA < FEW && sizeB < FEW;
     if (!isFew || a.dtype !== 'float32' || b.dtype !== 'float32' || isOnHost(backend, name, [a, b])) {
       return otherwise(call);
     }
-    return run(backend, program, [a, b], 'float32');
+    const number = sizeB === 1 && b.shape.length <= a.shape.length ? backend.hostValues(b) : undefined;
+    if (!number) return run(backend, program, [a, b], 'float32');
+    return run(backend, byNumber, [a, a], 'float32', [bitsOf(Number(number[0]), 'float32'), 0]);
   };
 }
 
@@ -133,8 +150,9 @@ export function addIntegers({ inputs, backend }: KernelCall): tf.TensorInfo {
 
 export const kernels: Kernels = {
   ...integers,
-  Add: onFew('Add', '+', integers.Add!),
-  Sub: onFew('Sub', '-', integers.Sub!),
-  Multiply: onFew('Multiply', '*', integers.Multiply!),
-  RealDiv: onFew('RealDiv', '/', (call) => runTfjs('RealDiv', call)),
+  Add: onFew('Add', binary.Add!, integers.Add!),
+  Sub: onFew('Sub', binary.Sub!, integers.Sub!),
+  Multiply: onFew('Multiply', binary.Multiply!, integers.Multiply!),
+  RealDiv: onFew('RealDiv', 'return a / b;', (call) => runTfjs('RealDiv', call)),
+  Neg: onFew('Neg', unary.Neg!, integers.Neg!),
 };

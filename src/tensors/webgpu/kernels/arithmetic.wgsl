@@ -1,5 +1,7 @@
 // A function `op` of the numbers of two tensors, which comes before this text with their types `Value` and `Result`;
-// both are repeated where they are narrower.
+// both are repeated where they are narrower. The second may be a number, whose bits `low` are then.
+override BY_NUMBER: bool = false;
+
 struct Params {
   size: u32,
   rank: u32,
@@ -24,5 +26,7 @@ fn each(i: u32) {
     right += rest % length * params.stridesB[d / 4u][d % 4u];
     rest /= length;
   }
-  out[i] = Result(op(a[left + rest * params.stridesA[0].x], b[right + rest * params.stridesB[0].x]));
+  var other = bitcast<Value>(params.low);
+  if (!BY_NUMBER) { other = b[right + rest * params.stridesB[0].x]; }
+  out[i] = Result(op(a[left + rest * params.stridesA[0].x], other));
 }

@@ -8,6 +8,13 @@ const program: Program = { name: 'Fill', code, buffers: 'w', over: 'elements' };
 
 const word = new DataView(new ArrayBuffer(4));
 
+/** The bits of a number of four bytes, as an integer. */
+export function bitsOf(value: number, dtype: tf.DataType): number {
+  if (dtype === 'float32') word.setFloat32(0, value);
+  else word.setInt32(0, value);
+  return word.getInt32(0);
+}
+
 /** A tensor of one number. */
 export function fill(
   backend: WebGpuBackend,
@@ -16,9 +23,7 @@ export function fill(
   value: number,
 ): tf.TensorInfo {
   const out = backend.makeOutput(shape, dtype);
-  if (dtype === 'float32') word.setFloat32(0, value);
-  else word.setInt32(0, value);
-  backend.run(program, [out], [tf.util.sizeFromShape(shape), word.getInt32(0)], []);
+  backend.run(program, [out], [tf.util.sizeFromShape(shape), bitsOf(value, dtype)], []);
   return out;
 }
 
