@@ -16,7 +16,7 @@ export function selectionTable(study: SelectionStudy): TableRow[] {
       solved_1: formatPercent(solved_1),
       solved_2: formatPercent(solved_2),
       lost: formatPercent(lost),
-      'mean rank': meanRank.toFixed(2),
+      'mean rank': study.inPool === 0 ? '–' : meanRank.toFixed(2),
       [`points more than ${study.reference}`]: difference ? formatDifference(difference) : '–',
     }));
 }
@@ -37,14 +37,16 @@ export function selectionText({
   tasks,
   testInputs,
   candidates,
+  withoutCandidates,
   inPool,
   inPoolAny,
   left,
 }: SelectionStudy): string {
   const without = left.map(({ rule }) => rule).join(', ');
   return (
-    `${testInputs} test inputs of ${tasks} tasks with ${candidates.toFixed(1)} different candidates each; the solution ` +
-    `is in the pool for ${formatPercent(inPool)} (of some test input for ${formatPercent(inPoolAny)} of the tasks).` +
+    `${testInputs} test inputs of ${tasks} tasks with ${candidates.toFixed(1)} different candidates each; ` +
+    (withoutCandidates === 0 ? '' : `${withoutCandidates} of them have no candidate; `) +
+    `the solution is in the pool for ${formatPercent(inPool)} (of some test input for ${formatPercent(inPoolAny)} of the tasks).` +
     (without === '' ? '' : ` Without scores under common views these rules are left out: ${without}.`)
   );
 }

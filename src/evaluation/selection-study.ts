@@ -37,6 +37,8 @@ export interface SelectionStudy {
   readonly testInputs: number;
   /** Different grids for each test input, mean. */
   readonly candidates: number;
+  /** Test inputs that the pool has no grid for. */
+  readonly withoutCandidates: number;
   /** Test inputs whose solution is in the pool: mean over those of a task, then over tasks, as pass_n. */
   readonly inPool: number;
   /** Tasks of which the pool has the solution of some test input, and of every one. */
@@ -94,6 +96,7 @@ export function studySelection(
     tasks: perTask(hits).length,
     testInputs: pools.length,
     candidates: mean(pools.map(({ candidates }) => candidates.length)),
+    withoutCandidates: pools.filter(({ candidates }) => candidates.length === 0).length,
     inPool,
     inPoolAny: mean(perTask(hits).map((own) => Math.max(...own))),
     inPoolEvery: mean(perTask(hits).map((own) => Math.min(...own))),

@@ -46,16 +46,19 @@ export function planWith(
     answerTokens: (task: Task) => Math.min(maxNewTokens, session.gridTokens(largestGrid(task))),
   });
   const count = plan.predictions.length;
-  if (plan.tooLong === count) {
-    throw new UserError(
-      `\`maxSeqLen: ${session.maxSeqLen}\`: none of the ${count} prompts of ${o.datasetPath ?? 'the tasks'} fits with ` +
-        'its answer, not even with a single train sample',
-    );
-  }
+  if (plan.tooLong === count) throw nothingFits(session.maxSeqLen, count, o.datasetPath);
   if (plan.shortened > 0) onNote(`${plan.shortened} of ${count} prompts lost train samples to fit`);
   if (plan.tooLong > 0) onNote(`${plan.tooLong} of ${count} prompts are too long and stay unanswered`);
   if (plan.withoutView > 0) onNote(withoutViewNote(plan.withoutView));
   return { plan, prompts, maxNewTokens };
+}
+
+/** The error where no prompt fits. */
+export function nothingFits(maxSeqLen: number, count: number, source = 'the tasks'): UserError {
+  return new UserError(
+    `\`maxSeqLen: ${maxSeqLen}\`: none of the ${count} prompts of ${source} fits with its answer, not even with a ` +
+      'single train sample',
+  );
 }
 
 /** Says that there are fewer predictions than asked for. */

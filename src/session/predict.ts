@@ -101,5 +101,3 @@ export async function predict(
     session.release(decoder);
   }
 }
-
-export { withoutViewNote } from './plan.js';

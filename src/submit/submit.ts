@@ -18,8 +18,8 @@ import { fingerprintModel } from '../models/fingerprint.js';
 import { readAdapter, readAdapterBase, readConfig, resolveModel } from '../models/index.js';
 import type { PromptKind } from '../prompts/index.js';
 import { recordSubmission } from '../records/flows.js';
-import { withoutViewNote } from '../session/predict.js';
-import { fitPrompt } from '../session/predictions.js';
+import { nothingFits, withoutViewNote } from '../session/plan.js';
+import { fitPrompt, planPredictions } from '../session/predictions.js';
 import {
   largestGrid,
   openPrompts,
@@ -169,15 +169,25 @@ async function runSubmission(
 
   const slots = makeSlots(config);
   const prompts = session.builder(kind);
+  const { maxSeqLen } = session;
+  const maxNewTokens = config.maxNewTokens ?? session.mostGridTokens;
+  const answerTokens = (task: Task) => Math.min(maxNewTokens, session.gridTokens(largestGrid(task)));
+  let isSomePlainOneShort = false;
   const plan = planSubmission(tasks, config, {
     devices: countDevices(slots),
     adapter,
-    answerTokens: (task) => session.gridTokens(largestGrid(task)),
+    answerTokens,
     speeds: usualSpeeds,
-    promptTokens: (task, testIndex) =>
-      fitPrompt(prompts, task, testIndex, session.maxSeqLen - session.gridTokens(largestGrid(task)))?.tokens
-        .length ?? session.maxSeqLen,
+    promptTokens(task, testIndex) {
+      const prompt = fitPrompt(prompts, task, testIndex, maxSeqLen - answerTokens(task));
+      isSomePlainOneShort ||= prompt !== null;
+      return prompt?.tokens.length ?? maxSeqLen;
+    },
   });
+  if (!isSomePlainOneShort) {
+    const { tooLong, predictions } = planPredictions(tasks, prompts, { ...config, maxSeqLen, answerTokens });
+    if (tooLong === predictions.length) throw nothingFits(maxSeqLen, tooLong, config.challengesPath);
+  }
   if (plan.withoutView > 0) onNote(withoutViewNote(plan.withoutView));
   checkTaskBudget(config, plan, readConfig(session.folder), slots);
 

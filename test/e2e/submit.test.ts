@@ -164,6 +164,14 @@ describe('whatever happens, the submission is whole', () => {
     expect(notes).toEqual([]);
   });
 
+  test('where no prompt fits under any view it is one line, and no process is started', async () => {
+    const outputDir = temporaryFolder();
+    await expect(submit(options({ outputDir, maxSeqLen: 20 }), { workerFile: 'missing' })).rejects.toThrow(
+      /^`maxSeqLen: 20`: none of the 21 prompts of \S+challenges\.json fits with its answer, not even [^\n]*$/,
+    );
+    valid(outputDir);
+  });
+
   test('a step that blocks is ended at the deadline', async () => {
     const start = performance.now();
     const outputDir = temporaryFolder();
@@ -401,6 +409,7 @@ describe('arclab submit --resume', () => {
       for (const name of names) expect(read(parts, name)).toBe(read(whole, name));
       expect(existsSync(partial(parts))).toBe(false);
     },
+    180_000,
   );
 
   test('what it cannot continue is one line and exit code 2, and what is there stays', async () => {

@@ -148,7 +148,7 @@ describe('a study of a pool', () => {
 
   test('says what each rule solves, and what is lost between pool and attempts', () => {
     const study = studySelection(pool, TASKS, { repeats: 500 });
-    expect([study.tasks, study.testInputs]).toEqual([2, 3]);
+    expect([study.tasks, study.testInputs, study.withoutCandidates]).toEqual([2, 3, 0]);
     expect(study.candidates).toBeCloseTo((4 + 2 + 1) / 3, 12);
     expect([study.inPool, study.inPoolAny, study.inPoolEvery]).toEqual([0.75, 1, 0.5]);
     expect(study.left).toEqual([]);

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { selectionPlot, selectionTable } from '../../src/display/selection.js';
+import { selectionPlot, selectionTable, selectionText } from '../../src/display/selection.js';
 import { textTable } from '../../src/display/tables.js';
 import { saveResults, taskResultsPath } from '../../src/evaluation/files.js';
 import { joinResults } from '../../src/studies/join.js';
@@ -60,6 +60,10 @@ describe('select', () => {
     expect(text).toContain('points more than count');
     // the rule that solves more comes first; of three test inputs one has a pool
     expect(text.split('\n')[2]).toMatch(/^min +50\.0% +50\.0% +0\.0% +1\.00 +0\.0 \[0\.0, 0\.0\]$/);
+    expect(selectionText(study)).toContain('2 of them have no candidate');
+    const nothing = await select({ tasks: TASKS, predictions: [prediction('a', 0, [[7]])], repeats: 100 });
+    // the mean over no solution
+    expect(textTable(selectionTable(nothing)).split('\n')[2]).toMatch(/^count +0\.0% +0\.0% +0\.0% +– /);
     const bars = (selectionPlot(study).data as { values: { label: string; value: number }[] }).values;
     expect(bars[0]).toMatchObject({ label: 'in the pool', value: 0.5 });
     expect(bars).toHaveLength(5);
