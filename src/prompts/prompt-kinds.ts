@@ -42,12 +42,19 @@ export const templateKinds: readonly TemplateKind[] = [
   ),
 ];
 
+/** The kinds that are functions: a file and a line here make a new one. */
+const turnKinds: readonly PromptKind[] = [
+  // grids alone
+  bareKind,
+  evenKind,
+];
+
 /** Whether a kind has grids, and no code or candidates: those whose words trained tokenizers and cut vocabularies know. */
 export const isOfGrids = ({ task }: PromptKind): boolean => !hasCode(task) && !candidatesOf(task);
 
 /** The known prompt kinds, by name. */
 export const promptKinds: ReadonlyMap<string, PromptKind> = new Map(
-  [...templateKinds, bareKind, evenKind].map((kind) => [kind.name, kind]),
+  [...templateKinds, ...turnKinds].map((kind) => [kind.name, kind]),
 );
 
 /**

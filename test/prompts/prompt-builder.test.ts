@@ -335,8 +335,10 @@ describe('fitting into a length', () => {
 
 describe('bad input', () => {
   it('an unknown kind lists the known ones', () => {
+    const known = [...promptKinds.keys()].join(', ');
+    expect(known).toMatch(/^output-from-examples-v0, .*, output-from-examples-bare/);
     expect(() => getPromptKind('predict-output-v2')).toThrow(
-      'Unknown prompt kind "predict-output-v2". Known kinds: output-from-examples-v0, output-from-examples-v1, output-from-examples-mini, input-from-inputs-v0, input-from-inputs-mini, output-from-outputs-v0, output-from-outputs-mini, code-from-examples-v0, output-from-code-v0, verify-output-from-examples-v0, select-output-from-examples-v0, output-from-examples-bare, output-from-examples-even; or a template file that ends with .jinja',
+      `Unknown prompt kind "predict-output-v2". Known kinds: ${known}; or a template file that ends with .jinja`,
     );
   });
 
