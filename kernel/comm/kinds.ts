@@ -7,7 +7,7 @@ const CONTROLS = '@jupyter-widgets/controls';
 const BASE = '@jupyter-widgets/base';
 
 /** Names as ipywidgets has them: `readoutFormat` is `readout_format`. */
-export function snakeCase(name: string): string {
+function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 

@@ -62,7 +62,7 @@ export function advance(state: CellsState, event: CellsEvent): CellsStep {
 }
 
 /** The cell that an interrupt stops: that of the main lane, or else the one that has run for longest. */
-export function interruptible({ running }: CellsState): CellJob | undefined {
+function interruptible({ running }: CellsState): CellJob | undefined {
   return running.find(({ request }) => !request.lane) ?? running[0];
 }
 

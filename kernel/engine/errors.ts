@@ -79,7 +79,7 @@ function title(ename: string, evalue: string): string {
 }
 
 /** The lines around a place with a mark below it; only the name of the place where its text is not known. */
-export function codeFrame({ name, line, column }: CodePlace): string[] {
+function codeFrame({ name, line, column }: CodePlace): string[] {
   const head = `${BOLD}${name}:${line}:${column + 1}${RESET}`;
   const source = sourceNamed(name);
   if (source === undefined) return [head];

@@ -54,7 +54,7 @@ export function mayTerminate(interrupt: Interrupt, seen: Seen): boolean {
 }
 
 /** How long a new interrupt waits before it is looked at, in ms. */
-export function firstLook({ cell }: Interrupt): number {
+function firstLook({ cell }: Interrupt): number {
   return cell === 0 ? HEAR_IDLE_MS : HEAR_MS;
 }
 

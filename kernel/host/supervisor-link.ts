@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { nativeLibrary } from './native-output.js';
 
 /** The argument that says that there is one. */
-export const SUPERVISED_FLAG = '--supervised';
+const SUPERVISED_FLAG = '--supervised';
 /** A signal to a group of processes reaches both, and is one interrupt; in ms. */
 const SAME_MS = 100;
 /** How often the processes above this one are looked at, in ms. */

@@ -11,7 +11,7 @@ interface Socket {
 }
 
 /** Sends one message after the other: a ZeroMQ socket takes one at a time. */
-export class Outbox {
+class Outbox {
   #socket: Socket;
   #last: Promise<void> = Promise.resolve();
   #onError: (error: unknown) => void;

@@ -68,7 +68,7 @@ const cell = {
 };
 
 /** nbformat 4.5 as the format's documentation describes it. */
-export const notebookSchema = exactly({
+const notebookSchema = exactly({
   nbformat: { const: 4 },
   nbformat_minor: { type: 'integer', minimum: 5 },
   metadata: {

@@ -60,7 +60,7 @@ export function planCells(document: NotebookDocument, options: CellPlanOptions):
 }
 
 /** Whether a cell is sent to the kernel at all: the same rule as nbclient's. */
-export function isRunnable({ type, source, tags }: Cell): boolean {
+function isRunnable({ type, source, tags }: Cell): boolean {
   return type === 'code' && source.trim() !== '' && !tags.includes('skip-execution');
 }
 

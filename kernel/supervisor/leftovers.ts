@@ -83,7 +83,7 @@ function readPipe(inherited: number): string {
 }
 
 /** Messages of the records. @param owner whose output the first ones are */
-export function messagesOf(records: readonly RingRecord[], owner: string): FromEngine[] {
+function messagesOf(records: readonly RingRecord[], owner: string): FromEngine[] {
   const messages: FromEngine[] = [];
   const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
   let id = owner;

@@ -80,7 +80,7 @@ export function undoAugmentation(grid: Grid, { flip, rotations, colorMap }: Augm
 }
 
 /** Whether an augmentation changes grids, and not only the order of the train samples. */
-export function changesGrids({ flip, rotations, colorMap }: Augmentation): boolean {
+function changesGrids({ flip, rotations, colorMap }: Augmentation): boolean {
   return flip || rotations !== 0 || colorMap.some((to, from) => to !== from);
 }
 

@@ -104,7 +104,7 @@ export class MpirunOutput {
 }
 
 /** How a rank has ended, if a paragraph of mpirun says it of one that was killed. */
-export function endOfRank(text: string): string | undefined {
+function endOfRank(text: string): string | undefined {
   const openMpi =
     /process rank (\d+) with PID \d+ on node (\S+) exited on signal (\d+)(?: \(([^)]+)\))?/.exec(text);
   if (openMpi) {

@@ -25,7 +25,7 @@ function questionMark(size: number): Picture {
 }
 
 /** Input, arrow, output (a question mark when it is not known), with a label above. */
-export function pairPicture(input: Grid, output: Grid | undefined, cellSize: number, label: string): Picture {
+function pairPicture(input: Grid, output: Grid | undefined, cellSize: number, label: string): Picture {
   const right = output === undefined ? questionMark(32) : gridPicture(output, { cellSize });
   return labelled(row([gridPicture(input, { cellSize }), arrow(), right], 6), label);
 }

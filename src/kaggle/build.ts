@@ -177,7 +177,7 @@ export function describeBuild({ bytes, parts, bundle, manifest, withoutComments 
 }
 
 /** `source 267,373, packed 469,875`, largest first. */
-export function describeParts(parts: BuiltNotebook['parts']): string {
+function describeParts(parts: BuiltNotebook['parts']): string {
   return [...parts]
     .sort((a, b) => b.bytes - a.bytes)
     .map(({ name, bytes }) => `${name} ${bytes.toLocaleString('en-US')}`)

@@ -19,7 +19,7 @@ const FILES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Downloads a package as `.tgz`, which npm checks against its registry's hash. @throws {KaggleError} */
-export function npmPack(spec: string): Buffer {
+function npmPack(spec: string): Buffer {
   const folder = mkdtempSync(join(tmpdir(), 'arclab-node-'));
   try {
     const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';

@@ -21,7 +21,7 @@ const environment = new nunjucks.Environment(null, {
 });
 
 /** A JSON value as a Python literal: indented, with Python's names of the constants. */
-export function pythonLiteral(value: unknown, indent = ''): string {
+function pythonLiteral(value: unknown, indent = ''): string {
   if (value === null || value === undefined) return 'None';
   if (value === true) return 'True';
   if (value === false) return 'False';

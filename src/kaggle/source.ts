@@ -37,7 +37,7 @@ export interface SourceBundle {
 }
 
 /** Folders that are packed: the machinery below the experiment, the tables of its options, and its pictures. */
-export const PACKED_FOLDERS = [
+const PACKED_FOLDERS = [
   'common',
   'options',
   'tensors',
@@ -116,7 +116,7 @@ function markComments(text: string): string {
 }
 
 /** A text file as a module that can still be read: a template literal instead of a string with \n. */
-export function textModule(text: string): string {
+function textModule(text: string): string {
   return `export default \`${text.replace(/[\\`]|\$\{/g, '\\$&')}\`;`;
 }
 

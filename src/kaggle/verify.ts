@@ -60,7 +60,7 @@ const PYTHON_ADVICE =
   'python3 -m venv jupyter && jupyter/bin/pip install nbclient ipykernel, then set ARCLAB_JUPYTER_PYTHON=jupyter/bin/python';
 
 /** A Python that can run notebooks: ARCLAB_JUPYTER_PYTHON, else the one on PATH. @throws {KaggleError} */
-export function jupyterPython(): string {
+function jupyterPython(): string {
   const given = process.env.ARCLAB_JUPYTER_PYTHON;
   const python = given || 'python3';
   try {

@@ -5,10 +5,7 @@ import type { DecoderConfig } from './decoder-config.js';
  * The angle per position of each pair of dimensions, and the factor on cos and sin: [rotaryDim / 2].
  * @param length of the sequence in tokens, which some kinds of scaling ask for
  */
-export function rotaryFrequencies(
-  config: DecoderConfig,
-  length = 0,
-): { frequencies: Float64Array; factor: number } {
+function rotaryFrequencies(config: DecoderConfig, length = 0): { frequencies: Float64Array; factor: number } {
   const { headDim, rotaryDim: width = headDim, ropeTheta, ropeScaling: scaling } = config;
   const half = width / 2;
   const ofBase = (base: number) => Float64Array.from({ length: half }, (_, i) => base ** (-i / half));

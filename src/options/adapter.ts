@@ -2,7 +2,7 @@
 import type { OptionTable } from './table.js';
 
 /** What draws the first values of an adapter. */
-export const loraInitializations = ['default', 'gaussian', 'pissa', 'olora'] as const;
+const loraInitializations = ['default', 'gaussian', 'pissa', 'olora'] as const;
 
 const adapterSize = {
   r: {

@@ -44,7 +44,7 @@ export const backendOptions = {
   },
 } as const satisfies OptionTable;
 
-export const promptOptions = {
+const promptOptions = {
   gridEncoder: {
     type: 'string',
     default: 'GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))',

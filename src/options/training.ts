@@ -13,7 +13,7 @@ export const scheduleNames = [
   'cyclic',
 ] as const;
 
-export const stepOptions = {
+const stepOptions = {
   ...seedOption,
   maxSteps: {
     type: 'integer',

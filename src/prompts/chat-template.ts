@@ -59,7 +59,7 @@ const fixDay = "{% set strftime_now = format_fixed_day %}{{ '' }}";
  * How turns are written for a base model, which brings no template: the role in a line of its own, and the end of text
  * after the assistant's words.
  */
-export const plainTemplate = (beginsWithBos: boolean): string =>
+const plainTemplate = (beginsWithBos: boolean): string =>
   (beginsWithBos ? '{{ bos_token }}' : '') +
   "{% for message in messages %}{{ message['role'] + ':\n' + message['content'] }}" +
   "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n\n' }}{% endfor %}" +

@@ -31,7 +31,7 @@ const forms: Readonly<Record<PromptTask, Form>> = {
 export const verdicts = ['yes', 'no'] as const;
 
 /** The answer that is the number of a candidate, from 0. */
-export const choiceOf = (candidate: number): string => String(candidate + 1);
+const choiceOf = (candidate: number): string => String(candidate + 1);
 
 /** Whether a prompt has code in it, which no augmentation of grids follows, and any token may be part of. */
 export const hasCode = (asked: PromptTask): boolean => forms[asked].code === true;

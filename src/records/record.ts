@@ -19,7 +19,7 @@ import { commitOf } from './commit.js';
 export const RUN_FILE = 'run.json';
 
 /** The flow of a record, whatever version wrote it; undefined for another file, and for none. */
-export function flowAt(path: string): string | undefined {
+function flowAt(path: string): string | undefined {
   try {
     const { flow, id } = readJson(path) as Partial<RunRecord>;
     return typeof id === 'string' ? flow : undefined;

@@ -68,7 +68,7 @@ function mistake(source: string, expected: string, found: string): UserError {
 }
 
 /** What a word of a condition stands for: a number, true, false, or itself. */
-export function literalOf(word: string): RunValue {
+function literalOf(word: string): RunValue {
   if (word === 'true' || word === 'false') return word === 'true';
   const number = Number(word);
   return Number.isNaN(number) ? word : number;

@@ -29,7 +29,7 @@ export interface ExperimentComparison {
 }
 
 /** The evaluation of a run: itself where it has predictions, else the newest of what it trained. */
-export function evaluationOf(of: RunValues, all: readonly RunValues[]): RunValues | undefined {
+function evaluationOf(of: RunValues, all: readonly RunValues[]): RunValues | undefined {
   const hasPredictions = ({ run }: RunValues) => predictionsOf(run) !== undefined;
   if (hasPredictions(of)) return of;
   const { id } = of.run.record;

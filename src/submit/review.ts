@@ -45,7 +45,7 @@ const sameTask = (a: Task, b: Task): boolean =>
   a.test.every(({ input }, i) => gridKey(input) === gridKey(b.test[i]!.input));
 
 /** Adds to tasks the outputs that files of solutions beside the challenges have for the same task. */
-export function withKnownSolutions(tasks: ReadonlyMap<string, Task>, folder: string): Map<string, Task> {
+function withKnownSolutions(tasks: ReadonlyMap<string, Task>, folder: string): Map<string, Task> {
   const all = new Map(tasks);
   for (const name of readdirSync(folder).filter((file) => /solutions\.json$/.test(file))) {
     const challenges = join(folder, name.replace(/solutions\.json$/, 'challenges.json'));

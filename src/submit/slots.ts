@@ -10,7 +10,7 @@ export interface WorkerSlot {
 }
 
 /** The GPUs that NVIDIA's driver knows of, as `cuda:0`, `cuda:1`, …; empty without a driver. */
-export function listGpus(): string[] {
+function listGpus(): string[] {
   try {
     const text = execFileSync('nvidia-smi', ['-L'], {
       encoding: 'utf8',

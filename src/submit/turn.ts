@@ -55,7 +55,7 @@ export function fail(turn: Turn, failure: Extract<Action, { type: 'fail' }>['fai
   turn.actions.push({ type: 'fail', failure }, { type: 'note', text: failure.message });
 }
 
-export const inputOf = ({ taskId, testIndex }: Item) => ({ taskId, testIndex });
+const inputOf = ({ taskId, testIndex }: Item) => ({ taskId, testIndex });
 
 export const processOf = (turn: Turn, worker: number): Process => turn.workers[worker]!.process!;
 

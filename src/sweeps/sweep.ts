@@ -74,7 +74,7 @@ export async function sweep(options: SweepOptions & SweepHooks, executor?: Execu
 export type SweepStatusOptions = Pick<OptionsOf<typeof sweepStatusOptions.table>, 'file'>;
 
 /** The output folder of a sweep, by its description or by itself. @throws {UserError} when there is none */
-export function sweepFolder(file: string): string {
+function sweepFolder(file: string): string {
   if (existsSync(planPath(file))) return resolve(file);
   if (!existsSync(file))
     throw new UserError(`${file}: expected the description or the folder of a sweep, found nothing`);

@@ -12,7 +12,7 @@ import { bytesField, doubleField, floatField, messageField, varintField } from '
  */
 
 /** One TFRecord around the data. */
-export function tfRecord(data: Buffer): Buffer {
+function tfRecord(data: Buffer): Buffer {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(data.length));
   const sums = [length, data].map((bytes) => {

@@ -40,7 +40,7 @@ export interface ImportResult {
 }
 
 /** The TypeScript that runs a command: a template where that reads well, else a quoted string. */
-export function shellCell(command: string, comments: readonly string[] = []): string {
+function shellCell(command: string, comments: readonly string[] = []): string {
   const call = /[`]|\$\{/.test(command) ? `sh(${JSON.stringify(command)})` : `sh\`${command}\``;
   return [...comments.map((line) => line.replace(/^#+/, '//')), `await ${call};`].join('\n');
 }

@@ -137,7 +137,7 @@ function wrapped(words: Words): Words {
 }
 
 /** Why a command should not be repeated, by its words; `undefined` where it may be repeated. */
-export function effectOfWords(words: Words, context: ShellContext): string | undefined {
+function effectOfWords(words: Words, context: ShellContext): string | undefined {
   const [first, ...rest] = words;
   if (first === undefined) return undefined;
   const program = baseName(first);

@@ -28,7 +28,7 @@ export function pairOf(path: string): string {
 }
 
 /** Whether a file says that it is one half of a pair. */
-export function isPaired({ jupytext }: Readonly<Json>): boolean {
+function isPaired({ jupytext }: Readonly<Json>): boolean {
   const { formats } = (jupytext ?? {}) as { formats?: unknown };
   return typeof formats === 'string' && /\bipynb\b/.test(formats) && /\bts\b/.test(formats);
 }

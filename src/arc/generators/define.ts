@@ -97,7 +97,7 @@ export function defineFamily(family: string, definitions: readonly GeneratorDefi
 }
 
 /** Makes a generator that only gives tasks that are well-formed and show their rule. */
-export function defineGenerator(
+function defineGenerator(
   family: string,
   { name, description, smallest = 3, rule }: GeneratorDefinition,
 ): TaskGenerator {

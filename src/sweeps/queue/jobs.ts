@@ -7,8 +7,7 @@ import type { JobData, NewJob } from './protocol.js';
 const BACKOFF = 1000;
 
 /** The name of a job, the same for the same part: it is in the queue once, whoever adds it. */
-export const jobIdOf = ({ folder, part }: JobData): string =>
-  `${fingerprintOf([folder]).slice(0, 8)}-${part}`;
+const jobIdOf = ({ folder, part }: JobData): string => `${fingerprintOf([folder]).slice(0, 8)}-${part}`;
 
 const jobOf = ({ folder, part, kind, retries }: NewJob) => ({
   name: kind,

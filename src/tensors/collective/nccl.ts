@@ -9,10 +9,10 @@ import koffi from 'koffi';
 import { messageOf, UserError } from '../../common/errors.js';
 
 /** Bytes of an `ncclUniqueId`. */
-export const UNIQUE_ID_BYTES = 128;
+const UNIQUE_ID_BYTES = 128;
 
 /** Values of `ncclDataType_t`. */
-export const NcclType = { uint8: 1, int32: 2, float16: 6, float32: 7, float64: 8, bfloat16: 9 } as const;
+const NcclType = { uint8: 1, int32: 2, float16: 6, float32: 7, float64: 8, bfloat16: 9 } as const;
 
 /** `ncclSum` of `ncclRedOp_t`. */
 const SUM = 0;

@@ -72,7 +72,7 @@ export interface DeviceCollective {
 }
 
 /** On GPUs, in the order of the stream: the host waits for nothing. */
-export class DeviceSums implements TensorSums {
+class DeviceSums implements TensorSums {
   readonly name: string;
   readonly #nccl: DeviceCollective;
 

@@ -7,7 +7,7 @@ import { packageOfPython } from '../python.js';
 import { TensorFlowNotFoundError } from './errors.js';
 
 /** What to do when there is none. */
-export const tensorFlowAdvice =
+const tensorFlowAdvice =
   'run `arclab tensorflow build` to build the addon against the TensorFlow of your Python, or install @tensorflow/tfjs-node';
 
 /** TensorFlow's C interface and what it stands on, as pip installs them. */
@@ -99,7 +99,7 @@ let known: readonly TensorFlowInstallation[] | undefined;
  * else is looked at), builds in the cache, latest first, tfjs-node-gpu and tfjs-node installed beside arclab or in
  * the current folder.
  */
-export function findTensorFlow(): readonly TensorFlowInstallation[] {
+function findTensorFlow(): readonly TensorFlowInstallation[] {
   known ??= searchTensorFlow(process.env);
   return known;
 }
@@ -140,7 +140,7 @@ export function tensorFlowIsPresent(): boolean {
 }
 
 /** The version of a Python package `tensorflow`, by what pip wrote beside it; undefined where it wrote nothing. */
-export function versionOfPackage(folder: string): string | undefined {
+function versionOfPackage(folder: string): string | undefined {
   const pattern = /^(?:tensorflow(?:_cpu|_gpu|_rocm)?|tf_nightly(?:_cpu)?)-(.+)\.dist-info$/;
   return readdirSync(dirname(folder)).flatMap((name) => pattern.exec(name)?.[1] ?? [])[0];
 }

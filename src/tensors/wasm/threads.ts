@@ -9,7 +9,7 @@
  */
 
 /** Everything below this address is not for tensors. */
-export const RESERVED_BYTES = 65536;
+const RESERVED_BYTES = 65536;
 /** AssemblyScript puts its static data at 1024 and above; ours has none, and this leaves room for it. */
 export const CONTROL_ADDRESS = 32768;
 /** Kernel arguments: 32 numbers as float64, which holds every pointer, size and float32. */

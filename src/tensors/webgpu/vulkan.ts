@@ -67,7 +67,7 @@ function nameIn(properties: Buffer): string {
 }
 
 /** In bytes, of those that are local to the device. */
-export function largestHeap(memory: Buffer): number {
+function largestHeap(memory: Buffer): number {
   let largest = 0;
   for (let i = 0; i < memory.readUInt32LE(MEMORY.heapCount); i++) {
     const at = MEMORY.heaps + i * MEMORY.heapBytes;

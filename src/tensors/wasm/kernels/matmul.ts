@@ -109,7 +109,7 @@ export function multiply(
 }
 
 /** Items of `work` multiplications each per chunk: chunks of about 20 µs or more, and all of a small job in one. */
-export function grainFor(work: number, items: number): number {
+function grainFor(work: number, items: number): number {
   const grain = Math.max(1, Math.ceil(200_000 / Math.max(1, work)));
   return Math.min(grain, Math.max(1, items));
 }
