@@ -100,6 +100,8 @@ export default defineConfig(({ mode }) => ({
     // and the others have one thread: models are tiny, and two workers with two threads each wait for each other
     env: {
       ARCLAB_BACKEND: 'wasm',
+      // which of the backends are left open (test/prerequisites)
+      ARCLAB_TEST_MODE: mode,
       OMP_NUM_THREADS: '1',
       TF_NUM_INTRAOP_THREADS: '1',
       TF_NUM_INTEROP_THREADS: '1',

@@ -5,7 +5,7 @@ import { generate } from '../../src/generation/engine.js';
 import { scoreAnswers } from '../../src/generation/scoring.js';
 import { searchAnswers } from '../../src/generation/search/search.js';
 import { initBackend } from '../../src/tensors/backend.js';
-import { backendsUnderTest } from '../prerequisites/index.js';
+import { backendsUnderTest, openBackends } from '../prerequisites/index.js';
 import { tinyDecoder, tinyTokenizer } from './tiny.js';
 
 const bad = 3;
@@ -16,7 +16,7 @@ const makeDecoder = (broken: boolean) =>
   });
 const sound = Array.from({ length: tinyTokenizer.vocabSize - 1 }, (_, id) => id).filter((id) => id !== bad);
 
-describe.each(['cpu', ...backendsUnderTest()])('on backend %s', (backend) => {
+describe.each(openBackends(['cpu', ...backendsUnderTest()]))('on backend %s', (backend) => {
   beforeAll(() => initBackend(backend));
 
   it('an answer that cannot be computed is left out, and the others are as they are alone', async () => {

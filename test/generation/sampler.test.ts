@@ -5,7 +5,7 @@ import { type Choice, Sampler } from '../../src/generation/sampler.js';
 import { VocabularyCut } from '../../src/models/index.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest } from '../prerequisites/index.js';
+import { backendsUnderTest, openBackends } from '../prerequisites/index.js';
 
 const probabilities = [0.1, 0.5, 0.05, 0.35];
 /** Logits are log-probabilities up to a constant. */
@@ -96,7 +96,7 @@ function allowedOf(row: number): Int32Array | undefined {
   return Int32Array.from(Rng.of(4, 'allowed', row).sample([...Array(width).keys()], 1 + (row % 13))).sort();
 }
 
-describe.each(['cpu', ...backendsUnderTest({ awaited: true })])('Sampler on %s', (backend) => {
+describe.each(openBackends(['cpu', ...backendsUnderTest({ awaited: true })]))('Sampler on %s', (backend) => {
   beforeAll(() => initBackend(backend));
 
   async function choose(

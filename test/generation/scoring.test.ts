@@ -9,7 +9,7 @@ import type { Decoder } from '../../src/models/decoder.js';
 import type { TextGrammar } from '../../src/prompts/grammar.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest } from '../prerequisites/index.js';
+import { backendsUnderTest, openBackends } from '../prerequisites/index.js';
 import { scoreOneByOne } from './one-by-one.js';
 import { limited, tinyDecoder, tinyTokenizer } from './tiny.js';
 
@@ -53,7 +53,7 @@ const fewestTokens = (requests: readonly ScoringRequest[]) =>
     return sum + prompt.length + new Set(beginnings).size;
   }, 0);
 
-const backends = ['cpu', ...backendsUnderTest({ awaited: true })];
+const backends = openBackends(['cpu', ...backendsUnderTest({ awaited: true })]);
 const kinds = [
   ['with full attention', {}],
   ['with windows and caps', limited],

@@ -13,7 +13,8 @@ import type { Decoder } from '../../src/models/decoder.js';
 import { loadDecoder, readAdapter, readAdapterBase } from '../../src/models/load.js';
 import type { FloatType } from '../../src/tensors/precision.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backends, expectedOf, fixture, packed, relativeError, useBackend } from '../parity/fixtures.js';
+import { backends } from '../parity/backends.js';
+import { expectedOf, fixture, packed, relativeError, useBackend } from '../parity/fixtures.js';
 
 const logitsOf = (decoder: Decoder): Float32Array =>
   tf.tidy(() => decoder.logits(decoder.forward(packed)).dataSync<'float32'>().slice());

@@ -5,8 +5,8 @@ import { dependsOnLength } from '../../src/models/rotary-table.js';
 import { variableGrads } from '../../src/tensors/gradients.js';
 import { adamW, embedding } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
+import { backends } from '../parity/backends.js';
 import {
-  backends,
   families,
   fixture,
   largestOf,

@@ -26,8 +26,8 @@ import { openModel } from '../../src/session/index.js';
 import { quantizeRows } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import { modelMemory } from '../../src/tools/model-memory.js';
+import { backends } from '../parity/backends.js';
 import {
-  backends,
   families,
   fixture,
   lossAndGradients,

@@ -18,10 +18,10 @@ import { saveAdapter, saveModel } from '../../src/models/save.js';
 import { adamW } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import { programUnderTest } from '../prerequisites/index.js';
+import { backends } from './backends.js';
 import {
   answerLogProbs,
   asInFiles,
-  backends,
   fixture,
   lossAndGradients,
   meta,

@@ -7,7 +7,6 @@ import { type HostTensor, readSafetensors } from '../../src/models/safetensors.j
 import { initBackend } from '../../src/tensors/backend.js';
 import { variableGrads } from '../../src/tensors/gradients.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest, webGpuUnderTest } from '../prerequisites/index.js';
 
 /** A fixture's path, made by make_fixtures.py. */
 export function fixture(...path: string[]): string {
@@ -112,12 +111,6 @@ export async function errorOf(actual: tf.Tensor, expected: HostTensor | Values, 
 export function expectedOf(...path: string[]): Map<string, HostTensor> {
   return readSafetensors(fixture(...path, 'expected.safetensors'));
 }
-
-/** Every backend that is present, for tests that must hold on each. */
-export const backends: readonly string[] = ['cpu', ...backendsUnderTest()];
-
-/** Also the one that is read from only by awaiting. */
-export const awaitedBackends: readonly string[] = [...backends, ...webGpuUnderTest()];
 
 export async function useBackend(name: string): Promise<void> {
   await initBackend(name);

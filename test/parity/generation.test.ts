@@ -7,7 +7,8 @@ import { DiskFolder } from '../../src/common/disk-folder.js';
 import { generate } from '../../src/generation/engine.js';
 import { loadDecoder } from '../../src/models/load.js';
 import { stopTokensOf } from '../../src/prompts/stop-tokens.js';
-import { awaitedBackends, fixture, meta, useBackend } from './fixtures.js';
+import { awaitedBackends } from './backends.js';
+import { fixture, meta, useBackend } from './fixtures.js';
 
 interface Case {
   family: string;

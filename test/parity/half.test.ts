@@ -9,10 +9,10 @@ import { type HostTensor, readSafetensors } from '../../src/models/safetensors.j
 import { floatTypeOf } from '../../src/tensors/float-type.js';
 import type { FloatType } from '../../src/tensors/precision.js';
 import * as tf from '../../src/tensors/tf.js';
+import { backends } from './backends.js';
 import {
   answerLogProbs,
   asInFiles,
-  backends,
   expectedOf,
   families,
   fixture,

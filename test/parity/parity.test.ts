@@ -6,9 +6,9 @@ import { RotaryTable } from '../../src/models/rotary-table.js';
 import { readSafetensors } from '../../src/models/safetensors.js';
 import { adamW } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
+import { awaitedBackends } from './backends.js';
 import {
   answerLogProbs,
-  awaitedBackends,
   errorOf,
   expectedOf,
   families,

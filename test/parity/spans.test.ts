@@ -8,7 +8,8 @@ import * as tf from '../../src/tensors/tf.js';
 import { microBatchGradients } from '../../src/training/loss.js';
 import { labelCount } from '../../src/training/packing.js';
 import type { TrainingSample } from '../../src/training/sample.js';
-import { awaitedBackends, errorOf, fixture, meta, useBackend } from './fixtures.js';
+import { awaitedBackends } from './backends.js';
+import { errorOf, fixture, meta, useBackend } from './fixtures.js';
 
 const tolerance = 1e-4;
 const spans = JSON.parse(readFileSync(fixture('spans.json'), 'utf8')) as [number, number][][];

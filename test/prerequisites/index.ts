@@ -72,6 +72,18 @@ export function backendsUnderTest({ awaited = false } = {}): string[] {
   return awaited ? [...present, ...webGpuUnderTest()] : present;
 }
 
+/** The backends that need nothing beside Node. */
+const EMBEDDED = ['cpu', 'wasm'];
+
+/**
+ * Of these backends, the ones that this run of the tests leaves open: `npm run test:installed` comes after `npm test`,
+ * which has tested the embedded ones, and repeats them only where there is no other.
+ */
+export function openBackends(names: readonly string[]): readonly string[] {
+  const others = names.filter((name) => !EMBEDDED.includes(name));
+  return process.env.ARCLAB_TEST_MODE === 'installed' && others.length > 0 ? others : names;
+}
+
 /** The backend `webgpu` on a driver that computes on the processor; nothing, and reported as skipped, without one. */
 export function webGpuUnderTest(): string[] {
   const driver = programUnderTest('webgpu');

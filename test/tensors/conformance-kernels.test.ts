@@ -26,7 +26,7 @@ import {
   withPlainKernels,
 } from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest } from '../prerequisites/index.js';
+import { backendsUnderTest, openBackends } from '../prerequisites/index.js';
 import {
   expectClose,
   integers,
@@ -38,7 +38,7 @@ import {
   uniform,
 } from './helpers.js';
 
-const backends = backendsUnderTest({ awaited: true });
+const backends = openBackends(backendsUnderTest({ awaited: true }));
 
 // the helpers take untyped tensors; shapes are in the test's own words
 // biome-ignore lint/suspicious/noExplicitAny: see above

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { Rng } from '../../src/common/rng.js';
 import * as tf from '../../src/tensors/tf.js';
-import { backendsUnderTest } from '../prerequisites/index.js';
+import { backendsUnderTest, openBackends } from '../prerequisites/index.js';
 import { expectClose, integers, normal, type PlainTensor, referenceOf, runOn, uniform } from './helpers.js';
 
-const backends = backendsUnderTest({ awaited: true });
+const backends = openBackends(backendsUnderTest({ awaited: true }));
 
 type Computation = (...tensors: tf.Tensor[]) => tf.Tensor | tf.Tensor[];
 

@@ -8,7 +8,7 @@ import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
 import { Muon, orthogonalize } from '../../src/training/muon.js';
 import { Trainer } from '../../src/training/trainer.js';
-import { backendsUnderTest } from '../prerequisites/index.js';
+import { backendsUnderTest, openBackends } from '../prerequisites/index.js';
 import { copyingSamples } from './copying-samples.js';
 import { temporaryFolder } from './temporary.js';
 import { writeTinyModel } from './tiny.js';
@@ -23,7 +23,7 @@ const fixture = JSON.parse(readFileSync(join(import.meta.dirname, 'fixtures', 'm
   after: Numbers[];
 };
 
-describe.each(backendsUnderTest())('Muon on %s', (backend) => {
+describe.each(openBackends(backendsUnderTest()))('Muon on %s', (backend) => {
   test('changes weights as torch does', async () => {
     await initBackend(backend);
     const { shapes, start, gradients, after, learningRate, weightDecay } = fixture;

@@ -13,7 +13,7 @@ import {
 import * as tf from '../../src/tensors/tf.js';
 import { AdamW } from '../../src/training/optimizer.js';
 import { Trainer } from '../../src/training/trainer.js';
-import { backendsUnderTest } from '../prerequisites/index.js';
+import { backendsUnderTest, openBackends } from '../prerequisites/index.js';
 import { copyingSamples } from './copying-samples.js';
 import { temporaryFolder } from './temporary.js';
 import { writeTinyModel } from './tiny.js';
@@ -36,7 +36,7 @@ async function numbers(f: () => tf.Tensor): Promise<Float32Array> {
   return values;
 }
 
-describe.each(backendsUnderTest({ awaited: true }))('rounded to 8 bits on %s', (backend) => {
+describe.each(openBackends(backendsUnderTest({ awaited: true })))('rounded to 8 bits on %s', (backend) => {
   test.each(['signed', 'positive'] as const)(
     '%s numbers keep their size, and zeros stay zeros',
     async (kind) => {
@@ -80,7 +80,7 @@ describe.each(backendsUnderTest({ awaited: true }))('rounded to 8 bits on %s', (
   );
 });
 
-describe.each(backendsUnderTest())('trained in 8 bits on %s', (backend) => {
+describe.each(openBackends(backendsUnderTest()))('trained in 8 bits on %s', (backend) => {
   test('training with them goes as in float32, in less memory, and goes on exactly from what was read', async () => {
     await initBackend(backend);
     const samples = copyingSamples(12);
