@@ -228,7 +228,7 @@ function argumentOf(command: Command, name: string): string | undefined {
 }
 
 /** The options of a command and of those below it. */
-const namesOf = ({ options, commands }: Command): string[] => [
+export const namesOf = ({ options, commands }: Command): string[] => [
   ...options.map((option) => option.attributeName()),
   ...commands.flatMap(namesOf),
 ];

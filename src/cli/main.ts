@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { messageOf, UserError } from '../common/errors.js';
+import { nearestName } from '../common/option-names.js';
 import { arclabVersion } from '../common/version.js';
 import { colorsFor } from '../display/terminal-colors.js';
+import { flagName } from '../options/table.js';
 import { outliveReader } from './broken-pipe.js';
 import { type CommandTable, helpLayout } from './command.js';
 import { commands } from './commands.js';
-import { declareCommand, optionsOf, spellFlags } from './flags.js';
+import { declareCommand, namesOf, optionsOf, spellFlags } from './flags.js';
 import type { Job } from './job.js';
 import { AllAlikeError, sharedPlace } from './shared-commands.js';
 import { checkWords, normalizeFlags } from './words.js';
@@ -26,9 +28,14 @@ function printable(text: string): string {
 const underscored = (text: string): string =>
   text.replace(/--[a-z][a-z-]*/g, (flag) => `--${flag.slice(2).replaceAll('-', '_')}`);
 
-/** A mistake in a call as one line. */
-const usage = (text: string): string =>
-  `${underscored(text.trim().replace(/\s*\n\s*/g, ' '))} (--help shows the options)`;
+/** A mistake in a call as one line, with the flag that was probably meant by one that there is not. */
+function usage(text: string, program?: Command): string {
+  const line = text.trim().replace(/\s*\n\s*/g, ' ');
+  const [quoted, name] = /unknown option '--([\w-]+)'$/.exec(line) ?? [];
+  const meant = name && program && nearestName(name, namesOf(program));
+  const told = meant ? line.replace(quoted!, `${quoted} (Did you mean --${flagName(meant)}?)`) : line;
+  return `${underscored(told)} (--help shows the options)`;
+}
 
 /** Adds commands to a program; only the one that is called loads its code. */
 async function addCommands(
@@ -72,7 +79,7 @@ async function buildProgram(words: readonly string[], job?: Job): Promise<Comman
       // commander puts its suggestions on lines of their own
       outputError(text, write) {
         // of several processes one says it for all
-        if (!job) write(`${usage(text)}\n`);
+        if (!job) write(`${usage(text, program)}\n`);
       },
     });
   program.addHelpText('after', '\nFlags may be written with - or _: --max_steps is --max-steps.');
@@ -105,7 +112,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     const isHelp = error instanceof CommanderError && error.exitCode === 0;
     if (job && !isHelp) {
       const message =
-        error instanceof CommanderError ? usage(error.message.replace(/^error: /, '')) : messageOf(error);
+        error instanceof CommanderError
+          ? usage(error.message.replace(/^error: /, ''), program)
+          : messageOf(error);
       await job.fail(error, printable(spellFlags(message, program)));
       return 2;
     }

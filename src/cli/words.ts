@@ -1,6 +1,7 @@
 /** @file The words of a call of the command line. */
 import type { Command } from 'commander';
 import { UserError } from '../common/errors.js';
+import { flagName } from '../options/table.js';
 
 /** `--max_steps=3` means `--max-steps=3`; only the flag's name changes, never its value. */
 export function normalizeFlags(args: readonly string[]): string[] {
@@ -18,7 +19,8 @@ export function checkWords(command: Command, options: Record<string, unknown>): 
   const empty = Object.entries(options).find(([, value]) => value === '');
   if (empty || args.includes('')) {
     const flag = empty && command.options.find((option) => option.attributeName() === empty[0]);
-    throw new UserError(`${flag?.long ?? command.name()}: expected a value, found an empty one`);
+    const name = flag ? `--${flagName(flag.attributeName())}` : command.name();
+    throw new UserError(`${name}: expected a value, found an empty one`);
   }
   if (registeredArguments.at(-1)?.variadic || args.length <= registeredArguments.length) return;
   const extra = JSON.stringify(args[registeredArguments.length]);

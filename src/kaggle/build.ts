@@ -103,7 +103,7 @@ export async function buildNotebook(config: KaggleConfig, root = packageRoot()):
       ...made,
       version,
       packages: packed.packages,
-      packedRooms: ['src/common', 'src/tensors', 'src/display'],
+      packedFolders: ['src/common', 'src/tensors', 'src/display'],
       natives,
     };
     const cells = renderCells(config, facts, about, source, text);

@@ -54,7 +54,7 @@ export interface AboutFacts {
   readonly date: string;
   readonly dirty: boolean;
   readonly packages: readonly string[];
-  readonly packedRooms: readonly string[];
+  readonly packedFolders: readonly string[];
   readonly natives: readonly string[];
 }
 

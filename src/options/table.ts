@@ -155,6 +155,9 @@ function renamed(
 }
 
 /** @returns an error that names the option which was probably meant */
+/** A name that ends as those of files do. */
+const IS_OF_FILES = /(path|file)s?$/i;
+
 function unknownOption(name: string, table: OptionTable): OptionError {
   const names = new Map<string, string>([
     ...[...formerNamesOf(table)].map(([old, leaf]) => [old, leaf.name] as const),
@@ -162,7 +165,14 @@ function unknownOption(name: string, table: OptionTable): OptionError {
     ...leavesOf(table).map((leaf) => [leaf.name, leaf.name] as const),
   ]);
   const nearest = nearestName(name, [...names.keys()]);
-  const hint = nearest === undefined ? '' : `; did you mean ${option(names.get(nearest)!)}?`;
+  // a file may be called by what is in it
+  const files = IS_OF_FILES.test(name) ? leavesOf(table).filter(({ spec }) => spec.value === 'file') : [];
+  const hint =
+    nearest !== undefined
+      ? `; did you mean ${option(names.get(nearest)!)}?`
+      : files.length > 0
+        ? `; files are ${files.map((leaf) => option(leaf.name)).join(', ')}`
+        : '';
   return new OptionError(name, { hint: `there is no such option here${hint}` });
 }
 

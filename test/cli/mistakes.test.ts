@@ -44,7 +44,13 @@ it('names the argument that is too many', async () => {
 });
 
 it('names the flag whose value is empty, as that of an unset variable is', async () => {
-  expect(await mistake('evaluate', 'x.json', '--dataset_path', '')).toContain('--dataset-path: expected');
+  expect(await mistake('evaluate', 'x.json', '--dataset_path', '')).toContain('--dataset_path: expected');
+});
+
+it('names the flag that was meant as the library names the option', async () => {
+  expect(await mistake('fine-tune', '--learn', '1e-3')).toBe(
+    "error: unknown option '--learn' (Did you mean --learning_rate?) (--help shows the options)",
+  );
 });
 
 it('takes no integer that loses digits', async () => {

@@ -89,6 +89,10 @@ describe('compileSchema', () => {
     [{ size: 'huge' }, 'at /size: must be one of small, large, found "huge"'],
     [{ size: 'small', names: ['a', 1] }, 'at /names/1: must be string, found 1'],
     [{ size: 'small', colour: 1 }, 'at the top level: must not have the property "colour", found {"size"'],
+    [
+      { size: 'small', nmaes: [] },
+      'must not have the property "nmaes" (did you mean "names"?), found {"size"',
+    ],
     [{ size: 'x'.repeat(100) }, `found "${'x'.repeat(56)}...`],
   ])('of %j names the place, what was expected and what was found', (value, message) => {
     expect(() => check(value, 'box.json')).toThrow(UserError);

@@ -345,7 +345,7 @@ except TypeScriptError as error:
       writeFileSync(template, text);
       // the cells of a notebook that was built with it
       const submit = { ...config.submit, promptVersion: template };
-      const about = { version: '', date: '', dirty: false, packages: [], packedRooms: [], natives: [] };
+      const about = { version: '', date: '', dirty: false, packages: [], packedFolders: [], natives: [] };
       const facts = {
         bundle: '',
         commit: '',

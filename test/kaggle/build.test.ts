@@ -139,7 +139,7 @@ describe('the code of the source', () => {
     mkdirSync(join(root, 'src/arc'), { recursive: true });
     writeFileSync(join(root, 'src/arc/one.ts'), code);
     const { sections } = await bundleSource(root, 'src/arc/one.ts');
-    return { root, texts: [['arc'], []].map((rooms) => sourceText(sections, new Set(rooms))) };
+    return { root, texts: [['arc'], []].map((folders) => sourceText(sections, new Set(folders))) };
   }
 
   it('is that of the repository, with comments and without', async () => {
@@ -249,7 +249,7 @@ it('takes a prompt template along, in the cells and for the submission alone', (
     packedLength: 1,
     endOfSource: END_OF_SOURCE,
   } as const;
-  const about = { version: '1', date: '', dirty: false, packages: [], packedRooms: [], natives: [] };
+  const about = { version: '1', date: '', dirty: false, packages: [], packedFolders: [], natives: [] };
   const code = (given: typeof configDefaults) =>
     renderCells(given, facts, about, 'source', 'packed')
       .filter(({ id }) => id.startsWith('experiment'))

@@ -18,7 +18,7 @@ export function renderedCells(config: Partial<KaggleConfig> = {}): TemplateCell[
     date: 'today',
     dirty: false,
     packages: ['koffi'],
-    packedRooms: ['src/common'],
+    packedFolders: ['src/common'],
     natives: [],
   };
   return renderCells({ ...configDefaults, ...config }, facts, about, 'source', 'packed');

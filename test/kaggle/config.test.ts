@@ -152,6 +152,7 @@ it.each([
   [{ submit: { device: 'tpu' } }, 'submit.device: expected cpu, cuda or cuda:<n>, found "tpu"'],
   [{ backend: 'wasm', submit: { devices: ['cuda:0', 'cuda:1'] } }, 'the backend wasm has no GPUs'],
   [{ internet: true }, 'must not have the property "internet"'],
+  [{ modles: [] }, 'must not have the property "modles" (did you mean "models"?)'],
 ])('says what is wrong with %j', (config, message) => {
   expect(() => load(config)).toThrow(message);
 });

@@ -117,6 +117,18 @@ test('an object of options is filled in and checked part by part', () => {
   );
 });
 
+test('a name that ends as those of files do is answered with the names of files where none is like it', () => {
+  const options = defineOptions({
+    inputFilepath: { type: 'string', value: 'file', description: 'in' },
+    outputFilepath: { type: 'string', value: 'file', description: 'out' },
+    n: { type: 'integer', description: 'count' },
+  });
+  expect(() => options.given({ predictionPath: 'a.json' })).toThrow(
+    '`predictionPath`: there is no such option here; files are `inputFilepath`, `outputFilepath`',
+  );
+  expect(() => options.given({ winners: 2 })).toThrow(/here$/);
+});
+
 test('options that an earlier version saved get names and defaults of today, and keep what is not known', () => {
   const options = defineOptions({
     dtype: { type: 'string', description: 'type', formerly: ['torchDtype'] },
