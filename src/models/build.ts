@@ -1,8 +1,9 @@
 import { UserError } from '../common/errors.js';
 import type { Folder } from '../common/folder.js';
+import { formatMebibytes } from '../common/format-bytes.js';
 import type { Rng } from '../common/rng.js';
 import { OutOfMemoryError } from '../tensors/errors.js';
-import { assertFloatType, type FloatType } from '../tensors/float-type.js';
+import { assertFloatType, computeType, type FloatType } from '../tensors/float-type.js';
 import { quantizeRows } from '../tensors/ops/index.js';
 import { hasKernel } from '../tensors/ops/named.js';
 import * as tf from '../tensors/tf.js';
@@ -33,9 +34,12 @@ export interface BuildOptions {
   merge?: boolean;
   /** Ids of the tokens to keep in embeddings and head, ascending; all when absent. */
   vocabulary?: Int32Array;
-  /** What to compute in and keep frozen weights in; what is trained stays float32. Only `torch` has the narrow ones. */
+  /**
+   * What to compute in and keep frozen weights in; what is trained stays float32. `torch` has the narrow ones, and
+   * `webgpu` keeps frozen matrices in them and computes in float32.
+   */
   floatType?: FloatType;
-  /** What the matrices of projections are rounded to; they are not trained then. Only `torch` keeps them so. */
+  /** What the matrices of projections are rounded to; they are not trained then. `torch` and `webgpu` keep them so. */
   weights?: 'int8';
 }
 
@@ -74,10 +78,12 @@ export async function decoderOf(folder: Folder, options: BuildOptions = {}): Pro
   };
   let decoder: Decoder | undefined;
   try {
-    assertEachFits(folder.name, given, cut, options.weights);
+    const computed = computeType(floatType);
+    const width = trainable === 'all' || floatType === 'float32' ? 4 : 2;
+    assertEachFits(folder.name, given, cut, { rounded: options.weights, width });
     const tieWordEmbeddings = given.tieWordEmbeddings && !files.hasOwnHead;
-    const matrices = options.weights && roundedFrom(files, floatType, made);
-    decoder = new Decoder({ ...given, tieWordEmbeddings }, source, { cut, floatType, matrices });
+    const matrices = options.weights && roundedFrom(files, computed, made);
+    decoder = new Decoder({ ...given, tieWordEmbeddings }, source, { cut, floatType: computed, matrices });
     decoder.storedType = files.storedType;
     decoder.source = folder;
     if (adapter) {
@@ -108,8 +114,6 @@ interface HasLimits {
   readonly deviceName: string;
 }
 
-const mib = (count: number): string => `${(count / 2 ** 20).toFixed(1)} MiB`;
-
 /**
  * @throws {OutOfMemoryError} where the backend has a largest tensor, and a weight is larger, or all weights together do
  * not fit its memory: before any is read
@@ -118,7 +122,7 @@ function assertEachFits(
   folder: string,
   config: DecoderConfig,
   cut: VocabularyCut | undefined,
-  rounded: BuildOptions['weights'],
+  { rounded, width: matrixWidth }: { rounded: BuildOptions['weights']; width: number },
 ): void {
   const { largestTensor, deviceName, totalMemory } = tf.backend() as Partial<HasLimits>;
   if (largestTensor === undefined) return;
@@ -128,18 +132,19 @@ function assertEachFits(
   for (const [name, shape] of weights) {
     const isTable = tables.includes(name);
     const kept = cut && isTable ? [cut.kept.length, shape[1]!] : [...shape];
-    const width = rounded && projections.has(name.replace(/\.weight$/, '')) ? 1 : 4;
-    const bytes = width * tf.util.sizeFromShape(kept);
+    const width = rounded && projections.has(name.replace(/\.weight$/, '')) ? 1 : matrixWidth;
+    // vectors stay in float32
+    const bytes = (kept.length === 2 ? width : 4) * tf.util.sizeFromShape(kept);
     total += bytes;
     if (bytes <= largestTensor) continue;
     throw new OutOfMemoryError(
-      `${folder}: ${name} [${kept.join(', ')}] takes ${mib(bytes)}, and ${deviceName} allows ${mib(largestTensor)} in one ` +
+      `${folder}: ${name} [${kept.join(', ')}] takes ${formatMebibytes(bytes)}, and ${deviceName} allows ${formatMebibytes(largestTensor)} in one ` +
         `tensor; ${isTable && !cut ? 'use `pruneVocab`, ' : 'use '}a smaller model, or another \`device\` or \`backend\``,
     );
   }
   if (totalMemory === undefined || total <= totalMemory) return;
   throw new OutOfMemoryError(
-    `${folder}: its weights take ${mib(total)}, and ${deviceName} has ${mib(totalMemory)} in all; use ` +
+    `${folder}: its weights take ${formatMebibytes(total)}, and ${deviceName} has ${formatMebibytes(totalMemory)} in all; use ` +
       `${cut ? '' : '`pruneVocab`, '}a smaller model, or another \`device\` or \`backend\``,
   );
 }

@@ -32,7 +32,8 @@ export const backendOptions = {
     enum: floatTypes,
     value: 'type',
     formerly: ['torchDtype'],
-    description: 'type of frozen weights, activations and cache, on the torch backend; default: float32',
+    description:
+      'type of frozen weights, activations and cache on the torch backend, of frozen matrices on webgpu; default: float32',
   },
   weights: {
     type: 'string',
@@ -40,7 +41,7 @@ export const backendOptions = {
     value: 'type',
     label: 'weights',
     description:
-      "what frozen matrices of the layers are rounded to, each row with a scale of its own: int8 takes half of float16's memory and is slower; on the torch backend; default: not rounded",
+      "what frozen matrices of the layers are rounded to, each row with a scale of its own: int8 takes half of float16's memory and is slower; on the backends torch and webgpu; default: not rounded",
   },
 } as const satisfies OptionTable;
 

@@ -7,6 +7,8 @@ export type { FloatType } from './precision.js';
 /** What a backend offers that knows other types than float32. */
 interface HasFloatTypes {
   floatType(tensor: tf.TensorInfo): FloatType;
+  /** Whether other types are for keeping matrices alone: kernels widen what they read and compute in float32. */
+  readonly computesInFloat32?: boolean;
   /** Why the device does not compute in a type; undefined when it does. */
   refusal(type: FloatType): string | undefined;
 }
@@ -36,6 +38,17 @@ tf.registerGradient({
     return { x: () => toFloatType(dy as tf.Tensor, from) };
   },
 });
+
+/** The type of activations and cache on the active backend, when weights are to be kept in `type`. */
+export function computeType(type: FloatType): FloatType {
+  return (tf.backend() as Partial<HasFloatTypes>).computesInFloat32 ? 'float32' : type;
+}
+
+/** A weight as a product with x takes it: in x's type, or as it is where kernels widen what they read. */
+export function operandFor<T extends tf.Tensor>(x: tf.Tensor, weight: T): T {
+  const { computesInFloat32 } = tf.backend() as Partial<HasFloatTypes>;
+  return computesInFloat32 ? weight : toFloatType(weight, floatTypeOf(x));
+}
 
 /** Checks what was asked for against the active backend. @throws {UserError} when it cannot compute in that type */
 export function assertFloatType(type: string): asserts type is FloatType {

@@ -6,6 +6,7 @@ import { doctorOptions } from '../options/other.js';
 import type { OptionsOf } from '../options/table.js';
 import { initBackend } from '../tensors/backend.js';
 import { OutOfMemoryError } from '../tensors/errors.js';
+import { computeType } from '../tensors/float-type.js';
 import type { FloatType } from '../tensors/precision.js';
 import * as tf from '../tensors/tf.js';
 import { freeGpuMemory } from '../tensors/torch/gpus.js';
@@ -108,7 +109,7 @@ function roomLine(config: DecoderConfig, { floatType, weights }: WeightForm, tok
   const { totalMemory } = tf.backend() as { totalMemory?: number };
   if (totalMemory === undefined) return [];
   const shape = { tokens, labels: Math.ceil(tokens / 10) };
-  const model = { config, floatType, lora: { rank: RANK }, cut: undefined };
+  const model = { config, floatType: computeType(floatType), lora: { rank: RANK }, cut: undefined };
   const held = weightBytes(config, { floatType, weights });
   const [plain, again] = [false, true].map(
     (checkpointing) => held + trainingBytes(model, shape, { checkpointing }),

@@ -1,5 +1,6 @@
 import { formatBytes } from '../common/format-bytes.js';
 import { weightBytes } from '../models/weight-bytes.js';
+import { computeType } from '../tensors/float-type.js';
 import * as tf from '../tensors/tf.js';
 import { trainingBytes } from './memory.js';
 
@@ -18,7 +19,8 @@ export function roomNotes(
   if (totalMemory === undefined) return [];
   const held = weightBytes(model.config, model);
   const trained = trainsAll ? KEPT_OF_TRAINED * weightBytes(model.config, { floatType: 'float32' }) : 0;
-  const pass = trainingBytes(model, { tokens, labels: Math.ceil(tokens / 10) }, { checkpointing });
+  const computed = { ...model, floatType: computeType(model.floatType) };
+  const pass = trainingBytes(computed, { tokens, labels: Math.ceil(tokens / 10) }, { checkpointing });
   const needed = held + trained + pass;
   if (needed <= totalMemory) return [];
   const advice = [

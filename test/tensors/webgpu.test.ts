@@ -322,7 +322,7 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
           () => ['a lower `maxTokensPerBatch` (8192 now)', '`gradientCheckpointing`'],
         );
       expect(use).toThrow(
-        /^out of memory in step 3, a micro-batch of 2 samples \(webgpu: cannot allocate 512 MiB \(\d+ MiB in use\)\); use a lower `maxTokensPerBatch` \(8192 now\), or `gradientCheckpointing`$/,
+        /^out of memory in step 3, a micro-batch of 2 samples \(webgpu: cannot allocate 512 MiB \([\d.]+ MiB in use\)\); use a lower `maxTokensPerBatch` \(8192 now\), or `gradientCheckpointing`$/,
       );
     });
   });

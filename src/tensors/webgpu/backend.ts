@@ -1,17 +1,22 @@
+import { formatBytes } from '../../common/format-bytes.js';
 import { AttachedMap } from '../attached-map.js';
 import { OutOfMemoryError } from '../errors.js';
+import type { FloatType } from '../precision.js';
 import * as tf from '../tf.js';
 import { BufferPool, type DeviceBuffer, usage } from './buffers.js';
 import { Commands } from './commands.js';
 import { GpuFailedError } from './errors.js';
 import { type Program, Programs } from './program.js';
 import { TfjsBackend, type TfjsProgram, type TfjsUniform } from './tfjs-webgpu.js';
+import { widened } from './widen.js';
 
 /** What tfjs's class keeps of a tensor, with our own buffers. */
 interface TensorData {
   dtype: tf.DataType;
   shape: number[];
   refCount: number;
+  /** What a matrix is kept in, where that is not float32. */
+  floatType?: FloatType;
   /** Numbers that are not on the device yet. */
   values?: tf.backend_util.BackendValues | null;
   /** Integers stay on the host as well: kernels plan with them, and reading them waits for nothing. */
@@ -97,9 +102,7 @@ export class WebGpuBackend extends TfjsBackend {
   #fail(error: GPUError): void {
     const text = error.message.trim();
     this.#failure ??= /OutOfMemory/.test(error.constructor.name)
-      ? new OutOfMemoryError(
-          `out of memory: webgpu: ${text} (${(this.pool.bytesInUse / 2 ** 20).toFixed(0)} MiB in use)`,
-        )
+      ? new OutOfMemoryError(`out of memory: webgpu: ${text} (${formatBytes(this.pool.bytesInUse)} in use)`)
       : new GpuFailedError(
           `webgpu: the driver of ${this.deviceName} refused ${kernelIn(text)}: ${text.split('\n')[0]}`,
           'use another `device` or `backend`',
@@ -123,7 +126,10 @@ export class WebGpuBackend extends TfjsBackend {
 
   #place(data: TensorData): DeviceBuffer {
     const { values, shape } = data;
-    const buffer = this.pool.acquire(4 * tf.util.sizeFromShape(shape), values != null);
+    const size = tf.util.sizeFromShape(shape);
+    // two numbers lie in a word
+    const words = data.floatType ? Math.ceil(size / 2) : size;
+    const buffer = this.pool.acquire(4 * words, values != null);
     data.resource = buffer;
     if (values != null) {
       this.#upload(buffer, values as NumericArray, data.dtype);
@@ -152,6 +158,21 @@ export class WebGpuBackend extends TfjsBackend {
     return this.makeTensorInfo(shape, dtype);
   }
 
+  /** A new matrix of numbers of two bytes, which are not initialised. */
+  makeNarrow(shape: number[], type: FloatType): tf.TensorInfo {
+    const out = this.makeTensorInfo(shape, 'float32');
+    this.#dataOf(out.dataId).floatType = type;
+    return out;
+  }
+
+  /** What a tensor's numbers are kept in. */
+  floatType(tensor: tf.TensorInfo): FloatType {
+    return this.#dataOf(tensor.dataId).floatType ?? 'float32';
+  }
+
+  /** Matrices may be kept in two bytes a number; all is computed in float32. */
+  readonly computesInFloat32 = true;
+
   /** Runs a program of ours on tensors; see {@link Programs.run}. */
   run(
     program: Program,
@@ -162,8 +183,20 @@ export class WebGpuBackend extends TfjsBackend {
   ): void {
     if (this.#failure) throw this.#failure;
     const buffers: DeviceBuffer[] = [];
-    for (const tensor of tensors) buffers.push(this.buffer(tensor));
+    const copies: tf.TensorInfo[] = [];
+    for (const tensor of tensors) {
+      buffers.push(this.buffer(program.takesNarrow ? tensor : this.#whole(tensor, copies)));
+    }
     this.#programs.run(program, buffers, ints, floats, workgroups);
+    for (const { dataId } of copies) this.disposeData(dataId);
+  }
+
+  /** A tensor in float32; one that was made for it is added to those that are to be disposed of. */
+  #whole(tensor: tf.TensorInfo, copies: tf.TensorInfo[]): tf.TensorInfo {
+    if (!this.#dataOf(tensor.dataId).floatType) return tensor;
+    const copy = widened(this, tensor);
+    copies.push(copy);
+    return copy;
   }
 
   /** Fills a tensor with zeros. */
@@ -259,8 +292,9 @@ export class WebGpuBackend extends TfjsBackend {
       uniforms.push({ type: 'int32', data: [size] });
     }
     uniforms.push(...own);
+    const copies: tf.TensorInfo[] = [];
     const resources: GPUBindingResource[] = [output, ...inputs].map((tensor) => ({
-      buffer: this.buffer(tensor).gpu,
+      buffer: this.buffer(this.#whole(tensor, copies)).gpu,
     }));
     resources.push(this.commands.noteBytes(uniformBytes(uniforms)));
     const group = this.device.createBindGroup({
@@ -268,6 +302,7 @@ export class WebGpuBackend extends TfjsBackend {
       entries: resources.map((resource, binding) => ({ binding, resource })),
     });
     this.commands.dispatch(program.pipeline, group, undefined, program.dispatch);
+    for (const { dataId } of copies) this.disposeData(dataId);
   }
 
   override readSync(dataId: tf.DataId): tf.backend_util.BackendValues {
@@ -286,7 +321,7 @@ export class WebGpuBackend extends TfjsBackend {
   }
 
   override async read(dataId: tf.DataId): Promise<tf.backend_util.BackendValues> {
-    const { integers, dtype, shape, resource, complexTensorInfos } = this.#dataOf(dataId);
+    const { integers, dtype, shape, resource, complexTensorInfos, floatType } = this.#dataOf(dataId);
     const values = this.#dataOf(dataId).values ?? integers;
     if (complexTensorInfos) {
       const [real, imag] = await Promise.all([
@@ -296,6 +331,12 @@ export class WebGpuBackend extends TfjsBackend {
       return tf.backend_util.mergeRealAndImagArrays(real as Float32Array, imag as Float32Array);
     }
     if (values != null) return values.slice() as typeof values;
+    if (floatType) {
+      const copy = widened(this, { dataId, dtype, shape });
+      const values = this.read(copy.dataId);
+      this.disposeData(copy.dataId);
+      return values;
+    }
     const size = tf.util.sizeFromShape(shape);
     const words =
       size === 0 || !resource ? new ArrayBuffer(4 * size) : await this.#download(resource, 4 * size);

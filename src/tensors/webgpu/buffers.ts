@@ -1,3 +1,4 @@
+import { formatMebibytes } from '../../common/format-bytes.js';
 import { OutOfMemoryError } from '../errors.js';
 
 /** WebGPU's numbers for what a buffer may be used for; the names are globals in a browser only. */
@@ -22,8 +23,6 @@ export function sizeClass(bytes: number): number {
 
 /** Free bytes that are kept whatever is in use. */
 const KEPT_BYTES = 64 * 2 ** 20;
-
-const size = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 /** Free buffers of one size, of which the one that was made first comes first: a binary heap by number. */
 class FreeBuffers {
@@ -119,7 +118,7 @@ export class BufferPool {
     if (bytes > this.largest) {
       this.bytesInUse -= bytes;
       throw new OutOfMemoryError(
-        `out of memory: webgpu: a tensor of ${size(bytes)}, of which the adapter allows ${size(this.largest)}`,
+        `out of memory: webgpu: a tensor of ${formatMebibytes(bytes)}, of which the adapter allows ${formatMebibytes(this.largest)}`,
       );
     }
     if (this.bytesFree > Math.max(KEPT_BYTES, this.bytesInUse / 2)) this.trim();

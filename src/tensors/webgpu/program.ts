@@ -20,6 +20,8 @@ export interface Program {
   readonly over?: 'elements' | 'rows';
   /** Its function where that is not `each`, or `main` in a program with its own entry. */
   readonly entry?: string;
+  /** Whether it reads tensors in the type that they are kept in; others are given them in float32. */
+  readonly takesNarrow?: boolean;
   /** Values of its `override` constants. */
   readonly constants?: Readonly<Record<string, number>>;
 }

@@ -1,4 +1,4 @@
-import { floatTypeOf, toFloatType } from '../../float-type.js';
+import { floatTypeOf, operandFor, toFloatType } from '../../float-type.js';
 import * as tf from '../../tf.js';
 import { hasKernel, runNamed } from '../named.js';
 import { softCapped } from '../soft-cap/soft-cap.js';
@@ -17,7 +17,7 @@ export function headLogProbs(
   labels: tf.Tensor1D,
   softCap?: number,
 ): tf.Tensor1D {
-  const head = toFloatType(table, floatTypeOf(hidden));
+  const head = operandFor(hidden, table);
   const name = hasKernel('HeadLogProbs') ? 'HeadLogProbs' : plainKernel();
   return runNamed<tf.Tensor[]>(name, { hidden, head, labels }, { softCap })[0] as tf.Tensor1D;
 }

@@ -1,4 +1,4 @@
-import { floatTypeOf, toFloatType } from '../../float-type.js';
+import { floatTypeOf, operandFor, toFloatType } from '../../float-type.js';
 import { isRecording } from '../../gradients.js';
 import * as tf from '../../tf.js';
 import { hasKernel, runNamed, sumRows } from '../named.js';
@@ -33,9 +33,8 @@ function apply(
   givenWeight: tf.Tensor2D,
   givenBias?: tf.Tensor1D,
 ): tf.Tensor2D {
-  const type = floatTypeOf(x);
-  const weight = toFloatType(givenWeight, type);
-  const bias = givenBias && toFloatType(givenBias, type);
+  const weight = operandFor(x, givenWeight);
+  const bias = givenBias && toFloatType(givenBias, floatTypeOf(x));
   if (hasKernel(name)) return runNamed(name, bias ? { x, weight, bias } : { x, weight }, attributes);
   const product: tf.Tensor2D = tf.matMul(x, weight, false, true);
   return bias ? tf.add(product, bias) : product;

@@ -1,4 +1,5 @@
 import * as tf from '../../tf.js';
+import { widenedRows } from '../widen.js';
 import { isPlain, moveByNumbers } from './move.js';
 import { type KernelCall, type Kernels, runTfjs } from './register.js';
 
@@ -14,6 +15,9 @@ function gather(call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   }
   if (batchDims !== 0 || !isPlain(x) || indices.dtype !== 'int32') return runTfjs('GatherV2', call);
   const [before, after] = [x.shape.slice(0, at), x.shape.slice(at + 1)];
+  if (at === 0 && backend.floatType(x) !== 'float32') {
+    return widenedRows(backend, x, indices, [...indices.shape, ...after]);
+  }
   const out = backend.makeOutput([...before, ...indices.shape, ...after], x.dtype);
   const sizes = [before, [rows], after].map((shape) => tf.util.sizeFromShape(shape));
   moveByNumbers(backend, x, indices, out, sizes as [number, number, number]);

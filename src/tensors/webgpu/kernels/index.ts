@@ -6,6 +6,7 @@ export { kernels as fill } from './fill.js';
 export { kernels as gather } from './gather.js';
 export { kernels as matmul } from './matmul.js';
 export { kernels as movement } from './movement.js';
+export { kernels as narrow } from './narrow.js';
 export { kernels as reductions } from './reductions.js';
 export { kernels as scatter } from './scatter.js';
 export { kernels as select } from './select.js';

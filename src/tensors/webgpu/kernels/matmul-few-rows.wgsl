@@ -1,5 +1,6 @@
 // out[m, n] = Σ over k of a[m, k] · b[n, k] for few rows m, as decoding has them: 16 lanes share a column n, go over its
-// k together, and keep a sum for each row. Rows beyond ROWS are for other workgroups.
+// k together, and keep a sum for each row. Rows beyond ROWS are for other workgroups. `numberOf`, which comes before this
+// text, is an element of b.
 override BIAS: bool = false;
 
 const ROWS = 4u;
@@ -9,7 +10,6 @@ const SHARE = 16u;
 struct Params { m: u32, n: u32, k: u32, startA: u32, startOut: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 
@@ -29,7 +29,7 @@ fn main(
   var sums = vec4f();
   if (n < params.n) {
     for (var k = lane % SHARE; k < params.k; k += SHARE) {
-      let weight = b[n * params.k + k];
+      let weight = numberOf(n * params.k + k);
       for (var i = 0u; i < rows; i++) {
         sums[i] += a[params.startA + (first + i) * params.k + k] * weight;
       }

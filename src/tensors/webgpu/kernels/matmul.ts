@@ -1,6 +1,8 @@
+import { floatTypes } from '../../precision.js';
 import * as tf from '../../tf.js';
 import type { WebGpuBackend } from '../backend.js';
 import { programFor } from '../program.js';
+import { readingOf, widened } from '../widen.js';
 import code from './matmul.wgsl';
 import fewRowsCode from './matmul-few-rows.wgsl';
 import { type KernelCall, type Kernels, runTfjs } from './register.js';
@@ -30,11 +32,15 @@ const LARGE = 512 * 512;
 const tiled = programFor((key: number) => {
   const [side, transposeA, transposeB, bias] = [key & 8 ? 16 : 8, key & 1, (key >> 1) & 1, (key >> 2) & 1];
   const constants = { SIDE: side, TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB, BIAS: bias };
-  return { name: `matmul ${key}`, code, buffers: 'rrwr', constants };
+  const reading = readingOf(floatTypes[key >> 4]!, 2);
+  return { name: `matmul ${key}`, code: `${reading}${code}`, buffers: 'rrwr', constants, takesNarrow: true };
 });
 
-const fewRows = programFor((bias: number) => {
-  return { name: 'matmul of few rows', code: fewRowsCode, buffers: 'rrwr', constants: { BIAS: bias } };
+const fewRows = programFor((key: number) => {
+  const reading = readingOf(floatTypes[key >> 1]!, 2);
+  const constants = { BIAS: key & 1 };
+  const name = `matmul of few rows ${key}`;
+  return { name, code: `${reading}${fewRowsCode}`, buffers: 'rrwr', constants, takesNarrow: true };
 });
 
 /** Rows of which each column of a transposed matrix is read once or twice. */
@@ -42,6 +48,12 @@ const FEW_ROWS = 8;
 
 /** Computes a product into a tensor that is there. */
 export function multiplyInto(backend: WebGpuBackend, product: Product, out: tf.TensorInfo): void {
+  if (backend.floatType(product.a) !== 'float32') {
+    const a = widened(backend, product.a);
+    multiplyInto(backend, { ...product, a }, out);
+    backend.disposeData(a.dataId);
+    return;
+  }
   const { a, b, m, n, k, transposeA = false, transposeB = false, bias } = product;
   const { batches = 1, batchA = 0, batchB = 0, startA = 0, startOut = 0 } = product;
   if (m * n * batches === 0) return;
@@ -50,13 +62,15 @@ export function multiplyInto(backend: WebGpuBackend, product: Product, out: tf.T
     return;
   }
   const tensors = [a, b, out, bias ?? a];
+  const kept = floatTypes.indexOf(backend.floatType(b));
   if (m <= FEW_ROWS && batches === 1 && transposeB && !transposeA) {
     const groups = Math.ceil(n / 4) * Math.ceil(m / 4);
-    backend.run(fewRows(bias ? 1 : 0), tensors, [m, n, k, startA, startOut], [], groups);
+    backend.run(fewRows((kept << 1) | (bias ? 1 : 0)), tensors, [m, n, k, startA, startOut], [], groups);
     return;
   }
   const isLarge = m * n >= LARGE;
-  const key = Number(transposeA) | (Number(transposeB) << 1) | (bias ? 4 : 0) | (isLarge ? 8 : 0);
+  const key =
+    Number(transposeA) | (Number(transposeB) << 1) | (bias ? 4 : 0) | (isLarge ? 8 : 0) | (kept << 4);
   const tile = isLarge ? 64 : 32;
   const groups = Math.ceil(m / tile) * Math.ceil(n / tile) * batches;
   backend.run(tiled(key), tensors, [m, n, k, startA, startOut, batches, batchA, batchB], [], groups);

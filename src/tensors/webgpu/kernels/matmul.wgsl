@@ -1,5 +1,6 @@
 // out[b, m, n] = Σ over k of a[b, m, k] · b[b, k, n], with either factor stored transposed. A workgroup computes a tile
-// of 4·SIDE × 4·SIDE elements, each lane 4 × 4 of them, from tiles of the factors in workgroup memory.
+// of 4·SIDE × 4·SIDE elements, each lane 4 × 4 of them, from tiles of the factors in workgroup memory. `numberOf`, which
+// comes before this text, is an element of b.
 override SIDE: u32 = 8u;
 override TRANSPOSE_A: bool = false;
 override TRANSPOSE_B: bool = false;
@@ -15,7 +16,6 @@ override TILE_SIZE: u32 = TILE * DEPTH;
 struct Params { m: u32, n: u32, k: u32, startA: u32, startOut: u32, batches: u32, batchA: u32, batchB: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 
@@ -46,7 +46,7 @@ fn loadB(batch: u32, first: u32, depth: u32, lane: u32) {
     let k = depth + column;
     var value = 0.0;
     if (n < params.n && k < params.k) {
-      value = b[batch * params.batchB + select(k * params.n + n, n * params.k + k, TRANSPOSE_B)];
+      value = numberOf(batch * params.batchB + select(k * params.n + n, n * params.k + k, TRANSPOSE_B));
     }
     tileB[column * TILE + row] = value;
   }
