@@ -108,9 +108,10 @@ export interface EngineConnection {
    */
   onMessage(handler: (message: FromEngine) => void | Promise<void>): void;
   /**
-   * Stops the cell of the main lane, or of another where it has none, whether it computes, waits for a promise or waits for a line: its `done` follows,
-   * an error named `KernelInterrupted`. Where no cell runs, what an earlier one has left behind is stopped if it
-   * keeps the main thread busy, and else nothing happens. SIGINT does the same by itself.
+   * Stops the cell of the main lane, or of another where it has none, whether it computes, waits for a promise or
+   * waits for a line: its `done` follows, an error named `KernelInterrupted`. Where no cell runs, what an earlier one
+   * has left behind is stopped if it keeps the main thread busy, and else nothing happens. SIGINT does the same by
+   * itself.
    */
   interrupt(): void;
   /** Answers an `input-request`; `undefined` where the client has no person to ask: the cell gets an error. */

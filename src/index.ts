@@ -4,8 +4,9 @@
  *
  * @example
  * import { evaluate, fineTune, infer } from 'arclab';
- * const { checkpoint } = await fineTune({ modelPath: 'models/base', trainDatasets: [['train.json', 'output-from-examples-v1']], outputDir: 'models/01', maxSteps: 1000 });
- * await infer({ modelPath: 'models/base', adapterPath: checkpoint, datasetPath: 'val.json', outputFilepath: 'inference.json', predictionsPerTask: 8 });
+ * const { checkpoint } = await fineTune({ modelPath: 'models/base', trainDatasets: [['train.json',
+ * 'output-from-examples-v1']], outputDir: 'models/01', maxSteps: 1000 }); await infer({ modelPath: 'models/base',
+ * adapterPath: checkpoint, datasetPath: 'val.json', outputFilepath: 'inference.json', predictionsPerTask: 8 });
  * console.log(evaluate({ inferenceFilepath: 'inference.json', datasetPath: 'val.json' }));
  */
 

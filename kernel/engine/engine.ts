@@ -56,7 +56,10 @@ export interface EngineHost {
 export interface EngineOptions {
   host: EngineHost;
   strip: Stripper;
-  /** The notebook, which may not exist: imports are looked for from its folder. Default `notebook.ts` in the working directory. */
+  /**
+   * The notebook, which may not exist: imports are looked for from its folder. Default `notebook.ts` in the working
+   * directory.
+   */
   fileName?: string;
 }
 

@@ -10,9 +10,9 @@ interface SignalHandle {
 }
 
 /**
- * Calls `onInterrupt` in this thread, a worker, for every SIGINT, and for what a supervisor makes of one. Node lets only the main thread listen to
- * signals, and a main thread that computes hears nothing; libuv has no such limit, so its handle is taken
- * directly.
+ * Calls `onInterrupt` in this thread, a worker, for every SIGINT, and for what a supervisor makes of one. Node lets
+ * only the main thread listen to signals, and a main thread that computes hears nothing; libuv has no such limit, so
+ * its handle is taken directly.
  */
 export function watchInterruptSignal(onInterrupt: () => void): void {
   const binding = internalBinding('signal_wrap') as { Signal: new () => SignalHandle } | undefined;

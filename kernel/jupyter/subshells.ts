@@ -3,8 +3,8 @@ import type { Executor } from './executor.js';
 import type { Header, Json } from './wire.js';
 
 /**
- * Subshells (JEP 91): further lanes of requests beside the main shell. All but cells is answered at once anyway; cells of
- * a subshell run beside those of others whenever the main thread is free, such as while another cell awaits.
+ * Subshells (JEP 91): further lanes of requests beside the main shell. All but cells is answered at once anyway;
+ * cells of a subshell run beside those of others whenever the main thread is free, such as while another cell awaits.
  */
 export class Subshells {
   readonly #executor: Executor;

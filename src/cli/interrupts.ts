@@ -2,8 +2,8 @@ import { StoppedError } from '../common/errors.js';
 import { spellFlags } from './flags.js';
 
 /**
- * Ctrl-C, what a scheduler or a container sends before it kills, and what mpirun hands on to its processes: all ask for a
- * clean stop.
+ * Ctrl-C, what a scheduler or a container sends before it kills, and what mpirun hands on to its processes: all ask
+ * for a clean stop.
  */
 const STOPS = { SIGINT: 2, SIGTERM: 15, SIGUSR2: 12 } as const;
 

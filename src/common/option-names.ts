@@ -1,9 +1,9 @@
 import { UserError } from './errors.js';
 
 /**
- * An option in a message, as code: `` `maxSeqLen` ``, `` `lora.r` `` or `` `maxSeqLen: 8192` ``. A message says which option it means
- * and not how it is written: in a notebook it is read as it is, the command line makes `--max_seq_len 8192` of it
- * ({@link spellOptions}). Survives being sent to another process as text.
+ * An option in a message, as code: `` `maxSeqLen` ``, `` `lora.r` `` or `` `maxSeqLen: 8192` ``. A message says which
+ * option it means and not how it is written: in a notebook it is read as it is, the command line makes `--max_seq_len
+ * 8192` of it ({@link spellOptions}). Survives being sent to another process as text.
  */
 export function option(name: string, value?: string | number | boolean): string {
   return value === undefined ? `\`${name}\`` : `\`${name}: ${value}\``;
@@ -84,8 +84,8 @@ function editDistances(a: string, b: string): { whole: number; beginning: number
 }
 
 /**
- * The known name that was probably meant, else the one that was probably begun; undefined when none is like it. Case and
- * `_` or `-` do not count.
+ * The known name that was probably meant, else the one that was probably begun; undefined when none is like it. Case
+ * and `_` or `-` do not count.
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const plain = (text: string) => text.replace(/[-_]/g, '').toLowerCase();

@@ -15,8 +15,8 @@ export interface PairedDifferenceOptions {
   /** The share of the drawn differences that lie inside the interval (default 0.95). */
   level?: number;
   /**
-   * `shared` (default): every run has the same tasks, as when a data set is predicted with several seeds. `per-run`: the
-   * i-th runs of both sides have tasks of their own, as when the seed draws the tasks too.
+   * `shared` (default): every run has the same tasks, as when a data set is predicted with several seeds. `per-run`:
+   * the i-th runs of both sides have tasks of their own, as when the seed draws the tasks too.
    */
   tasks?: 'shared' | 'per-run';
 }
@@ -35,9 +35,9 @@ export interface PairedDifference {
  * How much better a is than b on the same tasks, with an interval from a paired bootstrap (Efron, percentile method):
  * tasks are drawn with replacement, the same for both sides, so that how hard they are cancels out. With several runs
  * on a side, what they differ by beyond their answers to single tasks is estimated (two-way analysis of variance) and
- * drawn too, from Student's t distribution: the i-th runs of both sides are a pair where both have equally many. To draw
- * runs as well as tasks with replacement would count the chance in single answers up to three times.
- * One run on each side says nothing about other seeds; the interval is then that of the tasks alone.
+ * drawn too, from Student's t distribution: the i-th runs of both sides are a pair where both have equally many. To
+ * draw runs as well as tasks with replacement would count the chance in single answers up to three times. One run on
+ * each side says nothing about other seeds; the interval is then that of the tasks alone.
  * @param a one run, or one for each seed
  * @throws {EvaluationError} when there is nothing to compare, or both sides do not have the same number of tasks
  */

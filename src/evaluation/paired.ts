@@ -17,7 +17,8 @@ export const PAIRED_METRICS = ['accuracy', 'pass_n', 'vote_1', 'vote_2'] as cons
 const TABLE_REPEATS = 2000;
 
 /**
- * What a run scored on each task: the metrics of `computeMetrics`, and `vote_1` and `vote_2` where there are predictions.
+ * What a run scored on each task: the metrics of `computeMetrics`, and `vote_1` and `vote_2` where there are
+ * predictions.
  * @throws {EvaluationError} when results and data set do not fit
  */
 export function taskMetrics({ answers, predictions, source }: Results, dataset: TaskSet): TaskMetrics {

@@ -27,8 +27,8 @@ export function formatSpread(
 }
 
 /**
- * Repeats an experiment with several seeds and gives the mean and spread of each number that it measured: one run may be
- * chance.
+ * Repeats an experiment with several seeds and gives the mean and spread of each number that it measured: one run may
+ * be chance.
  */
 export async function overSeeds<Name extends string>(
   seeds: readonly number[],

@@ -75,7 +75,8 @@ const checkConfig = compileSchema<CheckpointConfig>(
 );
 
 /**
- * Infers with a checkpoint unless the output was made from the same before, evaluates all predictions, votes, and evaluates the vote.
+ * Infers with a checkpoint unless the output was made from the same before, evaluates all predictions, votes, and
+ * evaluates the vote.
  * @throws {UserError} when the folder is no checkpoint or the data set has no solutions, before inference
  */
 export async function inferEvaluate(

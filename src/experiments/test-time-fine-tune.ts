@@ -29,7 +29,8 @@ const DATASET_FILE = 'n_minus_one.json';
 
 /**
  * Fine-tunes on the n−1 data set of the test tasks, from a fresh adapter or the given one, and writes it and
- * the checkpoints to the output folder; with `perTask` an adapter for each task by itself. Train samples are left out where a prompt is too long.
+ * the checkpoints to the output folder; with `perTask` an adapter for each task by itself. Train samples are left out
+ * where a prompt is too long.
  * @throws {UserError} as {@link fineTune}, and when no task has two train samples
  */
 export async function testTimeFineTune(

@@ -8,7 +8,8 @@ import { largestOf, RowScores, read, rowsOf, sorted } from './row-scores.js';
  * Where logits live on a device, bringing [rows, vocabulary] of them to the host each step costs more than the
  * choice. So candidates are found there, and only they come to the host, with the log-sum-exp of their row:
  * - under a grammar, the logits of the allowed tokens, mostly less than twenty;
- * - at temperature 0 the largest one, with top-k the k largest, with top-p and such limits as many as are nearly always enough;
+ * - at temperature 0 the largest one, with top-k the k largest, with top-p and such limits as many as are nearly
+ * always enough;
  * - otherwise the weights of blocks of tokens, and then the logits of the block that the draw falls into.
  * The last choice is made on the host in double precision by the same code in all cases.
  */

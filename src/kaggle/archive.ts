@@ -1,6 +1,7 @@
 /**
  * Files in one text: tar, compressed with LZMA behind a filter for x86 code, in base92. Python's standard library
- * reads all but the last, which takes it ten lines. The compressor is 7-Zip compiled to WebAssembly, so that every machine makes the same bytes.
+ * reads all but the last, which takes it ten lines. The compressor is 7-Zip compiled to WebAssembly, so that every
+ * machine makes the same bytes.
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

@@ -42,7 +42,8 @@ type Attend = (layer: number, q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) =>
  * row [n], nothing is padded, and a layer gives back everything but its output, so that a forward pass holds one layer
  * at a time.
  *
- * Where rotary frequencies depend on the length of a sequence, each sample of a packed pass has those of its own length.
+ * Where rotary frequencies depend on the length of a sequence, each sample of a packed pass has those of its own
+ * length.
  */
 export class Decoder extends DecoderParts {
   /** In training, keep of each layer only its input, and run it again for the gradient: less memory, more time. */
@@ -68,8 +69,8 @@ export class Decoder extends DecoderParts {
   }
 
   /**
-   * Hidden states after the final norm of packed samples: [n, hiddenSize], or of the tokens at `rows` (int32 [r]) alone:
-   * [r, hiddenSize]. The last layer then leaves out what nothing else reads. `rng` draws the dropout.
+   * Hidden states after the final norm of packed samples: [n, hiddenSize], or of the tokens at `rows` (int32 [r])
+   * alone: [r, hiddenSize]. The last layer then leaves out what nothing else reads. `rng` draws the dropout.
    */
   forward(
     batch: PackedTokens,
@@ -97,8 +98,8 @@ export class Decoder extends DecoderParts {
    * that grows into other frequencies is fed again from its start. So a text that is decoded token by token has other
    * log-probabilities than one pass over all of it, when its answer crosses such a length: there is no such difference
    * between two answers of decoding, nor between two packed passes.
-   * @param asked rows whose hidden states are looked at; all when absent. Only where frequencies depend on the length do
-   * the others then come from a longer sequence, which saves time.
+   * @param asked rows whose hidden states are looked at; all when absent. Only where frequencies depend on the length
+   * do the others then come from a longer sequence, which saves time.
    * @throws {RangeError} when a slot or a position lies outside of the cache
    */
   forwardCached(

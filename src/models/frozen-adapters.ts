@@ -10,9 +10,9 @@ interface Term {
 }
 
 /**
- * Adapters that nothing changes, of matrices that multiply the same input: laid out for products of few rows, whose cost
- * is calls and reads of memory, not arithmetic. All s · A are one matrix, everything is transposed, and DoRA's factors
- * are in B.
+ * Adapters that nothing changes, of matrices that multiply the same input: laid out for products of few rows, whose
+ * cost is calls and reads of memory, not arithmetic. All s · A are one matrix, everything is transposed, and DoRA's
+ * factors are in B.
  */
 export class FrozenAdapters {
   readonly #adapters: readonly LoraAdapter[];

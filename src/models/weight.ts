@@ -25,10 +25,10 @@ export interface HeadPass extends Pass {
 export type NamedTensors = [name: string, tensor: tf.Tensor][];
 
 /**
- * The matrix [out, in] of a projection or of the tokens, whatever it is kept as: dense, dense with a low-rank adapter on
- * top, or the two merged. What else a matrix may be kept as (quantised, in parts on several devices) is one more class
- * like these.
- * A weight owns its tensors and is replaced as a whole: `merged` and `unmerged` give the weight that takes its place.
+ * The matrix [out, in] of a projection or of the tokens, whatever it is kept as: dense, dense with a low-rank adapter
+ * on top, or the two merged. What else a matrix may be kept as (quantised, in parts on several devices) is one more
+ * class like these. A weight owns its tensors and is replaced as a whole: `merged` and `unmerged` give the weight
+ * that takes its place.
  */
 export interface Weight {
   /** Rows and columns: the widths of results and of inputs. */

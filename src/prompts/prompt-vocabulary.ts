@@ -14,7 +14,8 @@ const mostCandidates = 9;
 
 /**
  * The ids of all tokens that can occur in prompts and answers, ascending: those whose bytes occur anywhere in a
- * text that a prompt kind writes around grids, or that the encoder writes for a grid, or where the two meet; and those that end an answer.
+ * text that a prompt kind writes around grids, or that the encoder writes for a grid, or where the two meet; and
+ * those that end an answer.
  *
  * It is found by construction, and holds for every grid, every number of samples up to `mostSamples`, every
  * way of cutting such a text into tokens, and so for all that constrained decoding may choose: the tokens of byte-level

@@ -122,9 +122,9 @@ function addedPattern(added: SentencepieceJson['added_tokens']): RegExp {
  * The bytes of every token of a BPE tokenizer as sentencepiece has them (Llama 2, Mistral 7B, Phi-3, Gemma), by its id:
  * U+2581 is a space, and tokens such as `<0x0A>` are the bytes of characters that the vocabulary lacks. Whatever it
  * merges, the tokens of a text that has no U+2581, one after the other, are the bytes of the text, with a space more at
- * the beginning of its parts where the tokenizer puts one there. Without those of {@link unusedByteTokens}. Undefined for
- * other tokenizers, for those whose added tokens are looked for in a text that was changed, and for those that lack
- * some bytes and write what is unknown as a token of its own.
+ * the beginning of its parts where the tokenizer puts one there. Without those of {@link unusedByteTokens}. Undefined
+ * for other tokenizers, for those whose added tokens are looked for in a text that was changed, and for those that
+ * lack some bytes and write what is unknown as a token of its own.
  */
 export function sentencepieceVocabulary(json: SentencepieceJson): Map<number, Uint8Array> | undefined {
   const { model } = json;

@@ -98,8 +98,8 @@ function taskSetBy(path: string, template: string): PromptTask | undefined {
 }
 
 /**
- * The prompt kind of a template file. What it asks for is the `task` that it sets, or what it shows: `train` and `test`,
- * `inputs`, or `outputs`.
+ * The prompt kind of a template file. What it asks for is the `task` that it sets, or what it shows: `train` and
+ * `test`, `inputs`, or `outputs`.
  * @throws {PromptKindError} when the file cannot be read, or is no template that can be filled in
  */
 export function kindOfFile(path: string): TemplateKind {

@@ -24,8 +24,8 @@ function shownTogether(count: number, inPairs: boolean): number[][] {
 }
 
 /**
- * The prompts that have the grids of sets judged under the views of their tasks. With n grids a test input has n prompts
- * for each view where they are judged alone, and n(n − 1) where they are compared.
+ * The prompts that have the grids of sets judged under the views of their tasks. With n grids a test input has n
+ * prompts for each view where they are judged alone, and n(n − 1) where they are compared.
  */
 export function planChoices(
   sets: readonly CandidateSet[],
@@ -70,8 +70,8 @@ const withShown = (task: Task, testIndex: number, candidates: readonly Grid[]): 
 });
 
 /**
- * The scores of the judged grids, by set: of its "yes" among yes and no, or the mean over the pairs that it is in of its
- * being chosen. A grid that has no rival is certain.
+ * The scores of the judged grids, by set: of its "yes" among yes and no, or the mean over the pairs that it is in of
+ * its being chosen. A grid that has no rival is certain.
  */
 export function scoresOfChoices(
   sets: readonly CandidateSet[],

@@ -205,7 +205,8 @@ export class ModelSession {
   }
 
   /**
-   * Trains the adapter that is used, or a fresh one, and then uses the trained one. Nothing is written; `saveAdapter` does.
+   * Trains the adapter that is used, or a fresh one, and then uses the trained one. Nothing is written; `saveAdapter`
+   * does.
    * @throws {UserError} as `fineTune`; the adapter is then the one from before
    */
   fineTune(options: SessionFineTuneOptions & FineTuneHooks): Promise<RunOutcome> {

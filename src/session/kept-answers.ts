@@ -90,8 +90,9 @@ export const openAnswers = (
 ): AnswerJournal | undefined => openLines(resultPath, identity, { onNote, rank: 0 });
 
 /**
- * Opens the journal beside a result file on each of the ranks that share a flow, once they agree on what it is for. Each
- * has one of its own; the first comes first, and takes over what an earlier run left in all. A process alone just opens it.
+ * Opens the journal beside a result file on each of the ranks that share a flow, once they agree on what it is for.
+ * Each has one of its own; the first comes first, and takes over what an earlier run left in all. A process alone
+ * just opens it.
  * @throws {UserError} when it cannot be written
  * @throws {RanksError} when the ranks differ
  */

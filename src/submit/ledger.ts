@@ -78,8 +78,8 @@ export class SubmitLedger {
 
   /**
    * All predictions: tasks in their order, test inputs in theirs, then the augmentations, and at last what a search has
-   * found; a grid that it finds in the view of a prediction is that prediction. Each has the scores of its grid, where a
-   * search has scored it.
+   * found; a grid that it finds in the view of a prediction is that prediction. Each has the scores of its grid,
+   * where a search has scored it.
    */
   predictions(): Prediction[] {
     const answers = [...this.#answers.values()].sort(

@@ -195,8 +195,8 @@ const NO_TOKENS: Tokens = { tune: 0, prompt: 0, answer: 0 };
 type TokensOf = (taskId: string, items: readonly PlannedItem[]) => Tokens;
 
 /**
- * Cuts the work into turns of one task each, as many whole rounds over its test inputs as a batch holds. First turns come
- * first, and among them the cheapest, so that as many test inputs as can be have an answer whenever time ends.
+ * Cuts the work into turns of one task each, as many whole rounds over its test inputs as a batch holds. First turns
+ * come first, and among them the cheapest, so that as many test inputs as can be have an answer whenever time ends.
  */
 function cutByTask(
   items: readonly PlannedItem[],

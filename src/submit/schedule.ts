@@ -116,8 +116,8 @@ export interface TimeLeft {
 
 /**
  * Seconds that the fine-tuning of a task may take: an equal share of the time that all tasks which wait for theirs have
- * together. Cheap tasks come first, and what they do not need is left to the others: so as many tasks as can be take all
- * of their steps.
+ * together. Cheap tasks come first, and what they do not need is left to the others: so as many tasks as can be take
+ * all of their steps.
  */
 export function tuningLimit(
   { spent }: Market,

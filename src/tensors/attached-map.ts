@@ -1,7 +1,7 @@
 /**
  * A map by objects that keeps its values in them, under a symbol of its own. tfjs looks tensors up in WeakMaps, one in
- * the engine and one in each backend: entries that are made and dropped by the thousand in a step, and that cost the garbage
- * collector more than the tensors themselves.
+ * the engine and one in each backend: entries that are made and dropped by the thousand in a step, and that cost the
+ * garbage collector more than the tensors themselves.
  */
 export class AttachedMap<V extends object> {
   readonly #key = Symbol('attached');

@@ -33,8 +33,8 @@ const internals = engine() as unknown as Internals;
 // where the engine looks up which backend a tensor belongs to, see there
 internals.state.tensorInfo = new AttachedMap();
 
-// what a kernel saves for its gradient: the engine runs a kernel for each and notes it on the tape, which only gradients
-// of gradients need
+// what a kernel saves for its gradient: the engine runs a kernel for each and notes it on the tape, which only
+// gradients of gradients need
 const clone = internals.clone.bind(internals);
 internals.clone = (x) => {
   const { tensorInfo, gradientDepth } = internals.state;

@@ -28,7 +28,8 @@ export interface PruneModelResult {
  * Writes a model with a part of its vocabulary as a Hugging Face folder: embeddings, head and tokenizer have the tokens
  * that prompts and answers of the given kinds can have, and its logits for those are the base's. Where the kinds have
  * plain turns alone, its chat template is their markers.
- * @throws {UserError} when a file is missing, the tokenizer is not BPE of a kind that can be cut, or the output folder is in use
+ * @throws {UserError} when a file is missing, the tokenizer is not BPE of a kind that can be cut, or the output
+ * folder is in use
  */
 export async function pruneModel(options: PruneModelOptions): Promise<PruneModelResult> {
   const { modelPath, outputDir, promptVersion, gridEncoder, dtype, backend } =

@@ -21,8 +21,8 @@ type NamedVariables = readonly (readonly [name: string, variable: tf.Variable])[
 
 /**
  * An optimizer of which each rank keeps the state of some variables, whole ones, of nearly as many numbers: it updates
- * those from the summed gradient, and gives them to the others. With AdamW the weights are those of one process, bit for
- * bit; Muon orthogonalizes matrices in other stacks, whose last bits may differ with a library.
+ * those from the summed gradient, and gives them to the others. With AdamW the weights are those of one process, bit
+ * for bit; Muon orthogonalizes matrices in other stacks, whose last bits may differ with a library.
  */
 export class ShardedOptimizer implements Optimizer {
   /** The variables of each rank. */

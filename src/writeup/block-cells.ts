@@ -97,7 +97,10 @@ async function refusalOf(source: string, { parse, commandLine }: BlockContext): 
   return undefined;
 }
 
-/** What the parts of a bash block become, the commands that became text, and cells that will fail. @param before the text above it */
+/**
+ * What the parts of a bash block become, the commands that became text, and cells that will fail. @param before the
+ * text above it
+ */
 export async function blockItems(
   block: string,
   context: BlockContext,

@@ -106,8 +106,8 @@ function answeredGrid(text: string, place: string): Grid | undefined {
 
 /**
  * The task of a conversation: the samples that the user shows, and what the assistant answers, which is a program in a
- * block of code (induction) or the output of the last input (transduction). A test input whose output is in no answer is
- * left out.
+ * block of code (induction) or the output of the last input (transduction). A test input whose output is in no answer
+ * is left out.
  * @throws {UserError} naming the place
  */
 export function barcMessagesTask(value: unknown, place: string): Task {

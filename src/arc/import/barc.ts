@@ -39,9 +39,9 @@ const rule = (source: string): string => {
 };
 
 /**
- * The task of a row `{source, examples}`: its samples without a test set, so that training draws one as test sample, and
- * the program without `generate_input`. As BARC's own preparation does, examples with a side above 30 are left out.
- * Seeds and other fields are left out.
+ * The task of a row `{source, examples}`: its samples without a test set, so that training draws one as test sample,
+ * and the program without `generate_input`. As BARC's own preparation does, examples with a side above 30 are left
+ * out. Seeds and other fields are left out.
  * @throws {UserError} naming the place
  */
 export function barcTask(value: unknown, place: string): Task {

@@ -1,6 +1,7 @@
 /**
- * @file Tasks with the programs that solve them, as sets such as omni-arc's and re-arc's solvers have them: in one file,
- * or as a folder of programs beside an ARC data set. Programs that a model wrote (`generate-code`) are such a file.
+ * @file Tasks with the programs that solve them, as sets such as omni-arc's and re-arc's solvers have them: in one
+ * file, or as a folder of programs beside an ARC data set. Programs that a model wrote (`generate-code`) are such a
+ * file.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -50,8 +51,8 @@ const codesOf = (value: unknown): unknown[] =>
   [value].flat().flatMap((one) => (isObject(one) ? [fieldOf(one, codeNames)].flat() : [one]));
 
 /**
- * The variants of a task, one for each of its programs; none where a model wrote none that ended. Samples are those of the row (`train` and `test`, or `examples`),
- * else those that the data set has for its id.
+ * The variants of a task, one for each of its programs; none where a model wrote none that ended. Samples are those
+ * of the row (`train` and `test`, or `examples`), else those that the data set has for its id.
  * @throws {DatasetError} naming the place, and what is missing there
  */
 export function codeTask(

@@ -15,7 +15,8 @@ export interface Row {
 }
 
 /**
- * The rows of a file: one a line, or the items of a list where its name ends in `.json`. Lines without text are left out.
+ * The rows of a file: one a line, or the items of a list where its name ends in `.json`. Lines without text are left
+ * out.
  * @throws {DatasetError} when the file cannot be read, or is a table that Python has to convert
  */
 export async function* readRows(path: string): AsyncGenerator<Row> {

@@ -41,7 +41,8 @@ interface Read {
  * tokens in several ways is several answers. The result depends on the model and the prompt only, not on the batch
  * size, guesses or other requests, but for answers whose probability is so near the threshold that rounding decides,
  * and for limits.
- * @throws {RangeError} when the threshold is not in (0, 1], or a prompt leaves no room for an answer within `maxSeqLen`.
+ * @throws {RangeError} when the threshold is not in (0, 1], or a prompt leaves no room for an answer within
+ * `maxSeqLen`.
  */
 export async function searchAnswers(
   decoder: Decoder,

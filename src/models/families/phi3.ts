@@ -3,8 +3,8 @@ import { oneWindow, oneWindowRefusal } from './windows.js';
 
 /**
  * Phi-3 and Phi-4-mini (Microsoft, 2024-2025): queries, keys and values in one matrix and gate and up in another, rope
- * scaling by length (LongRoPE), part of each head without rotary positions, and in some of them the same window in every
- * layer.
+ * scaling by length (LongRoPE), part of each head without rotary positions, and in some of them the same window in
+ * every layer.
  */
 export const phi3: Family = {
   modelType: 'phi3',

@@ -5,8 +5,8 @@ import { bindFunctions, type TorchFunctions } from './functions.js';
 import { type Handle, RESULT_SLOT, type TorchLibrary } from './library.js';
 
 /**
- * Handles of libtorch's tensors. One that an operation returns belongs to the innermost {@link tidy}, which frees all but
- * the one it returns.
+ * Handles of libtorch's tensors. One that an operation returns belongs to the innermost {@link tidy}, which frees all
+ * but the one it returns.
  */
 export class TorchHandles {
   readonly library: TorchLibrary;

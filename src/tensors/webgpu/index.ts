@@ -7,7 +7,8 @@ export { describeAdapters } from './adapters.js';
 
 /**
  * Registers the tfjs backend `webgpu` and its kernels.
- * @param device a GPU by its place in the list of `arclab doctor`, or by the beginning of its name; by default the first
+ * @param device a GPU by its place in the list of `arclab doctor`, or by the beginning of its name; by default the
+ * first
  * @throws {NoDeviceError} without the package `webgpu`, without an adapter, or when this process has chosen
  * another before
  */

@@ -12,8 +12,8 @@ import { rowRanges } from './runs.js';
  * @param values [slots, Hkv, maxLength, D]
  * @param slots int32 [n]
  * @param lengths int32 [n]
- * @param limits with a `span`, which only the torch backend takes, every row is the only one of its slot and sees at most
- * so many positions; slots and lengths are then never read back
+ * @param limits with a `span`, which only the torch backend takes, every row is the only one of its slot and sees at
+ * most so many positions; slots and lengths are then never read back
  * @returns [n, H, D]
  */
 export function cachedAttention(

@@ -263,7 +263,8 @@ function cachedAttention(call: KernelCall): tf.TensorInfo {
         const { rows, key, keys: known } = piece;
         const at = start + piece.row;
         const isCapped = softCap !== undefined;
-        // torch's kernel for GPUs mixes up rows of the mask where heads have their keys at one place: see `alignedMaskOf`
+        // torch's kernel for GPUs mixes up rows of the mask where heads have their keys at one place: see
+        // `alignedMaskOf`
         const turned = torch.usesCudaKernels && !isCapped;
         const order = ([ofKeys, ofGroup, ...rest]: [number, number, ...number[]]): number[] =>
           turned ? [ofGroup, ofKeys, ...rest] : [ofKeys, ofGroup, ...rest];

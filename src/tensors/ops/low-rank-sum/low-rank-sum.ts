@@ -18,8 +18,9 @@ export interface LowRankTerm {
 export const hasLowRankSum = (): boolean => hasKernel(KERNEL);
 
 /**
- * factor ∘ sum + x · aᵢ · b for each of several products of x [n, in]: `a` [in, Σ rank] has the columns aᵢ of each term,
- * after those of the one before. The sums, and the results [n, out], are of x's type, all else is float32. No gradient.
+ * factor ∘ sum + x · aᵢ · b for each of several products of x [n, in]: `a` [in, Σ rank] has the columns aᵢ of each
+ * term, after those of the one before. The sums, and the results [n, out], are of x's type, all else is float32. No
+ * gradient.
  */
 export function lowRankSum(x: tf.Tensor2D, a: tf.Tensor2D, terms: readonly LowRankTerm[]): tf.Tensor2D[] {
   if (hasLowRankSum()) {

@@ -19,9 +19,9 @@ function wholeMatrix(backend: KernelCall['backend'], { words, scales }: Matrix, 
 const INTEGER_ROWS: Partial<Record<TorchDtype, number>> = { float32: 2, float16: 2, bfloat16: 8 };
 
 /**
- * Up to how many rows of x their product is scaled in the place of the matrix. Integers are exact in bfloat16, which takes
- * a third of the time of scaling them before they are rounded; in float16 a product without its factor may overflow, and
- * in float32 it is no faster.
+ * Up to how many rows of x their product is scaled in the place of the matrix. Integers are exact in bfloat16, which
+ * takes a third of the time of scaling them before they are rounded; in float16 a product without its factor may
+ * overflow, and in float32 it is no faster.
  */
 const SCALED_ROWS: Partial<Record<TorchDtype, number>> = { bfloat16: 256 };
 

@@ -108,8 +108,8 @@ const table = (bodies: Readonly<Record<string, string>>, type: 'i32' | 'bool'): 
   );
 
 /**
- * Of floating-point numbers where there are few: tfjs's kernels take four at a time, but each costs the host several times
- * what one of ours does. A number that the host knows is a parameter and no buffer.
+ * Of floating-point numbers where there are few: tfjs's kernels take four at a time, but each costs the host several
+ * times what one of ours does. A number that the host knows is a parameter and no buffer.
  */
 function onFew(name: string, body: string, otherwise: KernelImplementation): KernelImplementation {
   const program = programOf(name, body, 'f32');

@@ -8,8 +8,8 @@ type Attributes = Record<string, unknown>;
 type Implementation = (backend: WebGpuBackend, x: tf.TensorInfo, attrs: Attributes) => tf.TensorInfo;
 
 /**
- * tfjs's kernels move integers as floating-point numbers, which have 24 bits; what it computes on the host, and strings and
- * complex numbers, stay with it.
+ * tfjs's kernels move integers as floating-point numbers, which have 24 bits; what it computes on the host, and
+ * strings and complex numbers, stay with it.
  */
 const moving =
   (name: string, implementation: Implementation): KernelImplementation =>
