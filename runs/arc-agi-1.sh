@@ -31,6 +31,7 @@ TIME_BUDGET=${TIME_BUDGET:-2h}
 TOKENS_PER_SAMPLE=${TOKENS_PER_SAMPLE:-2000}
 TOKENS_PER_SECOND=${TOKENS_PER_SECOND:-14000}
 DOLLARS_PER_HOUR=${DOLLARS_PER_HOUR:-0.71}
+MACHINE=${MACHINE:-L4x1}
 
 arclab() { npx arclab "$@"; }
 mkdir -p "$OUT"
@@ -78,7 +79,11 @@ arclab vote --input_filepath "$OUT/scored_task_results.json" --output_filepath "
 arclab study paired --dataset_path "$DATA/arc-agi_evaluation_challenges.json" \
   --first "$OUT/inference_task_results.json" --second "$OUT/scored_task_results.json" --metrics vote_1 vote_2
 
-# 7. The submission, with a part of its time spent on the tasks themselves
-arclab submit --challenges "$DATA/arc-agi_test_challenges.json" --output_dir "$OUT/submission" \
-  --model_path "$BASE" --adapter_path "$adapter" --time_budget "$TIME_BUDGET" --fine_tune_steps 1000 --resume
+# 7. The submission: every task is learned by itself, predicted, searched and scored. First what fits into the time
+submission=(
+  --challenges "$DATA/arc-agi_test_challenges.json" --output_dir "$OUT/submission"
+  --model_path "$BASE" --adapter_path "$adapter" --recipe search --time_budget "$TIME_BUDGET"
+)
+arclab submit "${submission[@]}" --plan "$MACHINE"
+arclab submit "${submission[@]}" --resume
 arclab submit --challenges "$DATA/arc-agi_test_challenges.json" --check "$OUT/submission/submission.json"
