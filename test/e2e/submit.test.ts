@@ -379,7 +379,7 @@ describe('arclab submit --resume', () => {
     enough: () => boolean,
   ) {
     const run = start(flags(outputDir, ...common, ...more));
-    await vi.waitFor(() => expect(enough()).toBe(true), { timeout: 30_000, interval: 5 });
+    await vi.waitFor(() => expect(enough()).toBe(true), { timeout: 120_000, interval: 5 });
     run.child.kill(signal);
     return (await run.ended).code;
   }
