@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { initBackend } from '../../src/tensors/backend.js';
 import { variableGrads } from '../../src/tensors/gradients.js';
 import * as tf from '../../src/tensors/tf.js';
+import { webGpuUnderTest } from '../prerequisites/index.js';
 
 /** A value in which `a` is used twice, `b` once through an addition that hands its gradient on, and `c` not at all. */
 function example(): { f: () => tf.Scalar; variables: Record<'a' | 'b' | 'c', tf.Variable> } {
@@ -15,18 +16,18 @@ function example(): { f: () => tf.Scalar; variables: Record<'a' | 'b' | 'c', tf.
   return { f, variables };
 }
 
-describe('variableGrads', () => {
-  beforeAll(() => initBackend('wasm'));
+describe.each(['wasm', ...webGpuUnderTest()])('variableGrads on backend %s', (backend) => {
+  beforeAll(() => initBackend(backend));
 
-  test('gives what tfjs gives, and nothing for a variable that plays no part', () => {
+  test('gives what tfjs gives, and nothing for a variable that plays no part', async () => {
     const { f, variables } = example();
     const list = Object.values(variables);
     const ours = variableGrads(f, list);
     const theirs = tf.variableGrads(f, list);
-    expect(ours.value.dataSync()).toEqual(theirs.value.dataSync());
+    expect(await ours.value.data()).toEqual(await theirs.value.data());
     expect(Object.keys(ours.grads)).toEqual([variables.a.name, variables.b.name]);
     for (const [name, gradient] of Object.entries(ours.grads)) {
-      expect(gradient.dataSync(), name).toEqual(theirs.grads[name]!.dataSync());
+      expect(await gradient.data(), name).toEqual(await theirs.grads[name]!.data());
     }
     tf.dispose([ours, theirs]);
     tf.dispose(list);
@@ -48,6 +49,16 @@ describe('variableGrads', () => {
     expect(tf.memory().numTensors).toBe(before);
     tf.dispose(variableGrads(f, list));
     tf.dispose(list);
+  });
+
+  test('gradients of gradients by tfjs itself, through what is saved', async () => {
+    const cube = (x: tf.Tensor) => tf.mul(tf.square(x), x);
+    const slope = tf.grad(cube);
+    const curvature = tf.grad((x: tf.Tensor) => slope(x));
+    const x = tf.tensor1d([1, -2, 0.5]);
+    const y = curvature(x);
+    expect([...(await y.data())]).toEqual([6, -12, 3]);
+    tf.dispose([x, y]);
   });
 
   test('frees gradients and saved tensors on the way', () => {

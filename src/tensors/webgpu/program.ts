@@ -29,6 +29,33 @@ export interface Program {
 /** Lanes of a workgroup, as in `prelude.wgsl`. */
 const LANES = 64;
 
+/**
+ * WGSL's function `name(lane, value)` that puts the values of a workgroup's lanes together, two at a time by an
+ * expression of a and b, in an order that never changes.
+ */
+export const laneFold = (name: string, type: string, expression: string): string => `
+var<workgroup> valuesOf_${name}: array<${type}, LANES>;
+fn ${name}(lane: u32, value: ${type}) -> ${type} {
+  valuesOf_${name}[lane] = value;
+  workgroupBarrier();
+  for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    if (lane < half) {
+      let a = valuesOf_${name}[lane];
+      let b = valuesOf_${name}[lane + half];
+      valuesOf_${name}[lane] = ${expression};
+    }
+    workgroupBarrier();
+  }
+  let all = valuesOf_${name}[0];
+  workgroupBarrier();
+  return all;
+}
+`;
+
+/** What every program begins with. */
+const beginning =
+  prelude + laneFold('sumOfLanes', 'f32', 'a + b') + laneFold('largestOfLanes', 'f32', 'max(a, b)');
+
 /** The entry of programs that go over something. */
 const entryOver = (call: string): string => `
 @compute @workgroup_size(LANES)
@@ -187,7 +214,7 @@ export class Programs {
         })),
       ],
     });
-    const module = this.#device.createShaderModule({ label: name, code: `${prelude}\n${code}${ending}` });
+    const module = this.#device.createShaderModule({ label: name, code: `${beginning}\n${code}${ending}` });
     const pipeline = this.#device.createComputePipeline({
       label: name,
       layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),

@@ -1,6 +1,6 @@
 import * as tf from '../../tf.js';
 import type { WebGpuBackend } from '../backend.js';
-import { type Program, programFor } from '../program.js';
+import { laneFold, type Program, programFor } from '../program.js';
 import cumsumCode from './cumsum-integers.wgsl';
 import code from './integer-reductions.wgsl';
 import { transpose } from './movement.js';
@@ -16,11 +16,13 @@ const reductions: Readonly<Record<string, readonly [string, number]>> = {
   Min: ['min(a, b)', HIGHEST],
 };
 
+const folding = laneFold('foldOfLanes', 'i32', 'op(a, b)');
+
 const programOf = programFor((name: string): Program => {
   const [expression, first] = reductions[name]!;
   return {
     name: `${name} of integers`,
-    code: `fn op(a: i32, b: i32) -> i32 { return ${expression}; }\n${code}`,
+    code: `fn op(a: i32, b: i32) -> i32 { return ${expression}; }\n${folding}${code}`,
     buffers: 'rw',
     over: 'rows',
     constants: { FIRST: first },

@@ -1,5 +1,5 @@
 import * as tf from '../../tf.js';
-import { type Program, programFor } from '../program.js';
+import { laneFold, type Program, programFor } from '../program.js';
 import extremesCode from './extremes.wgsl';
 import { transpose } from './movement.js';
 import orderCode from './order.wgsl';
@@ -27,11 +27,13 @@ const largest = programFor((key: string): Program => {
   };
 });
 
+const best = laneFold('bestOfLanes', 'vec2u', 'better(a, b)');
+
 const extremes = programFor((key: string): Program => {
   const [dtype, smallest] = key.split(' ') as [string, string];
   return {
     name: smallest === 'true' ? 'ArgMin' : 'ArgMax',
-    code: `${typed(dtype)}\nconst SMALLEST = ${smallest};\n${extremesCode}`,
+    code: `${typed(dtype)}\nconst SMALLEST = ${smallest};\n${best}${extremesCode}`,
     buffers: 'rw',
     over: 'rows',
   };
