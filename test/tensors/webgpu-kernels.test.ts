@@ -317,6 +317,41 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
     }
   });
 
+  it('what is not finite stays so in the rows that see it, and in no other', async () => {
+    const rng = Rng.of(24, 'not finite');
+    const [n, d, at] = [40, 6, 21];
+    const broken = (shape: number[], value: number): PlainTensor => {
+      const x = normal(rng, shape);
+      x.values.fill(value, at * d, (at + 1) * d);
+      return x;
+    };
+    const finiteRows = ({ shape, values }: PlainTensor): boolean[] => {
+      const width = values.length / shape[0]!;
+      return Array.from({ length: shape[0]! }, (_, row) =>
+        values.slice(row * width, (row + 1) * width).every(Number.isFinite),
+      );
+    };
+    for (const [value, softCap] of [
+      [Number.NaN, undefined],
+      [Number.NaN, 2],
+      [Number.POSITIVE_INFINITY, undefined],
+    ] as const) {
+      const [q, v] = [normal(rng, [n, 2, d]), normal(rng, [n, 1, d])];
+      const inputs = [q, broken([n, 1, d], value), v];
+      const [attended] = await runOn('webgpu', inputs, (a: Any, b: Any, c: Any) =>
+        ops.packedAttention(a, b, c, Int32Array.of(0, n), 1, softCap === undefined ? {} : { softCap }),
+      );
+      expect(finiteRows(attended!)).toEqual(Array.from({ length: n }, (_, row) => row < at));
+      const [soft] = await runOn('webgpu', [broken([n, d], value)], (x) => tf.softmax(x));
+      expect(finiteRows(soft!)).toEqual(Array.from({ length: n }, (_, row) => row !== at));
+      const head = [broken([n, d], value), normal(rng, [50, d]), integers(rng, [n], 0, 49)];
+      const [scored] = await runOn('webgpu', head, (a: Any, b: Any, c: Any) =>
+        ops.headLogProbs(a, b, c, softCap),
+      );
+      expect(finiteRows(scored!)).toEqual(Array.from({ length: n }, (_, row) => row !== at));
+    }
+  });
+
   it('heads wider than 256, and a line that says how wide they may be', async () => {
     const rng = Rng.of(23, 'wide heads');
     const d = 257;

@@ -8,9 +8,15 @@ fn flat(group: vec3u, groups: vec3u) -> u32 {
   return group.y * groups.x + group.x;
 }
 
-/// tanh that does not overflow: drivers may compute it from exponentials.
+/// Whether a number is infinite or none, by its bits: drivers may compute as if all numbers were finite.
+fn isBroken(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u;
+}
+
+/// tanh that does not overflow: drivers may compute it from exponentials. A clamp may lose what is no number.
 fn safeTanh(x: f32) -> f32 {
-  return tanh(clamp(x, -15.0, 15.0));
+  let isNan = (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+  return select(tanh(clamp(x, -15.0, 15.0)), x, isNan);
 }
 
 fn sigmoid(x: f32) -> f32 {

@@ -19,11 +19,10 @@ fn each(row: u32, lane: u32) {
 fn logSumExpOfRow(start: u32, width: u32, lane: u32) -> f32 {
   var top = -3.4e38;
   var sum = 0.0;
-  // drivers may make finite numbers of what is computed from numbers that are not: they are told by their bits
   var broken = 0.0;
   for (var i = lane; i < width; i += LANES) {
     let value = logits[start + i];
-    if ((bitcast<u32>(value) & 0x7f800000u) == 0x7f800000u) {
+    if (isBroken(value)) {
       // −∞ is a token that cannot follow
       if (bitcast<u32>(value) != 0xff800000u) { broken = 1.0; }
       continue;

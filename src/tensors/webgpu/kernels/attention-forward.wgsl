@@ -90,8 +90,9 @@ fn main(
       workgroupBarrier();
       for (var j = 0u; j < KEYS; j++) {
         let score = weights[row * KEYS + j];
-        if (score > LOWEST) {
-          let p = exp(score - top);
+        if (score > LOWEST || isBroken(score)) {
+          // a score that is no number makes the row none, whatever the driver makes of its exponential
+          let p = select(exp(score - top), score, isBroken(score));
           weight += p;
           for (var d = part; d < DIM; d += SHARE) {
             sums[d / SHARE] += p * tile[j * STRIDE + d];
