@@ -40,7 +40,7 @@ mkdir -p "$OUT"
 arclab doctor
 
 # 2. Tasks of our own beside the 400 of the competition
-arclab generate-tasks --output_filepath "$OUT/generated.json" --count 4000 --max_size 20 --train_samples 3-5
+arclab generate-tasks --output_path "$OUT/generated.json" --count 4000 --max_size 20 --train_samples 3-5
 
 # 3. What training will learn from: samples that are never a target, or do not fit, end the script here
 data=(
@@ -50,7 +50,7 @@ data=(
   --remove_train_samples_to_fit_max_seq_len
   --max_seq_len 4096 --max_steps "$STEPS" --batch_size "$BATCH"
 )
-arclab audit --model_path "$BASE" "${data[@]}" --output_filepath "$OUT/audit.json" --max_samples 100000
+arclab audit --model_path "$BASE" "${data[@]}" --output_path "$OUT/audit.json" --max_samples 100000
 
 # 4. Training: one adapter
 awk -v n="$STEPS" -v b="$BATCH" -v t="$TOKENS_PER_SAMPLE" -v s="$TOKENS_PER_SECOND" -v d="$DOLLARS_PER_HOUR" 'BEGIN {
@@ -67,14 +67,14 @@ adapter=$OUT/model/checkpoint-$STEPS
 # 5. What it is worth, with its spread over seeds
 arclab infer-evaluate "$adapter" --dataset_path "$DATA/arc-agi_evaluation_challenges.json" \
   --prompt_version output-from-examples-v1 --predictions_per_task 8 --constrained \
-  --output_filepath "$OUT/inference.json" --seeds 3
+  --output_path "$OUT/inference.json" --seeds 3
 
 # 6. The same candidates, scored under the same views and chosen by their scores
 arclab score --model_path "$BASE" --adapter_path "$adapter" \
   --dataset_path "$DATA/arc-agi_evaluation_challenges.json" --prompt_version output-from-examples-v1 \
-  --input_filepath "$OUT/inference_task_results.json" --augmentations 8 \
-  --output_filepath "$OUT/scored_task_results.json"
-arclab vote --input_filepath "$OUT/scored_task_results.json" --output_filepath "$OUT/vote.json" \
+  --input_path "$OUT/inference_task_results.json" --augmentations 8 \
+  --output_path "$OUT/scored_task_results.json"
+arclab vote --input_path "$OUT/scored_task_results.json" --output_path "$OUT/vote.json" \
   --dataset_path "$DATA/arc-agi_evaluation_challenges.json" --method count-logprob
 arclab study paired --dataset_path "$DATA/arc-agi_evaluation_challenges.json" \
   --first "$OUT/inference_task_results.json" --second "$OUT/scored_task_results.json" --metrics vote_1 vote_2

@@ -43,7 +43,7 @@ if (taught.length > 0) throw new Error(`the start teaches ${taught.join(', ')}: 
 if (!existsSync(file('init'))) {
   /** @type {(name: string, count: number, seed: number, generators: string[]) => void} */
   const make = (name, count, seed, generators) => {
-    generateTasksToFile({ ...startKnobs, outputFilepath: file(name), count, seed, generators });
+    generateTasksToFile({ ...startKnobs, outputPath: file(name), count, seed, generators });
   };
   make('copying.json', 6000, 1, copying);
   make('copying-val.json', 120, 2, copying);

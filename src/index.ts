@@ -6,8 +6,8 @@
  * import { evaluate, fineTune, infer } from 'arclab';
  * const { checkpoint } = await fineTune({ modelPath: 'models/base', trainDatasets: [['train.json',
  * 'output-from-examples-v1']], outputDir: 'models/01', maxSteps: 1000 }); await infer({ modelPath: 'models/base',
- * adapterPath: checkpoint, datasetPath: 'val.json', outputFilepath: 'inference.json', predictionsPerTask: 8 });
- * console.log(evaluate({ inferenceFilepath: 'inference.json', datasetPath: 'val.json' }));
+ * adapterPath: checkpoint, datasetPath: 'val.json', outputPath: 'inference.json', predictionsPerTask: 8 });
+ * console.log(evaluate({ inferencePath: 'inference.json', datasetPath: 'val.json' }));
  */
 
 // Flows: notebooks, write-ups, Kaggle

@@ -13,9 +13,9 @@ export type GenerateTasksToFileOptions = OptionsOf<typeof generateTasksToFileOpt
  * @throws {UserError} for unknown generators, knobs that nothing fits, or a file that cannot be written.
  */
 export function generateTasksToFile(given: GenerateTasksToFileOptions): Dataset {
-  const { outputFilepath, ...options } = generateTasksToFileOptions.check(given);
+  const { outputPath, ...options } = generateTasksToFileOptions.check(given);
   const dataset = generateTasks(options);
-  saveDataset(outputFilepath, dataset);
+  saveDataset(outputPath, dataset);
   return dataset;
 }
 

@@ -38,11 +38,13 @@ const argumentNames = new WeakMap<Command, ReadonlyMap<string, string>>();
 /**
  * The options of a call, read from what was typed and checked by their tables. That all required ones are there is
  * for the flow to say: what a command takes from its arguments is not among these.
+ * @param onNote told of names from earlier versions
  * @throws {OptionError} for the first that is wrong
  */
 export function optionsOf(
   file: CommandFile,
   typed: Readonly<Record<string, unknown>>,
+  onNote?: (text: string) => void,
 ): Record<string, unknown> {
   const tables = [file.options, file.terminalOptions].filter((options) => options !== undefined);
   const table = Object.assign({}, ...tables.map((options) => options.table)) as OptionTable;
@@ -51,7 +53,9 @@ export function optionsOf(
     const names = new Set(
       leavesOf(options.table).flatMap(({ path, spec }) => [path[0], ...(spec.formerly ?? [])]),
     );
-    options.given(Object.fromEntries(Object.entries(values).filter(([name]) => names.has(name))));
+    const own = Object.entries(values).filter(([name]) => names.has(name));
+    for (const [name] of own) delete values[name];
+    Object.assign(values, options.given(Object.fromEntries(own), onNote));
   }
   return values;
 }
@@ -62,7 +66,9 @@ export function missingOption(
   typed: Readonly<Record<string, unknown>>,
 ): string | undefined {
   const leaves = flaggedLeaves(file.options?.table ?? {});
-  const found = leaves.find((leaf) => leaf.spec.required && typed[flagOf(leaf)] === undefined);
+  const isTyped = (leaf: Leaf) =>
+    [flagOf(leaf), ...formerFlags(leaf)].some((name) => typed[name] !== undefined);
+  const found = leaves.find((leaf) => leaf.spec.required && !isTyped(leaf));
   return found && flagOf(found);
 }
 

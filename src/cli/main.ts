@@ -62,7 +62,8 @@ async function addCommands(
         .slice(0, -2)
         .flat()
         .filter((value) => value !== undefined);
-      await file.run(positional, optionsOf(file, parameters.at(-2)), { commands, ranks: job?.ranks });
+      const note = (text: string) => process.stderr.write(`${spellFlags(text)}\n`);
+      await file.run(positional, optionsOf(file, parameters.at(-2), note), { commands, ranks: job?.ranks });
     });
   }
 }

@@ -107,11 +107,11 @@ export const withoutLock: Locking = (_, run, signal = new AbortController().sign
 /** The folder that `outputDir` names. */
 export const outputFolder = (path: string): LockTarget => ({ path, kind: 'folder', option: '`outputDir`' });
 
-/** The file that `outputFilepath` names, and what is written beside it. */
+/** The file that `outputPath` names, and what is written beside it. */
 export const outputFile = (path: string): LockTarget => ({
   path,
   kind: 'file',
-  option: '`outputFilepath`',
+  option: '`outputPath`',
 });
 
 /** Where the lock of a target is. */

@@ -209,6 +209,6 @@ export function assertRuleFits(rule: SelectionRuleName, ballots: readonly Ballot
   const grids = ballots.filter(({ grid }) => grid !== null).length;
   throw new EvaluationError(
     `${source}: rule ${rule} compares scores under common views, which ${lacking} of ${grids} grids lack: ` +
-      'make them with arclab score --input_filepath FILE --augmentations 16 --output_filepath FILE',
+      'make them with arclab score --input_path FILE --augmentations 16 --output_path FILE',
   );
 }

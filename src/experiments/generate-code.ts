@@ -25,7 +25,7 @@ export async function generateCode(
   codeKind(o.promptVersion);
   const dataset = firstTasks(datasetOf(o.datasetPath), o.nTasks);
   const tasks = new Map([...dataset].map(([taskId, variants]) => [taskId, variants[0]!]));
-  const files = writableFiles({ outputFilepath: o.outputFilepath }, [o.datasetPath]);
+  const files = writableFiles({ outputPath: o.outputPath }, [o.datasetPath]);
   const run = async (stopping: AbortSignal) =>
     drawCode(await openPrompts(o), tasks, o, { onEvent, signal: stopping });
   return withFiles(files, run, signal);

@@ -31,8 +31,8 @@ export async function generateInputs(
   drawnKind(o.promptVersion);
   const dataset = firstTasks(datasetOf(values.datasetPath ?? o.datasetPath), o.nTasks);
   const tasks = new Map([...dataset].map(([taskId, variants]) => [taskId, variants[0]!]));
-  const { outputFilepath, htmlFilepath } = o;
-  const files = writableFiles({ outputFilepath, htmlFilepath }, [o.datasetPath]);
+  const { outputPath, htmlPath } = o;
+  const files = writableFiles({ outputPath, htmlPath }, [o.datasetPath]);
   const run = async (stopping: AbortSignal) =>
     drawGrids(await openPrompts(o), tasks, o, { onEvent, signal: stopping });
   return withFiles(files, run, signal);

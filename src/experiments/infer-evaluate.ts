@@ -36,7 +36,7 @@ import { type GenerationHooks, type InferFileOptions, infer } from './infer.js';
 export type InferEvaluateOptions = OptionsOf<typeof inferEvaluateOptions.table>;
 
 export interface InferEvaluateResult {
-  readonly outputFilepath: string;
+  readonly outputPath: string;
   /** False when the predictions were there already, made from the same data set, checkpoint and options. */
   readonly inferred: boolean;
   readonly predictions: readonly Prediction[];
@@ -86,23 +86,23 @@ export async function inferEvaluate(
   const onEvent = heardBy(ranks, tell);
   const onNote = notesTo(onEvent);
   const inference = checkpointInferOptions(settings, onNote);
-  const { datasetPath, outputFilepath, promptVersion } = inference;
+  const { datasetPath, outputPath, promptVersion } = inference;
   promptKindFor(promptVersion, ['output-from-examples', 'output-from-code'], 'inference');
   const dataset = firstTasks(loadDataset(datasetPath), settings.nTasks);
   loadTasks(datasetPath);
   requireSolutions(dataset, datasetPath);
-  assertWritableFile(outputFilepath, '`outputFilepath`');
+  assertWritableFile(outputPath, '`outputPath`');
 
-  const details = taskResultsPath(outputFilepath);
+  const details = taskResultsPath(outputPath);
   const inputs = inputsOf(inference, dataset, settings.checkpoint);
   const inferOnce = async (stopping: AbortSignal) => {
-    const isNamed = settings.outputFilepath !== undefined;
-    const reuse = await ranks.first(() => whatToDo(inputs, outputFilepath, isNamed));
+    const isNamed = settings.outputPath !== undefined;
+    const reuse = await ranks.first(() => whatToDo(inputs, outputPath, isNamed));
     if (reuse.note !== undefined) onNote(reuse.note);
     if (!reuse.inferred) return false;
     const onSaved = () => {
-      const content = { ...inputs, results: resultsOf(outputFilepath) };
-      writeFileAtomic(inputsPath(outputFilepath), `${JSON.stringify(content, null, 2)}\n`);
+      const content = { ...inputs, results: resultsOf(outputPath) };
+      writeFileAtomic(inputsPath(outputPath), `${JSON.stringify(content, null, 2)}\n`);
     };
     await infer({ ...inference, onEvent, signal: stopping, ranks }, { onSaved, locking: withoutLock });
     return true;
@@ -110,11 +110,11 @@ export async function inferEvaluate(
   const facts = { given: settings, config: { ...inferenceOptions.defaults, ...inference }, data: inputs };
   const { checkpoint } = settings;
   return lockingOf(ranks, withLock)(
-    outputFile(outputFilepath),
+    outputFile(outputPath),
     (stopping) => {
       const run = async () => {
         const inferred = await inferOnce(stopping);
-        return { ...(await ranks.first(() => evaluated(outputFilepath, dataset))), inferred };
+        return { ...(await ranks.first(() => evaluated(outputPath, dataset))), inferred };
       };
       return ranks.isFirst
         ? recordEvaluation({ ...facts, checkpoint, details, ranks: ranks.size }, run)
@@ -125,15 +125,15 @@ export async function inferEvaluate(
 }
 
 /** Metrics of the predictions of a file, and of the vote on them. */
-function evaluated(outputFilepath: string, dataset: Dataset): Omit<InferEvaluateResult, 'inferred'> {
-  const details = taskResultsPath(outputFilepath);
+function evaluated(outputPath: string, dataset: Dataset): Omit<InferEvaluateResult, 'inferred'> {
+  const details = taskResultsPath(outputPath);
   const predictions = loadPredictions(details);
   const votedMetrics = {
     ...computeMetrics(vote(predictions, { n: 2 }), dataset, details).overall,
     ...voteMetrics(predictions, dataset, { ns: [1, 2] }),
   };
   const metrics = computeMetrics(answersOf(predictions), dataset, details).overall;
-  return { outputFilepath, predictions, metrics, votedMetrics };
+  return { outputPath, predictions, metrics, votedMetrics };
 }
 
 /** What predictions are made from: a digest of each. */
@@ -145,13 +145,13 @@ const checkInputs = compileSchema<Partial<PredictionInputs> & { results?: string
 );
 
 /** Where what the predictions of a file were made from is kept: `inference_inputs.json`. */
-function inputsPath(outputFilepath: string): string {
-  return `${outputFilepath.replace(/\.json$/, '')}_inputs.json`;
+function inputsPath(outputPath: string): string {
+  return `${outputPath.replace(/\.json$/, '')}_inputs.json`;
 }
 
 /** The digest of predictions: they may have been changed, or a kill may have come between them and their inputs. */
-function resultsOf(outputFilepath: string): string {
-  return fingerprintOf([outputFilepath, taskResultsPath(outputFilepath)].map((path) => readText(path)));
+function resultsOf(outputPath: string): string {
+  return fingerprintOf([outputPath, taskResultsPath(outputPath)].map((path) => readText(path)));
 }
 
 function inputsOf(
@@ -179,21 +179,21 @@ function inputsOf(
  */
 function whatToDo(
   inputs: PredictionInputs,
-  outputFilepath: string,
+  outputPath: string,
   named: boolean,
 ): { inferred: boolean; note?: string } {
-  if (!existsSync(outputFilepath) || isFromBeforeRerun(outputFilepath)) return { inferred: true };
+  if (!existsSync(outputPath) || isFromBeforeRerun(outputPath)) return { inferred: true };
   // a run that was killed between writing its results and removing the partial ones
-  if (existsSync(partialPath(outputFilepath))) return { inferred: true };
-  const path = inputsPath(outputFilepath);
+  if (existsSync(partialPath(outputPath))) return { inferred: true };
+  const path = inputsPath(outputPath);
   const before =
-    existsSync(path) && existsSync(taskResultsPath(outputFilepath))
+    existsSync(path) && existsSync(taskResultsPath(outputPath))
       ? checkInputs(readJson(path, 'the inputs of predictions'), path)
       : {};
-  const complete = before.results !== undefined && before.results === resultsOf(outputFilepath);
+  const complete = before.results !== undefined && before.results === resultsOf(outputPath);
   if (!complete && named) {
     throw new UserError(
-      `${outputFilepath} exists, but nothing says that it was predicted by infer-evaluate; ` +
+      `${outputPath} exists, but nothing says that it was predicted by infer-evaluate; ` +
         'move the file away to predict anew, or use arclab evaluate',
     );
   }
@@ -201,11 +201,11 @@ function whatToDo(
     (name) => before[name] !== inputs[name],
   );
   if (complete && changed.length === 0)
-    return { inferred: false, note: `${outputFilepath} is up to date: no inference` };
+    return { inferred: false, note: `${outputPath} is up to date: no inference` };
   const what = complete
     ? `was made with another ${changed.join(' and ')}`
     : 'does not say what it was made from';
-  return { inferred: true, note: `${outputFilepath} ${what}: predicting anew` };
+  return { inferred: true, note: `${outputPath} ${what}: predicting anew` };
 }
 
 /** The options of inference with a checkpoint: what is not given comes from its cfg.json. */
@@ -248,7 +248,7 @@ export function checkpointInferOptions(
   });
   return {
     ...settings,
-    outputFilepath: given.outputFilepath ?? join(checkpoint, outputName(settings, replaced)),
+    outputPath: given.outputPath ?? join(checkpoint, outputName(settings, replaced)),
   };
 }
 

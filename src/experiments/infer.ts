@@ -27,9 +27,9 @@ export interface InferParts {
 }
 
 /**
- * Predicts the outputs of all test inputs of a data set and writes them to `outputFilepath` and beside it.
+ * Predicts the outputs of all test inputs of a data set and writes them to `outputPath` and beside it.
  * The same options and seed give the same predictions, whatever the batch size. Answers are kept in
- * `<outputFilepath>.partial` as they come: a call that was stopped in any way is continued by the same call.
+ * `<outputPath>.partial` as they come: a call that was stopped in any way is continued by the same call.
  * @throws {UserError} for every mistake in the options or files, before the model is loaded where possible
  * @throws {StoppedError} when the signal is aborted
  */
@@ -42,10 +42,10 @@ export async function infer(
   const o = inferOptions.check(given, notesTo(onEvent));
   const tasks = firstTasks(tasksOf(values.datasetPath ?? o.datasetPath), o.nTasks);
   outputKind(o.promptVersion, tasks, o.datasetPath);
-  for (const path of [o.outputFilepath, taskResultsPath(o.outputFilepath)])
-    assertWritableFile(path, '`outputFilepath`', [o.datasetPath]);
+  for (const path of [o.outputPath, taskResultsPath(o.outputPath)])
+    assertWritableFile(path, '`outputPath`', [o.datasetPath]);
   return lockingOf(ranks, locking)(
-    outputFile(o.outputFilepath),
+    outputFile(o.outputPath),
     async (stopping) =>
       predict(await openPromptsOf(ranks, o), tasks, o, { onEvent, signal: stopping, ranks }, onSaved),
     signal,

@@ -13,7 +13,7 @@ import { alone } from '../tensors/collective/alone.js';
 export type ScoreOptions = OptionsOf<typeof scoreOptions.table>;
 
 /**
- * Scores answers. With an `outputFilepath`, scores are kept in `<outputFilepath>.partial` as they come: a call that
+ * Scores answers. With an `outputPath`, scores are kept in `<outputPath>.partial` as they come: a call that
  * was stopped in any way is continued by the same call.
  * @throws {UserError} for every mistake in the options or files, before the model is loaded
  * @throws {StoppedError} when the signal is aborted
@@ -21,11 +21,11 @@ export type ScoreOptions = OptionsOf<typeof scoreOptions.table>;
 export async function score(options: ScoreOptions & ScoreHooks & Sharing): Promise<ScoreResult> {
   const { onEvent, signal, ranks = alone, ...given } = options;
   const o = scoreOptions.check(given, notesTo(onEvent));
-  scoredKinds(o.promptVersion, o.inputFilepath !== undefined);
+  scoredKinds(o.promptVersion, o.inputPath !== undefined);
   const tasks = loadTasks(o.datasetPath);
-  const predictions = o.inputFilepath === undefined ? undefined : loadPredictions(o.inputFilepath);
+  const predictions = o.inputPath === undefined ? undefined : loadPredictions(o.inputPath);
   // a result file may be scored in place
-  const files = writableFiles({ outputFilepath: o.outputFilepath }, [o.datasetPath]);
+  const files = writableFiles({ outputPath: o.outputPath }, [o.datasetPath]);
   const run = async (stopping: AbortSignal) =>
     scoreCandidates(await openPromptsOf(ranks, o), { tasks, predictions }, o, {
       onEvent,

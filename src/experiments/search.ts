@@ -21,8 +21,8 @@ export type SearchFlowOptions = OrValues<
 
 /**
  * Finds, for every test input of a data set and under each of its views, all grids whose probability is at least
- * `threshold`, and writes them to `outputFilepath` and beside it as `infer` does. What is found is kept in
- * `<outputFilepath>.partial` as it comes: a call that was stopped in any way is continued by the same call.
+ * `threshold`, and writes them to `outputPath` and beside it as `infer` does. What is found is kept in
+ * `<outputPath>.partial` as it comes: a call that was stopped in any way is continued by the same call.
  * @throws {UserError} for every mistake in the options or files, before the model is loaded where possible
  * @throws {StoppedError} when the signal is aborted
  */
@@ -32,10 +32,10 @@ export async function search(options: SearchFlowOptions & SearchHooks & Sharing)
   const o = searchOptions.check(given, notesTo(onEvent));
   promptKindFor(o.promptVersion, ['output-from-examples'], 'search');
   const tasks = firstTasks(tasksOf(values.datasetPath ?? o.datasetPath), o.nTasks);
-  for (const outputFilepath of [o.outputFilepath, taskResultsPath(o.outputFilepath)])
-    writableFiles({ outputFilepath }, [o.datasetPath]);
+  for (const outputPath of [o.outputPath, taskResultsPath(o.outputPath)])
+    writableFiles({ outputPath }, [o.datasetPath]);
   return lockingOf(ranks, withLock)(
-    outputFile(o.outputFilepath),
+    outputFile(o.outputPath),
     async (stopping) =>
       searchCandidates(await openPromptsOf(ranks, o), { tasks }, o, { onEvent, signal: stopping, ranks }),
     signal,

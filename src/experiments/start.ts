@@ -110,7 +110,7 @@ async function experiment(
     modelPath: o.modelPath,
     promptVersion: baseKind,
     datasetPath: file('val.json'),
-    outputFilepath: file('inference_before.json'),
+    outputPath: file('inference_before.json'),
     predictionsPerTask: o.predictionsPerTask,
   });
   const before = { predictions: guesses, metrics: measure(guesses, vote(guesses), val) };
@@ -175,7 +175,7 @@ async function experiment(
   const inputs = await model.generateInputs(val, {
     ...decoding,
     seed,
-    outputFilepath: file('generated_inputs.json'),
+    outputPath: file('generated_inputs.json'),
     promptVersion: inputKind,
     n: 4,
     temperature: 0.9,

@@ -7,7 +7,8 @@ export const auditOptions = /* @__PURE__ */ defineOptions({
     modelPath: { description: 'a Hugging Face model folder or hub id, of which only the tokenizer is used' },
     outputDir: { required: undefined, description: 'taken so that the options of a training are; not used' },
   }),
-  outputFilepath: {
+  outputPath: {
+    formerly: ['outputFilepath'],
     type: 'string',
     value: 'file',
     description: 'where all counts and findings go, as JSON',

@@ -2,7 +2,8 @@
 import { selectionRules } from './selection.js';
 import { defineOptions } from './table.js';
 
-const inferenceFilepath = {
+const inferencePath = {
+  formerly: ['inferenceFilepath'],
   type: 'string',
   required: true,
   argument: true,
@@ -13,10 +14,10 @@ const inferenceFilepath = {
 const datasetPath = { type: 'string', value: 'file' } as const;
 const solvedTasks = { ...datasetPath, required: true, description: 'ARC tasks with solutions' } as const;
 
-export const evaluateOptions = /* @__PURE__ */ defineOptions({ inferenceFilepath, datasetPath: solvedTasks });
+export const evaluateOptions = /* @__PURE__ */ defineOptions({ inferencePath, datasetPath: solvedTasks });
 
 export const studyOptions = /* @__PURE__ */ defineOptions({
-  inferenceFilepath,
+  inferencePath,
   datasetPath: solvedTasks,
   seed: { type: 'integer', default: 0, value: 'n', description: "random seed of the study's subsets" },
   repeats: {
@@ -82,7 +83,8 @@ export const compareOptions = /* @__PURE__ */ defineOptions({
 });
 
 export const joinOptions = /* @__PURE__ */ defineOptions({
-  inputFilepaths: {
+  inputPaths: {
+    formerly: ['inputFilepaths'],
     type: 'array',
     items: { type: 'string' },
     required: true,
@@ -90,7 +92,8 @@ export const joinOptions = /* @__PURE__ */ defineOptions({
     value: 'files',
     description: 'submissions, inference.json and ..._task_results.json files, in any mixture',
   },
-  outputFilepath: {
+  outputPath: {
+    formerly: ['outputFilepath'],
     type: 'string',
     required: true,
     value: 'file',
@@ -100,7 +103,8 @@ export const joinOptions = /* @__PURE__ */ defineOptions({
 });
 
 export const selectOptions = /* @__PURE__ */ defineOptions({
-  inputFilepath: {
+  inputPath: {
+    formerly: ['inputFilepath'],
     type: 'string',
     required: true,
     argument: true,
@@ -137,6 +141,16 @@ export const selectOptions = /* @__PURE__ */ defineOptions({
     value: 'part',
     description: 'how many of the drawn differences lie in an interval',
   },
-  outputFilepath: { type: 'string', value: 'file', description: 'also write the study as JSON' },
-  htmlFilepath: { type: 'string', value: 'file', description: 'also write a report with its table and plot' },
+  outputPath: {
+    formerly: ['outputFilepath'],
+    type: 'string',
+    value: 'file',
+    description: 'also write the study as JSON',
+  },
+  htmlPath: {
+    formerly: ['htmlFilepath'],
+    type: 'string',
+    value: 'file',
+    description: 'also write a report with its table and plot',
+  },
 });

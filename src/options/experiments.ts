@@ -40,7 +40,8 @@ export const experimentsOptions = /* @__PURE__ */ defineOptions({
   metrics: pairedStudyOptions.table.metrics,
   seed: { type: 'integer', default: 0, value: 'n', description: 'random seed of the resamples of intervals' },
   json: { type: 'boolean', default: false, description: 'print JSON: the records, or the comparison' },
-  htmlFilepath: {
+  htmlPath: {
+    formerly: ['htmlFilepath'],
     type: 'string',
     value: 'file',
     description: 'also write a page with the table, the losses and the comparison',

@@ -11,7 +11,7 @@ import { seedsOption } from './seeds-option.js';
 import { changed, defineOptions, type OptionTable, without } from './table.js';
 
 const datasetPath = { type: 'string', required: true, value: 'file' } as const;
-const outputFilepath = { type: 'string', value: 'file' } as const;
+const outputPath = { formerly: ['outputFilepath'], type: 'string', value: 'file' } as const;
 
 export const openModelOptions = /* @__PURE__ */ defineOptions({
   ...modelOptions,
@@ -27,7 +27,7 @@ export const openModelOptions = /* @__PURE__ */ defineOptions({
 });
 
 const attempts = {
-  ...outputFilepath,
+  ...outputPath,
   description: 'where the attempts go; the detailed list goes to ..._task_results.json beside it',
 } as const;
 
@@ -41,13 +41,13 @@ const predictTable = {
 const inferTable = {
   ...modelOptions,
   datasetPath: { ...datasetPath, description: 'ARC tasks with test inputs; their outputs need not be known' },
-  outputFilepath: { ...attempts, required: true },
+  outputPath: { ...attempts, required: true },
   ...nTasksOption,
   ...predictTable,
 } as const satisfies OptionTable;
 
 export const sessionInferOptions = /* @__PURE__ */ defineOptions({
-  outputFilepath: attempts,
+  outputPath: attempts,
   ...predictTable,
 });
 
@@ -86,14 +86,14 @@ export const inferEvaluateOptions = /* @__PURE__ */ defineOptions({
     value: 'file',
     description: "ARC tasks with solutions; default: the checkpoint's validation set",
   },
-  outputFilepath: {
-    ...outputFilepath,
+  outputPath: {
+    ...outputPath,
     description: 'predictions; default: a name in the checkpoint folder; used when it exists',
   },
 });
 
 export const temperatureStudyOptions = /* @__PURE__ */ defineOptions({
-  ...without(inferTable, 'temperature', 'outputFilepath'),
+  ...without(inferTable, 'temperature', 'outputPath'),
   temperatures: {
     type: 'array',
     items: { type: 'number', minimum: 0 },
@@ -112,12 +112,13 @@ export const temperatureStudyOptions = /* @__PURE__ */ defineOptions({
 });
 
 const drawTable = {
-  outputFilepath: {
-    ...outputFilepath,
+  outputPath: {
+    ...outputPath,
     description: 'where the grids go, as JSON: task id to grids with log-probabilities',
   },
-  htmlFilepath: {
-    ...outputFilepath,
+  htmlPath: {
+    ...outputPath,
+    formerly: ['htmlFilepath'],
     description: 'a page with a picture of the grids of each task',
   },
   n: { type: 'integer', minimum: 1, default: 10, value: 'n', description: 'grids to draw for each task' },
@@ -136,8 +137,8 @@ export const generateCodeOptions = /* @__PURE__ */ defineOptions({
   ...modelOptions,
   datasetPath: { ...datasetPath, description: 'ARC tasks whose train samples are shown to the model' },
   ...nTasksOption,
-  outputFilepath: {
-    ...outputFilepath,
+  outputPath: {
+    ...outputPath,
     required: true,
     description: 'where the programs go, as JSON: task id to texts with log-probabilities',
   },
@@ -155,8 +156,8 @@ export const generateCodeOptions = /* @__PURE__ */ defineOptions({
 export const sessionGenerateInputsOptions = /* @__PURE__ */ defineOptions(drawTable);
 
 const scoreTable = {
-  outputFilepath: {
-    ...outputFilepath,
+  outputPath: {
+    ...outputPath,
     description: 'where the scores, or the predictions with new log-probabilities, go',
   },
   promptVersion: {
@@ -198,7 +199,8 @@ export const scoreOptions = /* @__PURE__ */ defineOptions({
     ...datasetPath,
     description: 'ARC tasks; their solutions are scored unless predictions are given',
   },
-  inputFilepath: {
+  inputPath: {
+    formerly: ['inputFilepath'],
     type: 'string',
     value: 'file',
     description: 'score the predictions of this ..._task_results.json instead',

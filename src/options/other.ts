@@ -51,14 +51,16 @@ export const startOptions = /* @__PURE__ */ defineOptions({
 });
 
 export const voteOptions = /* @__PURE__ */ defineOptions({
-  inputFilepath: {
+  inputPath: {
+    formerly: ['inputFilepath'],
     type: 'string',
     required: true,
     value: 'file',
     description:
       'predictions: inference_task_results.json, or inference.json or a submission without log-probabilities',
   },
-  outputFilepath: {
+  outputPath: {
+    formerly: ['outputFilepath'],
     type: 'string',
     value: 'file',
     description: 'the winners; default: inference_vote_<n>.json beside the input',
@@ -76,7 +78,8 @@ export const voteOptions = /* @__PURE__ */ defineOptions({
     value: 'file',
     description: 'the predicted tasks: for metrics when they have solutions, and for a submission',
   },
-  submissionFilepath: {
+  submissionPath: {
+    formerly: ['submissionFilepath'],
     type: 'string',
     value: 'file',
     description: 'also write a submission: every test input of `datasetPath`, with two attempts',

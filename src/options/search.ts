@@ -51,7 +51,8 @@ const searchTable = {
   ...augmentationOptions,
 } as const satisfies OptionTable;
 
-const outputFilepath = {
+const outputPath = {
+  formerly: ['outputFilepath'],
   type: 'string',
   value: 'file',
   description: 'where the candidates go; the detailed list goes to ..._task_results.json beside it',
@@ -65,9 +66,9 @@ export const searchOptions = /* @__PURE__ */ defineOptions({
     value: 'file',
     description: 'ARC tasks with test inputs; their outputs need not be known',
   },
-  outputFilepath: { ...outputFilepath, required: true },
+  outputPath: { ...outputPath, required: true },
   ...nTasksOption,
   ...searchTable,
 });
 
-export const sessionSearchOptions = /* @__PURE__ */ defineOptions({ outputFilepath, ...searchTable });
+export const sessionSearchOptions = /* @__PURE__ */ defineOptions({ outputPath, ...searchTable });

@@ -82,7 +82,8 @@ const generateTasksTable = {
 export const generateTasksOptions = /* @__PURE__ */ defineOptions(generateTasksTable);
 
 export const generateTasksToFileOptions = /* @__PURE__ */ defineOptions({
-  outputFilepath: {
+  outputPath: {
+    formerly: ['outputFilepath'],
     type: 'string',
     required: true,
     value: 'file',
@@ -101,14 +102,16 @@ export const importOptions = /* @__PURE__ */ defineOptions({
     description:
       'barc = rows {source, examples}; barc-messages = conversations with grids of colour names; code = tasks with programs; candidates = predictions for the tasks of `datasetPath`',
   },
-  inputFilepath: {
+  inputPath: {
+    formerly: ['inputFilepath'],
     type: 'string',
     required: true,
     value: 'file',
     description:
       'JSON lines, or a JSON file; for code also a folder of <id>.py; for candidates a result file',
   },
-  outputFilepath: {
+  outputPath: {
+    formerly: ['outputFilepath'],
     type: 'string',
     required: true,
     value: 'file',

@@ -69,7 +69,7 @@ export function recordTraining(
 /** What is known of an evaluation before it infers. */
 interface EvaluationFacts {
   readonly given: object;
-  readonly config: { readonly outputFilepath: string; readonly datasetPath: string };
+  readonly config: { readonly outputPath: string; readonly datasetPath: string };
   readonly checkpoint: string;
   readonly data: Readonly<Record<string, string>>;
   readonly details: string;
@@ -97,13 +97,13 @@ export function recordEvaluation<T extends Evaluated & { inferred: boolean }>(
   { given, config, checkpoint, data, details, ranks }: EvaluationFacts,
   run: () => Promise<T>,
 ): Promise<T> {
-  const { outputFilepath } = config;
+  const { outputPath } = config;
   const training = recordOfCheckpoint(checkpoint);
-  const changedAt = () => statSync(outputFilepath, { throwIfNoEntry: false })?.mtimeMs;
+  const changedAt = () => statSync(outputPath, { throwIfNoEntry: false })?.mtimeMs;
   const before = changedAt();
   return recordRun(
     {
-      path: runFileOf(outputFilepath),
+      path: runFileOf(outputPath),
       isUntouched: () => before !== undefined && changedAt() === before,
       flow: 'infer-evaluate',
       table: inferEvaluateOptions.table,
@@ -129,7 +129,7 @@ export function recordEvaluation<T extends Evaluated & { inferred: boolean }>(
       isUnchanged: !result.inferred,
       results: measured(result),
       // where the tasks are from here, from whatever folder the runs are compared
-      files: { predictions: outputFilepath, details, dataset: config.datasetPath },
+      files: { predictions: outputPath, details, dataset: config.datasetPath },
     }),
   );
 }

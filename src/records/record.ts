@@ -39,8 +39,7 @@ export function runFileIn(folder: string, flow: string): string {
 }
 
 /** Where the record of a run is that writes a file: `inference.json` → `inference_run.json`. */
-export const runFileOf = (outputFilepath: string): string =>
-  `${outputFilepath.replace(/\.json$/, '')}_${RUN_FILE}`;
+export const runFileOf = (outputPath: string): string => `${outputPath.replace(/\.json$/, '')}_${RUN_FILE}`;
 
 /** How far a run is. One that is `running` may have been killed: `statusOf` in `find.ts`. */
 export type RunStatus = 'running' | 'done' | 'stopped' | 'failed';

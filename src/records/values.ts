@@ -144,14 +144,7 @@ export function differingOptions(all: readonly RunValues[]): string[] {
 }
 
 /** Options that say where a run is, not what. */
-const PLACES = new Set([
-  'outputDir',
-  'outputFilepath',
-  'checkpoint',
-  'adapterPath',
-  'htmlFilepath',
-  'verbose',
-]);
+const PLACES = new Set(['outputDir', 'outputPath', 'checkpoint', 'adapterPath', 'htmlPath', 'verbose']);
 const isPlace = (name: string): boolean => PLACES.has(name);
 
 /** Results that a table shows before others, where there are any. */

@@ -67,7 +67,7 @@ export async function drawCode(
   const identity = () => identityOf('generate-code', o, { session, dataset: tasks, prompts: asked() });
   let journal: AnswerJournal | undefined;
   try {
-    journal = openAnswers(o.outputFilepath, identity, onNote);
+    journal = openAnswers(o.outputPath, identity, onNote);
     const onProgress = (now: GenerationProgress) => onEvent?.({ type: 'progress', unit: 'answers', ...now });
     const kept = { ...o, maxSeqLen: session.maxSeqLen, onNote, onProgress, signal };
     const completions = await generateKept(decoder, session.tokenizer, requests, kept, journal);
@@ -83,8 +83,8 @@ export async function drawCode(
     }
     const programs = new Map(requests.map(({ stream }, i) => [stream, different(ended[i]!)]));
     const lines = Array.from(programs, ([id, list]) => `${JSON.stringify(id)}: ${JSON.stringify(list)}`);
-    writeFileAtomic(o.outputFilepath, `{\n${lines.join(',\n')}\n}\n`);
-    journal?.finish([o.outputFilepath]);
+    writeFileAtomic(o.outputPath, `{\n${lines.join(',\n')}\n}\n`);
+    journal?.finish([o.outputPath]);
     return { programs, drawn: all.length, finished, tooLong };
   } finally {
     journal?.close();

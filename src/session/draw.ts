@@ -77,7 +77,7 @@ export async function drawGrids(
   if (tooLong > 0) onNote(`${tooLong} of ${tasks.size} prompts are too long`);
 
   const decoder = await session.loadDecoder();
-  const files = [o.outputFilepath, o.htmlFilepath].filter((path) => path !== undefined);
+  const files = [o.outputPath, o.htmlPath].filter((path) => path !== undefined);
   const asked = () => requests.map(({ tokens, stream }) => [digestOf(tokens), stream]);
   const identity = () => identityOf('generate-inputs', o, { session, dataset: tasks, prompts: asked() });
   let journal: AnswerJournal | undefined;
@@ -91,8 +91,8 @@ export async function drawGrids(
     noteNotFinite({ failed, total: all.length, what: 'answers' }, decoder.floatType, onNote);
     const answered = requests.map(({ stream }, i) => ({ taskId: stream, completions: completions[i]! }));
     const result = { ...collect(answered, tasks, prompts, kind), drawn: requests.length * o.n, tooLong };
-    if (o.outputFilepath !== undefined) writeFileAtomic(o.outputFilepath, toJson(result.grids));
-    if (o.htmlFilepath !== undefined) await saveReport(o.htmlFilepath, toReport(result, tasks, kind));
+    if (o.outputPath !== undefined) writeFileAtomic(o.outputPath, toJson(result.grids));
+    if (o.htmlPath !== undefined) await saveReport(o.htmlPath, toReport(result, tasks, kind));
     journal?.finish(files);
     return result;
   } finally {

@@ -8,15 +8,7 @@ import type { PromptSession } from './prompts.js';
 
 /** Options that change no result, or that are known by what they lead to. */
 const withoutEffect = new Set([
-  ...[
-    'datasetPath',
-    'inputFilepath',
-    'outputFilepath',
-    'htmlFilepath',
-    'modelPath',
-    'adapterPath',
-    'checkpoint',
-  ],
+  ...['datasetPath', 'inputPath', 'outputPath', 'htmlPath', 'modelPath', 'adapterPath', 'checkpoint'],
   ...['verbose', 'backend', 'device'],
 ]);
 

@@ -148,7 +148,7 @@ export class ModelSession {
     return this.#alone('infer', async () => {
       const { onEvent = this.#onEvent, signal, ...given } = options;
       const config = { ...this.#config, ...sessionInferOptions.check(given, notesTo(onEvent)) };
-      const files = writableFiles({ outputFilepath: config.outputFilepath });
+      const files = writableFiles({ outputPath: config.outputPath });
       const run = (stopping: AbortSignal) =>
         predict(this.#held(), tasksOf(tasks), config, { onEvent, signal: stopping });
       return withFiles(files, run, signal);
@@ -163,7 +163,7 @@ export class ModelSession {
     return this.#alone('search', async () => {
       const { onEvent = this.#onEvent, signal, before, ...given } = options;
       const config = { ...this.#config, ...sessionSearchOptions.check(given, notesTo(onEvent)) };
-      const files = writableFiles({ outputFilepath: config.outputFilepath });
+      const files = writableFiles({ outputPath: config.outputPath });
       const run = (stopping: AbortSignal) =>
         searchCandidates(this.#held(), { tasks: tasksOf(tasks), before }, config, {
           onEvent,
@@ -178,7 +178,7 @@ export class ModelSession {
     return this.#alone('score', async () => {
       const { onEvent = this.#onEvent, signal, predictions, ...given } = options;
       const config = { ...this.#config, ...sessionScoreOptions.check(given, notesTo(onEvent)) };
-      const files = writableFiles({ outputFilepath: config.outputFilepath });
+      const files = writableFiles({ outputPath: config.outputPath });
       const run = (stopping: AbortSignal) =>
         scoreCandidates(this.#held(), { tasks: tasksOf(tasks), predictions }, config, {
           onEvent,
@@ -196,8 +196,8 @@ export class ModelSession {
     return this.#alone('generateInputs', async () => {
       const { onEvent = this.#onEvent, signal, ...given } = options;
       const config = { ...this.#config, ...sessionGenerateInputsOptions.check(given, notesTo(onEvent)) };
-      const { outputFilepath, htmlFilepath } = config;
-      const files = writableFiles({ outputFilepath, htmlFilepath });
+      const { outputPath, htmlPath } = config;
+      const files = writableFiles({ outputPath, htmlPath });
       const run = (stopping: AbortSignal) =>
         drawGrids(this.#held(), tasksOf(tasks), config, { onEvent, signal: stopping });
       return withFiles(files, run, signal);

@@ -209,7 +209,7 @@ export async function generateKept(
 export function stopped(done: number, total: number, what: string, isKept: boolean): string {
   const how = isKept
     ? `${done} of ${total} ${what} are kept, and the same command continues`
-    : `after ${done} of ${total} ${what}; they are kept only where there is an \`outputFilepath\``;
+    : `after ${done} of ${total} ${what}; they are kept only where there is an \`outputPath\``;
   return `stopped${isKept ? ':' : ''} ${how}`;
 }
 

@@ -53,7 +53,7 @@ export async function predict(
 ): Promise<InferResult> {
   const onEvent = heardBy(ranks, tell);
   const onNote = notesTo(onEvent);
-  const results = o.outputFilepath === undefined ? [] : [o.outputFilepath, taskResultsPath(o.outputFilepath)];
+  const results = o.outputPath === undefined ? [] : [o.outputPath, taskResultsPath(o.outputPath)];
   const { plan, prompts, maxNewTokens } = planWith(session, tasks, o, onNote);
 
   let progress: GenerationProgress | null = null;
@@ -63,7 +63,7 @@ export async function predict(
   const identity = () => identityOf('infer', o, { session, dataset: tasks, prompts: asked() });
   let journal: AnswerJournal | undefined;
   try {
-    journal = await openTogether(o.outputFilepath, identity, onNote, ranks);
+    journal = await openTogether(o.outputPath, identity, onNote, ranks);
     const kept = {
       ...o,
       maxNewTokens,
@@ -82,7 +82,7 @@ export async function predict(
     noteNotFinite({ failed, total: answers.length, what: 'answers' }, decoder.floatType, onNote);
     const predictions = toPredictions(plan, answers, prompts);
     await onFirst(ranks, () => {
-      if (o.outputFilepath !== undefined) saveResults(o.outputFilepath, predictions);
+      if (o.outputPath !== undefined) saveResults(o.outputPath, predictions);
       onSaved();
     });
     journal?.finish(results);

@@ -103,7 +103,7 @@ export function scoredKinds(names: string | readonly string[], ofPredictions: bo
     const other = kinds.find(({ task }) => !asksForGrid(task));
     if (!other) return kinds;
     const instead = candidatesOf(other.task)
-      ? 'give predictions to judge with `inputFilepath`'
+      ? 'give predictions to judge with `inputPath`'
       : 'use another kind';
     throw new UserError(
       `\`promptVersion: ${other.name}\` asks for no grid; solutions are scored with kinds that do; ${instead}`,
@@ -117,7 +117,7 @@ export function scoredKinds(names: string | readonly string[], ofPredictions: bo
 /** What {@link scoreCandidates} has to know. */
 export type ScoreConfig = ConfigOf<typeof sessionScoreOptions.table> & {
   readonly datasetPath?: string;
-  readonly inputFilepath?: string;
+  readonly inputPath?: string;
 };
 
 /** Scores the solutions of tasks, or predictions for them, with a model. @throws as {@link score} */
@@ -138,7 +138,7 @@ export async function scoreCandidates(
     predictions ? predicted(tasks, predictions, source) : solutions(tasks, kind, source),
   );
   if (sets[0]!.length === 0) {
-    throw new UserError(`${o.inputFilepath ?? 'predictions'}: expected predicted grids to score, found none`);
+    throw new UserError(`${o.inputPath ?? 'predictions'}: expected predicted grids to score, found none`);
   }
   for (const note of session.notes) onNote(note);
   const views = { ...o, maxSeqLen: session.maxSeqLen };
@@ -160,14 +160,14 @@ export async function scoreCandidates(
   const decoder = await session.loadDecoder();
   let journal: Journal<ScoredGroup> | undefined;
   try {
-    const { outputFilepath } = o;
+    const { outputPath } = o;
     const identity = () => {
       const prompts = plans.flatMap(({ requests }) =>
         requests.map(({ prompt, answers }) => [prompt, ...answers].map(digestOf)),
       );
       return identityOf('score', o, { session, dataset: tasks, prompts });
     };
-    journal = await openTogether(outputFilepath, identity, onNote, ranks);
+    journal = await openTogether(outputPath, identity, onNote, ranks);
     const lines = [...(await ranks.first(() => journal?.found ?? []))];
     const known = knownGroups(lines, kinds, plans, o.maxTokensPerBatch);
     let kept = [...known.values()].flat().reduce((sum, { length }) => sum + length, 0);
@@ -227,10 +227,10 @@ export async function scoreCandidates(
       normalisedOver: o.constrained ? 'allowed tokens' : 'all tokens',
       ...(predictions ? { predictions: rescored(predictions, sets[0]!, found[0]!) } : {}),
     };
-    if (outputFilepath !== undefined) {
+    if (outputPath !== undefined) {
       const items = (result.predictions ?? scored).map((item) => JSON.stringify(item));
-      await onFirst(ranks, () => writeFileAtomic(outputFilepath, `[\n${items.join(',\n')}\n]\n`));
-      journal?.finish([outputFilepath]);
+      await onFirst(ranks, () => writeFileAtomic(outputPath, `[\n${items.join(',\n')}\n]\n`));
+      journal?.finish([outputPath]);
     }
     return result;
   } finally {
@@ -281,7 +281,7 @@ function solutions(tasks: ReadonlyMap<string, Task>, kind: PromptKind, source: s
   if (known.length === 0) {
     throw new UserError(
       `${source}: no solutions, which prompt kind ${kind.name} is scored on; put a ...solutions.json beside it ` +
-        'or score predictions with `inputFilepath`',
+        'or score predictions with `inputPath`',
     );
   }
   return known;

@@ -107,7 +107,7 @@ export async function searchCandidates(
   try {
     const asked = () => groups.flat().map(({ tokens, stream }) => [digestOf(tokens!), stream]);
     const identityNow = () => identityOf('search', o, { session, dataset: tasks, prompts: asked() });
-    journal = await openTogether(o.outputFilepath, identityNow, onNote, ranks);
+    journal = await openTogether(o.outputPath, identityNow, onNote, ranks);
     const kept = await computeKept(groups, compute, journal, { what: 'prompts', onNote, signal, ranks });
     const results = new Map(
       groups.flatMap((group, i) => group.map((one, j) => [one, kept[i]![j]!] as const)),
@@ -124,10 +124,10 @@ export async function searchCandidates(
       prompts,
       o.threshold,
     );
-    const { outputFilepath } = o;
-    if (outputFilepath !== undefined) {
-      await onFirst(ranks, () => saveResults(outputFilepath, predictions));
-      journal?.finish([outputFilepath, taskResultsPath(outputFilepath)]);
+    const { outputPath } = o;
+    if (outputPath !== undefined) {
+      await onFirst(ranks, () => saveResults(outputPath, predictions));
+      journal?.finish([outputPath, taskResultsPath(outputPath)]);
     }
     return {
       ...{ predictions, unparsable, incomplete, notFinite: failed },

@@ -37,11 +37,11 @@ export async function auditTraining(options: AuditTrainingOptions & Hooks<AuditE
   const { onEvent, signal, ...rest } = options;
   const { given, values } = nameDatasets(rest);
   const note = notesTo(onEvent);
-  const { outputFilepath, maxSamples: limit, ...training } = auditOptions.check(given, note);
+  const { outputPath, maxSamples: limit, ...training } = auditOptions.check(given, note);
   const config = fineTuneConfig({ ...training, outputDir: training.outputDir ?? '.' });
   const loaded = loadData(config, values);
-  if (outputFilepath !== undefined) {
-    assertWritableFile(outputFilepath, '`outputFilepath`', [...loaded.keys()]);
+  if (outputPath !== undefined) {
+    assertWritableFile(outputPath, '`outputPath`', [...loaded.keys()]);
   }
   const folder = await resolveModel(config.modelPath, { onProgress: downloadNotes(note) });
   const { tokenizer, modelConfig } = openTokenizer(folder);
@@ -57,8 +57,8 @@ export async function auditTraining(options: AuditTrainingOptions & Hooks<AuditE
   const found = [...answers, ...auditFindings(audit, config)];
   const findings = [...found].sort((a, b) => Number(a.severity !== 'hole') - Number(b.severity !== 'hole'));
   const result = { ...audit, findings };
-  if (outputFilepath !== undefined) {
-    writeFileAtomic(outputFilepath, `${JSON.stringify(result, null, 2)}\n`);
+  if (outputPath !== undefined) {
+    writeFileAtomic(outputPath, `${JSON.stringify(result, null, 2)}\n`);
   }
   return result;
 }

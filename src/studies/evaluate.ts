@@ -20,7 +20,7 @@ import { evaluateOptions, studyOptions } from '../options/evaluation.js';
 import { type OrValues, splitValues } from '../options/in-place.js';
 import type { OptionsOf } from '../options/table.js';
 
-type Files = 'inferenceFilepath' | 'datasetPath';
+type Files = 'inferencePath' | 'datasetPath';
 type FilesOrValues<O extends Record<Files, string>> = OrValues<
   O,
   Files,
@@ -56,12 +56,12 @@ function load<O extends Record<Files, string>>(
   options: EvaluateOptions | StudyOptions,
   check: (given: object) => O,
 ): { o: O; results: Results; tasks: TaskSet } {
-  const { given, values } = splitValues(options, { datasetPath: 'tasks', inferenceFilepath: 'predictions' });
+  const { given, values } = splitValues(options, { datasetPath: 'tasks', inferencePath: 'predictions' });
   const o = check(given);
   const dataset = datasetOf(values.datasetPath ?? o.datasetPath);
   const tasks = singleTasks(dataset, o.datasetPath);
   requireSolutions(dataset, o.datasetPath);
-  return { o, results: resultsOf(values.inferenceFilepath ?? o.inferenceFilepath), tasks };
+  return { o, results: resultsOf(values.inferencePath ?? o.inferencePath), tasks };
 }
 
 /**

@@ -19,7 +19,7 @@ export interface JoinResultsResult {
   readonly counts: readonly number[];
   readonly testInputs: number;
   /** The detailed list, which can be voted on. */
-  readonly detailsFilepath: string;
+  readonly detailsPath: string;
 }
 
 /**
@@ -28,27 +28,26 @@ export interface JoinResultsResult {
  * @throws {UserError} when a file is broken, is given twice, or is not about the data set; then nothing is written
  */
 export function joinResults(options: JoinResultsOptions): JoinResultsResult {
-  const { inputFilepaths, outputFilepath, datasetPath } = joinOptions.check(options);
-  if (inputFilepaths.length < 2) {
-    throw new UserError(`join: expected at least two result files, found ${inputFilepaths.length}`);
+  const { inputPaths, outputPath, datasetPath } = joinOptions.check(options);
+  if (inputPaths.length < 2) {
+    throw new UserError(`join: expected at least two result files, found ${inputPaths.length}`);
   }
-  const twice = inputFilepaths.find((path, i) =>
-    inputFilepaths.slice(0, i).some((other) => resolve(other) === resolve(path)),
+  const twice = inputPaths.find((path, i) =>
+    inputPaths.slice(0, i).some((other) => resolve(other) === resolve(path)),
   );
   if (twice !== undefined) throw new UserError(`join: ${twice} is given twice, and would vote twice`);
-  const detailsFilepath = taskResultsPath(outputFilepath);
-  for (const path of [outputFilepath, detailsFilepath])
-    assertWritableFile(path, '`outputFilepath`', inputFilepaths);
-  const files = inputFilepaths.map(loadResults);
+  const detailsPath = taskResultsPath(outputPath);
+  for (const path of [outputPath, detailsPath]) assertWritableFile(path, '`outputPath`', inputPaths);
+  const files = inputPaths.map(loadResults);
   if (datasetPath !== undefined) {
     const tasks = singleTasks(loadDataset(datasetPath), datasetPath);
     for (const { answers, source } of files) assertAnswersFit(answers, tasks, source);
   }
   const lists = files.map(predictionsOf);
   const joined = joinPredictions(lists);
-  saveResults(outputFilepath, joined);
+  saveResults(outputPath, joined);
   const testInputs = [...groupPredictions(joined).values()].flat().filter((list) => list.length > 0).length;
-  return { counts: lists.map(({ length }) => length), testInputs, detailsFilepath };
+  return { counts: lists.map(({ length }) => length), testInputs, detailsPath };
 }
 
 /**

@@ -39,9 +39,9 @@ export async function inferEvaluateSeeds(
   const seeds = seedsFrom(o.seed ?? seedOption.seed.default, count);
   const runs: InferEvaluateResult[] = [];
   for (const [i, seed] of seeds.entries()) {
-    const named = i > 0 && o.outputFilepath !== undefined;
-    const outputFilepath = named ? o.outputFilepath!.replace(/(\.json)?$/, `_seed${seed}.json`) : undefined;
-    const own = { seed, ...(outputFilepath === undefined ? {} : { outputFilepath }) };
+    const named = i > 0 && o.outputPath !== undefined;
+    const outputPath = named ? o.outputPath!.replace(/(\.json)?$/, `_seed${seed}.json`) : undefined;
+    const own = { seed, ...(outputPath === undefined ? {} : { outputPath }) };
     runs.push(await inferEvaluate({ ...o, checkpoint: o.checkpoint!, ...own, onEvent, signal, ranks }));
   }
   return {

@@ -14,7 +14,7 @@ import type { OptionsOf } from '../options/table.js';
 /** Options of {@link select}. */
 export type SelectOptions = OrValues<
   OptionsOf<typeof selectOptions.table>,
-  'inputFilepath' | 'datasetPath',
+  'inputPath' | 'datasetPath',
   { tasks: TaskData; predictions: ResultData }
 >;
 
@@ -23,21 +23,21 @@ export type SelectOptions = OrValues<
  * @throws {UserError} when the pool is about other tasks, or lacks the scores that a named rule needs
  */
 export async function select(options: SelectOptions): Promise<SelectionStudy> {
-  const { given, values } = splitValues(options, { datasetPath: 'tasks', inputFilepath: 'predictions' });
-  const { inputFilepath, datasetPath, outputFilepath, htmlFilepath, ...study } = selectOptions.check(given);
+  const { given, values } = splitValues(options, { datasetPath: 'tasks', inputPath: 'predictions' });
+  const { inputPath, datasetPath, outputPath, htmlPath, ...study } = selectOptions.check(given);
   const dataset = datasetOf(values.datasetPath ?? datasetPath);
   requireSolutions(dataset, datasetPath);
-  const predictions = predictionsOf(resultsOf(values.inputFilepath ?? inputFilepath));
+  const predictions = predictionsOf(resultsOf(values.inputPath ?? inputPath));
   if (predictions.length === 0) {
-    throw new EvaluationError(`${inputFilepath}: expected predictions, found an empty list`);
+    throw new EvaluationError(`${inputPath}: expected predictions, found an empty list`);
   }
-  const inputs = [inputFilepath, datasetPath];
-  if (outputFilepath !== undefined) assertWritableFile(outputFilepath, '`outputFilepath`', inputs);
-  if (htmlFilepath !== undefined) assertWritableFile(htmlFilepath, '`htmlFilepath`', inputs);
+  const inputs = [inputPath, datasetPath];
+  if (outputPath !== undefined) assertWritableFile(outputPath, '`outputPath`', inputs);
+  if (htmlPath !== undefined) assertWritableFile(htmlPath, '`htmlPath`', inputs);
   const tasks = singleTasks(dataset, datasetPath);
-  const result = studySelection(predictions, tasks, { ...study, source: inputFilepath });
-  if (outputFilepath !== undefined) writeFileAtomic(outputFilepath, `${JSON.stringify(result, null, 2)}\n`);
-  if (htmlFilepath !== undefined) await saveReport(htmlFilepath, selectionReport(result, inputFilepath));
+  const result = studySelection(predictions, tasks, { ...study, source: inputPath });
+  if (outputPath !== undefined) writeFileAtomic(outputPath, `${JSON.stringify(result, null, 2)}\n`);
+  if (htmlPath !== undefined) await saveReport(htmlPath, selectionReport(result, inputPath));
   return result;
 }
 

@@ -49,7 +49,7 @@ export async function temperatureStudy(
     const overall: Record<string, number>[] = [];
     for (const [i, seed] of seedsFrom(rest.seed, seeds).entries()) {
       const name = `inference_t${temperature}${i === 0 ? '' : `_seed${seed}`}.json`;
-      const run = { ...rest, seed, tasks, temperature, outputFilepath: join(outputDir, name) };
+      const run = { ...rest, seed, tasks, temperature, outputPath: join(outputDir, name) };
       const { predictions } = await infer({ ...run, onEvent, signal });
       const results = resultsOf(predictions);
       perTask.push(taskMetrics(results, tasks));

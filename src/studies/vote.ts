@@ -15,14 +15,14 @@ import type { OptionsOf } from '../options/table.js';
 /** Options of {@link voteOnPredictions}. */
 export type VoteOnPredictionsOptions = OrValues<
   OptionsOf<typeof voteOptions.table>,
-  'inputFilepath' | 'datasetPath',
+  'inputPath' | 'datasetPath',
   { tasks: TaskData; predictions: ResultData }
 >;
 
 /** The result of a vote. */
 export interface VoteResult {
   /** Where the winners are; absent where predictions are a value and no file is named. */
-  readonly outputFilepath?: string;
+  readonly outputPath?: string;
   readonly answers: Answers;
   readonly testInputs: number;
   readonly predictions: number;
@@ -33,8 +33,8 @@ export interface VoteResult {
 }
 
 /** `a/inference_task_results.json` → `a/inference_vote_2.json`. */
-export function votedPath(inputFilepath: string, n: number): string {
-  return `${inputFilepath.replace(/\.json$/, '').replace(/_task_results$/, '')}_vote_${n}.json`;
+export function votedPath(inputPath: string, n: number): string {
+  return `${inputPath.replace(/\.json$/, '').replace(/_task_results$/, '')}_vote_${n}.json`;
 }
 
 /**
@@ -42,48 +42,48 @@ export function votedPath(inputFilepath: string, n: number): string {
  * @throws {UserError} when the list is broken or does not fit the data set; then nothing is written
  */
 export function voteOnPredictions(options: VoteOnPredictionsOptions): VoteResult {
-  const { given, values } = splitValues(options, { datasetPath: 'tasks', inputFilepath: 'predictions' });
+  const { given, values } = splitValues(options, { datasetPath: 'tasks', inputPath: 'predictions' });
   const o = voteOptions.check(given);
-  const { inputFilepath, n, method, datasetPath, submissionFilepath } = o;
-  if (submissionFilepath !== undefined && datasetPath === undefined) {
+  const { inputPath, n, method, datasetPath, submissionPath } = o;
+  if (submissionPath !== undefined && datasetPath === undefined) {
     throw new EvaluationError(
-      '`submissionFilepath` needs `datasetPath`: a submission covers every test input of it',
+      '`submissionPath` needs `datasetPath`: a submission covers every test input of it',
     );
   }
-  const isFile = values.inputFilepath === undefined;
-  const outputFilepath = o.outputFilepath ?? (isFile ? votedPath(inputFilepath, n) : undefined);
-  const results = resultsOf(values.inputFilepath ?? inputFilepath);
+  const isFile = values.inputPath === undefined;
+  const outputPath = o.outputPath ?? (isFile ? votedPath(inputPath, n) : undefined);
+  const results = resultsOf(values.inputPath ?? inputPath);
   const predictions = predictionsOf(results);
   if (predictions.length === 0)
-    throw new EvaluationError(`${inputFilepath}: expected predictions, found an empty list`);
-  if (method !== undefined) assertRuleFits(method, predictions, inputFilepath);
+    throw new EvaluationError(`${inputPath}: expected predictions, found an empty list`);
+  if (method !== undefined) assertRuleFits(method, predictions, inputPath);
   const answers = winners(rankPredictions(predictions, method), n);
   const dataset = datasetPath === undefined ? undefined : datasetOf(values.datasetPath ?? datasetPath);
   const tasks = dataset && singleTasks(dataset, datasetPath!);
 
   let metrics: Record<string, number> | undefined;
   if (dataset !== undefined && tasks !== undefined) {
-    assertAnswersFit(answers, tasks, inputFilepath);
+    assertAnswersFit(answers, tasks, inputPath);
     const solved = [...tasks.values()].every(({ test }) => test.every(({ output }) => output !== undefined));
-    if (submissionFilepath === undefined) requireSolutions(dataset, datasetPath!);
+    if (submissionPath === undefined) requireSolutions(dataset, datasetPath!);
     if (solved) {
       const ns = [...new Set([1, n])];
       const votes = voteMetrics(predictions, tasks, method === undefined ? { ns } : { ns, method });
-      metrics = { ...computeMetrics(answers, tasks, inputFilepath).overall, ...votes };
+      metrics = { ...computeMetrics(answers, tasks, inputPath).overall, ...votes };
     }
   }
-  const inputs = [inputFilepath, ...(datasetPath === undefined ? [] : [datasetPath])];
-  if (outputFilepath !== undefined) {
-    assertWritableFile(outputFilepath, '`outputFilepath`', inputs);
-    inputs.push(outputFilepath);
+  const inputs = [inputPath, ...(datasetPath === undefined ? [] : [datasetPath])];
+  if (outputPath !== undefined) {
+    assertWritableFile(outputPath, '`outputPath`', inputs);
+    inputs.push(outputPath);
   }
-  if (submissionFilepath !== undefined && tasks !== undefined) {
-    assertWritableFile(submissionFilepath, '`submissionFilepath`', inputs);
-    saveSubmission(submissionFilepath, buildSubmission(answers, tasks), tasks);
+  if (submissionPath !== undefined && tasks !== undefined) {
+    assertWritableFile(submissionPath, '`submissionPath`', inputs);
+    saveSubmission(submissionPath, buildSubmission(answers, tasks), tasks);
   }
-  if (outputFilepath !== undefined) saveAnswers(outputFilepath, answers);
+  if (outputPath !== undefined) saveAnswers(outputPath, answers);
   return {
-    ...(outputFilepath === undefined ? {} : { outputFilepath }),
+    ...(outputPath === undefined ? {} : { outputPath }),
     answers,
     testInputs: [...answers.values()].reduce((sum, inputs) => sum + inputs.length, 0),
     predictions: predictions.length,

@@ -85,8 +85,8 @@ async function evaluate(part: Part, context: PartContext): Promise<PartResult> {
   if (isDropped(part, resultOf)) return { dropped: true };
   const { checkpoint } = resultOf(part.model!)!;
   const given = { ...part.options, ...machine, checkpoint } as unknown as InferEvaluateOptions;
-  const { metrics, votedMetrics, outputFilepath } = await inferEvaluate({ ...given, onEvent, signal });
-  const record = runIdAt(runFileOf(outputFilepath));
+  const { metrics, votedMetrics, outputPath } = await inferEvaluate({ ...given, onEvent, signal });
+  const record = runIdAt(runFileOf(outputPath));
   return { ...(record === undefined ? {} : { record }), results: { ...votedMetrics, ...metrics } };
 }
 

@@ -16,7 +16,7 @@ const tables = { fineTune: fineTuneOptions.table, inferEvaluate: inferEvaluateOp
 /** Options that the sweep gives itself. */
 const OWN: Readonly<Record<Stage, readonly string[]>> = {
   fineTune: ['outputDir', 'resumeFromCheckpoint'],
-  inferEvaluate: ['checkpoint', 'outputFilepath'],
+  inferEvaluate: ['checkpoint', 'outputPath'],
 };
 
 const namesOf = (leaf: Leaf): string[] => [leaf.name, flagOf(leaf), ...(leaf.spec.formerly ?? [])];

@@ -272,7 +272,7 @@ export function planSweep(description: PlacedDescription, where: string): SweepP
         model: trained,
         options: {
           ...inferEvaluate,
-          outputFilepath: join(outputDir, 'runs', id, `inference_${evaluation}.json`),
+          outputPath: join(outputDir, 'runs', id, `inference_${evaluation}.json`),
         },
       });
     }

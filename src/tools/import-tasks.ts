@@ -47,13 +47,12 @@ export async function importTasks(
   const { onEvent, signal, ...given } = options;
   const note = notesTo(onEvent);
   const o = importOptions.check(given, note);
-  if (!existsSync(o.inputFilepath)) throw new UserError(`${o.inputFilepath}: no such file`);
-  const isFile = o.outputFilepath.endsWith('.json');
-  if (isFile)
-    writableFiles({ outputFilepath: o.outputFilepath }, [o.inputFilepath, o.datasetPath ?? o.inputFilepath]);
+  if (!existsSync(o.inputPath)) throw new UserError(`${o.inputPath}: no such file`);
+  const isFile = o.outputPath.endsWith('.json');
+  if (isFile) writableFiles({ outputPath: o.outputPath }, [o.inputPath, o.datasetPath ?? o.inputPath]);
   else {
-    assertNewParts(o.outputFilepath);
-    assertWritableFolder(o.outputFilepath, '`outputFilepath`');
+    assertNewParts(o.outputPath);
+    assertWritableFolder(o.outputPath, '`outputPath`');
   }
   let skipped = 0;
   const onSkip = (error: UserError) => {
@@ -61,15 +60,15 @@ export async function importTasks(
     if (skipped++ === 0) note(`left out: ${error.message}`);
   };
   // a folder gets its name when it is complete: a part of it would look like all of it
-  const folder = isFile ? undefined : temporaryName(o.outputFilepath);
+  const folder = isFile ? undefined : temporaryName(o.outputPath);
   try {
     const imported = withCode(importedTasks(o, onSkip), note);
     const { parts, ...counts } = await writeParts(imported, o, { folder, signal });
-    if (folder !== undefined) renameSync(folder, o.outputFilepath);
+    if (folder !== undefined) renameSync(folder, o.outputPath);
     if (skipped > 0) note(`${skipped} rows were left out in all`);
     const files = isFile
-      ? [o.outputFilepath]
-      : Array.from({ length: parts }, (_, i) => partPath(o.outputFilepath, i));
+      ? [o.outputPath]
+      : Array.from({ length: parts }, (_, i) => partPath(o.outputPath, i));
     return { ...counts, skipped, files };
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
@@ -99,7 +98,7 @@ async function writeParts(
   let part = new Map<string, Task[]>();
   let [parts, variants, cells] = [0, 0, 0];
   const write = () => {
-    saveDataset(folder === undefined ? o.outputFilepath : partPath(folder, parts), part);
+    saveDataset(folder === undefined ? o.outputPath : partPath(folder, parts), part);
     for (const id of part.keys()) earlier.add(id);
     parts++;
     [part, cells] = [new Map(), 0];
@@ -113,7 +112,7 @@ async function writeParts(
       if (folder !== undefined && (part.size === TASKS_PER_FILE || cells > MOST_CELLS)) write();
       if (earlier.has(id)) {
         throw new DatasetError(
-          `${o.inputFilepath}: rows of task ${id} are too far apart for one file of a folder; sort them by id`,
+          `${o.inputPath}: rows of task ${id} are too far apart for one file of a folder; sort them by id`,
         );
       }
       part.set(id, [...list]);
@@ -122,12 +121,12 @@ async function writeParts(
     for (const task of list) cells += cellsOf(task);
     if (folder === undefined && cells > MOST_CELLS) {
       throw new DatasetError(
-        `\`outputFilepath: ${o.outputFilepath}\`: too many tasks for one file; give the name of a folder, without .json`,
+        `\`outputPath: ${o.outputPath}\`: too many tasks for one file; give the name of a folder, without .json`,
       );
     }
   }
   const tasks = earlier.size + part.size;
-  if (tasks === 0) throw new DatasetError(`${o.inputFilepath}: expected tasks, found none`);
+  if (tasks === 0) throw new DatasetError(`${o.inputPath}: expected tasks, found none`);
   write();
   return { tasks, variants, parts };
 }
@@ -145,7 +144,7 @@ const partPath = (folder: string, part: number) =>
 function assertNewParts(folder: string): void {
   if (!existsSync(folder)) return;
   throw new UserError(
-    `\`outputFilepath: ${folder}\`: expected a name that ends in .json, or a folder that does not exist yet`,
+    `\`outputPath: ${folder}\`: expected a name that ends in .json, or a folder that does not exist yet`,
   );
 }
 
@@ -155,7 +154,7 @@ async function* importedTasks(
   onSkip: (error: UserError) => void,
 ): AsyncGenerator<{ id: string; tasks: readonly Task[] }> {
   if (o.format === 'candidates') {
-    for (const [id, tasks] of withCandidates(o.inputFilepath, o.datasetPath)) yield { id, tasks };
+    for (const [id, tasks] of withCandidates(o.inputPath, o.datasetPath)) yield { id, tasks };
     return;
   }
   if (o.datasetPath !== undefined && o.format !== 'code') {
@@ -168,7 +167,7 @@ async function* importedTasks(
     const task = (o.format === 'barc' ? barcTask : barcMessagesTask)(row.value, row.place);
     return { id: `${o.format}-${String(row.number).padStart(6, '0')}`, tasks: [task] };
   };
-  for await (const row of o.format === 'code' ? readCodeRows(o.inputFilepath) : readRows(o.inputFilepath)) {
+  for await (const row of o.format === 'code' ? readCodeRows(o.inputPath) : readRows(o.inputPath)) {
     let found: ReturnType<typeof read>;
     try {
       found = read(row);

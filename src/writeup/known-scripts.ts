@@ -57,6 +57,12 @@ const encoder: readonly OptionRule[] = [
   { value: /RepeatNumberEncoder\(\)/, replace: ['RepeatNumberEncoder()', 'RepeatNumberEncoder(3)'] },
 ];
 
+/** Options of all scripts that have another name here. */
+export const commonRules: Readonly<Record<string, readonly OptionRule[]>> = {
+  '--input_filepath': [{ name: '--input_path' }],
+  '--output_filepath': [{ name: '--output_path' }],
+};
+
 const training: KnownScript = {
   command: 'fine-tune',
   options: {

@@ -1,5 +1,5 @@
 /** @file Replaces calls of known Python scripts by commands of ours, and leaves the rest of the text as it stands. */
-import { type KnownScript, knownScripts, type OptionRule } from './known-scripts.js';
+import { commonRules, type KnownScript, knownScripts, type OptionRule } from './known-scripts.js';
 import { commandWords, nodesOfType, type ShellTree, type ShellWord } from './shell-grammar.js';
 
 /** A command as it can be run here. */
@@ -127,7 +127,7 @@ function entryFor(name: string, options: readonly GivenOption[]): KnownScript {
   const other = known.instead?.find(({ option, value }) =>
     options.some((given) => given.name === option && given.values.some((text) => value.test(text ?? ''))),
   );
-  return other === undefined ? known : { ...other, options: { ...known.options, ...other.options } };
+  return { ...(other ?? known), options: { ...commonRules, ...known.options, ...other?.options } };
 }
 
 /** Takes a command out of the cluster's job queue: `condor_submit job.condor command="…" …` is the `…`. */

@@ -21,8 +21,8 @@ afterEach(() => {
 it('writes the same file for the same flags', async () => {
   const [first, second] = [join(folder, 'a.json'), join(folder, 'b.json')];
   const flags = ['--count', '20', '--seed=1', '--max_size', '6', '--train-samples', '2-4'];
-  expect(await main(['generate-tasks', '--output_filepath', first, ...flags])).toBe(0);
-  expect(await main(['generate-tasks', '--output_filepath', second, ...flags])).toBe(0);
+  expect(await main(['generate-tasks', '--output_path', first, ...flags])).toBe(0);
+  expect(await main(['generate-tasks', '--output_path', second, ...flags])).toBe(0);
   expect(readFileSync(first)).toEqual(readFileSync(second));
   expect(loadTasks(first).size).toBe(20);
   expect(printed.text).toContain(`${first}: 20 tasks`);
@@ -30,7 +30,7 @@ it('writes the same file for the same flags', async () => {
 
 it('writes only the generators asked for', async () => {
   const path = join(folder, 'a.json');
-  const flags = ['--generators', 'gravity, tile', '--count=4', `--output_filepath=${path}`];
+  const flags = ['--generators', 'gravity, tile', '--count=4', `--output_path=${path}`];
   expect(await main(['generate-tasks', ...flags])).toBe(0);
   expect([...loadTasks(path).keys()]).toEqual(['gravity-0', 'tile-0', 'gravity-1', 'tile-1']);
 });
@@ -49,12 +49,12 @@ it.each([
   [['--min_size', '12'], '--min_size: expected at most --max_size, which is 10, found 12'],
 ])('ends %j with code 2 and no file', async (flags, words) => {
   const path = join(folder, 'a.json');
-  expect(await main(['generate-tasks', '--output_filepath', path, ...flags])).toBe(2);
+  expect(await main(['generate-tasks', '--output_path', path, ...flags])).toBe(2);
   expect(printed.text).toContain(words);
   expect(existsSync(path)).toBe(false);
 });
 
 it('asks for the file', async () => {
   expect(await main(['generate-tasks', '--count', '3'])).toBe(2);
-  expect(printed.text).toContain('--output_filepath');
+  expect(printed.text).toContain('--output_path');
 });

@@ -85,7 +85,7 @@ export async function run(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'arclab-bench-ranks-'));
   try {
     arclab(['init-model', '--output_dir', join(folder, 'model'), ...shape]);
-    arclab(['generate-tasks', '--count', '200', '--output_filepath', join(folder, 'tasks.json')]);
+    arclab(['generate-tasks', '--count', '200', '--output_path', join(folder, 'tasks.json')]);
     const ways = {
       '1 process, 1 thread': () => train(folder, 'one', [], 1),
       '1 process, 2 threads': () => train(folder, 'threads', [], 2),

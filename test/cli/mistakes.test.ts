@@ -38,7 +38,7 @@ async function mistake(...args: string[]): Promise<string> {
 }
 
 it('names the argument that is too many', async () => {
-  expect(await mistake('vote', '--input_filepath', file('inference_task_results.json'), 'yes')).toContain(
+  expect(await mistake('vote', '--input_path', file('inference_task_results.json'), 'yes')).toContain(
     'vote: unexpected argument "yes"',
   );
 });
@@ -53,24 +53,32 @@ it('names the flag that was meant as the library names the option', async () => 
   );
 });
 
+it('takes flags of earlier versions with a note, also where the flow has no notes', async () => {
+  const [input, output] = [file('inference_task_results.json'), file('vote.json')];
+  expect(await main(['vote', '--input_filepath', input, '--output_filepath', output])).toBe(0);
+  expect(printed.text).toMatch(/^--input_filepath is now called --input_path$/m);
+  expect(printed.text.match(/--output_filepath is now called --output_path$/gm)).toHaveLength(1);
+  expect(existsSync(output)).toBe(true);
+});
+
 it('takes no integer that loses digits', async () => {
-  expect(
-    await mistake('generate-tasks', '--seed', '99999999999999999999', '--output_filepath', 'x'),
-  ).toContain('--seed: expected an integer, found');
+  expect(await mistake('generate-tasks', '--seed', '99999999999999999999', '--output_path', 'x')).toContain(
+    '--seed: expected an integer, found',
+  );
 });
 
 it('writes two outputs to two files', async () => {
   const [input, data] = [file('inference_task_results.json'), file('tasks.json')];
-  const same = ['--output_filepath', file('same.json'), '--submission_filepath', file('same.json')];
-  expect(await mistake('vote', '--input_filepath', input, '--dataset_path', data, ...same)).toContain(
-    '--submission_filepath',
+  const same = ['--output_path', file('same.json'), '--submission_path', file('same.json')];
+  expect(await mistake('vote', '--input_path', input, '--dataset_path', data, ...same)).toContain(
+    '--submission_path',
   );
   expect(existsSync(file('same.json'))).toBe(false);
 });
 
 it('names the file that cannot be written, and no temporary one', async () => {
   mkdirSync(file('taken'));
-  const line = await mistake('generate-tasks', '--count', '1', '--output_filepath', file('taken'));
+  const line = await mistake('generate-tasks', '--count', '1', '--output_path', file('taken'));
   expect(line).toContain(`${file('taken')}: cannot write: illegal operation on a directory`);
   expect(line).not.toContain('.tmp-');
 });
@@ -97,7 +105,7 @@ it('knows an adapter that is given as a model, and weights that git-lfs has not 
   const infer = (model: string) =>
     mistake(
       'infer',
-      ...['--model_path', model, '--dataset_path', file('tasks.json'), '--output_filepath'],
+      ...['--model_path', model, '--dataset_path', file('tasks.json'), '--output_path'],
       file('x.json'),
     );
   mkdirSync(file('adapter'));

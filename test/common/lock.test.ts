@@ -92,7 +92,7 @@ test('one call after the other works, two at the same time do not, nor does a se
 
 test('a file and the folder that it is in are owned apart', async () => {
   await withLock(target, async () => {
-    const file: LockTarget = { path: join(target.path, 'a.json'), kind: 'file', option: '`outputFilepath`' };
+    const file: LockTarget = { path: join(target.path, 'a.json'), kind: 'file', option: '`outputPath`' };
     await hold(0, file);
     await withLock(file, async () => hold(0, { ...file, path: join(target.path, 'b.json') }));
   });

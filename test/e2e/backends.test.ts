@@ -25,7 +25,7 @@ describe.each(nativeBackends)('%s and wasm', (native) => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), `arclab-e2e-${native}-`));
     const tasks = { ...startKnobs, generators: ['recolor-one', 'keep-color'], count: 24, seed: 1 };
-    generateTasksToFile({ ...tasks, outputFilepath: file('tasks.json') });
+    generateTasksToFile({ ...tasks, outputPath: file('tasks.json') });
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -155,7 +155,7 @@ describe.each(nativeBackends)('%s and wasm', (native) => {
       const predict = (name: string) => [
         'infer',
         ...kind,
-        '--output_filepath',
+        '--output_path',
         file(name),
         '--max_new_tokens',
         '9',
@@ -178,7 +178,7 @@ describe.each(nativeBackends)('%s and wasm', (native) => {
           backend,
           constrained,
           datasetPath: file('tasks.json'),
-          outputFilepath: file(`${backend}-${constrained}.json`),
+          outputPath: file(`${backend}-${constrained}.json`),
           promptVersion: 'output-from-examples-mini',
           predictionsPerTask: 2,
           maxNewTokens: 40,

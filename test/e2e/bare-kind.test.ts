@@ -42,13 +42,13 @@ test('fine-tuning on every answer, then inference, scores and a submission, with
   expect(after!.loss).toBeLessThan(before!.loss);
 
   const asked = { ...model, adapterPath: checkpoint, datasetPath, promptVersion };
-  const outputFilepath = join(folder, 'inference.json');
-  const { predictions } = await infer({ ...asked, outputFilepath, constrained: true, predictionsPerTask: 2 });
+  const outputPath = join(folder, 'inference.json');
+  const { predictions } = await infer({ ...asked, outputPath, constrained: true, predictionsPerTask: 2 });
   expect(predictions).toHaveLength(8);
   expect(predictions.every(({ grid }) => grid !== null)).toBe(true);
   const resultPath = join(folder, 'inference_task_results.json');
   expect(Object.keys(loadResults(resultPath))).not.toHaveLength(0);
-  const { kinds } = await score({ ...asked, inputFilepath: resultPath });
+  const { kinds } = await score({ ...asked, inputPath: resultPath });
   expect(kinds[0]).toMatchObject({ kind: promptVersion, tooLong: 0 });
 
   const tuned = await testTimeFineTune({

@@ -68,7 +68,7 @@ const options = (name: string, more: Partial<InferOptions> = {}): InferOptions =
   gridEncoder,
   promptVersion: kind,
   predictionsPerTask: 2,
-  outputFilepath: join(folder, name),
+  outputPath: join(folder, name),
   temperature: 1,
   maxNewTokens: 12,
   ...more,
@@ -132,8 +132,8 @@ describe('infer', () => {
     ['data set', { datasetPath: 'missing.json' }, /missing\.json/],
     ['length', { maxSeqLen: 20 }, /`maxSeqLen: 20`: none of the 8 prompts/],
     ['model', { modelPath: 'no/such/model' }, /no\/such\/model: no such folder/],
-    ['output', { outputFilepath: join(__filename, 'x.json') }, /`outputFilepath`: cannot write/],
-    ['name of the output', { outputFilepath: tmpdir() }, /`outputFilepath` .*: expected the name of a file/],
+    ['output', { outputPath: join(__filename, 'x.json') }, /`outputPath`: cannot write/],
+    ['name of the output', { outputPath: tmpdir() }, /`outputPath` .*: expected the name of a file/],
   ])('refuses a wrong %s in one line, before it loads weights', async (_, more, message) => {
     const broken = join(folder, 'broken');
     cpSync(modelPath, broken, { recursive: true });
@@ -160,15 +160,15 @@ describe('infer-evaluate', () => {
     const run = () => inferEvaluate({ checkpoint, predictionsPerTask: 2, maxNewTokens: 12, temperature: 1 });
     const first = await run();
     expect(first.inferred).toBe(true);
-    expect(first.outputFilepath).toBe(
+    expect(first.outputPath).toBe(
       join(checkpoint, 'inference_tasks_x2_output-from-examples-mini_t1_out12.json'),
     );
     expect(first.metrics).toMatchObject({ accuracy: 0, unanswered: 1 });
     expect(Object.keys(first.votedMetrics)).toEqual(expect.arrayContaining(['accuracy', 'vote_1', 'vote_2']));
-    const { mtimeMs } = statSync(first.outputFilepath);
+    const { mtimeMs } = statSync(first.outputPath);
     const second = await run();
     expect(second).toEqual({ ...first, inferred: false });
-    expect(statSync(first.outputFilepath).mtimeMs).toBe(mtimeMs);
+    expect(statSync(first.outputPath).mtimeMs).toBe(mtimeMs);
     // a rerun predicts anew, but only once
     vi.stubEnv(RERUN_VARIABLE, String(mtimeMs + 1));
     expect(await run()).toEqual(first);
@@ -181,13 +181,13 @@ describe('infer-evaluate', () => {
     const result = await inferEvaluate({ checkpoint, predictionsPerTask: 1, maxNewTokens: 12, nTasks: 1 });
     const [first] = Object.keys(JSON.parse(readFileSync(datasetPath, 'utf8')) as object);
     expect(new Set(result.predictions.map(({ taskId }) => taskId))).toEqual(new Set([first]));
-    expect(result.outputFilepath).toContain('_first1_');
+    expect(result.outputPath).toContain('_first1_');
     expect(result.metrics.unanswered).toBe(1);
   });
 
   it('refuses an unknown prompt kind even when nothing is to be inferred, and attempts without their list', async () => {
     const checkpoint = join(folder, 'checkpoint-5');
-    const known = { checkpoint, outputFilepath: join(folder, 'evaluated.json'), maxNewTokens: 12 };
+    const known = { checkpoint, outputPath: join(folder, 'evaluated.json'), maxNewTokens: 12 };
     expect((await inferEvaluate(known)).inferred).toBe(true);
     expect((await inferEvaluate(known)).inferred).toBe(false);
     await expect(inferEvaluate({ ...known, promptVersion: 'predict-output-v2' })).rejects.toThrow(
@@ -199,12 +199,12 @@ describe('infer-evaluate', () => {
       { gridEncoder: 'MinimalGridEncoder()' },
       { modelPath: 'other/model' },
       { gridEncoder },
-    ].map((more) => checkpointInferOptions({ checkpoint, ...more }).outputFilepath);
+    ].map((more) => checkpointInferOptions({ checkpoint, ...more }).outputPath);
     expect(new Set(names).size).toBe(3);
     expect(names[3]).toBe(names[0]);
     const alone = join(folder, 'alone.json');
-    cpSync(known.outputFilepath, alone);
-    await expect(inferEvaluate({ checkpoint, outputFilepath: alone })).rejects.toThrow(
+    cpSync(known.outputPath, alone);
+    await expect(inferEvaluate({ checkpoint, outputPath: alone })).rejects.toThrow(
       /alone\.json exists, but nothing says that it was predicted by infer-evaluate/,
     );
     expect(read('alone.json')).toBe(read('evaluated.json'));
@@ -218,7 +218,7 @@ describe('infer-evaluate', () => {
     const base = {
       checkpoint,
       datasetPath: own,
-      outputFilepath: join(folder, 'reused.json'),
+      outputPath: join(folder, 'reused.json'),
       maxNewTokens: 12,
     };
     const notes: string[] = [];
@@ -281,8 +281,8 @@ describe('infer-evaluate', () => {
 
 describe('generate-inputs', () => {
   it('draws grids for every task and counts them', async () => {
-    const outputFilepath = join(folder, 'inputs.json');
-    const htmlFilepath = join(folder, 'inputs.html');
+    const outputPath = join(folder, 'inputs.json');
+    const htmlPath = join(folder, 'inputs.html');
     const result = await generateInputs({
       modelPath,
       datasetPath,
@@ -290,15 +290,15 @@ describe('generate-inputs', () => {
       promptVersion: 'input-from-inputs-mini',
       n: 2,
       constrained: true,
-      outputFilepath,
-      htmlFilepath,
+      outputPath,
+      htmlPath,
     });
     expect(result).toMatchObject({ drawn: 6, valid: 6, tooLong: 0 });
-    const written = JSON.parse(readFileSync(outputFilepath, 'utf8'));
+    const written = JSON.parse(readFileSync(outputPath, 'utf8'));
     expect(Object.keys(written)).toEqual(['task0', 'task1', 'task2']);
     expect(written).toEqual(Object.fromEntries(result.grids));
     const given = [...makeTasks(3).values()].flatMap(([task]) => [...task!.train, ...task!.test]);
-    const html = readFileSync(htmlFilepath, 'utf8');
+    const html = readFileSync(htmlPath, 'utf8');
     expect(html.match(/<svg/g)).toHaveLength(given.length + result.different);
     expect(html.match(/<figcaption>new, -[\d.]+ nats</g)).toHaveLength(result.fresh);
   });
@@ -355,10 +355,10 @@ describe('a model whose numbers are not finite', () => {
     const message = /none of \d+ answers could be computed: .* not finite in float32; check the weights/;
     await expect(infer(options('none.json', { modelPath, datasetPath, ...plain }))).rejects.toThrow(message);
     expect(existsSync(join(folder, 'none.json'))).toBe(false);
-    const outputFilepath = join(folder, 'no-scores.json');
-    const scoring = score({ modelPath, datasetPath, gridEncoder, promptVersion: kind, outputFilepath });
+    const outputPath = join(folder, 'no-scores.json');
+    const scoring = score({ modelPath, datasetPath, gridEncoder, promptVersion: kind, outputPath });
     await expect(scoring).rejects.toThrow(message);
-    expect(existsSync(outputFilepath)).toBe(false);
+    expect(existsSync(outputPath)).toBe(false);
     const drawing = generateInputs({
       modelPath,
       datasetPath,
@@ -385,18 +385,18 @@ describe('score', () => {
       expect(perToken).toBeLessThan(-Math.log(320) + 1);
     }
     const before = join(folder, 'constrained_task_results.json');
-    const outputFilepath = join(folder, 'rescored.json');
+    const outputPath = join(folder, 'rescored.json');
     const { predictions } = await score({
       modelPath,
       datasetPath,
       gridEncoder,
       promptVersion: kind,
-      inputFilepath: before,
-      outputFilepath,
+      inputPath: before,
+      outputPath,
     });
     expect(predictions!.map(({ grid }) => grid)).toEqual(loadPredictions(before).map(({ grid }) => grid));
     // now all tokens count, not only those that were a choice
-    for (const [i, { logProb }] of loadPredictions(outputFilepath).entries()) {
+    for (const [i, { logProb }] of loadPredictions(outputPath).entries()) {
       expect(logProb).toBe(predictions![i]!.logProb);
       expect(logProb).toBeLessThan(loadPredictions(before)[i]!.logProb);
     }
@@ -407,8 +407,8 @@ describe('score, of what cannot be scored', () => {
   const session = () => ({ modelPath, datasetPath, gridEncoder });
 
   it('refuses a result file without a grid, naming it', async () => {
-    const inputFilepath = join(folder, 'null_task_results.json');
-    await expect(score({ ...session(), promptVersion: kind, inputFilepath })).rejects.toThrow(
+    const inputPath = join(folder, 'null_task_results.json');
+    await expect(score({ ...session(), promptVersion: kind, inputPath })).rejects.toThrow(
       /null_task_results\.json: expected predicted grids to score, found none/,
     );
   });
@@ -438,7 +438,7 @@ describe('the command line', () => {
       const output = join(folder, 'cli.json');
       command.action((parsed) => file.run([], optionsOf(file, parsed) as never));
       const flags =
-        `--model_path ${modelPath} --dataset_path ${datasetPath} --output_filepath ${output} ` +
+        `--model_path ${modelPath} --dataset_path ${datasetPath} --output_path ${output} ` +
         `--predictions_per_task 1 --prompt_version ${kind} --temperature 0 --max_output_tokens=5 --no-constrained`;
       await command.parseAsync(normalizeFlags(flags.split(' ')), { from: 'user' });
       expect(write.mock.calls.join('')).toMatch(/cli\.json: 4 predictions, 4 not a grid \(4 cut off/);

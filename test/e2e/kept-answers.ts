@@ -38,12 +38,12 @@ const decoding = '--batch_size 2 --max_new_tokens 40 --temperature 0.9';
 
 /** The words of each flow; `OUT` is the folder of its results. */
 export const flows: Readonly<Record<string, string>> = {
-  infer: `infer --prompt_version ${output} --predictions_per_task 6 --output_filepath OUT/result.json ${decoding}`,
-  'generate-inputs': `generate-inputs --prompt_version ${input} --n 6 --output_filepath OUT/result.json --html_filepath OUT/page.html ${decoding}`,
-  score: `score --prompt_version ${output} ${input} --augmentations 48 --max_tokens_per_batch 256 --output_filepath OUT/result.json`,
+  infer: `infer --prompt_version ${output} --predictions_per_task 6 --output_path OUT/result.json ${decoding}`,
+  'generate-inputs': `generate-inputs --prompt_version ${input} --n 6 --output_path OUT/result.json --html_path OUT/page.html ${decoding}`,
+  score: `score --prompt_version ${output} ${input} --augmentations 48 --max_tokens_per_batch 256 --output_path OUT/result.json`,
   // a test input a group; most of what is likely enough is no grid
-  search: `search --prompt_version ${output} --views 8 --threshold 0.02 --output_filepath OUT/result.json --batch_size 1 --max_new_tokens 40`,
-  'infer-evaluate': `infer-evaluate FOLDER/checkpoint --predictions_per_task 6 --output_filepath OUT/result.json ${decoding}`,
+  search: `search --prompt_version ${output} --views 8 --threshold 0.02 --output_path OUT/result.json --batch_size 1 --max_new_tokens 40`,
+  'infer-evaluate': `infer-evaluate FOLDER/checkpoint --predictions_per_task 6 --output_path OUT/result.json ${decoding}`,
 };
 
 /** The words of a flow whose results go to a folder. */
@@ -175,7 +175,7 @@ export async function expectRefusal(flow: string, folder: string): Promise<void>
   first.child.kill('SIGCONT');
   expect(second.code).toBe(2);
   expect(second.stderr).toMatch(
-    /^error: .*result\.json is in use: process \d+ on .* has been writing to it since .* UTC; wait until it ends, or give another --output_filepath\n$/,
+    /^error: .*result\.json is in use: process \d+ on .* has been writing to it since .* UTC; wait until it ends, or give another --output_path\n$/,
   );
   expect((await first.ended).code).toBe(0);
   expect(Object.keys(resultsOf(out)).filter((name) => /lock|partial/.test(name))).toEqual([]);

@@ -18,7 +18,7 @@ const file = (name: string) => join(folder, name);
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'arclab-e2e-prune-'));
   const tasks = { ...startKnobs, generators: ['recolor-one', 'keep-color'], count: 12, seed: 1 };
-  generateTasksToFile({ ...tasks, outputFilepath: file('tasks.json') });
+  generateTasksToFile({ ...tasks, outputPath: file('tasks.json') });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -35,7 +35,7 @@ describe('--prune_vocab', () => {
           pruneVocab,
           constrained,
           datasetPath: file('tasks.json'),
-          outputFilepath: file(`answers-${pruneVocab}-${constrained}.json`),
+          outputPath: file(`answers-${pruneVocab}-${constrained}.json`),
           promptVersion: kind,
           predictionsPerTask: 2,
           maxNewTokens: 40,
@@ -95,8 +95,8 @@ describe('--prune_vocab', () => {
       expect(steps).toBe(3);
       expect(JSON.parse(readFileSync(join(checkpoint, 'cfg.json'), 'utf8')).pruneVocab).toBe(true);
       // predictions with it are made as it was trained
-      const { outputFilepath } = checkpointInferOptions({ checkpoint });
-      expect(outputFilepath).toMatch(/_pruned.json$/);
+      const { outputPath } = checkpointInferOptions({ checkpoint });
+      expect(outputPath).toMatch(/_pruned.json$/);
       const { predictions } = await inferEvaluate({ checkpoint, promptVersion: kind, maxNewTokens: 40 });
       expect(predictions.length).toBeGreaterThan(0);
       // and may be made with the whole vocabulary

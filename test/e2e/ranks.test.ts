@@ -269,7 +269,7 @@ describe.skipIf(mpirun === undefined)('ranks of mpirun', { timeout: 240_000 }, (
       search: ['--views', '1', '--threshold', '0.0001', '--batch_size', '1', '--max_new_tokens', '2'],
     };
     for (const [flow, options] of Object.entries(flows)) {
-      const words = (output: string) => [flow, ...common, ...options, '--output_filepath', at(output)];
+      const words = (output: string) => [flow, ...common, ...options, '--output_path', at(output)];
       await done(arclab(...words(`${flow}-1.json`)));
       await done(launch(3, ...words(`${flow}-3.json`)));
       expect(bytes(`${flow}-3.json`), flow).toBe(bytes(`${flow}-1.json`));
@@ -283,7 +283,7 @@ describe.skipIf(mpirun === undefined)('ranks of mpirun', { timeout: 240_000 }, (
   test('infer-evaluate writes the bytes of one process, and a record that says how many shared it', async () => {
     const of = (outputDir: string) => [
       ...['infer-evaluate', join(at(outputDir), 'checkpoint-4'), '--backend', 'wasm', '--batch_size', '1'],
-      ...['--predictions_per_task', '4', '--max_new_tokens', '4', '--output_filepath'],
+      ...['--predictions_per_task', '4', '--max_new_tokens', '4', '--output_path'],
     ];
     const alone = await done(arclab(...of('two'), at('evaluated-1.json')));
     const shared = await done(launch(2, ...of('two'), at('evaluated-2.json')));

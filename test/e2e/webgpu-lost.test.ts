@@ -76,7 +76,7 @@ describe.runIf(webGpuUnderTest().length > 0)('a device that is lost', () => {
       gridEncoder: 'MinimalGridEncoder()',
       modelPath,
       datasetPath: tasks,
-      outputFilepath: join(folder, name),
+      outputPath: join(folder, name),
       promptVersion: 'output-from-examples-mini',
       predictionsPerTask: 4,
       maxNewTokens: 3,
@@ -95,7 +95,7 @@ describe.runIf(webGpuUnderTest().length > 0)('a device that is lost', () => {
     await expect(lost).rejects.toThrow(
       /^webgpu: the device SwiftShader.* was lost \(.*\); what was written is whole: run the same command again, or with another `backend`$/,
     );
-    expect(existsSync(broken.outputFilepath)).toBe(false);
+    expect(existsSync(broken.outputPath)).toBe(false);
     const notes: string[] = [];
     const resumed = await infer({
       ...broken,

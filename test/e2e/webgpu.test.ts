@@ -16,7 +16,7 @@ describe.runIf(webGpuUnderTest().length > 0)('webgpu and wasm', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'arclab-e2e-webgpu-'));
     const tasks = { ...startKnobs, generators: ['recolor-one'], count: 2, seed: 1 };
-    generateTasksToFile({ ...tasks, outputFilepath: file('tasks.json') });
+    generateTasksToFile({ ...tasks, outputPath: file('tasks.json') });
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -61,7 +61,7 @@ describe.runIf(webGpuUnderTest().length > 0)('webgpu and wasm', () => {
         ...place(backend),
         modelPath: baseModelFolder(),
         datasetPath: file('tasks.json'),
-        outputFilepath: file(`${backend}.json`),
+        outputPath: file(`${backend}.json`),
         promptVersion: 'output-from-examples-mini',
         predictionsPerTask: 1,
         maxNewTokens: 20,

@@ -25,8 +25,8 @@ const writeup = `# Iteration 3. A small one
 \`\`\`bash
 arclab init-model --output_dir model --hidden_size 32 --num_layers 1
 # tasks to learn from, and others to be measured on
-arclab generate-tasks --output_filepath /mnt/train.json --count 8 --seed 1 --max_size 4
-arclab generate-tasks --output_filepath /mnt/val.json --count 3 --seed 2 --max_size 4
+arclab generate-tasks --output_path /mnt/train.json --count 8 --seed 1 --max_size 4
+arclab generate-tasks --output_path /mnt/val.json --count 3 --seed 2 --max_size 4
 export STEPS=2
 python scripts/fine-tuning.py \\
   --model_path model \\
@@ -35,10 +35,10 @@ python scripts/fine-tuning.py \\
   --grid_encoder "MinimalGridEncoder()" \\
   --output_dir models/01 --max_steps $STEPS --eval_steps 2 --max_seq_len 512
 python inference.py --model_path model --adapter_path models/01/checkpoint-2 --dataset_path /mnt/val.json \\
-  --output_filepath a.json --predictions_per_task 2 --prompt_version output-from-examples-mini \\
+  --output_path a.json --predictions_per_task 2 --prompt_version output-from-examples-mini \\
   --grid_encoder "MinimalGridEncoder()" --max_output_tokens 20 --constrained
 python evaluation.py a.json --dataset_path /mnt/val.json
-python voting.py --input_filepath a_task_results.json --n 2
+python voting.py --input_path a_task_results.json --n 2
 cd models
 ls 01 | grep checkpoint
 checkpoint-2

@@ -81,7 +81,7 @@ describe('evaluate', () => {
       ...[
         '--dataset-path',
         file('tasks.json'),
-        '--output-filepath',
+        '--output-path',
         file('metrics.json'),
         '--study',
         '--per-task',
@@ -119,7 +119,7 @@ describe('join', () => {
     const printed = await arclab(
       joinFiles,
       ...['submission.json', 'inference_task_results.json', 'theirs_task_results.json'].map(file),
-      ...['--output-filepath', file('joined.json'), '--dataset-path', file('tasks.json')],
+      ...['--output-path', file('joined.json'), '--dataset-path', file('tasks.json')],
     );
     expect(printed).toContain('11 predictions (4 + 6 + 1) for 3 test inputs');
     expect(results('joined.json')).toEqual({
@@ -129,13 +129,13 @@ describe('join', () => {
         { attempt_1: null, attempt_2: B1 },
       ],
     });
-    await arclab(vote, '--input-filepath', file('joined_task_results.json'));
+    await arclab(vote, '--input-path', file('joined_task_results.json'));
     expect(results('joined_vote_2.json').a).toEqual([{ attempt_1: A, attempt_2: [[1]] }]);
     expect(results('joined_vote_2.json').b[0]).toEqual({ attempt_1: B0, attempt_2: B1 });
   });
 
   test('refuses one file, a file twice, and files about other tasks, and writes nothing', async () => {
-    const to = ['--output-filepath', file('joined.json')];
+    const to = ['--output-path', file('joined.json')];
     const own = file('inference.json');
     await expect(arclab(joinFiles, own, ...to)).rejects.toThrow(/expected at least two result files/);
     await expect(arclab(joinFiles, own, `${folder}/./inference.json`, ...to)).rejects.toThrow(/given twice/);
@@ -144,7 +144,7 @@ describe('join', () => {
     await expect(arclab(joinFiles, own, file('other.json'), ...to, ...data)).rejects.toThrow(
       /other\.json: task "z" is not in the data set/,
     );
-    await expect(arclab(joinFiles, own, file('other.json'), '--output-filepath', own)).rejects.toThrow(
+    await expect(arclab(joinFiles, own, file('other.json'), '--output-path', own)).rejects.toThrow(
       /expected a new file/,
     );
     expect(existsSync(file('joined.json'))).toBe(false);
@@ -155,7 +155,7 @@ describe('vote', () => {
   test('of attempts without log-probabilities goes by their number and order', async () => {
     const attempts = { attempt_1: [[1]], attempt_2: A, attempt_3: A, attempt_4: [[2]] };
     writeFileSync(file('plain.json'), JSON.stringify({ a: [attempts] }));
-    const printed = await arclab(vote, '--input-filepath', file('plain.json'), '--n', '3');
+    const printed = await arclab(vote, '--input-path', file('plain.json'), '--n', '3');
     expect(printed).toContain('4 predictions without log-probabilities for 1 test inputs');
     expect(JSON.parse(readFileSync(file('plain_vote_3.json'), 'utf8'))).toEqual({
       a: [{ attempt_1: A, attempt_2: [[1]], attempt_3: [[2]] }],
@@ -165,8 +165,8 @@ describe('vote', () => {
   test('writes the winners beside the input and a valid submission', async () => {
     const printed = await arclab(
       vote,
-      ...['--input-filepath', file('inference_task_results.json'), '--n', '2'],
-      ...['--dataset-path', file('tasks.json'), '--submission-filepath', file('submission.json')],
+      ...['--input-path', file('inference_task_results.json'), '--n', '2'],
+      ...['--dataset-path', file('tasks.json'), '--submission-path', file('submission.json')],
     );
     expect(JSON.parse(readFileSync(file('inference_vote_2.json'), 'utf8'))).toEqual({
       a: [{ attempt_1: [[1]], attempt_2: A }],
@@ -185,8 +185,8 @@ describe('vote', () => {
     saveDataset(file('o_challenges.json'), new Map(inputs));
     const call = arclab(
       vote,
-      ...['--input-filepath', file('inference_task_results.json')],
-      ...['--dataset-path', file('o_challenges.json'), '--submission-filepath', file('submission.json')],
+      ...['--input-path', file('inference_task_results.json')],
+      ...['--dataset-path', file('o_challenges.json'), '--submission-path', file('submission.json')],
     );
     await expect(call).rejects.toThrow(/inference_task_results\.json: task "a" is not in the data set/);
     expect(existsSync(file('submission.json'))).toBe(false);
@@ -194,15 +194,15 @@ describe('vote', () => {
   });
 
   test.each([
-    ['', /`outputFilepath` .*: expected the name of a file, found a folder/],
-    ['tasks.json', /`outputFilepath` .*tasks\.json: expected a new file, found one that this command reads/],
-    ['tasks.json/x.json', /`outputFilepath`: cannot write to .*: .*tasks\.json is a file/],
+    ['', /`outputPath` .*: expected the name of a file, found a folder/],
+    ['tasks.json', /`outputPath` .*tasks\.json: expected a new file, found one that this command reads/],
+    ['tasks.json/x.json', /`outputPath`: cannot write to .*: .*tasks\.json is a file/],
   ])('writes nothing at all when the winners cannot be written to "%s"', async (name, message) => {
     const before = readFileSync(file('tasks.json'), 'utf8');
     const call = arclab(
       vote,
-      ...['--input-filepath', file('inference_task_results.json'), '--output-filepath', file(name)],
-      ...['--dataset-path', file('tasks.json'), '--submission-filepath', file('submission.json')],
+      ...['--input-path', file('inference_task_results.json'), '--output-path', file(name)],
+      ...['--dataset-path', file('tasks.json'), '--submission-path', file('submission.json')],
     );
     await expect(call).rejects.toThrow(message);
     expect(existsSync(file('submission.json'))).toBe(false);
@@ -211,7 +211,7 @@ describe('vote', () => {
 
   test('leaves nothing behind without predictions', async () => {
     writeFileSync(file('broken.json'), '{"a": [{"first": [[1]]}]}');
-    const call = arclab(vote, '--input-filepath', file('broken.json'));
+    const call = arclab(vote, '--input-path', file('broken.json'));
     await expect(call).rejects.toThrow(/broken\.json: not an inference file/);
     expect(existsSync(file('broken_vote_2.json'))).toBe(false);
   });

@@ -103,7 +103,7 @@ test('arclab study paired compares files, leaves out what nobody answered, and s
       ...['study', 'paired', '--first', ...first.map(details), '--second', ...second.map(details)],
       ...['--dataset_path', file('tasks.json'), '--repeats', '300', ...more],
     ]);
-  expect(await call(['a1', 'a2'], ['b1', 'b2'], '--output_filepath', file('study.json'))).toBe(0);
+  expect(await call(['a1', 'a2'], ['b1', 'b2'], '--output_path', file('study.json'))).toBe(0);
   expect(printed.text).toMatch(/^150 tasks, 2 and 2 runs; percent/);
   expect(printed.text).toMatch(/vote_2 +\d+\.\d ± \d\.\d +\d+\.\d ± \d\.\d +\+\d+\.\d \[/);
   expect(printed.text).not.toContain('one run on each side');

@@ -15,7 +15,7 @@ const data = Object.fromEntries(
   Object.entries(recolourTasks(2)).map(([id, task]) => [id, { ...task, code }]),
 );
 const datasetPath = writeTasks(join(folder, 'tasks.json'), data);
-const outputFilepath = join(folder, 'programs.json');
+const outputPath = join(folder, 'programs.json');
 const gridEncoder = 'MinimalGridEncoder()';
 
 test('a model that has learned a program writes it, and the end of it', async () => {
@@ -35,17 +35,17 @@ test('a model that has learned a program writes it, and the end of it', async ()
     modelPath: checkpoint,
     gridEncoder,
     datasetPath,
-    outputFilepath,
+    outputPath,
     n: 2,
     temperature: 0,
     maxNewTokens: 16,
   });
   expect(result).toMatchObject({ drawn: 4, finished: 4, tooLong: 0 });
-  const written = JSON.parse(readFileSync(outputFilepath, 'utf8'));
+  const written = JSON.parse(readFileSync(outputPath, 'utf8'));
   expect(written).toEqual(Object.fromEntries(result.programs));
   expect(Object.keys(written)).toEqual(['task0', 'task1']);
   expect(written.task0).toEqual([{ code, logProb: expect.any(Number), count: 2 }]);
-  expect(existsSync(`${outputFilepath}.partial`)).toBe(false);
+  expect(existsSync(`${outputPath}.partial`)).toBe(false);
 });
 
 test('what is cut off is no program, and is counted', async () => {
@@ -54,7 +54,7 @@ test('what is cut off is no program, and is counted', async () => {
     modelPath,
     gridEncoder,
     datasetPath,
-    outputFilepath: join(folder, 'cut.json'),
+    outputPath: join(folder, 'cut.json'),
     nTasks: 1,
     n: 3,
     maxNewTokens: 2,
@@ -68,11 +68,11 @@ test('what is cut off is no program, and is counted', async () => {
 });
 
 test('what makes no sense is refused before a model is loaded', async () => {
-  const wrong = { modelPath: 'nowhere', datasetPath, outputFilepath };
+  const wrong = { modelPath: 'nowhere', datasetPath, outputPath };
   await expect(generateCode({ ...wrong, promptVersion: 'output-from-code-v0' })).rejects.toThrow(
     'generation of code needs one that asks for code-from-examples',
   );
   await expect(
-    generateCode({ modelPath, gridEncoder, datasetPath, outputFilepath, maxSeqLen: 64, maxNewTokens: 60 }),
+    generateCode({ modelPath, gridEncoder, datasetPath, outputPath, maxSeqLen: 64, maxNewTokens: 60 }),
   ).rejects.toThrow('no prompt of ');
 });

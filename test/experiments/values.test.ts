@@ -37,28 +37,28 @@ test('predictions and tasks are evaluated, studied and voted on as their files a
   const { folder, datasetPath, details, attempts } = written();
   for (const tasks of [TASKS, dataset, datasetPath]) {
     const found = evaluate({ predictions, tasks });
-    expect({ ...found, source: details }).toEqual(evaluate({ inferenceFilepath: details, datasetPath }));
+    expect({ ...found, source: details }).toEqual(evaluate({ inferencePath: details, datasetPath }));
     expect(found.votes).toEqual({ vote_1: 1, vote_2: 1 });
     expect(studyPredictions({ predictions, tasks, repeats: 2 })).toEqual(
-      studyPredictions({ inferenceFilepath: details, datasetPath, repeats: 2 }),
+      studyPredictions({ inferencePath: details, datasetPath, repeats: 2 }),
     );
   }
   const { answers } = loadResults(attempts);
   expect({ ...evaluate({ predictions: answers, tasks: TASKS }), source: attempts }).toEqual(
-    evaluate({ inferenceFilepath: attempts, datasetPath }),
+    evaluate({ inferencePath: attempts, datasetPath }),
   );
   const before = readdirSync(folder);
-  const { outputFilepath, ...voted } = voteOnPredictions({ inputFilepath: details, datasetPath, n: 1 });
+  const { outputPath, ...voted } = voteOnPredictions({ inputPath: details, datasetPath, n: 1 });
   expect(voted).toEqual(voteOnPredictions({ predictions, tasks: TASKS, n: 1 }));
   // of the two votes, the one on values wrote nothing
   expect(readdirSync(folder).filter((name) => !before.includes(name))).toHaveLength(1);
-  expect(existsSync(outputFilepath!)).toBe(true);
+  expect(existsSync(outputPath!)).toBe(true);
 });
 
 test('lists of predictions are joined as their files are', () => {
   const { folder, details, attempts } = written();
-  const outputFilepath = join(folder, 'joined.json');
-  const { detailsFilepath } = joinResults({ inputFilepaths: [details, attempts], outputFilepath });
+  const outputPath = join(folder, 'joined.json');
+  const { detailsPath } = joinResults({ inputPaths: [details, attempts], outputPath });
   const second = predictions.map((p) => ({
     ...prediction(p.taskId, p.testIndex, p.grid),
     logProb: -Infinity,
@@ -66,13 +66,13 @@ test('lists of predictions are joined as their files are', () => {
   const places = (list: readonly { taskId: string; testIndex: number; logProb: number }[]) =>
     list.map(({ taskId, testIndex, logProb }) => [taskId, testIndex, logProb]);
   expect(places(joinPredictions([predictions, second]))).toEqual(
-    places(loadResults(detailsFilepath).predictions!),
+    places(loadResults(detailsPath).predictions!),
   );
 });
 
 test('mistakes are said in the words of the caller', () => {
   const { datasetPath, details } = written();
-  const both = { tasks: TASKS, datasetPath, inferenceFilepath: details };
+  const both = { tasks: TASKS, datasetPath, inferencePath: details };
   expect(() => evaluate(both)).toThrow('`tasks`: it stands in place of `datasetPath`; give one of the two');
   expect(() => evaluate({ predictions } as EvaluateOptions)).toThrow('`datasetPath`: it is missing');
   const unsolved = new Map([...TASKS].map(([id, task]) => [id, { ...task, test: [{ input: [[0]] }] }]));
@@ -120,11 +120,11 @@ test.each([0, 2])('a model learns the same from values as from files, with %i th
   const { maxSeqLen, gridEncoder } = options;
   const inference = { modelPath, gridEncoder, maxSeqLen, promptVersion: kind, maxNewTokens: 8 };
   const asked = { ...inference, adapterPath: checkpoint, predictionsPerTask: 2, nTasks: 2 };
-  const read = await infer({ ...asked, datasetPath, outputFilepath: join(folder, 'a.json') });
+  const read = await infer({ ...asked, datasetPath, outputPath: join(folder, 'a.json') });
   const given = await infer({
     ...asked,
     tasks: loadTasks(datasetPath),
-    outputFilepath: join(folder, 'b.json'),
+    outputPath: join(folder, 'b.json'),
   });
   expect(given.predictions).toEqual(read.predictions);
 });

@@ -245,8 +245,8 @@ describe.skipIf(!backends.includes('torch'))('on torch', () => {
       backend: 'torch',
     } as const;
     const ask = { promptVersion: 'output-from-examples-mini', predictionsPerTask: 2, maxNewTokens: 30 };
-    const outputFilepath = join(scratch, 'answers.json');
-    const file = await infer({ ...model, ...ask, weights: 'int8', datasetPath, outputFilepath });
+    const outputPath = join(scratch, 'answers.json');
+    const file = await infer({ ...model, ...ask, weights: 'int8', datasetPath, outputPath });
     using session = await openModel({ ...model, weights: 'int8' });
     const held = await session.infer(tasks, ask);
     expect(held.predictions).toEqual(file.predictions);

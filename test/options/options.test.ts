@@ -11,7 +11,7 @@ import { nearestName, OptionError, spellOptions } from '../../src/common/option-
 import { flows } from '../../src/options/index.js';
 import { inferOptions } from '../../src/options/inference.js';
 import { experimentOptions, submitOptions } from '../../src/options/submit.js';
-import { defineOptions, leavesOf, type OptionSpec } from '../../src/options/table.js';
+import { defineOptions, leavesOf, type OptionSpec, type OptionTable } from '../../src/options/table.js';
 
 describe.each(Object.entries(flows))('the table of %s', (_, options) => {
   const entries = Object.entries<OptionSpec>(options.table);
@@ -57,7 +57,7 @@ describe.each(Object.entries(flows))('the table of %s', (_, options) => {
 test('an error is data: the option, what was expected and found, and what to do', () => {
   let error: unknown;
   try {
-    inferOptions.check({ modelPath: 'm', datasetPath: 'd', outputFilepath: 'o', topP: 1.5 });
+    inferOptions.check({ modelPath: 'm', datasetPath: 'd', outputPath: 'o', topP: 1.5 });
   } catch (thrown) {
     error = thrown;
   }
@@ -68,7 +68,7 @@ test('an error is data: the option, what was expected and found, and what to do'
     found: 1.5,
   });
   expect(() => inferOptions.check({ modelPath: 'm', datasetPath: 'd' })).toThrow(
-    '`outputFilepath`: it is missing',
+    '`outputPath`: it is missing',
   );
 });
 
@@ -82,6 +82,21 @@ test('a name of an earlier version is taken, with a note', () => {
   });
   expect(notes).toEqual(['`torchDtype` is now called `dtype`']);
   expect(() => options.check({ torchDtype: 'a', dtype: 'b' })).toThrow('`dtype`: it is given twice');
+});
+
+test('files are named by one suffix in every flow, and by the longer one with a note', () => {
+  const files = Object.entries(flows).flatMap(([flow, { table }]) =>
+    leavesOf(table as OptionTable)
+      .filter(({ name }) => /path(s|es)?$/i.test(name))
+      .map(({ name, spec }) => ({ flow, name, formerly: spec.formerly })),
+  );
+  expect(files.length).toBeGreaterThan(50);
+  expect(files.filter(({ name }) => /file/i.test(name))).toEqual([]);
+  const renamed = files.filter(({ name }) => /^(output|input|html|inference|submission)Path/.test(name));
+  expect(renamed.length).toBeGreaterThan(15);
+  for (const { flow, name, formerly } of renamed) {
+    expect(formerly, `${flow}.${name}`).toEqual([name.replace('Path', 'Filepath')]);
+  }
 });
 
 test('an object of options is filled in and checked part by part', () => {
@@ -119,12 +134,12 @@ test('an object of options is filled in and checked part by part', () => {
 
 test('a name that ends as those of files do is answered with the names of files where none is like it', () => {
   const options = defineOptions({
-    inputFilepath: { type: 'string', value: 'file', description: 'in' },
-    outputFilepath: { type: 'string', value: 'file', description: 'out' },
+    inputPath: { type: 'string', value: 'file', description: 'in' },
+    outputPath: { type: 'string', value: 'file', description: 'out' },
     n: { type: 'integer', description: 'count' },
   });
   expect(() => options.given({ predictionPath: 'a.json' })).toThrow(
-    '`predictionPath`: there is no such option here; files are `inputFilepath`, `outputFilepath`',
+    '`predictionPath`: there is no such option here; files are `inputPath`, `outputPath`',
   );
   expect(() => options.given({ winners: 2 })).toThrow(/here$/);
 });

@@ -182,8 +182,8 @@ test('an evaluation that fails leaves what was found before', async () => {
   cpSync(join(kept, 'runs/small'), folder, { recursive: true });
   const checkpoint = join(folder, 'checkpoint-4');
   const own = { checkpoint, predictionsPerTask: 2, maxNewTokens: 12 };
-  const outputFilepath = join(folder, 'evaluated.json');
-  await inferEvaluate({ ...own, outputFilepath });
+  const outputPath = join(folder, 'evaluated.json');
+  await inferEvaluate({ ...own, outputPath });
   const path = join(folder, 'evaluated_run.json');
   const before = recordAt(path);
   expect(before).toMatchObject({ status: 'done', ranks: 1 });
@@ -191,17 +191,17 @@ test('an evaluation that fails leaves what was found before', async () => {
     throw new Error('the listener failed');
   };
   // the same run again, of which everything is there: it fails, and says what it had found
-  await expect(inferEvaluate({ ...own, outputFilepath, onEvent: failing })).rejects.toThrow(
+  await expect(inferEvaluate({ ...own, outputPath, onEvent: failing })).rejects.toThrow(
     'the listener failed',
   );
   const { results, files } = before;
   const failed = { status: 'failed', error: 'the listener failed', id: before.id, results, files };
   expect(recordAt(path)).toMatchObject(failed);
-  await inferEvaluate({ ...own, outputFilepath });
+  await inferEvaluate({ ...own, outputPath });
   expect(recordAt(path)).toMatchObject({ status: 'done', id: before.id, attempts: 3, results, files });
   // another run into the same file, which fails before it has predicted: the record is of the predictions that are there
   const done = readFileSync(path, 'utf8');
-  const other = { ...own, outputFilepath, temperature: 0.5, onEvent: failing };
+  const other = { ...own, outputPath, temperature: 0.5, onEvent: failing };
   await expect(inferEvaluate(other)).rejects.toThrow('the listener failed');
   expect(readFileSync(path, 'utf8')).toBe(done);
 });
@@ -337,7 +337,7 @@ describe('arclab experiments', () => {
     expect(text).toMatch(/^id +run +flow +status +lora\.r/);
     const page = join(temporaryFolder(), 'page.html');
     const compare = ['--compare', ids.small!.slice(0, 8), ids.large!.slice(0, 8)];
-    expect((await printed('experiments', folder, ...compare, '--html_filepath', page)).code).toBe(0);
+    expect((await printed('experiments', folder, ...compare, '--html_path', page)).code).toBe(0);
     const html = readFileSync(page, 'utf8');
     expect(html).toContain('<svg');
     expect(html).toContain('Points of difference');

@@ -73,7 +73,7 @@ describe.each(readdirSync(runs).filter((name) => name.endsWith('.sh')))('%s', (s
     const written: string[] = [];
     for (const [, ...words] of calls) {
       const outputs = new Set(
-        words.flatMap((word, i) => (/^--output_(filepath|dir)$/.test(word) ? [words[i + 1]!] : [])),
+        words.flatMap((word, i) => (/^--output_(path|dir)$/.test(word) ? [words[i + 1]!] : [])),
       );
       for (const word of words.filter((path) => path.startsWith(out) && !outputs.has(path))) {
         const stem = word.replace(/_task_results(?=\.json$)/, '');

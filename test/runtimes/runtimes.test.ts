@@ -26,12 +26,12 @@ const arclab = (program: string, flags: readonly string[], ...args: string[]): s
 const infer = (output: string): string[] => [
   ...['infer', '--model_path', join(packageRoot(), 'assets/base-model'), '--dataset_path', 'tasks.json'],
   ...['--prompt_version', 'output-from-examples-mini', '--grid_encoder', 'MinimalGridEncoder()'],
-  ...['--constrained', '--predictions_per_task', '2', '--temperature', '0.7', '--output_filepath', output],
+  ...['--constrained', '--predictions_per_task', '2', '--temperature', '0.7', '--output_path', output],
 ];
 
 beforeAll(() => {
   const flags = ['--count', '3', '--max_size', '4', '--generators', 'recolor-one,keep-color,transpose'];
-  arclab(process.execPath, [], 'generate-tasks', '--output_filepath', 'tasks.json', ...flags);
+  arclab(process.execPath, [], 'generate-tasks', '--output_path', 'tasks.json', ...flags);
   arclab(process.execPath, [], ...infer('node.json'));
 });
 

@@ -99,9 +99,9 @@ test('the scores are those of each grid under each view alone', async () => {
 
 test('predictions get the scores of their grids, and the mean as their log-probability', async () => {
   using model = await openModel(base);
-  const outputFilepath = join(folder, 'scored.json');
+  const outputPath = join(folder, 'scored.json');
   const options = { promptVersion: kind, augmentations: 4, seed: 3, predictions };
-  const result = await model.score(datasetPath, { ...options, outputFilepath });
+  const result = await model.score(datasetPath, { ...options, outputPath });
   expect(result.normalisedOver).toBe('all tokens');
   const builder = (await openPrompts(base)).builder(getPromptKind(kind));
   const found = await scoreUnderViews(model.decoder, builder, sets, { views });
@@ -114,7 +114,7 @@ test('predictions get the scores of their grids, and the mean as their log-proba
     expect(scores).toEqual(found[Math.floor(i / 5)]!.scores[(i % 5) % 3]);
     expect(logProb).toBeCloseTo(mean(scores as number[]), 10);
   }
-  expect(loadPredictions(outputFilepath)).toEqual(result.predictions);
+  expect(loadPredictions(outputPath)).toEqual(result.predictions);
   // with the grammar what it forces counts nothing, and no answer is less likely
   const allowed = await model.score(datasetPath, { ...options, constrained: true });
   expect(allowed.normalisedOver).toBe('allowed tokens');
@@ -128,12 +128,12 @@ test('a run that was stopped continues with what it has kept, to the same bytes'
   // groups of a few prompts each
   const options = { promptVersion: kind, augmentations: 8, maxTokensPerBatch: 64, predictions };
   const whole = join(folder, 'whole.json');
-  await model.score(datasetPath, { ...options, outputFilepath: whole });
-  const outputFilepath = join(folder, 'stopped.json');
+  await model.score(datasetPath, { ...options, outputPath: whole });
+  const outputPath = join(folder, 'stopped.json');
   const stop = new AbortController();
   const stopped = model.score(datasetPath, {
     ...options,
-    outputFilepath,
+    outputPath,
     signal: stop.signal,
     onEvent: (event) => {
       if (event.type === 'progress' && event.finished > event.total / 2) stop.abort(new Error('stop'));
@@ -143,11 +143,11 @@ test('a run that was stopped continues with what it has kept, to the same bytes'
   const notes: string[] = [];
   await model.score(datasetPath, {
     ...options,
-    outputFilepath,
+    outputPath,
     onEvent: (event) => {
       if (event.type === 'note') notes.push(event.text);
     },
   });
   expect(notes.join()).toMatch(/continuing: \d+ of 72 answers are scored already/);
-  expect(readFileSync(outputFilepath, 'utf8')).toBe(readFileSync(whole, 'utf8'));
+  expect(readFileSync(outputPath, 'utf8')).toBe(readFileSync(whole, 'utf8'));
 }, 60_000);

@@ -28,9 +28,9 @@ const tasks = loadTasks(datasetPath);
 const grids: Grid[] = [[[3, 3]], [[3], [4]], [[9]]];
 const sets = [...tasks].map(([taskId, task]) => ({ taskId, testIndex: 0, task, grids }));
 const views = { augmentations: 2, seed: 3, maxSeqLen: 4096 };
-const inputFilepath = join(folder, 'predictions.json');
+const inputPath = join(folder, 'predictions.json');
 writeFileSync(
-  inputFilepath,
+  inputPath,
   JSON.stringify(sets.flatMap(({ taskId }) => grids.map((grid) => prediction(taskId, 0, grid)))),
 );
 
@@ -69,7 +69,7 @@ test('a prediction judged alone has the log-probability of "yes" among yes and n
     ...base,
     ...views,
     datasetPath,
-    inputFilepath,
+    inputPath,
     promptVersion: kind,
   });
   expect(kinds[0]!.answers).toHaveLength(6);
@@ -84,7 +84,7 @@ test('a prediction judged alone has the log-probability of "yes" among yes and n
 
 test('compared predictions have the mean over their pairs, in both orders', async () => {
   const kind = 'select-output-from-examples-v0';
-  const { predictions } = await score({ ...base, ...views, datasetPath, inputFilepath, promptVersion: kind });
+  const { predictions } = await score({ ...base, ...views, datasetPath, inputPath, promptVersion: kind });
   const values: number[] = [];
   for (const other of [1, 2]) {
     const first = await judge(kind, ['1', '2'], 0, 0, [grids[0]!, grids[other]!]);
@@ -113,18 +113,18 @@ test('what makes no sense is refused before a model is loaded', async () => {
     promptVersion: 'verify-output-from-examples-v0',
     modelPath: 'nowhere',
   };
-  await expect(score(verify)).rejects.toThrow('give predictions to judge with `inputFilepath`');
+  await expect(score(verify)).rejects.toThrow('give predictions to judge with `inputPath`');
   await expect(score({ ...verify, promptVersion: 'code-from-examples-v0' })).rejects.toThrow(
     'asks for no grid',
   );
-  const outputFilepath = join(folder, 'out.json');
-  await expect(infer({ ...verify, outputFilepath })).rejects.toThrow(
+  const outputPath = join(folder, 'out.json');
+  await expect(infer({ ...verify, outputPath })).rejects.toThrow(
     'asks for verify-output-from-examples; inference needs one that asks for output-from-examples or output-from-code',
   );
   const plain = writeTasks(join(folder, 'plain.json'), recolourTasks(1));
-  const code = { ...verify, datasetPath: plain, outputFilepath, promptVersion: 'output-from-code-v0' };
+  const code = { ...verify, datasetPath: plain, outputPath, promptVersion: 'output-from-code-v0' };
   await expect(infer(code)).rejects.toThrow('task task0 has no code');
-  const constrained = { ...base, datasetPath, inputFilepath, constrained: true };
+  const constrained = { ...base, datasetPath, inputPath, constrained: true };
   await expect(score({ ...constrained, promptVersion: 'verify-output-from-examples-v0' })).rejects.toThrow(
     '`constrained`: a judgement is no grid',
   );
@@ -134,7 +134,7 @@ test('outputs of code are predicted under one view: that of the code', async () 
   const { predictions, withoutView } = await infer({
     ...base,
     datasetPath,
-    outputFilepath: join(folder, 'of-code.json'),
+    outputPath: join(folder, 'of-code.json'),
     promptVersion: 'output-from-code-v0',
     predictionsPerTask: 3,
     temperature: 0,

@@ -133,12 +133,12 @@ test('keeps whole groups when it is stopped, and ends with the same bytes', asyn
   const options = { ...base, ...asked, datasetPath, batchSize: 1 };
   const contents = (path: string) => [path, taskResultsPath(path)].map((name) => readFileSync(name, 'utf8'));
   const whole = join(folder, 'whole.json');
-  const result = await search({ ...options, outputFilepath: whole });
+  const result = await search({ ...options, outputPath: whole });
   expect(loadPredictions(taskResultsPath(whole))).toEqual(result.predictions);
-  const outputFilepath = join(folder, 'stopped.json');
+  const outputPath = join(folder, 'stopped.json');
   const stopping = new AbortController();
   const stopped = search({
-    ...{ ...options, outputFilepath, signal: stopping.signal },
+    ...{ ...options, outputPath, signal: stopping.signal },
     onEvent: (event) => event.type === 'progress' && event.finished >= 4 && stopping.abort(),
   });
   await expect(stopped).rejects.toThrow(
@@ -146,16 +146,16 @@ test('keeps whole groups when it is stopped, and ends with the same bytes', asyn
   );
   const notes: string[] = [];
   await search({
-    ...{ ...options, outputFilepath },
+    ...{ ...options, outputPath },
     onEvent: (event) => event.type === 'note' && notes.push(event.text),
   });
   expect(notes).toEqual(['continuing: 3 of 9 prompts are there already']);
-  expect(contents(outputFilepath)).toEqual(contents(whole));
-  expect(existsSync(`${outputFilepath}.partial`)).toBe(false);
+  expect(contents(outputPath)).toEqual(contents(whole));
+  expect(existsSync(`${outputPath}.partial`)).toBe(false);
 });
 
 test('refuses what it cannot do, in one line and before a model is loaded', async () => {
-  const options = { ...base, ...asked, datasetPath, outputFilepath: join(folder, 'refused.json') };
+  const options = { ...base, ...asked, datasetPath, outputPath: join(folder, 'refused.json') };
   for (const [wrong, message] of [
     [{ threshold: 0 }, /threshold.*a number above 0 and at most 1, found 0/],
     [{ threshold: 1.5 }, /threshold.*a number above 0 and at most 1, found 1.5/],

@@ -63,10 +63,10 @@ test('gives what the flows give, with and without an adapter', async () => {
   for (const adapter of [adapterPath, null, adapterPath]) {
     await model.useAdapter(adapter);
     const options = { ...base, datasetPath, ...(adapter === null ? {} : { adapterPath: adapter }) };
-    const outputFilepath = join(folder, 'inference.json');
-    const predicted = await infer({ ...options, ...decoding, outputFilepath });
+    const outputPath = join(folder, 'inference.json');
+    const predicted = await infer({ ...options, ...decoding, outputPath });
     const held = join(folder, 'held.json');
-    const { predictions } = await model.infer(tasks, { ...decoding, outputFilepath: held });
+    const { predictions } = await model.infer(tasks, { ...decoding, outputPath: held });
     expect(predictions).toEqual(predicted.predictions);
     for (const suffix of ['', '_task_results']) {
       const [a, b] = ['inference', 'held'].map((name) => readFileSync(join(folder, `${name}${suffix}.json`)));
@@ -84,12 +84,12 @@ test('gives what the flows give, with and without an adapter', async () => {
 
 test('scores given predictions as it scores those of a file', async () => {
   const { folder, datasetPath, ...base } = files();
-  const outputFilepath = join(folder, 'inference.json');
+  const outputPath = join(folder, 'inference.json');
   using model = await openModel(base);
-  const { predictions } = await model.infer(datasetPath, { ...decoding, constrained: true, outputFilepath });
+  const { predictions } = await model.infer(datasetPath, { ...decoding, constrained: true, outputPath });
   const options = { promptVersion: mini, augmentations: 2 };
-  const inputFilepath = join(folder, 'inference_task_results.json');
-  const ofFile = await score({ ...base, ...options, datasetPath, inputFilepath });
+  const inputPath = join(folder, 'inference_task_results.json');
+  const ofFile = await score({ ...base, ...options, datasetPath, inputPath });
   expect((await model.score(datasetPath, { ...options, predictions })).predictions).toEqual(
     ofFile.predictions,
   );

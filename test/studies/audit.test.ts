@@ -107,12 +107,12 @@ test('train samples of tasks that are to be solved are each a target once their 
   const path = join(folder, 'n_minus_one.json');
   const tasks = new Map(Object.entries(recolourTasks(3)).map(([id, task]) => [id, [task]]));
   saveDataset(path, nMinusOne(tasks));
-  const outputFilepath = join(folder, 'audit.json');
+  const outputPath = join(folder, 'audit.json');
   const result = await auditTraining({
     ...options(),
     trainDatasets: [[path, 'output-from-examples-mini']],
     swapTrainAndTest: false,
-    outputFilepath,
+    outputPath,
   });
   expect(result.findings).toEqual([
     {
@@ -125,7 +125,7 @@ test('train samples of tasks that are to be solved are each a target once their 
   ]);
   expect(result.pairs[0]!.tasks).toHaveLength(9);
   expect(result.pairs[0]!.tasks.every(({ test: tests }) => tests.targets[0]! > 0)).toBe(true);
-  expect(JSON.parse(readFileSync(outputFilepath, 'utf8'))).toEqual(result);
+  expect(JSON.parse(readFileSync(outputPath, 'utf8'))).toEqual(result);
 });
 
 test('what a training would refuse is refused, and a stop is told', async () => {

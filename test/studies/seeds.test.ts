@@ -42,18 +42,16 @@ const inference = () => ({
 });
 
 test('infer-evaluate with several seeds is its runs one by one, with mean and standard deviation', async () => {
-  const outputFilepath = join(folder, 'all.json');
+  const outputPath = join(folder, 'all.json');
   const { seeds, runs, metrics, votedMetrics } = await inferEvaluateSeeds({
     ...inference(),
-    outputFilepath,
+    outputPath,
     seeds: 2,
   });
   expect(seeds).toEqual([7, 107]);
-  expect(runs.map((run) => run.outputFilepath)).toEqual([outputFilepath, join(folder, 'all_seed107.json')]);
+  expect(runs.map((run) => run.outputPath)).toEqual([outputPath, join(folder, 'all_seed107.json')]);
   const single = await Promise.all(
-    seeds.map((seed) =>
-      inferEvaluate({ ...inference(), seed, outputFilepath: join(folder, `one${seed}.json`) }),
-    ),
+    seeds.map((seed) => inferEvaluate({ ...inference(), seed, outputPath: join(folder, `one${seed}.json`) })),
   );
   expect(runs.map((run) => run.predictions)).toEqual(single.map((run) => run.predictions));
   expect(runs[0]!.predictions).not.toEqual(runs[1]!.predictions);

@@ -32,15 +32,15 @@ const pathOf = (name: string, predictions: readonly ReturnType<typeof prediction
 
 describe('select', () => {
   test('studies the joined pools of two models, and writes the study and a report', async () => {
-    const outputFilepath = file('joined.json');
-    const inputFilepaths = [pathOf('first.json', first!), pathOf('second.json', second!)];
-    const { detailsFilepath } = joinResults({ inputFilepaths, outputFilepath, datasetPath });
+    const outputPath = file('joined.json');
+    const inputPaths = [pathOf('first.json', first!), pathOf('second.json', second!)];
+    const { detailsPath } = joinResults({ inputPaths, outputPath, datasetPath });
     const study = await select({
-      inputFilepath: detailsFilepath,
+      inputPath: detailsPath,
       datasetPath,
       repeats: 100,
-      outputFilepath: file('study.json'),
-      htmlFilepath: file('study.html'),
+      outputPath: file('study.json'),
+      htmlPath: file('study.html'),
     });
     expect([study.inPool, study.candidates]).toEqual([1, 3]);
     const solved = Object.fromEntries(study.rules.map(({ rule, solved_1 }) => [rule, solved_1]));
@@ -49,7 +49,7 @@ describe('select', () => {
     expect(JSON.parse(readFileSync(file('study.json'), 'utf8'))).toEqual(JSON.parse(JSON.stringify(study)));
     const html = readFileSync(file('study.html'), 'utf8');
     for (const { rule } of study.rules) expect(html).toContain(rule);
-    const voted = voteOnPredictions({ inputFilepath: detailsFilepath, method: 'sum-logprob', n: 1 });
+    const voted = voteOnPredictions({ inputPath: detailsPath, method: 'sum-logprob', n: 1 });
     expect(voted.answers.get('a')).toEqual([[A]]);
   });
 

@@ -18,10 +18,10 @@ const write = (name: string, text: string) => {
 };
 const lines = (name: string, ...rows: unknown[]) =>
   write(name, rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n'));
-const outputFilepath = join(folder, 'out.json');
-const run = (format: ImportTasksOptions['format'], inputFilepath: string, more: object = {}) =>
-  importTasks({ format, inputFilepath, outputFilepath, ...more });
-const imported = () => Object.fromEntries(loadDataset(outputFilepath));
+const outputPath = join(folder, 'out.json');
+const run = (format: ImportTasksOptions['format'], inputPath: string, more: object = {}) =>
+  importTasks({ format, inputPath, outputPath, ...more });
+const imported = () => Object.fromEntries(loadDataset(outputPath));
 
 const source = `from common import *
 
@@ -52,7 +52,7 @@ const barcRow = {
 test('BARC: a program and its samples, one task a row', async () => {
   const file = lines('barc.jsonl', barcRow, '', { ...barcRow, source: 'other' });
   const result = await run('barc', file);
-  expect(result).toEqual({ tasks: 2, variants: 2, skipped: 0, files: [outputFilepath] });
+  expect(result).toEqual({ tasks: 2, variants: 2, skipped: 0, files: [outputPath] });
   expect(imported()).toEqual({
     'barc-000001': [
       {
@@ -201,9 +201,9 @@ test('programs that generate-code wrote, of tasks that have some', async () => {
     ],
     bb: [],
   };
-  const inputFilepath = write('programs.json', JSON.stringify(programs));
+  const inputPath = write('programs.json', JSON.stringify(programs));
   const result = await importTasks({
-    ...{ format: 'code', inputFilepath, outputFilepath, datasetPath: arc },
+    ...{ format: 'code', inputPath, outputPath, datasetPath: arc },
     onEvent: ({ text }) => notes.push(text),
   });
   expect(result).toMatchObject({ tasks: 1, variants: 2, skipped: 0 });
@@ -301,8 +301,8 @@ test('what is wrong can be left out, and is counted', async () => {
   const file = lines('some.jsonl', '{', barcRow, { source: 'x' });
   const result = await importTasks({
     format: 'barc',
-    inputFilepath: file,
-    outputFilepath,
+    inputPath: file,
+    outputPath,
     skipInvalid: true,
     onEvent: ({ text }) => notes.push(text),
   });
@@ -318,9 +318,7 @@ test('mistakes in the options are said', async () => {
   await expect(run('barc', file, { datasetPath: arc })).rejects.toThrow(
     '`datasetPath`: rows of barc have samples',
   );
-  await expect(run('barc', file, { outputFilepath: folder })).rejects.toThrow(
-    'a folder that does not exist yet',
-  );
+  await expect(run('barc', file, { outputPath: folder })).rejects.toThrow('a folder that does not exist yet');
   // biome-ignore lint/suspicious/noExplicitAny: what the types refuse
   await expect(run('bark' as any, file)).rejects.toThrow('`format`');
 });
@@ -328,7 +326,7 @@ test('mistakes in the options are said', async () => {
 test('a folder gets files of 10,000 tasks each, which are read as one data set', async () => {
   const many = lines('many.jsonl', ...Array.from({ length: 10_001 }, () => barcRow));
   const parts = join(folder, 'parts');
-  const { files } = await run('barc', many, { outputFilepath: parts });
+  const { files } = await run('barc', many, { outputPath: parts });
   expect(files).toEqual([join(parts, 'part-0001.json'), join(parts, 'part-0002.json')]);
   expect(loadDataset(parts).size).toBe(10_001);
 });
@@ -336,7 +334,7 @@ test('a folder gets files of 10,000 tasks each, which are read as one data set',
 test('a folder whose import does not come to its end is not left behind', async () => {
   const rows = lines('broken-end.jsonl', ...Array.from({ length: 10_001 }, () => barcRow), '{');
   const parts = join(folder, 'unfinished');
-  await expect(run('barc', rows, { outputFilepath: parts })).rejects.toThrow('broken-end.jsonl:10002: ');
+  await expect(run('barc', rows, { outputPath: parts })).rejects.toThrow('broken-end.jsonl:10002: ');
   expect(existsSync(parts)).toBe(false);
   expect(readdirSync(folder).filter((name) => name.startsWith('unfinished'))).toEqual([]);
 });
@@ -345,7 +343,7 @@ test('variants of a task that are too far apart for one file of a folder are ref
   const row = (id: string) => ({ id, code: 'x', train: [sample, sample], test: [sample] });
   const ids = [...Array.from({ length: 10_001 }, (_, i) => String(i)), '0'];
   const file = lines('apart.jsonl', ...ids.map(row));
-  await expect(run('code', file, { outputFilepath: join(folder, 'apart') })).rejects.toThrow(
+  await expect(run('code', file, { outputPath: join(folder, 'apart') })).rejects.toThrow(
     'rows of task 0 are too far apart',
   );
 });
@@ -366,9 +364,9 @@ test('a folder that is named as a program is said', async () => {
 test('arclab import takes the format as its argument', async () => {
   const printed = catchPrinted();
   onTestFinished(() => void vi.restoreAllMocks());
-  const files = ['--input_filepath', lines('cli.jsonl', barcRow), '--output_filepath', outputFilepath];
+  const files = ['--input_path', lines('cli.jsonl', barcRow), '--output_path', outputPath];
   expect(await main(['import', 'barc', ...files])).toBe(0);
-  expect(printed.text).toBe(`1 tasks\n${outputFilepath}\n`);
+  expect(printed.text).toBe(`1 tasks\n${outputPath}\n`);
   expect(await main(['import', 'bark', ...files])).toBe(2);
   expect(printed.text).toContain(
     '<format>: expected one of barc, barc-messages, code, candidates, found "bark"',

@@ -51,7 +51,7 @@ describe('a run that gets worse', () => {
     const tasks = join(folder, 'tasks.json');
     generateTasksToFile({
       ...startKnobs,
-      outputFilepath: tasks,
+      outputPath: tasks,
       count: 6,
       seed: 1,
       generators: ['recolor-one'],

@@ -19,7 +19,7 @@ test('every command is a cell, scripts and paths are ours, comments stay', async
   const { notebook, commands, left, results } = await importWriteup(writeup, { paths });
   expect(sources(notebook, 'code')).toEqual([
     "import { sh } from 'arclab';",
-    '// the model of last week\nawait sh`arclab infer \\\n--model_path models/01/checkpoint-5000 \\\n--dataset_path data/val_rs7.json \\\n--output_filepath /tmp/a.json # the first`;',
+    '// the model of last week\nawait sh`arclab infer \\\n--model_path models/01/checkpoint-5000 \\\n--dataset_path data/val_rs7.json \\\n--output_path /tmp/a.json # the first`;',
     'await sh`mkdir -p results`;',
     'await sh`export SEED=7`;',
     'await sh`cd results`;',

@@ -51,7 +51,7 @@ describe('renamed options, changed values', () => {
       'merge_lora.py --base_model_path a --lora_path b --output_path c',
       'arclab merge-lora --model_path a --adapter_path b --output_dir c',
     ],
-    ['voting.py --input_filepath=a --n 2', 'arclab vote --input_filepath=a --n 2'],
+    ['voting.py --input_filepath=a --n 2', 'arclab vote --input_path=a --n 2'],
     ['fine-tuning.py --optim paged_adamw_8bit', 'arclab fine-tune --optim adamw_8bit'],
     ['fine-tuning.py --optim=adamw_bnb_8bit', 'arclab fine-tune --optim adamw_8bit'],
     ['fine-tuning.py --optim muon', 'arclab fine-tune --optim muon'],
@@ -160,10 +160,10 @@ describe('our own command line', () => {
   const refusal = (source: string) => ownCommandLine.refusal(arclabCalls(source, parse)[0]!.words);
 
   test.each([
-    ['arclab infer --model_path m --dataset_path d --output_filepath o --foo', /unknown option.*--foo/],
-    ['arclab infer --model_path m --dataset_path d --output_filepath o extra', /unexpected argument "extra"/],
-    ['arclab infer --model_path m --dataset_path d --output_filepath o --seed x', /seed.*integer/],
-    ['arclab infer --model_path m --dataset_path d --output_filepath o --grid_encoder "No()"', /No/],
+    ['arclab infer --model_path m --dataset_path d --output_path o --foo', /unknown option.*--foo/],
+    ['arclab infer --model_path m --dataset_path d --output_path o extra', /unexpected argument "extra"/],
+    ['arclab infer --model_path m --dataset_path d --output_path o --seed x', /seed.*integer/],
+    ['arclab infer --model_path m --dataset_path d --output_path o --grid_encoder "No()"', /No/],
     ['arclab dance', /no command dance/],
     ['arclab fine-tune --model_path m --output_dir o --max_steps 1 --train_datasets a.json', /prompt kind/],
   ])('refuses %s', async (source, reason) => {
@@ -171,8 +171,8 @@ describe('our own command line', () => {
   });
 
   test.each([
-    'arclab infer --model_path m --dataset_path d --output_filepath o --seed $SEED "$MORE"',
-    'arclab infer --model_path $(ls) --dataset_path *.json --output_filepath o',
+    'arclab infer --model_path m --dataset_path d --output_path o --seed $SEED "$MORE"',
+    'arclab infer --model_path $(ls) --dataset_path *.json --output_path o',
     'arclab infer --help',
     'arclab kernel list',
     'arclab fine-tune --model_path m --output_dir o --max_steps $N --train_datasets a.json output-from-examples-v1 2 --train_datasets $D $K',
@@ -181,19 +181,16 @@ describe('our own command line', () => {
   });
 
   test.each([
+    ['arclab infer --model_path m --dataset_path d --output_path o --prompt_version code-v0', /"code-v0"/],
     [
-      'arclab infer --model_path m --dataset_path d --output_filepath o --prompt_version code-v0',
-      /"code-v0"/,
-    ],
-    [
-      'arclab infer --model_path m --dataset_path d --output_filepath o --prompt_version input-from-inputs-v0',
+      'arclab infer --model_path m --dataset_path d --output_path o --prompt_version input-from-inputs-v0',
       /asks for no output/,
     ],
     [
       'arclab fine-tune --model_path m --output_dir o --max_steps 1 --train_datasets a.json predict-output-v2',
       /"predict-output-v2"/,
     ],
-    ['arclab infer --model_path m --dataset_path d', /needs --output_filepath; --default output_filepath=/],
+    ['arclab infer --model_path m --dataset_path d', /needs --output_path; --default output_path=/],
     ['arclab evaluate a.json', /needs --dataset_path; --default dataset_path=/],
   ])('knows what is not there: %s', async (source, reason) => {
     expect(await refusal(source)).toEqual({ reason: expect.stringMatching(reason), isWellFormed: true });

@@ -15,7 +15,12 @@ import {
 import type { CommandFile } from '../command.js';
 
 const printOptions = defineOptions({
-  outputFilepath: { type: 'string', value: 'file', description: 'also write the metrics as JSON' },
+  outputPath: {
+    formerly: ['outputFilepath'],
+    type: 'string',
+    value: 'file',
+    description: 'also write the metrics as JSON',
+  },
   perTask: { type: 'boolean', default: false, description: 'print the metrics of every task' },
   study: {
     type: 'boolean',
@@ -28,10 +33,7 @@ const printOptions = defineOptions({
 type Options = OptionsOf<typeof printOptions.table> & { datasetPath: string };
 
 function configure(command: Command): void {
-  command.argument(
-    '<files...>',
-    `${evaluateOptions.table.inferenceFilepath.description}; several make a table`,
-  );
+  command.argument('<files...>', `${evaluateOptions.table.inferencePath.description}; several make a table`);
 }
 
 const percent = (value: unknown) => (typeof value === 'number' ? formatPercent(value) : String(value ?? ''));
@@ -47,7 +49,7 @@ function table(rows: readonly TableRow[], counts: readonly string[] = []): strin
 
 function printStudy(file: string, { datasetPath, seed = studyOptions.defaults.seed }: Options): void {
   const { predictionCount, outputSize, perAttempt } = studyPredictions({
-    inferenceFilepath: file,
+    inferencePath: file,
     datasetPath,
     seed,
   });
@@ -81,11 +83,11 @@ function printStudy(file: string, { datasetPath, seed = studyOptions.defaults.se
 }
 
 async function run(files: string[], given: Options): Promise<void> {
-  const { datasetPath, outputFilepath, perTask, study } = given;
-  if (outputFilepath !== undefined) {
-    assertWritableFile(outputFilepath, '`outputFilepath`', [...files, datasetPath]);
+  const { datasetPath, outputPath, perTask, study } = given;
+  if (outputPath !== undefined) {
+    assertWritableFile(outputPath, '`outputPath`', [...files, datasetPath]);
   }
-  const results = files.map((inferenceFilepath) => evaluate({ inferenceFilepath, datasetPath }));
+  const results = files.map((inferencePath) => evaluate({ inferencePath, datasetPath }));
   for (const { source, missingTasks, evaluation } of results) {
     if (missingTasks.length === 0) continue;
     const note = `${missingTasks.length} of ${evaluation.perTask.size} tasks have no predictions and count as unanswered`;
@@ -107,13 +109,13 @@ async function run(files: string[], given: Options): Promise<void> {
     }
     if (study) printStudy(source, given);
   }
-  if (outputFilepath !== undefined) {
+  if (outputPath !== undefined) {
     const json = results.map(({ source, evaluation, votes }) => ({
       file: source,
       overall: { ...evaluation.overall, ...votes },
       perTask: Object.fromEntries(evaluation.perTask),
     }));
-    writeFileAtomic(outputFilepath, `${JSON.stringify(json.length === 1 ? json[0] : json, null, 2)}\n`);
+    writeFileAtomic(outputPath, `${JSON.stringify(json.length === 1 ? json[0] : json, null, 2)}\n`);
   }
 }
 

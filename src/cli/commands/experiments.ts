@@ -27,8 +27,8 @@ function printComparison(comparison: ExperimentComparison): void {
 }
 
 async function run([folder]: string[], given: Omit<ExperimentsOptions, 'folder'>): Promise<void> {
-  const { json = false, htmlFilepath } = given;
-  if (htmlFilepath !== undefined) assertWritableFile(htmlFilepath, '`htmlFilepath`');
+  const { json = false, htmlPath } = given;
+  if (htmlPath !== undefined) assertWritableFile(htmlPath, '`htmlPath`');
   const result = experiments({
     ...given,
     ...(folder === undefined ? {} : { folder }),
@@ -40,7 +40,7 @@ async function run([folder]: string[], given: Omit<ExperimentsOptions, 'folder'>
     print(JSON.stringify(comparison ?? records, null, 2));
   } else if (comparison) printComparison(comparison);
   else print(rows.length === 0 ? 'no runs' : textTable(rows, { columns, maxWidth }));
-  if (htmlFilepath !== undefined) await saveReport(htmlFilepath, experimentsPage(result));
+  if (htmlPath !== undefined) await saveReport(htmlPath, experimentsPage(result));
 }
 
 export default { options: experimentsOptions, configure, run } satisfies CommandFile;

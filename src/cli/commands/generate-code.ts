@@ -14,7 +14,7 @@ export default {
       stop();
       const different = [...result.programs.values()].flat().length;
       process.stdout.write(
-        `${result.drawn} answers: ${result.finished} programs, ${different} different\n${options.outputFilepath}\n`,
+        `${result.drawn} answers: ${result.finished} programs, ${different} different\n${options.outputPath}\n`,
       );
     } finally {
       stop();

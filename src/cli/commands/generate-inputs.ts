@@ -38,12 +38,12 @@ async function run(
     const { drawn, valid, different, fresh, grids } = result;
     stop();
     // where no file keeps them, they are shown
-    if (verbose || options.outputFilepath === undefined) printGrids(grids);
+    if (verbose || options.outputPath === undefined) printGrids(grids);
     process.stdout.write(
       `${drawn} answers: ${valid} grids, ${different} different, ${fresh} new, ` +
         `${different - fresh} equal to given ones\n`,
     );
-    if (options.outputFilepath) process.stdout.write(`${options.outputFilepath}\n`);
+    if (options.outputPath) process.stdout.write(`${options.outputPath}\n`);
   } finally {
     stop();
   }

@@ -9,11 +9,12 @@ import type { CommandFile } from '../command.js';
 
 /** With `list` nothing is written. */
 const options = defineOptions({
-  ...without(generateTasksToFileOptions.table, 'outputFilepath'),
-  outputFilepath: {
+  ...without(generateTasksToFileOptions.table, 'outputPath'),
+  outputPath: {
+    formerly: ['outputFilepath'],
     type: 'string',
     value: 'file',
-    description: generateTasksToFileOptions.table.outputFilepath.description,
+    description: generateTasksToFileOptions.table.outputPath.description,
   },
 });
 
@@ -34,7 +35,7 @@ async function run(
     return;
   }
   const dataset = generateTasksToFile(given);
-  process.stdout.write(`${given.outputFilepath}: ${dataset.size} tasks\n`);
+  process.stdout.write(`${given.outputPath}: ${dataset.size} tasks\n`);
 }
 
 export default {

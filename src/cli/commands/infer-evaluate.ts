@@ -26,7 +26,7 @@ async function run(
     if (result === undefined) return;
     stop();
     const { runs, seeds } = result;
-    if (verbose) for (const { outputFilepath } of runs) process.stderr.write(`${outputFilepath}\n`);
+    if (verbose) for (const { outputPath } of runs) process.stderr.write(`${outputPath}\n`);
     if (seeds.length === 1) {
       process.stdout.write(`predictions: ${formatMetrics(runs[0]!.metrics)}\n`);
       process.stdout.write(`voted: ${formatMetrics(runs[0]!.votedMetrics)}\n`);

@@ -19,7 +19,7 @@ async function run(
     stop();
     if (verbose && last) process.stderr.write(`${describeSpeed(last)}\n`);
     process.stdout.write(
-      `${options.outputFilepath}: ${predictions.length} predictions, ${unparsable} not a grid` +
+      `${options.outputPath}: ${predictions.length} predictions, ${unparsable} not a grid` +
         `${cutOff > 0 ? ` (${cutOff} cut off at the longest answer)` : ''}` +
         `${notFinite > 0 ? `, ${notFinite} without an answer` : ''}\n`,
     );

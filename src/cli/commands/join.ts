@@ -4,15 +4,15 @@ import { type JoinResultsOptions, joinResults } from '../../studies/join.js';
 import type { CommandFile } from '../command.js';
 
 function configure(command: Command): void {
-  command.argument('<files...>', joinOptions.table.inputFilepaths.description);
+  command.argument('<files...>', joinOptions.table.inputPaths.description);
 }
 
-async function run(files: string[], given: Omit<JoinResultsOptions, 'inputFilepaths'>): Promise<void> {
-  const { counts, testInputs, detailsFilepath } = joinResults({ ...given, inputFilepaths: files });
+async function run(files: string[], given: Omit<JoinResultsOptions, 'inputPaths'>): Promise<void> {
+  const { counts, testInputs, detailsPath } = joinResults({ ...given, inputPaths: files });
   const total = counts.reduce((sum, count) => sum + count, 0);
   process.stdout.write(
-    `${total} predictions (${counts.join(' + ')}) for ${testInputs} test inputs in ${detailsFilepath}; ` +
-      `arclab vote --input_filepath ${detailsFilepath} chooses among them\n`,
+    `${total} predictions (${counts.join(' + ')}) for ${testInputs} test inputs in ${detailsPath}; ` +
+      `arclab vote --input_path ${detailsPath} chooses among them\n`,
   );
 }
 

@@ -25,7 +25,7 @@ async function run(
     }
     const found = predictions.filter(({ grid }) => grid !== null).length;
     process.stdout.write(
-      `${options.outputFilepath}: ${found} candidates of views, ${unparsable} answers not a grid` +
+      `${options.outputPath}: ${found} candidates of views, ${unparsable} answers not a grid` +
         `${incomplete > 0 ? `, ${incomplete} prompts left at a limit` : ''}\n`,
     );
   } finally {

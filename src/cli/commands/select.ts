@@ -6,14 +6,14 @@ import { type SelectOptions, select } from '../../studies/select.js';
 import type { CommandFile } from '../command.js';
 
 function configure(command: Command): void {
-  command.argument('<file>', selectOptions.table.inputFilepath.description);
+  command.argument('<file>', selectOptions.table.inputPath.description);
 }
 
 async function run(
-  [inputFilepath]: string[],
-  given: Omit<SelectOptions, 'inputFilepath'> & { datasetPath: string },
+  [inputPath]: string[],
+  given: Omit<SelectOptions, 'inputPath'> & { datasetPath: string },
 ): Promise<void> {
-  const study = await select({ ...given, inputFilepath: inputFilepath! });
+  const study = await select({ ...given, inputPath: inputPath! });
   process.stdout.write(`${selectionText(study)}\n\n${textTable(selectionTable(study))}\n`);
   const [lacking] = study.left;
   if (lacking) process.stderr.write(`note: ${lacking.reason}\n`);

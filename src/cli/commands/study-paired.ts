@@ -8,14 +8,19 @@ import { pairedStudy } from '../../studies/paired-study.js';
 import type { CommandFile } from '../command.js';
 
 const printOptions = defineOptions({
-  outputFilepath: { type: 'string', value: 'file', description: 'also write the comparison as JSON' },
+  outputPath: {
+    formerly: ['outputFilepath'],
+    type: 'string',
+    value: 'file',
+    description: 'also write the comparison as JSON',
+  },
 });
 
 type Options = OptionsOf<typeof pairedStudyOptions.table> & OptionsOf<typeof printOptions.table>;
 
-async function run(_: string[], { outputFilepath, ...given }: Options): Promise<void> {
-  if (outputFilepath !== undefined) {
-    assertWritableFile(outputFilepath, '`outputFilepath`', [...(given.first ?? []), ...(given.second ?? [])]);
+async function run(_: string[], { outputPath, ...given }: Options): Promise<void> {
+  if (outputPath !== undefined) {
+    assertWritableFile(outputPath, '`outputPath`', [...(given.first ?? []), ...(given.second ?? [])]);
   }
   const study = pairedStudy(given);
   const [a, b] = study.runs;
@@ -26,7 +31,7 @@ async function run(_: string[], { outputFilepath, ...given }: Options): Promise<
   if (a === 1 && b === 1) {
     process.stdout.write('one run on each side: the intervals say nothing about other seeds\n');
   }
-  if (outputFilepath !== undefined) writeFileAtomic(outputFilepath, `${JSON.stringify(study, null, 2)}\n`);
+  if (outputPath !== undefined) writeFileAtomic(outputPath, `${JSON.stringify(study, null, 2)}\n`);
 }
 
 export default { options: pairedStudyOptions, terminalOptions: printOptions, run } satisfies CommandFile;

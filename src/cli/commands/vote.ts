@@ -4,11 +4,11 @@ import { type VoteOnPredictionsOptions, voteOnPredictions } from '../../studies/
 import type { CommandFile } from '../command.js';
 
 async function run(_: string[], options: VoteOnPredictionsOptions): Promise<void> {
-  const { outputFilepath, testInputs, predictions, logProbs, metrics } = voteOnPredictions(options);
+  const { outputPath, testInputs, predictions, logProbs, metrics } = voteOnPredictions(options);
   process.stdout.write(
-    `${predictions} predictions${logProbs ? '' : ' without log-probabilities'} for ${testInputs} test inputs, winners in ${outputFilepath}\n`,
+    `${predictions} predictions${logProbs ? '' : ' without log-probabilities'} for ${testInputs} test inputs, winners in ${outputPath}\n`,
   );
-  if (options.submissionFilepath) process.stdout.write(`submission in ${options.submissionFilepath}\n`);
+  if (options.submissionPath) process.stdout.write(`submission in ${options.submissionPath}\n`);
   if (metrics) process.stdout.write(`${formatMetrics(metrics)}\n`);
 }
 
