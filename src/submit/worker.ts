@@ -155,7 +155,7 @@ function endWithParent(): void {
 }
 
 /** Serves the parent of this process until it ends or lets go. */
-function serveSubmit(handlers: Handlers = submitHandlers()): void {
+export function serveSubmit(handlers: Handlers = submitHandlers()): void {
   let lastReply = 0;
   const reply = (message: Reply): void => {
     const now = performance.now() / 1000;
