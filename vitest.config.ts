@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -65,6 +66,16 @@ function testsIn(folder: string): string[] {
     .map((name) => `${folder}/${name.replaceAll('\\', '/')}`);
 }
 
+/** The files that take minutes come first, so that none of them is the last one alone. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification) =>
+      /\/test\/notebooks\/|\.slow\.test\.ts$/.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 const excluded: Record<string, string[]> = {
   full: [],
   installed: [],
@@ -106,6 +117,7 @@ export default defineConfig(({ mode }) => ({
       TF_NUM_INTRAOP_THREADS: '1',
       TF_NUM_INTEROP_THREADS: '1',
     },
+    sequence: { sequencer: LongestFirst },
     globalSetup: ['test/global-setup.ts'],
     reporters: ['default', 'test/unstable-reporter.ts'],
     testTimeout: 60_000,

@@ -1,7 +1,7 @@
 import { Rng } from '../common/rng.js';
 import { toFloatType } from '../tensors/float-type.js';
 import { checkpoint, isRecording } from '../tensors/gradients.js';
-import { assertLabels } from '../tensors/ops/head-log-probs/head-log-probs.js';
+import { assertLabels } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import type { Pass } from './weight.js';
 

@@ -88,6 +88,39 @@ test('experiments/ is a dozen flows at most', () => {
   expect(sourcesOf('src/experiments').length).toBeLessThanOrEqual(12);
 });
 
+/**
+ * What lies in a folder of a package is its own. From outside only these files of such folders are imported; what is
+ * wanted of others is exported by a file of the package itself, or joins this list with its reason.
+ */
+const entries: Record<string, readonly string[]> = {
+  // declarations of generators and readers of formats, one file each
+  'arc/generators': ['define', 'index', 'knobs'],
+  'arc/import': ['barc', 'barc-messages', 'code-set', 'rows'],
+  'generation/search': ['search', 'types'],
+  'sweeps/queue': ['redis', 'status', 'worker'],
+  // ranks of a job, which the command line starts and training works with
+  'tensors/collective': ['advice', 'alone', 'collective', 'environment', 'join', 'ranks', 'tensor-sums'],
+  'tensors/ops': ['index'],
+  // what is particular to an installed library or a device: where it is, what it lacks, graphs of decoding
+  'tensors/tensorflow': ['build'],
+  'tensors/torch': ['backend', 'graphs', 'gpus', 'locate'],
+  'tensors/webgpu': ['errors', 'navigator'],
+};
+
+test('what lies in a folder of a package is imported from outside by its entries alone', () => {
+  const used = files
+    .filter((file) => file.startsWith('src/'))
+    .flatMap((file) =>
+      imports.get(file)!.filter((target) => target.startsWith('src/') && folderOf(target) !== folderOf(file)),
+    )
+    .map((target) => /^src\/(.+\/.+)\/([^/]+)\.ts$/.exec(target))
+    .flatMap((match) => (match ? [`${match[1]}/${match[2]}`] : []));
+  const allowed = Object.entries(entries).flatMap(([folder, names]) =>
+    names.map((name) => `${folder}/${name}`),
+  );
+  expect([...new Set(used)].sort()).toEqual(allowed.sort());
+});
+
 test('no files import each other in a circle', () => {
   expect(circlesOf(imports)).toEqual([]);
 });

@@ -37,12 +37,12 @@ export { dropout, dropoutName } from './dropout/dropout.js';
 export { embedding } from './embedding/embedding.js';
 export { geGlu } from './geglu/geglu.js';
 export { globalNorm } from './global-norm/global-norm.js';
-export { headLogProbs } from './head-log-probs/head-log-probs.js';
+export { assertLabels, headLogProbs } from './head-log-probs/head-log-probs.js';
 export { kvCacheCopy } from './kv-cache-copy/kv-cache-copy.js';
 export { kvCacheWrite } from './kv-cache-write/kv-cache-write.js';
 export { frozenLinear, linear, project } from './linear/linear.js';
 export { hasLowRankSum, type LowRankTerm, lowRankSum } from './low-rank-sum/low-rank-sum.js';
-export { withPlainKernels } from './named.js';
+export { hasKernel, withPlainKernels } from './named.js';
 export { type AttentionLimits, packedAttention } from './packed-attention/packed-attention.js';
 export {
   dequantize,
