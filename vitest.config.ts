@@ -11,7 +11,8 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
  * proves a change on a machine with nothing but Node; `npm run test:full` adds what takes minutes, and
  * `npm run test:installed` is what of it `npm test` leaves open: what takes minutes, and what uses more than Node.
  */
-const SLOW = ['test/notebooks/*.test.ts', 'test/**/*.slow.test.ts'];
+const isSlow = (file: string): boolean => /(^|\/)test\/notebooks\/|\.slow\.test\.ts$/.test(file);
+const SLOW = testsIn('test').filter(isSlow);
 const WHOLE_PROCESSES = [
   'test/api.test.ts',
   'test/browser/**',
@@ -70,8 +71,7 @@ function testsIn(folder: string): string[] {
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const isLong = ({ moduleId }: TestSpecification) =>
-      /\/test\/notebooks\/|\.slow\.test\.ts$/.test(moduleId);
+    const isLong = ({ moduleId }: TestSpecification) => isSlow(moduleId);
     return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
   }
 }

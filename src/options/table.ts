@@ -154,10 +154,10 @@ function renamed(
   return unknown === undefined ? { values } : { values, unknown };
 }
 
-/** @returns an error that names the option which was probably meant */
 /** A name that ends as those of files do. */
 const IS_OF_FILES = /(path|file)s?$/i;
 
+/** @returns an error that names the option which was probably meant */
 function unknownOption(name: string, table: OptionTable): OptionError {
   const names = new Map<string, string>([
     ...[...formerNamesOf(table)].map(([old, leaf]) => [old, leaf.name] as const),

@@ -14,7 +14,7 @@ import { type AnswerJournal, generateKept, openAnswers } from './kept-answers.js
 import { noteNotFinite } from './not-finite.js';
 import type { GenerationHooks } from './predict.js';
 import { fitPrompt, type InferencePrompts, readGrid } from './predictions.js';
-import { largestGrid, type PromptSession, promptKindFor } from './prompts.js';
+import { answerTokensOf, type PromptSession, promptKindFor } from './prompts.js';
 
 /** A generated grid. */
 export interface GeneratedGrid {
@@ -60,9 +60,10 @@ export async function drawGrids(
   for (const note of session.notes) onNote(note);
   const prompts = session.builder(kind);
   const maxNewTokens = o.maxNewTokens ?? session.mostGridTokens;
+  const answerTokens = answerTokensOf(session, maxNewTokens);
 
   const requests = [...tasks].flatMap(([taskId, task]) => {
-    const budget = session.maxSeqLen - Math.min(maxNewTokens, session.gridTokens(largestGrid(task)));
+    const budget = session.maxSeqLen - answerTokens(task);
     const prompt = fitPrompt(prompts, task, task.test.length, budget);
     if (prompt === null) return [];
     const grammar = o.constrained ? { grammar: prompts.answerGrammar } : {};

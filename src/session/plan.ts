@@ -5,7 +5,7 @@ import { UserError } from '../common/errors.js';
 import type { PromptBuilder, PromptKind } from '../prompts/index.js';
 import { hasCode } from '../prompts/prompt-tasks.js';
 import { type PlanAllOptions, type PredictionPlan, planPredictions } from './predictions.js';
-import { largestGrid, type PromptSession, promptKindFor } from './prompts.js';
+import { answerTokensOf, type PromptSession, promptKindFor } from './prompts.js';
 import { togglesFor } from './views.js';
 
 /**
@@ -43,7 +43,7 @@ export function planWith(
     ...o,
     ...togglesFor(kind.task, o),
     maxSeqLen: session.maxSeqLen,
-    answerTokens: (task: Task) => Math.min(maxNewTokens, session.gridTokens(largestGrid(task))),
+    answerTokens: answerTokensOf(session, maxNewTokens),
   });
   const count = plan.predictions.length;
   if (plan.tooLong === count) throw nothingFits(session.maxSeqLen, count, o.datasetPath);

@@ -139,8 +139,16 @@ export function promptKindFor(name: string, tasks: readonly PromptTask[], comman
   return kind;
 }
 
+/** How many tokens the answer to a task may take: as many as its largest grid, but no more than `maxNewTokens`. */
+export function answerTokensOf(
+  session: PromptSession,
+  maxNewTokens = session.mostGridTokens,
+): (task: Task) => number {
+  return (task) => Math.min(maxNewTokens, session.gridTokens(largestGrid(task)));
+}
+
 /** The known grid of a task that has the most cells: an answer may be as large. */
-export function largestGrid({ train, test }: Task): Grid {
+function largestGrid({ train, test }: Task): Grid {
   const grids = [...train.flatMap(({ input, output }) => [input, output])];
   for (const { input, output } of test) grids.push(input, ...(output ? [output] : []));
   const cells = (grid: Grid) => grid.length * grid[0]!.length;

@@ -6,7 +6,7 @@ import { loadTasks } from '../arc/dataset.js';
 import { SCORING_CACHE } from '../generation/scoring.js';
 import { readConfig, resolveModel } from '../models/index.js';
 import { fitPrompt } from '../session/predictions.js';
-import { largestGrid, openPrompts, promptKindFor } from '../session/prompts.js';
+import { answerTokensOf, openPrompts, promptKindFor } from '../session/prompts.js';
 import { type Machine, memoryOn, modelSize, parseMachine, speedsOn } from './machines.js';
 import { type SubmitConfig, type SubmitOptions, submitConfig } from './options.js';
 import { type Chunk, type Plan, planSubmission } from './plan.js';
@@ -49,7 +49,7 @@ export async function forecastSubmission(
   const session = await openPrompts({ ...config, adapterPath: undefined });
   const adapter = config.adapterPath === undefined ? null : await resolveModel(config.adapterPath);
   const prompts = session.builder(kind);
-  const answerTokens = (task: Parameters<typeof largestGrid>[0]) => session.gridTokens(largestGrid(task));
+  const answerTokens = answerTokensOf(session, config.maxNewTokens);
   const size = modelSize(readConfig(session.folder));
   const planFor = (speeds: Plan['speeds']) =>
     planSubmission(

@@ -21,7 +21,7 @@ import { recordSubmission } from '../records/flows.js';
 import { nothingFits, withoutViewNote } from '../session/plan.js';
 import { fitPrompt, planPredictions } from '../session/predictions.js';
 import {
-  largestGrid,
+  answerTokensOf,
   openPrompts,
   type PromptSession,
   promptKindFor,
@@ -170,9 +170,8 @@ async function runSubmission(
   const slots = makeSlots(config);
   const prompts = session.builder(kind);
   const { maxSeqLen } = session;
-  const maxNewTokens = config.maxNewTokens ?? session.mostGridTokens;
-  const answerTokens = (task: Task) => Math.min(maxNewTokens, session.gridTokens(largestGrid(task)));
-  let isSomePlainOneShort = false;
+  const answerTokens = answerTokensOf(session, config.maxNewTokens);
+  let aPlainPromptFits = false;
   const plan = planSubmission(tasks, config, {
     devices: countDevices(slots),
     adapter,
@@ -180,11 +179,12 @@ async function runSubmission(
     speeds: usualSpeeds,
     promptTokens(task, testIndex) {
       const prompt = fitPrompt(prompts, task, testIndex, maxSeqLen - answerTokens(task));
-      isSomePlainOneShort ||= prompt !== null;
+      aPlainPromptFits ||= prompt !== null;
       return prompt?.tokens.length ?? maxSeqLen;
     },
   });
-  if (!isSomePlainOneShort) {
+  if (!aPlainPromptFits) {
+    // under other views there may be one that does
     const { tooLong, predictions } = planPredictions(tasks, prompts, { ...config, maxSeqLen, answerTokens });
     if (tooLong === predictions.length) throw nothingFits(maxSeqLen, tooLong, config.challengesPath);
   }

@@ -10,7 +10,7 @@ import { workerOptions } from '../options/submit.js';
 import { sessionFineTuneOnTaskOptions } from '../options/training.js';
 import type { PromptBuilder } from '../prompts/index.js';
 import { planPrediction, toPrediction } from '../session/predictions.js';
-import { largestGrid, openPrompts, type PromptSession, promptKindFor } from '../session/prompts.js';
+import { answerTokensOf, openPrompts, type PromptSession, promptKindFor } from '../session/prompts.js';
 import { searchInput } from '../session/search-input.js';
 import { TaskViews } from '../session/views.js';
 import { notFiniteAdvice } from '../tensors/finite-advice.js';
@@ -78,7 +78,7 @@ export function submitHandlers(): Handlers {
       const maxNewTokens = config.maxNewTokens ?? session.mostGridTokens;
       const planning = {
         maxSeqLen: session.maxSeqLen,
-        answerTokens: (task: Task) => Math.min(maxNewTokens, session.gridTokens(largestGrid(task))),
+        answerTokens: answerTokensOf(session, maxNewTokens),
       };
       for (const [index, { search, ...item }] of items.entries()) {
         if (search === undefined) continue;

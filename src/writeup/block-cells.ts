@@ -98,8 +98,8 @@ async function refusalOf(source: string, { parse, commandLine }: BlockContext): 
 }
 
 /**
- * What the parts of a bash block become, the commands that became text, and cells that will fail. @param before the
- * text above it
+ * What the parts of a bash block become, the commands that became text, and cells that will fail.
+ * @param before the text above it
  */
 export async function blockItems(
   block: string,
