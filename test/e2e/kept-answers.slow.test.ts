@@ -28,8 +28,8 @@ describe.each(Object.keys(flows))('%s', (flow) => {
   test('ends with the same bytes after many kills', { timeout: 600_000 }, async () => {
     let kills = 0;
     let continuations = 0;
-    // how many kills come before a run's end depends on how fast the machine is at the time
-    for (let round = 0; kills < 10 && round < 20; round++) {
+    // the last kills of a round may come after its end
+    for (let round = 0; kills < 10 && round < 5; round++) {
       const done = await killUntilDone(flow, folder, reference, { kills: 6, seed: Date.now() });
       kills += done.killed;
       continuations += done.continued;

@@ -115,7 +115,8 @@ export function groupsKept(out: string): number {
 
 /**
  * Runs a flow, kills it at a random moment, and again, until it ends by itself; checks that nothing that was kept is
- * lost on the way and that it ends with the bytes of `reference`.
+ * lost on the way and that it ends with the bytes of `reference`. A moment is a time, or a few groups of answers more
+ * than before, whichever comes first: a time alone misses a run that is faster than the reference was.
  * @returns how often it was killed, and how often it continued
  */
 export async function killUntilDone(
@@ -131,10 +132,15 @@ export async function killUntilDone(
   for (;;) {
     const before = groupsKept(out);
     const { child, ended } = startFlow(flow, folder, out);
+    const began = performance.now();
     const seconds = reference.seconds * (0.2 + 0.7 * rng.uniform());
-    const timer = killed < kills ? setTimeout(() => child.kill('SIGKILL'), 1000 * seconds) : undefined;
+    const groups = before + rng.int(1, 3);
+    const timer = setInterval(() => {
+      const due = performance.now() - began > 1000 * seconds || groupsKept(out) >= groups;
+      if (killed < kills && due) child.kill('SIGKILL');
+    }, 5);
     const { code, stderr } = await ended;
-    clearTimeout(timer);
+    clearInterval(timer);
     if (stderr.includes('continuing')) continued += 1;
     if (before > 0 && code === 0) expect(stderr).toContain('continuing');
     if (code !== null) {
