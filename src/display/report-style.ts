@@ -37,6 +37,7 @@ h2{font-size:25px;line-height:1.25;letter-spacing:-.014em;margin:0 0 8px;font-we
 h3{font-size:15px;margin:0;font-weight:620;overflow-wrap:anywhere}
 p{margin:0 0 14px;max-width:70ch;color:var(--soft)}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:var(--well);border-radius:5px;padding:.1em .35em}
+:not(pre)>code{white-space:nowrap}
 pre{font:13px/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:var(--well);border-radius:10px;padding:12px 16px;overflow-x:auto;margin:0 0 16px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:16px;padding:20px 22px;margin:16px 0;box-shadow:var(--shadow)}
 .scroll{overflow-x:auto}
