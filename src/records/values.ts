@@ -2,8 +2,12 @@
 import { basename, dirname, relative, sep } from 'node:path';
 import { UserError } from '../common/errors.js';
 import { nearestName } from '../common/option-names.js';
+import { inferEvaluateOptions } from '../options/inference.js';
+import { startOptions } from '../options/other.js';
+import { submitOptions } from '../options/submit.js';
+import { fineTuneOptions } from '../options/training.js';
 import type { FoundRun } from './find.js';
-import { RUN_FILE } from './record.js';
+import { RUN_FILE, type RunRecord } from './record.js';
 import { parseWhere, type RunValue } from './where.js';
 
 /** A run with everything that it can be found by. */
@@ -29,6 +33,20 @@ function flatten(config: Readonly<Record<string, unknown>>, prefix = ''): [strin
     return [[prefix + key, typeof value === 'object' ? JSON.stringify(value) : (value as RunValue)]];
   });
 }
+
+const optionsOfFlow: Readonly<Record<string, { upgrade(saved: object): Record<string, unknown> }>> = {
+  'fine-tune': fineTuneOptions,
+  'infer-evaluate': inferEvaluateOptions,
+  start: startOptions,
+  submit: submitOptions,
+};
+
+/**
+ * The options of a run by today's names, with the defaults of those that came after it: a run of an earlier version
+ * differs from one of today only in what was chosen.
+ */
+const configOf = ({ flow, config }: RunRecord): Readonly<Record<string, unknown>> =>
+  Object.hasOwn(optionsOfFlow, flow) ? optionsOfFlow[flow]!.upgrade(config) : config;
 
 /** How many folders two paths begin with that are the same. */
 function commonFolders(a: string, b: string): number {
@@ -72,7 +90,10 @@ export function valuesOf(runs: readonly FoundRun[], folder: string): RunValues[]
     return {
       run,
       facts: new Map<string, RunValue>(Object.entries(facts)),
-      options: new Map([...flatten(training?.record.config ?? {}), ...flatten(record.config)]),
+      options: new Map([
+        ...(training ? flatten(configOf(training.record)) : []),
+        ...flatten(configOf(record)),
+      ]),
       results: new Map(Object.entries(record.results)),
     };
   });

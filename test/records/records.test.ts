@@ -20,6 +20,7 @@ import { inferEvaluate } from '../../src/experiments/infer-evaluate.js';
 import { commitOf } from '../../src/records/commit.js';
 import { type FoundRun, findRuns, historyOf } from '../../src/records/find.js';
 import { checkRecord, type RunRecord, recordOfCheckpoint, runFileIn } from '../../src/records/record.js';
+import { differingOptions, runValue, valuesOf } from '../../src/records/values.js';
 import { experiments } from '../../src/studies/experiments.js';
 import { checkLeaderboards, leaderboard } from '../../src/studies/leaderboard.js';
 import { pythonWith } from '../prerequisites/index.js';
@@ -262,6 +263,25 @@ test.each([
   [{ folder: '/nowhere' }, /\/nowhere: expected a folder with runs, found nothing/],
 ])('%j is refused', (options, message) => {
   expect(() => experiments({ folder: join(kept, 'runs'), ...options })).toThrow(message);
+});
+
+test("a run that an earlier version recorded has today's names of options, and the defaults of later ones", () => {
+  const folder = temporaryFolder();
+  cpSync(join(kept, 'runs', 'small'), join(folder, 'today'), { recursive: true });
+  cpSync(join(kept, 'runs', 'small'), join(folder, 'earlier'), { recursive: true });
+  for (const path of findRuns(join(folder, 'earlier')).map((run) => run.path)) {
+    const record = recordAt(path);
+    const { maxNewTokens, outputPath, minP, ...config } = record.config;
+    const earlier =
+      record.flow === 'infer-evaluate'
+        ? { maxOutputTokens: maxNewTokens, outputFilepath: outputPath }
+        : { outputPath };
+    writeFileSync(path, JSON.stringify({ ...record, config: { ...config, ...earlier } }));
+  }
+  const runs = valuesOf(findRuns(folder), folder).filter(({ run }) => run.record.flow === 'infer-evaluate');
+  expect(runs.map((run) => runValue(run, 'maxNewTokens'))).toEqual([12, 12]);
+  expect(runs.map((run) => runValue(run, 'minP'))).toEqual([0, 0]);
+  expect(differingOptions(runs)).toEqual([]);
 });
 
 test('a file that is named as a record and is none is left out with a line', () => {
