@@ -300,7 +300,7 @@ class BatchEngine {
   #settle(slot: Slot, outcome: 'finished' | 'cut' | 'failed' | 'continue'): void {
     if (outcome === 'continue') return;
     const { sequence, answer, logProb } = slot;
-    const failed = outcome === 'failed' ? { reason: notFiniteReason(this.#decoder.floatType) } : {};
+    const failed = outcome === 'failed' ? { reason: notFiniteReason(this.#decoder.keptType) } : {};
     const text = this.#tokenizer.decode(answer);
     for (const { request, sample } of sequence!.wanted) {
       const completion = { tokens: [...answer], text, logProb, finished: outcome === 'finished', ...failed };

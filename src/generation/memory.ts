@@ -21,13 +21,13 @@ export function slotLength(
 
 /** A cache for a decoder, or advice where the memory does not suffice for it. */
 export function newCache(decoder: Decoder, size: Pick<KvCache, 'slots' | 'maxLength'>): KvCache {
-  const { config, floatType } = decoder;
+  const { config, keptType: floatType } = decoder;
   return withinMemory(decoder, size, () => new KvCache(config, { ...size, floatType }));
 }
 
 /** Runs `f`; when the memory does not suffice, says what the answers took of it and what needs less. */
 export function withinMemory<T>(
-  { floatType }: Pick<Decoder, 'floatType'>,
+  { keptType }: Pick<Decoder, 'keptType'>,
   { slots, maxLength }: Pick<KvCache, 'slots' | 'maxLength'>,
   f: () => T,
 ): T {
@@ -36,7 +36,7 @@ export function withinMemory<T>(
     () => `${slots} answers of up to ${maxLength} tokens at the same time`,
     () => [
       `a lower \`batchSize\` (${slots} now) or \`maxSeqLen\``,
-      ...(floatType === 'float32' ? ['`dtype: bfloat16`'] : []),
+      ...(keptType === 'float32' ? ['`dtype: bfloat16`'] : []),
     ],
   );
 }

@@ -104,7 +104,7 @@ export class Scoring {
     const maxLength = Math.max(...requests.map(longest));
     const room = Math.floor((CACHED * this.#maxTokens) / maxLength);
     const slots = Math.max(1, Math.min(requests.length, room));
-    const { config, floatType } = this.#decoder;
+    const { config, keptType: floatType } = this.#decoder;
     const within = <T>(f: () => T) =>
       advisingOnMemory(
         f,

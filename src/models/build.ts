@@ -35,7 +35,7 @@ export interface BuildOptions {
   vocabulary?: Int32Array;
   /**
    * What to compute in and keep frozen weights in; what is trained stays float32. `torch` has the narrow ones, and
-   * `webgpu` keeps frozen matrices in them and computes in float32.
+   * `webgpu` keeps frozen matrices and the cache in them and computes in float32.
    */
   floatType?: FloatType;
   /** What the matrices of projections are rounded to; they are not trained then. `torch` and `webgpu` keep them so. */
@@ -82,7 +82,12 @@ export async function decoderOf(folder: Folder, options: BuildOptions = {}): Pro
     assertEachFits(folder.name, given, cut, { rounded: options.weights, width });
     const tieWordEmbeddings = given.tieWordEmbeddings && !files.hasOwnHead;
     const matrices = options.weights && roundedFrom(files, computed, made);
-    decoder = new Decoder({ ...given, tieWordEmbeddings }, source, { cut, floatType: computed, matrices });
+    decoder = new Decoder({ ...given, tieWordEmbeddings }, source, {
+      cut,
+      floatType: computed,
+      keptType: floatType,
+      matrices,
+    });
     decoder.storedType = files.storedType;
     decoder.source = folder;
     if (adapter) {

@@ -23,14 +23,18 @@ import { commonNames } from './weight-names.js';
 export interface DecoderOptions {
   cut?: VocabularyCut | undefined;
   floatType?: FloatType;
+  /** `floatType` when absent. */
+  keptType?: FloatType | undefined;
   matrices?: MatrixSource | undefined;
 }
 
 /** Embeddings, blocks, norm and head, whatever runs them. */
 export class DecoderParts {
   readonly config: DecoderConfig;
-  /** What hidden states, keys and values are kept in; trained weights stay float32 and are converted where used. */
+  /** What hidden states are computed in; trained weights stay float32 and are converted where used. */
   readonly floatType: FloatType;
+  /** What frozen matrices and a cache of keys and values are kept in. */
+  readonly keptType: FloatType;
   /** Where the weights came from: read again for some adapters, and its name is written into them. */
   source: Folder | undefined;
   /** What the adapter is, when there is one. */
@@ -48,11 +52,12 @@ export class DecoderParts {
   constructor(
     config: DecoderConfig,
     weights: WeightSource,
-    { cut, floatType = 'float32', matrices }: DecoderOptions = {},
+    { cut, floatType = 'float32', keptType = floatType, matrices }: DecoderOptions = {},
   ) {
     this.config = config;
     this.cut = cut;
     this.floatType = floatType;
+    this.keptType = keptType;
     const names = config.names ?? commonNames;
     const { hiddenSize: d } = config;
     const vocabSize = cut?.kept.length ?? config.vocabSize;

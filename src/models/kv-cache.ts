@@ -1,4 +1,4 @@
-import { type FloatType, toFloatType } from '../tensors/float-type.js';
+import { type FloatType, floatTypeOf, toFloatType, zerosOfType } from '../tensors/float-type.js';
 import { kvCacheCopy, kvCacheWrite } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import type { DecoderConfig } from './decoder-config.js';
@@ -27,7 +27,7 @@ export class KvCache {
       slots,
       maxLength,
       floatType = 'float32',
-    }: { slots: number; maxLength: number /** The decoder's own. */; floatType?: FloatType },
+    }: { slots: number; maxLength: number /** The decoder's `keptType`. */; floatType?: FloatType },
   ) {
     this.#floatType = floatType;
     this.slots = slots;
@@ -37,7 +37,7 @@ export class KvCache {
     }
     const shape = [slots, config.numKeyValueHeads, maxLength, config.headDim];
     const make = () => {
-      const zeros = tf.tidy(() => toFloatType(tf.zeros(shape), floatType));
+      const zeros = zerosOfType(shape, floatType);
       const variable = tf.variable(zeros, false);
       zeros.dispose();
       return variable;
@@ -80,8 +80,8 @@ export class KvCache {
 
   /** Bytes of all keys and values. */
   get bytes(): number {
-    const bytes = this.#floatType === 'float32' ? 4 : 2;
-    return [...this.keys, ...this.values].reduce((sum, tensor) => sum + tensor.size * bytes, 0);
+    const bytesOf = (tensor: tf.Tensor) => tensor.size * (floatTypeOf(tensor) === 'float32' ? 4 : 2);
+    return [...this.keys, ...this.values].reduce((sum, tensor) => sum + bytesOf(tensor), 0);
   }
 
   dispose(): void {

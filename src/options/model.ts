@@ -33,7 +33,7 @@ export const backendOptions = {
     value: 'type',
     formerly: ['torchDtype'],
     description:
-      'type of frozen weights, activations and cache on the torch backend, of frozen matrices on webgpu; default: float32',
+      'type of frozen weights, activations and cache on the torch backend, of frozen matrices and cache on webgpu; default: float32',
   },
   weights: {
     type: 'string',

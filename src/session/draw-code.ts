@@ -73,7 +73,7 @@ export async function drawCode(
     const completions = await generateKept(decoder, session.tokenizer, requests, kept, journal);
     const all = completions.flat();
     const failed = all.filter(({ reason }) => reason !== undefined).length;
-    noteNotFinite({ failed, total: all.length, what: 'answers' }, decoder.floatType, onNote);
+    noteNotFinite({ failed, total: all.length, what: 'answers' }, decoder.keptType, onNote);
     // what was cut off is no program
     const ended = completions.map((list) => list.filter(({ finished }) => finished));
     const finished = ended.flat().length;

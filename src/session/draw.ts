@@ -89,7 +89,7 @@ export async function drawGrids(
     const completions = await generateKept(decoder, session.tokenizer, requests, kept, journal);
     const all = completions.flat();
     const failed = all.filter(({ reason }) => reason !== undefined).length;
-    noteNotFinite({ failed, total: all.length, what: 'answers' }, decoder.floatType, onNote);
+    noteNotFinite({ failed, total: all.length, what: 'answers' }, decoder.keptType, onNote);
     const answered = requests.map(({ stream }, i) => ({ taskId: stream, completions: completions[i]! }));
     const result = { ...collect(answered, tasks, prompts, kind), drawn: requests.length * o.n, tooLong };
     if (o.outputPath !== undefined) writeFileAtomic(o.outputPath, toJson(result.grids));

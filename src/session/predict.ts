@@ -79,7 +79,7 @@ export async function predict(
     const completions = await generateKept(decoder, session.tokenizer, requests, kept, journal);
     const answers = completions.map(([completion]) => completion!);
     const failed = answers.filter(({ reason }) => reason !== undefined).length;
-    noteNotFinite({ failed, total: answers.length, what: 'answers' }, decoder.floatType, onNote);
+    noteNotFinite({ failed, total: answers.length, what: 'answers' }, decoder.keptType, onNote);
     const predictions = toPredictions(plan, answers, prompts);
     await onFirst(ranks, () => {
       if (o.outputPath !== undefined) saveResults(o.outputPath, predictions);

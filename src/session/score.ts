@@ -218,7 +218,7 @@ export async function scoreCandidates(
       // a run that came to nothing leaves nothing
       if (result.notFinite === plan.judged) journal?.finish([]);
       const what = kinds.length > 1 ? `answers to ${result.kind}` : 'answers';
-      noteNotFinite({ failed: result.notFinite, total: plan.judged, what }, decoder.floatType, onNote);
+      noteNotFinite({ failed: result.notFinite, total: plan.judged, what }, decoder.keptType, onNote);
       scored.push(result);
       found.push(ofSets);
     }

@@ -77,7 +77,7 @@ export async function searchInput(
   });
   const reasons = found.flatMap(({ reason }) => reason ?? []);
   if (reasons.length === found.length) {
-    throw new UserError(`${reasons[0]}; ${notFiniteAdvice(decoder.floatType)}`);
+    throw new UserError(`${reasons[0]}; ${notFiniteAdvice(decoder.keptType)}`);
   }
   const results = new Map(fitting.map((one, i) => [one, found[i]!]));
   const { predictions } = toPool(

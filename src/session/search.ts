@@ -115,7 +115,7 @@ export async function searchCandidates(
     const all = [...results.values()];
     const failed = all.filter(({ reason }) => reason !== undefined).length;
     if (failed === all.length) journal?.finish([]);
-    noteNotFinite({ failed, total: all.length, what: 'prompts' }, decoder.floatType, onNote);
+    noteNotFinite({ failed, total: all.length, what: 'prompts' }, decoder.keptType, onNote);
     const incomplete = all.filter(({ isComplete, reason }) => !isComplete && reason === undefined).length;
     if (incomplete > 0) onNote(`${incomplete} of ${all.length} prompts were left at a limit`);
     const { predictions, unparsable } = toPool(

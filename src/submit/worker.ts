@@ -130,7 +130,7 @@ export function submitHandlers(): Handlers {
         onProgress: () => reply({ type: 'alive' }),
       });
       // those without an answer are asked again, fewer at a time, and then given up
-      if (failure !== undefined) throw new UserError(`${failure}; ${notFiniteAdvice(decoder.floatType)}`);
+      if (failure !== undefined) throw new UserError(`${failure}; ${notFiniteAdvice(decoder.keptType)}`);
     },
   };
 }

@@ -7,13 +7,14 @@ export type { FloatType } from './precision.js';
 /** What a backend offers that knows other types than float32. */
 interface HasFloatTypes {
   floatType(tensor: tf.TensorInfo): FloatType;
-  /** Whether other types are for keeping matrices alone: kernels widen what they read and compute in float32. */
+  /** Whether other types are for keeping matrices and caches alone: kernels widen what they read and compute in float32. */
   readonly computesInFloat32?: boolean;
   /** Why the device does not compute in a type; undefined when it does. */
   refusal(type: FloatType): string | undefined;
 }
 
 const KERNEL = 'ToFloatType';
+const ZEROS = 'ZerosOfType';
 
 /** The type in which the active backend keeps a tensor's elements; tfjs itself sees float32 in any case. */
 export function floatTypeOf(x: tf.Tensor): FloatType {
@@ -39,7 +40,13 @@ tf.registerGradient({
   },
 });
 
-/** The type of activations and cache on the active backend, when weights are to be kept in `type`. */
+/** Zeros in an element type, which take no more memory while they are made where the backend can. */
+export function zerosOfType(shape: number[], type: FloatType): tf.Tensor {
+  if (!tf.getKernel(ZEROS, tf.getBackend())) return tf.tidy(() => toFloatType(tf.zeros(shape), type));
+  return tf.engine().runKernel(ZEROS, {}, { shape, type }) as tf.Tensor;
+}
+
+/** The type of activations on the active backend, when weights are to be kept in `type`. */
 export function computeType(type: FloatType): FloatType {
   return (tf.backend() as Partial<HasFloatTypes>).computesInFloat32 ? 'float32' : type;
 }

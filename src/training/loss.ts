@@ -8,7 +8,7 @@ import type { TrainingSample } from './sample.js';
 
 /** The part of a decoder that training needs. */
 export type TrainableDecoder = Pick<Decoder, 'forward' | 'labelLogProbs' | 'trainableVariables'> &
-  Partial<Pick<Decoder, 'floatType' | 'gradientCheckpointing'>>;
+  Partial<Pick<Decoder, 'floatType' | 'keptType' | 'gradientCheckpointing'>>;
 
 /** A micro-batch as the decoder takes it, with its labels. */
 interface LabelledBatch {

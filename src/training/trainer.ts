@@ -214,7 +214,7 @@ export class Trainer {
     return [
       `a lower \`maxTokensPerBatch\` (${options.maxTokensPerBatch} now) or \`maxSeqLen\``,
       ...(decoder.gradientCheckpointing ? [] : ['`gradientCheckpointing`']),
-      ...((decoder.floatType ?? 'float32') === 'float32' ? ['`dtype: bfloat16`'] : []),
+      ...((decoder.keptType ?? 'float32') === 'float32' ? ['`dtype: bfloat16`'] : []),
     ];
   }
 

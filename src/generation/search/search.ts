@@ -283,7 +283,7 @@ class Search {
       slot.cached.length = 0;
       // a guess may have broken the rows before it, so that only what was fed without one is lost
       if (isBroken && !slot.isGuessing) {
-        search.reason = notFiniteReason(this.#decoder.floatType);
+        search.reason = notFiniteReason(this.#decoder.keptType);
         search.remaining -= 1;
         slot.current = null;
       }

@@ -1,11 +1,15 @@
 /**
- * Reading matrices that are kept in two bytes a number, two of them in a word, which core WGSL takes apart without
+ * Reading matrices and caches that are kept in two bytes a number, two of them in a word, which core WGSL takes apart without
  * `shader-f16`.
  */
 import type { FloatType } from '../precision.js';
 import * as tf from '../tf.js';
 import { type Program, programFor } from './program.js';
 import widenCode from './widen.wgsl';
+
+interface Disposer {
+  disposeData(id: tf.DataId): unknown;
+}
 
 /** What is asked of a backend here. */
 interface Runner {
@@ -26,10 +30,20 @@ const expressions: Readonly<Record<FloatType, string>> = {
   bfloat16: 'bitcast<f32>(select(words[i / 2u] << 16u, words[i / 2u] & 0xffff0000u, i % 2u == 1u))',
 };
 
+/** WGSL's expressions of the two numbers of a word. */
+const pairs: Readonly<Record<Exclude<FloatType, 'float32'>, string>> = {
+  float16: 'unpack2x16float(word)',
+  bfloat16: 'vec2f(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u))',
+};
+
 /** The text of a binding of numbers that are kept in a type, and of their function `numberOf`. */
 export const readingOf = (type: FloatType, binding: number): string =>
   `@group(0) @binding(${binding}) var<storage, read> words: array<${type === 'float32' ? 'f32' : 'u32'}>;\n` +
   `fn numberOf(i: u32) -> f32 { return ${expressions[type]}; }\n`;
+
+/** The text of the function `pairOf`: the two numbers of a word. */
+export const pairOf = (type: Exclude<FloatType, 'float32'>): string =>
+  `fn pairOf(word: u32) -> vec2f { return ${pairs[type]}; }\n`;
 
 const widening = (lookedUp: boolean) =>
   programFor((type: FloatType): Program => {
@@ -46,6 +60,15 @@ export function widened(backend: Runner, x: tf.TensorInfo): tf.TensorInfo {
   const size = tf.util.sizeFromShape(x.shape);
   backend.run(whole(backend.floatType(x)), [x, x, out], [size, 1], []);
   return out;
+}
+
+/** Runs `f` with a tensor in float32, which is given back where it had to be made. */
+export function inFloat32<T>(backend: Runner & Disposer, x: tf.TensorInfo, f: (x: tf.TensorInfo) => T): T {
+  if (backend.floatType(x) === 'float32') return f(x);
+  const wide = widened(backend, x);
+  const result = f(wide);
+  backend.disposeData(wide.dataId);
+  return result;
 }
 
 /** What lies at these numbers of the first dimension, in float32. */

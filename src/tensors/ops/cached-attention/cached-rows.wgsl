@@ -16,8 +16,6 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<f32>;
-@group(0) @binding(2) var<storage, read> k: array<f32>;
-@group(0) @binding(3) var<storage, read> v: array<f32>;
 @group(0) @binding(4) var<storage, read> slots: array<u32>;
 /// Positions that each query sees.
 @group(0) @binding(5) var<storage, read> lengths: array<u32>;

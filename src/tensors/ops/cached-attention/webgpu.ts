@@ -1,15 +1,25 @@
+import { floatTypes } from '../../precision.js';
 import type * as tf from '../../tf.js';
-import { attentionPrograms, attentionTile, checkHeads, NO_WINDOW } from '../../webgpu/kernels/attention.js';
+import {
+  attentionPrograms,
+  attentionTile,
+  checkHeads,
+  keysIn,
+  NO_WINDOW,
+} from '../../webgpu/kernels/attention.js';
 import forwardCode from '../../webgpu/kernels/attention-forward.wgsl';
 import type { KernelCall, Kernels } from '../../webgpu/kernels/register.js';
+import { inFloat32 } from '../../webgpu/widen.js';
 import type { AttentionLimits } from '../packed-attention/packed-attention.js';
 import rowsCode from './cached-rows.wgsl';
 import { assertInCache, rowRanges } from './runs.js';
 
+/** By queries of a workgroup and the type of the cache: a power of two, and its place in the list of types. */
 const forward = attentionPrograms(
   'CachedAttention',
   'rrrrrw',
-  (queries) => `const QUERIES = ${queries}u;\n${rowsCode}\n${forwardCode}`,
+  (more) => `const QUERIES = ${more >> 2}u;\n${keysIn(floatTypes[more & 3]!)}\n${rowsCode}\n${forwardCode}`,
+  { takesNarrow: true },
 );
 
 /**
@@ -43,10 +53,13 @@ function cachedAttention({ inputs, attrs, backend }: KernelCall): tf.TensorInfo 
   const queries = queriesPerWorkgroup(slotOf, tile.rows, sharing);
   // a workgroup has the heads of its queries that share keys, and no more rows than those
   const headsEach = Math.min(tile.rows, sharing);
-  const program = forward({ ...tile, rows: queries * headsEach }, queries);
+  const kept = floatTypes.indexOf(backend.floatType(keys));
+  const program = forward({ ...tile, rows: queries * headsEach }, (queries << 2) | kept);
   const groups = Math.ceil(n / queries) * keyHeads * Math.ceil(sharing / headsEach);
-  const tensors = [q, keys, values, slots, lengths, out];
-  backend.run(program, tensors, [n, heads, keyHeads, window, maxLength], [scale, softCap], groups);
+  inFloat32(backend, q, (wide) => {
+    const tensors = [wide, keys, values, slots, lengths, out];
+    backend.run(program, tensors, [n, heads, keyHeads, window, maxLength], [scale, softCap], groups);
+  });
   return out;
 }
 

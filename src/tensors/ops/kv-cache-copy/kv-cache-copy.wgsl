@@ -1,7 +1,7 @@
-// An invocation for each element that is copied.
+// An invocation for each word that is copied, whatever it holds; the width is in words.
 struct Params { size: u32, source: u32, slot: u32, start: u32, count: u32, heads: u32, length: u32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> cache: array<f32>;
+@group(0) @binding(1) var<storage, read_write> cache: array<u32>;
 
 fn each(i: u32) {
   let perHead = params.count * params.width;

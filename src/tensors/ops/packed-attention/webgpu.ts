@@ -1,6 +1,12 @@
 import type * as tf from '../../tf.js';
 import type { WebGpuBackend } from '../../webgpu/backend.js';
-import { attentionPrograms, attentionTile, checkHeads, NO_WINDOW } from '../../webgpu/kernels/attention.js';
+import {
+  attentionPrograms,
+  attentionTile,
+  checkHeads,
+  keysIn,
+  NO_WINDOW,
+} from '../../webgpu/kernels/attention.js';
 import forwardCode from '../../webgpu/kernels/attention-forward.wgsl';
 import type { KernelCall, Kernels } from '../../webgpu/kernels/register.js';
 import type { Program } from '../../webgpu/program.js';
@@ -11,9 +17,13 @@ import rowsCode from './packed-rows.wgsl';
 
 type Attributes = AttentionLimits & { segments: Int32Array; scale: number };
 
-const forward = attentionPrograms('PackedAttention', 'rrrrww', () => `${rowsCode}\n${forwardCode}`);
+const forward = attentionPrograms(
+  'PackedAttention',
+  'rrrrww',
+  () => `${keysIn('float32')}\n${rowsCode}\n${forwardCode}`,
+);
 const grads = (what: 'Queries' | 'Keys', buffers: string) =>
-  attentionPrograms(`PackedAttentionGrad of ${what}`, buffers, () => gradCode, `of${what}`);
+  attentionPrograms(`PackedAttentionGrad of ${what}`, buffers, () => gradCode, { entry: `of${what}` });
 const ofQueries = grads('Queries', 'rrrrrrw');
 const ofKeys = grads('Keys', 'rrrrrr-ww');
 const totals: Program = {

@@ -1,7 +1,7 @@
 // Forward pass with a running softmax (Dao et al. 2022), after `attention.wgsl` and a text that says which queries there
-// are and which keys they see: `params` with its heads, keyHeads, scale and softCap, the buffers q, k, v and out, the
-// constant QUERIES, how many queries with keys of their own a workgroup may have, and the functions `workgroups`,
-// `keyStep`, `spanOf`, `queryOf` and `finish`.
+// are and which keys they see: `params` with its heads, keyHeads, scale and softCap, the buffers q and out, the constant
+// QUERIES, how many queries with keys of their own a workgroup may have, and the functions `workgroups`, `keyStep`,
+// `spanOf`, `queryOf` and `finish`; and after one that says how keys and values are read (`keysIn` of `attention.ts`).
 
 /// Queries of a workgroup that see keys of one place.
 struct Span {
@@ -59,9 +59,9 @@ fn main(
     let isOfSpan = query.number >= first && query.number < span.next;
     for (var key = span.begin; key < span.end; key += KEYS) {
       workgroupBarrier();
-      for (var i = lane; i < KEYS * DIM; i += COUNT) {
+      for (var i = PER * lane; i < KEYS * DIM; i += PER * COUNT) {
         let place = min(key + i / DIM, span.end - 1u);
-        tile[i / DIM * STRIDE + i % DIM] = k[span.keys + place * keyStep() + i % DIM];
+        putKey(i / DIM * STRIDE + i % DIM, span.keys + place * keyStep() + i % DIM);
       }
       workgroupBarrier();
       for (var j = part; j < KEYS; j += SHARE) {
@@ -73,9 +73,9 @@ fn main(
         weights[row * KEYS + j] = select(LOWEST, capped(score, params.softCap), seen);
       }
       workgroupBarrier();
-      for (var i = lane; i < KEYS * DIM; i += COUNT) {
+      for (var i = PER * lane; i < KEYS * DIM; i += PER * COUNT) {
         let place = min(key + i / DIM, span.end - 1u);
-        tile[i / DIM * STRIDE + i % DIM] = v[span.keys + place * keyStep() + i % DIM];
+        putValue(i / DIM * STRIDE + i % DIM, span.keys + place * keyStep() + i % DIM);
       }
       var highest = top;
       for (var j = 0u; j < KEYS; j++) {

@@ -1,6 +1,8 @@
 import { UserError } from '../../../common/errors.js';
+import type { FloatType } from '../../precision.js';
 import type { WebGpuBackend } from '../backend.js';
 import { type Program, programFor } from '../program.js';
+import { pairOf } from '../widen.js';
 import common from './attention.wgsl';
 
 /** Rows and keys of a workgroup, the largest first. */
@@ -45,17 +47,39 @@ export function attentionTile(backend: WebGpuBackend, dim: number, copies: numbe
   );
 }
 
+/**
+ * The text of bindings 2 and 3, keys and values that are kept in a type, and of functions that put PER of their numbers
+ * into the tile that `attention-forward.wgsl` has. Those of two bytes have to be of an even width.
+ */
+export function keysIn(type: FloatType): string {
+  const word = type === 'float32' ? 'f32' : 'u32';
+  const put = (name: string, buffer: string) =>
+    type === 'float32'
+      ? `fn put${name}(at: u32, i: u32) { tile[at] = ${buffer}[i]; }`
+      : `fn put${name}(at: u32, i: u32) {
+  let pair = pairOf(${buffer}[i / 2u]);
+  tile[at] = pair.x;
+  tile[at + 1u] = pair.y;
+}`;
+  return `${type === 'float32' ? 'const PER = 1u;' : `const PER = 2u;\n${pairOf(type)}`}
+@group(0) @binding(2) var<storage, read> k: array<${word}>;
+@group(0) @binding(3) var<storage, read> v: array<${word}>;
+${put('Key', 'k')}
+${put('Value', 'v')}
+`;
+}
+
 /** The programs of a kernel of attention, by tile and one number more that its text is made with. */
 export function attentionPrograms(
   name: string,
   buffers: string,
   code: (more: number) => string,
-  entry?: string,
+  options: Pick<Program, 'entry' | 'takesNarrow'> = {},
 ): (tile: AttentionTile, more?: number) => Program {
   const programs = programFor((key: string): Program => {
     const [dim, rows, keys, more] = key.split(' ').map(Number) as [number, number, number, number];
     const constants = `const DIM = ${dim}u; const ROWS = ${rows}u; const KEYS = ${keys}u;`;
-    return { name, code: `${constants}\n${common}\n${code(more)}`, buffers, ...(entry ? { entry } : {}) };
+    return { name, code: `${constants}\n${common}\n${code(more)}`, buffers, ...options };
   });
   return ({ dim, rows, keys }, more = 0) => programs(`${dim} ${rows} ${keys} ${more}`);
 }

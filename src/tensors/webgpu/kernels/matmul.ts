@@ -2,7 +2,7 @@ import { floatTypes } from '../../precision.js';
 import * as tf from '../../tf.js';
 import type { WebGpuBackend } from '../backend.js';
 import { programFor } from '../program.js';
-import { readingOf, widened } from '../widen.js';
+import { inFloat32, readingOf } from '../widen.js';
 import code from './matmul.wgsl';
 import fewRowsCode from './matmul-few-rows.wgsl';
 import { type KernelCall, type Kernels, runTfjs } from './register.js';
@@ -49,9 +49,7 @@ const FEW_ROWS = 8;
 /** Computes a product into a tensor that is there. */
 export function multiplyInto(backend: WebGpuBackend, product: Product, out: tf.TensorInfo): void {
   if (backend.floatType(product.a) !== 'float32') {
-    const a = widened(backend, product.a);
-    multiplyInto(backend, { ...product, a }, out);
-    backend.disposeData(a.dataId);
+    inFloat32(backend, product.a, (a) => multiplyInto(backend, { ...product, a }, out));
     return;
   }
   const { a, b, m, n, k, transposeA = false, transposeB = false, bias } = product;

@@ -1,6 +1,7 @@
 import type { FloatType } from '../../precision.js';
 import * as tf from '../../tf.js';
 import { type Program, programFor } from '../program.js';
+import roundingCode from '../rounding.wgsl';
 import { widened } from '../widen.js';
 import narrowCode from './narrow.wgsl';
 import type { KernelCall, Kernels } from './register.js';
@@ -8,7 +9,7 @@ import type { KernelCall, Kernels } from './register.js';
 const narrowing = programFor(
   (type: FloatType): Program => ({
     name: `ToFloatType ${type}`,
-    code: narrowCode,
+    code: `${roundingCode}${narrowCode}`,
     buffers: 'rw',
     over: 'elements',
     constants: { BFLOAT16: type === 'bfloat16' ? 1 : 0 },
@@ -36,4 +37,13 @@ function toFloatType({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   return out;
 }
 
-export const kernels: Kernels = { ToFloatType: toFloatType };
+/** Zeros that are never in float32; in it where two rows would share a word. */
+function zerosOfType({ attrs, backend }: KernelCall): tf.TensorInfo {
+  const { shape, type } = attrs as { shape: number[]; type: FloatType };
+  const isNarrow = type !== 'float32' && shape.at(-1)! % 2 === 0;
+  const out = isNarrow ? backend.makeNarrow(shape, type) : backend.makeOutput(shape);
+  backend.clear(out);
+  return out;
+}
+
+export const kernels: Kernels = { ToFloatType: toFloatType, ZerosOfType: zerosOfType };

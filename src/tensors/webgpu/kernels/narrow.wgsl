@@ -1,6 +1,4 @@
-// Pairs of numbers as the halves of a word, the first in the lower one: rounded to nearest, ties to even, by their bits,
-// because a driver may round `pack2x16float` as it likes.
-override BFLOAT16: bool = false;
+// Pairs of numbers as the halves of a word, the first in the lower one, after `rounding.wgsl`.
 
 /// Words, and numbers in them.
 struct Params { size: u32, count: u32 }
@@ -8,25 +6,9 @@ struct Params { size: u32, count: u32 }
 @group(0) @binding(1) var<storage, read> x: array<u32>;
 @group(0) @binding(2) var<storage, read_write> out: array<u32>;
 
-fn asBfloat16(bits: u32) -> u32 {
-  let isNan = (bits & 0x7fffffffu) > 0x7f800000u;
-  return select((bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u, 0x7fc0u, isNan);
-}
-
-fn asFloat16(bits: u32) -> u32 {
-  let sign = (bits >> 16u) & 0x8000u;
-  let magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) { return 0x7e00u; }
-  // from 65520 on
-  if (magnitude >= 0x477ff000u) { return sign | 0x7c00u; }
-  // below 2^-14 numbers are multiples of 2^-24
-  if (magnitude < 0x38800000u) { return sign | u32(round(bitcast<f32>(magnitude) * 16777216.0)); }
-  return sign | ((magnitude + 0xfffu + ((magnitude >> 13u) & 1u) - 0x38000000u) >> 13u);
-}
-
 fn rounded(i: u32) -> u32 {
   if (i >= params.count) { return 0u; }
-  return select(asFloat16(x[i]), asBfloat16(x[i]), BFLOAT16);
+  return halfOf(x[i]);
 }
 
 fn each(i: u32) {
