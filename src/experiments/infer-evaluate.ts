@@ -30,6 +30,7 @@ import { effectiveOptions } from '../session/identity.js';
 import { promptKindFor } from '../session/prompts.js';
 import { heardBy, lockingOf, type Sharing } from '../session/sharing.js';
 import { alone } from '../tensors/collective/alone.js';
+import type { FineTuneConfig } from '../training/options.js';
 import { type GenerationHooks, type InferFileOptions, infer } from './infer.js';
 
 /** Options of {@link inferEvaluate}: those of inference, most of which the checkpoint knows. */
@@ -47,13 +48,8 @@ export interface InferEvaluateResult {
 }
 
 /** The part of a checkpoint's cfg.json that inference needs. */
-interface CheckpointConfig {
-  modelPath: string;
-  gridEncoder: string;
-  pruneVocab?: boolean;
-  trainDatasets?: [string, string, ...unknown[]][];
-  valDataset?: [string, string, ...unknown[]][];
-}
+type CheckpointConfig = Pick<FineTuneConfig, 'modelPath' | 'gridEncoder'> &
+  Partial<Pick<FineTuneConfig, 'pruneVocab' | 'trainDatasets' | 'valDataset'>>;
 
 const pairs = {
   type: 'array',

@@ -1,4 +1,6 @@
 /** A fresh LoRA adapter. */
+
+import { texts } from './shapes.js';
 import type { OptionTable } from './table.js';
 
 /** What draws the first values of an adapter. */
@@ -48,8 +50,7 @@ export const adapterOptions = {
         description: "dropout on the adapter's input",
       },
       targetModules: {
-        type: 'array',
-        items: { type: 'string' },
+        ...texts,
         default: ['q_proj', 'k_proj', 'v_proj', 'o_proj'],
         value: 'names',
         flag: 'loraTargetModules',
@@ -58,16 +59,14 @@ export const adapterOptions = {
           'what gets a fresh adapter, by the end of its name; gate_proj, up_proj, down_proj, embed_tokens and lm_head are the others, all-linear means the projections of all blocks; all parts of a fused projection mean that one',
       },
       excludeModules: {
-        type: 'array',
-        items: { type: 'string' },
+        ...texts,
         default: [],
         value: 'names',
         flag: 'loraExcludeModules',
         description: 'what gets none of what `lora.targetModules` names, by the end of its name',
       },
       modulesToSave: {
-        type: 'array',
-        items: { type: 'string' },
+        ...texts,
         default: [],
         value: 'names',
         flag: 'modulesToSave',

@@ -1,4 +1,6 @@
 /** What a training would learn from. */
+
+import { count, outputFile } from './shapes.js';
 import { changed, defineOptions } from './table.js';
 import { fineTuneOptions } from './training.js';
 
@@ -7,16 +9,6 @@ export const auditOptions = /* @__PURE__ */ defineOptions({
     modelPath: { description: 'a Hugging Face model folder or hub id, of which only the tokenizer is used' },
     outputDir: { required: undefined, description: 'taken so that the options of a training are; not used' },
   }),
-  outputPath: {
-    formerly: ['outputFilepath'],
-    type: 'string',
-    value: 'file',
-    description: 'where all counts and findings go, as JSON',
-  },
-  maxSamples: {
-    type: 'integer',
-    minimum: 1,
-    value: 'n',
-    description: 'look at this many samples at most; default: all of the run',
-  },
+  outputPath: { ...outputFile, description: 'where all counts and findings go, as JSON' },
+  maxSamples: { ...count, description: 'look at this many samples at most; default: all of the run' },
 });

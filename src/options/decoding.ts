@@ -1,5 +1,6 @@
 /** How answers are decoded, and under which views of a task a model is asked. */
 import { seedOption } from './model.js';
+import { count } from './shapes.js';
 import type { OptionTable } from './table.js';
 
 /** More predictions for one test input than this are a typing error: they would take days. */
@@ -15,11 +16,9 @@ export const decodingOptions = {
     description: "0 = the most likely token; 1 = the model's own distribution",
   },
   topK: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     off: -1,
     default: -1,
-    value: 'n',
     label: 'topk',
     description: 'draw among the n most likely tokens; -1 = off',
   },
@@ -41,17 +40,9 @@ export const decodingOptions = {
     label: 'minp',
     description: 'draw among tokens at least this many times as likely as the most likely one; 0 = off',
   },
-  batchSize: {
-    type: 'integer',
-    minimum: 1,
-    default: 8,
-    value: 'n',
-    description: 'sequences decoded in parallel',
-  },
+  batchSize: { ...count, default: 8, description: 'sequences decoded in parallel' },
   maxNewTokens: {
-    type: 'integer',
-    minimum: 1,
-    value: 'n',
+    ...count,
     label: 'out',
     formerly: ['maxOutputTokens'],
     description: 'longest answer; default: enough for the largest grid',
@@ -93,22 +84,14 @@ export const promptVersionOption = {
 
 export const predictionOptions = {
   predictionsPerTask: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     maximum: MOST_PREDICTIONS,
     default: 8,
-    value: 'n',
     description:
       'for each test input: the first of the plain task, the others of augmented ones; with greedy decoding at most as many as there are different views',
   },
 } as const satisfies OptionTable;
 
 export const nTasksOption = {
-  nTasks: {
-    type: 'integer',
-    minimum: 1,
-    value: 'n',
-    label: 'first',
-    description: 'only the first n tasks of the data set',
-  },
+  nTasks: { ...count, label: 'first', description: 'only the first n tasks of the data set' },
 } as const satisfies OptionTable;

@@ -1,18 +1,17 @@
 /** What is asked of result files. */
 import { selectionRules } from './selection.js';
+import { count, file, htmlFile, inputFile, outputFile, texts } from './shapes.js';
 import { defineOptions } from './table.js';
 
 const inferencePath = {
+  ...file,
   formerly: ['inferenceFilepath'],
-  type: 'string',
   required: true,
   argument: true,
-  value: 'file',
   description: 'inference.json, a submission or ..._task_results.json, also of arc24',
 } as const;
 
-const datasetPath = { type: 'string', value: 'file' } as const;
-const solvedTasks = { ...datasetPath, required: true, description: 'ARC tasks with solutions' } as const;
+const solvedTasks = { ...file, required: true, description: 'ARC tasks with solutions' } as const;
 
 export const evaluateOptions = /* @__PURE__ */ defineOptions({ inferencePath, datasetPath: solvedTasks });
 
@@ -20,16 +19,10 @@ export const studyOptions = /* @__PURE__ */ defineOptions({
   inferencePath,
   datasetPath: solvedTasks,
   seed: { type: 'integer', default: 0, value: 'n', description: "random seed of the study's subsets" },
-  repeats: {
-    type: 'integer',
-    minimum: 1,
-    default: 16,
-    value: 'n',
-    description: 'subsets drawn for each number of predictions',
-  },
+  repeats: { ...count, default: 16, description: 'subsets drawn for each number of predictions' },
 });
 
-const resultFiles = { type: 'array', items: { type: 'string' }, minItems: 1, required: true } as const;
+const resultFiles = { ...texts, minItems: 1, required: true } as const;
 
 export const pairedStudyOptions = /* @__PURE__ */ defineOptions({
   first: {
@@ -44,8 +37,7 @@ export const pairedStudyOptions = /* @__PURE__ */ defineOptions({
   },
   datasetPath: solvedTasks,
   metrics: {
-    type: 'array',
-    items: { type: 'string' },
+    ...texts,
     minItems: 1,
     value: 'names',
     description: 'metrics to compare; default: accuracy, pass_n, vote_1, vote_2',
@@ -64,8 +56,7 @@ export const pairedStudyOptions = /* @__PURE__ */ defineOptions({
 
 export const compareOptions = /* @__PURE__ */ defineOptions({
   files: {
-    type: 'array',
-    items: { type: 'string' },
+    ...texts,
     minItems: 2,
     maxItems: 2,
     required: true,
@@ -84,31 +75,26 @@ export const compareOptions = /* @__PURE__ */ defineOptions({
 
 export const joinOptions = /* @__PURE__ */ defineOptions({
   inputPaths: {
+    ...texts,
     formerly: ['inputFilepaths'],
-    type: 'array',
-    items: { type: 'string' },
     required: true,
     argument: true,
     value: 'files',
     description: 'submissions, inference.json and ..._task_results.json files, in any mixture',
   },
   outputPath: {
-    formerly: ['outputFilepath'],
-    type: 'string',
+    ...outputFile,
     required: true,
-    value: 'file',
     description: 'where all attempts go; the detailed list goes to ..._task_results.json beside it',
   },
-  datasetPath: { ...datasetPath, description: 'the predicted tasks: every file must be about them' },
+  datasetPath: { ...file, description: 'the predicted tasks: every file must be about them' },
 });
 
 export const selectOptions = /* @__PURE__ */ defineOptions({
   inputPath: {
-    formerly: ['inputFilepath'],
-    type: 'string',
+    ...inputFile,
     required: true,
     argument: true,
-    value: 'file',
     description: 'a pool of predictions: ..._task_results.json, scored, or joined from several',
   },
   datasetPath: solvedTasks,
@@ -126,13 +112,7 @@ export const selectOptions = /* @__PURE__ */ defineOptions({
     description: 'the rule that the others are compared with; default: count-logprob, or the first',
   },
   seed: { type: 'integer', default: 0, value: 'n', description: 'random seed of the bootstrap' },
-  repeats: {
-    type: 'integer',
-    minimum: 1,
-    default: 10000,
-    value: 'n',
-    description: 'how often tasks are drawn for the intervals',
-  },
+  repeats: { ...count, default: 10000, description: 'how often tasks are drawn for the intervals' },
   level: {
     type: 'number',
     exclusiveMinimum: 0,
@@ -141,16 +121,6 @@ export const selectOptions = /* @__PURE__ */ defineOptions({
     value: 'part',
     description: 'how many of the drawn differences lie in an interval',
   },
-  outputPath: {
-    formerly: ['outputFilepath'],
-    type: 'string',
-    value: 'file',
-    description: 'also write the study as JSON',
-  },
-  htmlPath: {
-    formerly: ['htmlFilepath'],
-    type: 'string',
-    value: 'file',
-    description: 'also write a report with its table and plot',
-  },
+  outputPath: { ...outputFile, description: 'also write the study as JSON' },
+  htmlPath: { ...htmlFile, description: 'also write a report with its table and plot' },
 });

@@ -1,15 +1,10 @@
 /** What is asked of the records of runs. */
 import { pairedStudyOptions } from './evaluation.js';
+import { count, folder, htmlFile, texts } from './shapes.js';
 import { defineOptions } from './table.js';
 
 export const experimentsOptions = /* @__PURE__ */ defineOptions({
-  folder: {
-    type: 'string',
-    argument: true,
-    default: '.',
-    value: 'folder',
-    description: 'where runs are looked for, at any depth',
-  },
+  folder: { ...folder, argument: true, default: '.', description: 'where runs are looked for, at any depth' },
   where: {
     type: 'string',
     value: 'condition',
@@ -23,15 +18,13 @@ export const experimentsOptions = /* @__PURE__ */ defineOptions({
   },
   descending: { type: 'boolean', default: false, description: 'the largest first' },
   columns: {
-    type: 'array',
-    items: { type: 'string' },
+    ...texts,
     minItems: 1,
     value: 'names',
     description: 'the columns of the table; default: options that differ, and results',
   },
   compare: {
-    type: 'array',
-    items: { type: 'string' },
+    ...texts,
     minItems: 2,
     value: 'ids',
     description:
@@ -40,12 +33,7 @@ export const experimentsOptions = /* @__PURE__ */ defineOptions({
   metrics: pairedStudyOptions.table.metrics,
   seed: { type: 'integer', default: 0, value: 'n', description: 'random seed of the resamples of intervals' },
   json: { type: 'boolean', default: false, description: 'print JSON: the records, or the comparison' },
-  htmlPath: {
-    formerly: ['htmlFilepath'],
-    type: 'string',
-    value: 'file',
-    description: 'also write a page with the table, the losses and the comparison',
-  },
+  htmlPath: { ...htmlFile, description: 'also write a page with the table, the losses and the comparison' },
 });
 
 export const leaderboardOptions = /* @__PURE__ */ defineOptions({
@@ -57,12 +45,5 @@ export const leaderboardOptions = /* @__PURE__ */ defineOptions({
     description: 'the metric that runs are ranked by, such as accuracy, pass_n, vote_1, vote_2',
   },
   where: experimentsOptions.table.where,
-  limit: {
-    type: 'integer',
-    minimum: 1,
-    off: -1,
-    default: -1,
-    value: 'n',
-    description: 'how many runs, the best; -1 = all',
-  },
+  limit: { ...count, off: -1, default: -1, description: 'how many runs, the best; -1 = all' },
 });

@@ -8,16 +8,15 @@ import {
 } from './decoding.js';
 import { modelOptions, seedOption } from './model.js';
 import { seedsOption } from './seeds-option.js';
+import { count, file, folder, htmlFile, inputFile, outputFile, texts } from './shapes.js';
 import { changed, defineOptions, type OptionTable, without } from './table.js';
 
-const datasetPath = { type: 'string', required: true, value: 'file' } as const;
-const outputPath = { formerly: ['outputFilepath'], type: 'string', value: 'file' } as const;
+const datasetPath = { ...file, required: true } as const;
 
 export const openModelOptions = /* @__PURE__ */ defineOptions({
   ...modelOptions,
   promptVersion: {
-    type: 'array',
-    items: { type: 'string' },
+    ...texts,
     single: true,
     default: [],
     value: 'kinds',
@@ -27,7 +26,7 @@ export const openModelOptions = /* @__PURE__ */ defineOptions({
 });
 
 const attempts = {
-  ...outputPath,
+  ...outputFile,
   description: 'where the attempts go; the detailed list goes to ..._task_results.json beside it',
 } as const;
 
@@ -55,13 +54,7 @@ export const inferOptions = /* @__PURE__ */ defineOptions(inferTable);
 
 export const inferEvaluateOptions = /* @__PURE__ */ defineOptions({
   ...inferTable,
-  checkpoint: {
-    type: 'string',
-    required: true,
-    argument: true,
-    value: 'folder',
-    description: 'a checkpoint folder of fine-tune',
-  },
+  checkpoint: { ...folder, required: true, argument: true, description: 'a checkpoint folder of fine-tune' },
   modelPath: {
     type: 'string',
     value: 'folder|id',
@@ -81,13 +74,9 @@ export const inferEvaluateOptions = /* @__PURE__ */ defineOptions({
     value: 'kind',
     description: 'prompt kind; default: the one it was validated with, else trained on',
   },
-  datasetPath: {
-    type: 'string',
-    value: 'file',
-    description: "ARC tasks with solutions; default: the checkpoint's validation set",
-  },
+  datasetPath: { ...file, description: "ARC tasks with solutions; default: the checkpoint's validation set" },
   outputPath: {
-    ...outputPath,
+    ...outputFile,
     description: 'predictions; default: a name in the checkpoint folder; used when it exists',
   },
 });
@@ -103,9 +92,8 @@ export const temperatureStudyOptions = /* @__PURE__ */ defineOptions({
     description: 'the temperatures that are compared',
   },
   outputDir: {
-    type: 'string',
+    ...folder,
     required: true,
-    value: 'folder',
     description: 'where the predictions of each temperature go, as inference_t0.7.json',
   },
   ...seedsOption,
@@ -113,15 +101,14 @@ export const temperatureStudyOptions = /* @__PURE__ */ defineOptions({
 
 const drawTable = {
   outputPath: {
-    ...outputPath,
+    ...outputFile,
     description: 'where the grids go, as JSON: task id to grids with log-probabilities',
   },
   htmlPath: {
-    ...outputPath,
-    formerly: ['htmlFilepath'],
+    ...htmlFile,
     description: 'a page with a picture of the grids of each task',
   },
-  n: { type: 'integer', minimum: 1, default: 10, value: 'n', description: 'grids to draw for each task' },
+  n: { ...count, default: 10, description: 'grids to draw for each task' },
   ...changed(promptVersionOption, { promptVersion: { default: 'input-from-inputs-v0' } }),
   ...changed(decodingOptions, { temperature: { default: 0.9 } }),
 } as const satisfies OptionTable;
@@ -138,11 +125,11 @@ export const generateCodeOptions = /* @__PURE__ */ defineOptions({
   datasetPath: { ...datasetPath, description: 'ARC tasks whose train samples are shown to the model' },
   ...nTasksOption,
   outputPath: {
-    ...outputPath,
+    ...outputFile,
     required: true,
     description: 'where the programs go, as JSON: task id to texts with log-probabilities',
   },
-  n: { type: 'integer', minimum: 1, default: 10, value: 'n', description: 'programs to draw for each task' },
+  n: { ...count, default: 10, description: 'programs to draw for each task' },
   ...changed(promptVersionOption, { promptVersion: { default: 'code-from-examples-v0' } }),
   ...changed(without(decodingOptions, 'constrained'), {
     temperature: { default: 0.9 },
@@ -157,12 +144,11 @@ export const sessionGenerateInputsOptions = /* @__PURE__ */ defineOptions(drawTa
 
 const scoreTable = {
   outputPath: {
-    ...outputPath,
+    ...outputFile,
     description: 'where the scores, or the predictions with new log-probabilities, go',
   },
   promptVersion: {
-    type: 'array',
-    items: { type: 'string' },
+    ...texts,
     single: true,
     default: 'output-from-examples-v1',
     value: 'kinds',
@@ -170,10 +156,8 @@ const scoreTable = {
     description: 'prompt kind, or several to compare',
   },
   augmentations: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     default: 1,
-    value: 'n',
     description: 'score under this many augmentations and take the mean; the first changes nothing',
   },
   maxTokensPerBatch: {
@@ -199,12 +183,7 @@ export const scoreOptions = /* @__PURE__ */ defineOptions({
     ...datasetPath,
     description: 'ARC tasks; their solutions are scored unless predictions are given',
   },
-  inputPath: {
-    formerly: ['inputFilepath'],
-    type: 'string',
-    value: 'file',
-    description: 'score the predictions of this ..._task_results.json instead',
-  },
+  inputPath: { ...inputFile, description: 'score the predictions of this ..._task_results.json instead' },
   ...scoreTable,
 });
 

@@ -3,23 +3,14 @@ import { floatTypes } from '../tensors/precision.js';
 import { predictionOptions } from './decoding.js';
 import { backendOptions, modelOptions, seedOption } from './model.js';
 import { selectionRules } from './selection.js';
+import { count, file, folder, inputFile, outputFile, texts } from './shapes.js';
 import { changed, defineOptions, type OptionTable } from './table.js';
 
 const { backend } = backendOptions;
-const tasks = { type: 'integer', minimum: 1, value: 'n' } as const;
 
 export const startOptions = /* @__PURE__ */ defineOptions({
-  outputDir: {
-    type: 'string',
-    default: 'output/start',
-    value: 'folder',
-    description: 'where everything goes',
-  },
-  modelPath: {
-    type: 'string',
-    value: 'folder',
-    description: 'the model to fine-tune; default: the small one of this package',
-  },
+  outputDir: { ...folder, default: 'output/start', description: 'where everything goes' },
+  modelPath: { ...folder, description: 'the model to fine-tune; default: the small one of this package' },
   backend: { ...backend, description: 'tensor backend; default: ARCLAB_BACKEND, else wasm' },
   ...seedOption,
   level: {
@@ -30,18 +21,12 @@ export const startOptions = /* @__PURE__ */ defineOptions({
     description:
       'standard = four rules of 4×4 grids; hard = eight rules of grids of up to 6×6, with more colours',
   },
-  trainTasks: { ...tasks, default: 3200, description: 'tasks to learn from' },
-  valTasks: { ...tasks, default: 64, description: 'tasks to be measured on' },
-  maxSteps: {
-    type: 'integer',
-    minimum: 1,
-    value: 'n',
-    description: 'optimizer steps; default: as many as the level takes',
-  },
+  trainTasks: { ...count, default: 3200, description: 'tasks to learn from' },
+  valTasks: { ...count, default: 64, description: 'tasks to be measured on' },
+  maxSteps: { ...count, description: 'optimizer steps; default: as many as the level takes' },
   tuneSteps: {
-    type: 'integer',
+    ...count,
     minimum: 0,
-    value: 'n',
     description:
       'steps of fine-tuning on each measured task by itself, for rows of the report; 0 = none; default: 0, at the hard level 32',
   },
@@ -52,20 +37,16 @@ export const startOptions = /* @__PURE__ */ defineOptions({
 
 export const voteOptions = /* @__PURE__ */ defineOptions({
   inputPath: {
-    formerly: ['inputFilepath'],
-    type: 'string',
+    ...inputFile,
     required: true,
-    value: 'file',
     description:
       'predictions: inference_task_results.json, or inference.json or a submission without log-probabilities',
   },
   outputPath: {
-    formerly: ['outputFilepath'],
-    type: 'string',
-    value: 'file',
+    ...outputFile,
     description: 'the winners; default: inference_vote_<n>.json beside the input',
   },
-  n: { type: 'integer', minimum: 1, default: 2, value: 'n', description: 'winners for each test input' },
+  n: { ...count, default: 2, description: 'winners for each test input' },
   method: {
     type: 'string',
     enum: selectionRules,
@@ -74,27 +55,18 @@ export const voteOptions = /* @__PURE__ */ defineOptions({
       'how candidates are ranked (docs/inference.md); default: sum-logprob where all are scored under common views, else count-logprob',
   },
   datasetPath: {
-    type: 'string',
-    value: 'file',
+    ...file,
     description: 'the predicted tasks: for metrics when they have solutions, and for a submission',
   },
   submissionPath: {
+    ...file,
     formerly: ['submissionFilepath'],
-    type: 'string',
-    value: 'file',
     description: 'also write a submission: every test input of `datasetPath`, with two attempts',
   },
 });
 
-const count = { type: 'integer', minimum: 1, value: 'n' } as const;
-
 export const initModelOptions = /* @__PURE__ */ defineOptions({
-  outputDir: {
-    type: 'string',
-    required: true,
-    value: 'folder',
-    description: 'a new folder for the model',
-  },
+  outputDir: { ...folder, required: true, description: 'a new folder for the model' },
   architecture: {
     type: 'string',
     default: 'qwen2',
@@ -131,12 +103,7 @@ export const mergeLoraOptions = /* @__PURE__ */ defineOptions({
     required: true,
     description: 'a PEFT adapter (LoRA, rsLoRA or DoRA) for that base',
   },
-  outputDir: {
-    type: 'string',
-    required: true,
-    value: 'folder',
-    description: 'a new folder for the merged model',
-  },
+  outputDir: { ...folder, required: true, description: 'a new folder for the merged model' },
   dtype: {
     type: 'string',
     enum: floatTypes,
@@ -150,15 +117,9 @@ const { gridEncoder } = modelOptions;
 
 export const pruneModelOptions = /* @__PURE__ */ defineOptions({
   modelPath: { ...modelPath, description: 'the model to cut: a Hugging Face model folder or hub id' },
-  outputDir: {
-    type: 'string',
-    required: true,
-    value: 'folder',
-    description: 'a new folder for the cut model',
-  },
+  outputDir: { ...folder, required: true, description: 'a new folder for the cut model' },
   promptVersion: {
-    type: 'array',
-    items: { type: 'string' },
+    ...texts,
     default: [],
     value: 'kind',
     description:
@@ -176,7 +137,7 @@ export const moveAdapterOptions = /* @__PURE__ */ defineOptions({
     ...modelPath,
     description: 'the model that it is wanted for: the same with another vocabulary, such as a pruned one',
   },
-  outputDir: { type: 'string', required: true, value: 'folder', description: 'a new folder for the adapter' },
+  outputDir: { ...folder, required: true, description: 'a new folder for the adapter' },
 } satisfies OptionTable);
 
 export const doctorOptions = /* @__PURE__ */ defineOptions({

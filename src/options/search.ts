@@ -1,6 +1,7 @@
 /** The search for likely answers. */
 import { augmentationOptions, decodingOptions, nTasksOption, promptVersionOption } from './decoding.js';
 import { modelOptions } from './model.js';
+import { count, file, outputFile, seconds } from './shapes.js';
 import { defineOptions, type OptionTable } from './table.js';
 
 const { batchSize, maxNewTokens, constrained, seed } = decodingOptions;
@@ -15,28 +16,17 @@ const searchTable = {
     description: 'the least probability of an answer under a view, what a grammar forces counted as certain',
   },
   views: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     default: 8,
-    value: 'n',
     description: 'prompts for each test input: the first of the plain task, the others of augmented ones',
   },
-  maxCandidates: {
-    type: 'integer',
-    minimum: 1,
-    value: 'n',
-    description: 'end the search for a test input after this many different grids',
-  },
+  maxCandidates: { ...count, description: 'end the search for a test input after this many different grids' },
   maxForwardTokens: {
-    type: 'integer',
-    minimum: 1,
-    value: 'n',
+    ...count,
     description: 'end the search for a test input after this many tokens were fed, prompts included',
   },
   maxSeconds: {
-    type: 'number',
-    form: 'seconds',
-    value: 'duration',
+    ...seconds,
     description:
       'end the search for a test input after this time, which it shares with those of the same forward passes',
   },
@@ -52,18 +42,15 @@ const searchTable = {
 } as const satisfies OptionTable;
 
 const outputPath = {
-  formerly: ['outputFilepath'],
-  type: 'string',
-  value: 'file',
+  ...outputFile,
   description: 'where the candidates go; the detailed list goes to ..._task_results.json beside it',
 } as const;
 
 export const searchOptions = /* @__PURE__ */ defineOptions({
   ...modelOptions,
   datasetPath: {
-    type: 'string',
+    ...file,
     required: true,
-    value: 'file',
     description: 'ARC tasks with test inputs; their outputs need not be known',
   },
   outputPath: { ...outputPath, required: true },

@@ -5,6 +5,7 @@ import { augmentationOptions, decodingOptions, predictionOptions, promptVersionO
 import { modelOptions } from './model.js';
 import { searchOptions } from './search.js';
 import { selectionRules } from './selection.js';
+import { count, file, folder, seconds, texts } from './shapes.js';
 import { changed, defineOptions, type OptionSpec, type OptionTable, without } from './table.js';
 import { fineTuneOptions, stopOptions } from './training.js';
 
@@ -41,10 +42,9 @@ const trained = fineTuneOptions.table;
 
 const fineTuning = {
   fineTuneSteps: {
-    type: 'integer',
+    ...count,
     minimum: 0,
     default: 0,
-    value: 'n',
     description:
       'the most steps of test-time fine-tuning on the train samples of the challenges, or of each task with `fineTunePerTask`; 0 = none',
   },
@@ -67,23 +67,17 @@ const fineTuning = {
       'part of the time budget that fine-tuning may take; half for learning and half for voting cannot be far from the best',
   },
   fineTuneGroups: {
-    type: 'integer',
-    minimum: 1,
-    value: 'n',
+    ...count,
     description: 'groups of tasks with an adapter each; default: one for each device',
   },
   fineTuneCheckpoints: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     default: 10,
-    value: 'n',
     free: true,
     description: 'checkpoints that fine-tuning writes on its way: when its process ends, the newest is used',
   },
   fineTuneGrace: {
-    type: 'number',
-    form: 'seconds',
-    value: 'duration',
+    ...seconds,
     free: true,
     description:
       'fine-tuning that takes so much longer than its share is ended; default: a tenth of it, at least 10s',
@@ -107,10 +101,9 @@ const searched = searchOptions.table;
 /** The search for candidates, which follows the predictions for a test input. */
 const searching = {
   searchViews: {
-    type: 'integer',
+    ...count,
     minimum: 0,
     default: 0,
-    value: 'n',
     description:
       'after its predictions, search for all likely answers to each test input under so many views, and score all candidates under the same; 0 = no search',
   },
@@ -127,9 +120,8 @@ const searching = {
 /** What a child process of a submission needs to know. The adapter is not among it: that may change on the way. */
 export const workerTable = {
   challengesPath: {
-    type: 'string',
+    ...file,
     required: true,
-    value: 'file',
     flag: 'challenges',
     surroundings: true,
     description: 'the test challenges; with known outputs the submission is scored',
@@ -148,60 +140,46 @@ export const workerOptions = /* @__PURE__ */ defineOptions(workerTable);
 /** When a submission gives up on something, and how often it writes: the options that the dispatch of work reads. */
 export const policyTable = {
   writeInterval: {
-    type: 'number',
-    form: 'seconds',
+    ...seconds,
     default: 10,
-    value: 'duration',
     free: true,
     description: 'time between two writes of submission.json while predictions come in',
   },
   reservedTime: {
-    type: 'number',
-    form: 'seconds',
-    value: 'duration',
+    ...seconds,
     free: true,
     description:
       'end of `timeBudget` that is kept for ending the processes and writing the files; default: 2% of it, from 1s to 1m',
   },
   stallTimeout: {
-    type: 'number',
-    form: 'seconds',
-    value: 'duration',
+    ...seconds,
     free: true,
     description:
       'a process that gives no sign of life for so long is ended; default: a fifth of `timeBudget`, from 20s to 10m',
   },
   maxProcessFailures: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     // halving a request until the item that ends its process stands alone takes a few
     default: 8,
-    value: 'n',
     free: true,
     description: 'a process that ends so often in a row without an answer is not started again',
   },
   maxTaskFailures: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     default: 2,
     free: true,
-    value: 'n',
     description:
       'a task with so many failed predictions gets no more of them, so that the others have the time',
   },
   maxModelFailures: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     default: 3,
-    value: 'n',
     free: true,
     description:
       'a model with so many failed predictions and no answer is replaced by the next, such as its base',
   },
   taskTimeLimit: {
-    type: 'number',
-    form: 'seconds',
-    value: 'duration',
+    ...seconds,
     free: true,
     description:
       'with `fineTunePerTask`: a task that has taken so long comes after all others, and its fine-tuning is shortened to it; default: eight times an equal share of `timeBudget`',
@@ -216,16 +194,13 @@ const submitTable = {
     description: 'a PEFT adapter for it, which fine-tuning continues',
   },
   outputDir: {
-    type: 'string',
+    ...folder,
     required: true,
-    value: 'folder',
     surroundings: true,
     description: 'where submission.json, failures.json and the fine-tuning go',
   },
   timeBudget: {
-    type: 'number',
-    form: 'seconds',
-    value: 'duration',
+    ...seconds,
     surroundings: true,
     description: 'end within 11.5h, 90m or 3600s, with as many predictions as fit',
   },
@@ -240,21 +215,13 @@ const submitTable = {
   ...fineTuning,
   ...adapterSizeOptions,
   devices: {
-    type: 'array',
-    items: { type: 'string' },
+    ...texts,
     minItems: 1,
     value: 'names',
     free: true,
     description: 'such as cuda:0 cuda:1, a process for each; default: all GPUs when there are several',
   },
-  processes: {
-    type: 'integer',
-    minimum: 1,
-    default: 1,
-    value: 'n',
-    free: true,
-    description: 'processes for each device',
-  },
+  processes: { ...count, default: 1, free: true, description: 'processes for each device' },
   method: {
     type: 'string',
     enum: selectionRules,
@@ -266,11 +233,9 @@ const submitTable = {
   },
   ...policyTable,
   batchesPerRequest: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     // few enough to share work evenly, many enough to keep a batch full
     default: 4,
-    value: 'n',
     description:
       'batches that a process is asked for at once at most; changes the last digits of log-probabilities',
   },

@@ -1,12 +1,12 @@
 /** Sweeps: many runs of one description. */
 import { modelOptions } from './model.js';
+import { count, file } from './shapes.js';
 import { changed, defineOptions, type OptionTable } from './table.js';
 
-const file = {
-  type: 'string',
+const sweepFile = {
+  ...file,
   required: true,
   argument: true,
-  value: 'file',
   description: 'the description of the sweep, as JSON (docs/experiments.md)',
 } as const;
 
@@ -26,7 +26,7 @@ const queueOptions = {
 } as const satisfies OptionTable;
 
 export const sweepOptions = /* @__PURE__ */ defineOptions({
-  file,
+  file: sweepFile,
   ...changed(queueOptions, {
     queue: {
       description:
@@ -39,10 +39,9 @@ export const sweepOptions = /* @__PURE__ */ defineOptions({
     description: 'with `queue`: wait until all runs have ended, and print what they came to',
   },
   retries: {
-    type: 'integer',
+    ...count,
     minimum: 0,
     default: 3,
-    value: 'n',
     description: 'with `queue`: how often a part of a run that failed, or whose worker died, is tried again',
   },
   shard: {
@@ -54,7 +53,7 @@ export const sweepOptions = /* @__PURE__ */ defineOptions({
 });
 
 export const sweepStatusOptions = /* @__PURE__ */ defineOptions({
-  file: { ...file, description: 'the description of a sweep, or its output folder' },
+  file: { ...sweepFile, description: 'the description of a sweep, or its output folder' },
   ...changed(queueOptions, {
     queue: { description: 'also say what is on this Redis server; default: ARCLAB_QUEUE' },
   }),

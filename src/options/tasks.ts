@@ -1,4 +1,6 @@
 /** Which tasks are generated, and how difficult they are. */
+
+import { count, file, inputFile, outputFile } from './shapes.js';
 import { defineOptions, type OptionTable } from './table.js';
 
 /** No side of a grid of ARC is longer. */
@@ -6,11 +8,9 @@ const LONGEST_SIDE = 30;
 
 export const knobOptions = {
   minSize: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     maximum: LONGEST_SIDE,
     default: 3,
-    value: 'n',
     description:
       'inputs have sides at least this long, in cells, where the rule and `maxSize` leave the choice',
   },
@@ -23,36 +23,23 @@ export const knobOptions = {
     description: 'no grid has a longer side, in cells',
   },
   trainSamples: {
-    type: 'integer',
+    ...count,
     form: 'range',
-    minimum: 1,
     maximum: 50,
     default: 3,
-    value: 'n',
     description: 'train samples of each task: a number, or the least and the most, such as 2-5',
   },
-  testSamples: {
-    type: 'integer',
-    minimum: 1,
-    maximum: 20,
-    default: 1,
-    value: 'n',
-    description: 'test samples of each task',
-  },
+  testSamples: { ...count, maximum: 20, default: 1, description: 'test samples of each task' },
   colors: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     maximum: 9,
     default: 4,
-    value: 'n',
     description: 'colours of a picture besides the background; rules that need more take more',
   },
   objects: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     maximum: 100,
     default: 4,
-    value: 'n',
     description: 'objects, points or lines of a picture at most; rules that need more take more',
   },
 } as const satisfies OptionTable;
@@ -60,14 +47,7 @@ export const knobOptions = {
 const names = { type: 'array', items: { type: 'string' }, separator: ',', value: 'names' } as const;
 
 const generateTasksTable = {
-  count: {
-    type: 'integer',
-    minimum: 1,
-    maximum: 10_000_000,
-    default: 100,
-    value: 'n',
-    description: 'how many tasks',
-  },
+  count: { ...count, maximum: 10_000_000, default: 100, description: 'how many tasks' },
   seed: {
     type: 'integer',
     default: 0,
@@ -83,10 +63,8 @@ export const generateTasksOptions = /* @__PURE__ */ defineOptions(generateTasksT
 
 export const generateTasksToFileOptions = /* @__PURE__ */ defineOptions({
   outputPath: {
-    formerly: ['outputFilepath'],
-    type: 'string',
+    ...outputFile,
     required: true,
-    value: 'file',
     description: 'where to write; …challenges.json gets …solutions.json beside it',
   },
   ...generateTasksTable,
@@ -103,26 +81,18 @@ export const importOptions = /* @__PURE__ */ defineOptions({
       'barc = rows {source, examples}; barc-messages = conversations with grids of colour names; code = tasks with programs; candidates = predictions for the tasks of `datasetPath`',
   },
   inputPath: {
-    formerly: ['inputFilepath'],
-    type: 'string',
+    ...inputFile,
     required: true,
-    value: 'file',
     description:
       'JSON lines, or a JSON file; for code also a folder of <id>.py; for candidates a result file',
   },
   outputPath: {
-    formerly: ['outputFilepath'],
-    type: 'string',
+    ...outputFile,
     required: true,
-    value: 'file',
     description: 'the data set: a .json file, or a new folder of files of 10,000 tasks each',
   },
-  datasetPath: {
-    type: 'string',
-    value: 'file',
-    description: 'the tasks that programs without samples, or candidates, are about',
-  },
-  nTasks: { type: 'integer', minimum: 1, value: 'n', description: 'only the first n tasks' },
+  datasetPath: { ...file, description: 'the tasks that programs without samples, or candidates, are about' },
+  nTasks: { ...count, description: 'only the first n tasks' },
   skipInvalid: {
     type: 'boolean',
     default: false,

@@ -2,6 +2,7 @@
 import { adapterOptions } from './adapter.js';
 import { augmentationOptions, promptVersionOption } from './decoding.js';
 import { modelOptions, seedOption } from './model.js';
+import { count, file, folder, texts } from './shapes.js';
 import { changed, defineOptions, type OptionTable, without } from './table.js';
 
 /** The learning-rate schedules, by the names of transformers; `cyclic` is torch's CyclicLR. */
@@ -15,14 +16,7 @@ export const scheduleNames = [
 
 const stepOptions = {
   ...seedOption,
-  maxSteps: {
-    type: 'integer',
-    minimum: 1,
-    required: true,
-    value: 'n',
-    free: true,
-    description: 'optimizer steps of the whole run',
-  },
+  maxSteps: { ...count, required: true, free: true, description: 'optimizer steps of the whole run' },
   learningRate: {
     type: 'number',
     minimum: 0,
@@ -47,15 +41,12 @@ const stepOptions = {
     description: 'part of the steps with a rising learning rate; default: 0.05, with cyclic 0',
   },
   warmupSteps: {
-    type: 'integer',
+    ...count,
     minimum: 0,
-    value: 'n',
     description: 'the same in steps, instead of `warmupRatio`',
   },
   lrNumCycles: {
-    type: 'integer',
-    minimum: 1,
-    value: 'n',
+    ...count,
     description: 'restarts of cosine_with_restarts, default 1, or triangles of cyclic, default 4',
   },
   batchSize: {
@@ -180,35 +171,28 @@ const sampleOptions = {
 
 const runOptions = {
   outputDir: {
-    type: 'string',
+    ...folder,
     required: true,
-    value: 'folder',
     free: true,
     description: 'where checkpoints, metrics.jsonl and logs/ go',
   },
   evalSteps: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     off: -1,
     default: 100,
-    value: 'n',
     free: true,
     description: 'steps between validation losses; -1 = at the end only',
   },
   saveSteps: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     off: -1,
-    value: 'n',
     free: true,
     description: 'steps between checkpoints; -1 = at the end only; default: `evalSteps`',
   },
   saveTotalLimit: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     off: -1,
     default: 3,
-    value: 'n',
     free: true,
     description: 'newest checkpoints that are kept; -1 = all',
   },
@@ -226,31 +210,20 @@ const runOptions = {
     description: 'the prompt kind whose validation loss says which checkpoint is best; default: all together',
   },
   earlyStoppingPatience: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     off: -1,
     default: -1,
-    value: 'n',
     free: true,
     description: 'stop when n validation losses in a row are no lower than the lowest before; -1 = off',
   },
   maxBadSteps: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     off: -1,
     default: 5,
-    value: 'n',
     free: true,
     description: 'give up after n steps in a row whose gradient is not finite; -1 = never',
   },
-  loggingSteps: {
-    type: 'integer',
-    minimum: 1,
-    default: 10,
-    value: 'n',
-    free: true,
-    description: 'steps between points of the log',
-  },
+  loggingSteps: { ...count, default: 10, free: true, description: 'steps between points of the log' },
   verbose: {
     type: 'boolean',
     default: false,
@@ -283,11 +256,9 @@ const dataOptions = {
     description: 'a data set file and a prompt kind for the validation loss; may be repeated',
   },
   maxValSamples: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     off: -1,
     default: -1,
-    value: 'n',
     free: true,
     description: 'most validation samples per pair; -1 = all',
   },
@@ -317,11 +288,9 @@ export const stopOptions = {
     description: 'stop when the mean loss of the last eight steps is below this; 0 = off',
   },
   stopWhenSolved: {
-    type: 'integer',
-    minimum: 1,
+    ...count,
     off: -1,
     default: -1,
-    value: 'n',
     description:
       'keep one train sample back from the targets, and stop when the model answers its first eight views without a mistake, which is looked at every n steps; -1 = off',
   },
@@ -337,9 +306,8 @@ export const testTimeFineTuneOptions = /* @__PURE__ */ defineOptions({
     },
   ),
   datasetPath: {
-    type: 'string',
+    ...file,
     required: true,
-    value: 'file',
     description: 'the tasks to be solved: their train samples are learnt',
   },
   perTask: {
@@ -349,7 +317,7 @@ export const testTimeFineTuneOptions = /* @__PURE__ */ defineOptions({
       'an adapter for each task, in a folder of its name: the model is loaded once and each begins from the same, every train sample in turn as the target; checkpoints, validation and task augmentation are not for it',
   },
   ...stopOptions,
-  taskIds: { type: 'array', items: { type: 'string' }, value: 'ids', description: 'only these of the tasks' },
+  taskIds: { ...texts, value: 'ids', description: 'only these of the tasks' },
   ...promptVersionOption,
 });
 

@@ -2,9 +2,16 @@
 import { datasetOf, requireCode } from '../arc/dataset.js';
 import type { Task } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
+import type { sessionInferOptions } from '../options/inference.js';
+import type { ConfigOf } from '../options/table.js';
 import type { PromptBuilder, PromptKind } from '../prompts/index.js';
 import { hasCode } from '../prompts/prompt-tasks.js';
-import { type PlanAllOptions, type PredictionPlan, planPredictions } from './predictions.js';
+import {
+  type PlanAllOptions,
+  type PlanOptions,
+  type PredictionPlan,
+  planPredictions,
+} from './predictions.js';
 import { answerTokensOf, type PromptSession, promptKindFor } from './prompts.js';
 import { togglesFor } from './views.js';
 
@@ -19,11 +26,10 @@ export function outputKind(name: string, tasks: ReadonlyMap<string, Task>, sourc
 }
 
 /** What {@link planWith} has to know. */
-export type PlanConfig = Omit<PlanAllOptions, 'maxSeqLen' | 'answerTokens'> & {
-  readonly promptVersion: string;
-  readonly maxNewTokens?: number | undefined;
-  readonly datasetPath?: string | undefined;
-};
+export type PlanConfig = Omit<PlanAllOptions, keyof PlanOptions> &
+  Pick<ConfigOf<typeof sessionInferOptions.table>, 'promptVersion' | 'maxNewTokens'> & {
+    readonly datasetPath?: string | undefined;
+  };
 
 /**
  * Makes the prompts of all views of all test inputs, and notes what does not fit.

@@ -2,6 +2,8 @@ import { type Augmentation, augmentTask, undoAugmentation } from '../arc/augment
 import type { Grid, Task } from '../arc/types.js';
 import type { Prediction } from '../evaluation/types.js';
 import type { Completion, GenerationRequest } from '../generation/engine.js';
+import type { sessionInferOptions } from '../options/inference.js';
+import type { ConfigOf } from '../options/table.js';
 import { GridParseError } from '../prompts/errors.js';
 import type { TextGrammar } from '../prompts/grammar.js';
 import { type AugmentationToggles, TaskViews } from './views.js';
@@ -59,16 +61,12 @@ export interface PlanOptions {
   answerTokens: (task: Task) => number;
 }
 
-/** How the predictions of a data set are planned. */
-export interface PlanAllOptions extends PlanOptions, AugmentationToggles {
-  /** For each test input. */
-  predictionsPerTask: number;
-  seed: number;
-  /** Of decoding: without chance a view gives one answer, however often it is asked for. */
-  temperature: number;
-}
+/** How the predictions of a data set are planned, some for each test input. */
+export type PlanAllOptions = PlanOptions &
+  AugmentationToggles &
+  Pick<ConfigOf<typeof sessionInferOptions.table>, 'predictionsPerTask' | 'seed' | 'temperature'>;
 
-/** How many predictions a test input gets of the number that is wanted: greedy decoding needs a view for each. */
+/** How many predictions a test input gets of the number that is wanted: greedy decoding gives one for each view. */
 export function countPredictions(views: TaskViews, wanted: number, temperature: number): number {
   return temperature === 0 ? Math.min(wanted, views.total) : wanted;
 }

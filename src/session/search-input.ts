@@ -6,6 +6,8 @@ import type { ScoredGrid } from '../evaluation/scores.js';
 import type { Prediction } from '../evaluation/types.js';
 import type { SearchLimits } from '../generation/search/types.js';
 import type { Decoder } from '../models/decoder.js';
+import type { sessionSearchOptions } from '../options/search.js';
+import type { ConfigOf } from '../options/table.js';
 import type { PromptBuilder } from '../prompts/index.js';
 import { notFiniteAdvice } from '../tensors/finite-advice.js';
 import { CandidatePool, toPool } from './candidate-pool.js';
@@ -23,16 +25,14 @@ export interface SearchedInput {
   readonly known: readonly Grid[];
 }
 
-/** How it is searched and scored. */
-export interface SearchInputOptions extends PlanOptions, AugmentationToggles {
-  /** Under how many views at most: a task may have fewer. */
-  readonly views: number;
-  readonly seed: number;
-  readonly threshold: number;
-  readonly batchSize: number;
-  readonly maxNewTokens: number;
-  readonly constrained: boolean;
-  readonly maxCandidates?: number | undefined;
+type SearchConfig = ConfigOf<typeof sessionSearchOptions.table>;
+
+/** How it is searched and scored, under `views` views at most: a task may have fewer. */
+export interface SearchInputOptions
+  extends PlanOptions,
+    AugmentationToggles,
+    Pick<SearchConfig, 'views' | 'seed' | 'threshold' | 'batchSize' | 'constrained' | 'maxCandidates'>,
+    Required<Pick<SearchConfig, 'maxNewTokens'>> {
   readonly limits: SearchLimits;
   /** How long search and scores may take together: scores under the first view are made in any case. */
   readonly seconds: number;
@@ -60,18 +60,16 @@ export async function searchInput(
   { views: wanted, seed, maxSeqLen, answerTokens, seconds, ...o }: SearchInputOptions,
 ): Promise<Candidates | null> {
   const end = performance.now() / 1000 + seconds;
-  const { geometricAugmentation, colorAugmentation, orderAugmentation } = o;
-  const toggles = { geometricAugmentation, colorAugmentation, orderAugmentation };
-  const views = new TaskViews(seed, taskId, task, toggles);
+  const views = new TaskViews(seed, taskId, task, o);
   const planned = Array.from({ length: Math.min(wanted, views.total) }, (_, i) =>
     planPrediction({ taskId, task, testIndex, i }, views, prompts, { maxSeqLen, answerTokens }),
   );
   const fitting = planned.filter(({ tokens }) => tokens !== null);
   if (fitting.length === 0) return null;
   const pool = new CandidatePool(prompts, known);
-  const { threshold, batchSize, maxNewTokens, constrained, maxCandidates, limits, onProgress } = o;
   const found = await searchPrompts(decoder, prompts, fitting, {
-    ...{ threshold, batchSize, maxNewTokens, maxSeqLen, constrained, maxCandidates, limits, onProgress },
+    ...o,
+    maxSeqLen,
     poolOf: () => pool,
     taskOf: () => task,
   });
@@ -84,16 +82,16 @@ export async function searchInput(
     planned,
     planned.map((one) => results.get(one)),
     prompts,
-    threshold,
+    o.threshold,
   );
   const proposed = [...known, ...predictions.flatMap(({ grid }) => (grid ? [grid] : []))];
   const grids = [...new Map(proposed.map((grid) => [gridKey(grid), grid])).values()];
   if (grids.length === 0) return { predictions, scored: [] };
   const set = { taskId, testIndex, task, grids };
   const scoring = {
-    views: { ...toggles, seed, maxSeqLen, augmentations: wanted },
-    ...(constrained ? { grammar: prompts.answerGrammar } : {}),
-    onProgress,
+    views: { ...o, seed, maxSeqLen, augmentations: wanted },
+    ...(o.constrained ? { grammar: prompts.answerGrammar } : {}),
+    onProgress: o.onProgress,
   };
   const secondsLeft = () => end - performance.now() / 1000;
   const scores = await scoreInTime(decoder, prompts, set, scoring, secondsLeft);

@@ -9,6 +9,7 @@ import type { Prediction } from '../evaluation/types.js';
 import { digestOf } from '../generation/digest.js';
 import { noProgress } from '../generation/engine.js';
 import type { FoundAnswers, SearchProgress } from '../generation/search/types.js';
+import type { modelOptions } from '../options/model.js';
 import type { sessionSearchOptions } from '../options/search.js';
 import type { ConfigOf } from '../options/table.js';
 import { alone } from '../tensors/collective/alone.js';
@@ -56,11 +57,8 @@ export interface SearchResult {
 }
 
 /** What {@link searchCandidates} has to know. */
-export type SearchConfig = ConfigOf<typeof sessionSearchOptions.table> & {
-  readonly modelPath: string;
-  readonly gridEncoder?: string;
-  readonly datasetPath?: string;
-};
+export type SearchConfig = ConfigOf<typeof sessionSearchOptions.table> &
+  Pick<ConfigOf<typeof modelOptions>, 'modelPath'> & { readonly datasetPath?: string };
 
 /** What one forward pass after the other is made for: some test inputs, first view by first view. */
 type Group = readonly PlannedPrediction[];
@@ -88,8 +86,7 @@ export async function searchCandidates(
     const planned = groups[group]!;
     const soFar = { ...progress, total: missing };
     const results = await searchPrompts(decoder, prompts, planned, {
-      ...{ threshold: o.threshold, batchSize: o.batchSize, maxNewTokens, maxSeqLen: session.maxSeqLen },
-      ...{ guess: o.guess, constrained: o.constrained, maxCandidates: o.maxCandidates },
+      ...{ ...o, maxNewTokens, maxSeqLen: session.maxSeqLen },
       limits: { seconds: o.maxSeconds, tokens: o.maxForwardTokens },
       poolOf: (one) => pools.get(inputKey(one))!,
       taskOf: ({ taskId }) => tasks.get(taskId)!,

@@ -2,22 +2,18 @@
 import { augmentTask } from '../arc/augmentation.js';
 import { leaveOneOut } from '../arc/dataset.js';
 import type { Task } from '../arc/types.js';
-import {
-  buildSample,
-  type LossOn,
-  type StreamItem,
-  type TrainingPrompts,
-} from '../training/sample-source.js';
+import type { ConfigOf } from '../options/table.js';
+import type { sessionFineTuneOnTaskOptions } from '../options/training.js';
+import { buildSample, type StreamItem, type TrainingPrompts } from '../training/sample-source.js';
 import { type AugmentationToggles, TaskViews } from './views.js';
 
-/** How samples of a task are made. */
-export interface TaskSampleOptions extends AugmentationToggles {
-  readonly seed: number;
-  readonly lossOn: LossOn;
-  /** The longest prompt and answer together, in tokens; train samples are left out of longer ones. */
-  readonly maxSeqLen: number;
-  /** The prompt kind's name. */
-  readonly promptVersion: string;
+/** Options of a fine-tuning on one task, with every default filled in. */
+export type TaskTuningConfig = ConfigOf<typeof sessionFineTuneOnTaskOptions.table>;
+
+/** How samples of a task are made; train samples are left out of those that are longer than `maxSeqLen`. */
+export interface TaskSampleOptions
+  extends AugmentationToggles,
+    Pick<TaskTuningConfig, 'seed' | 'lossOn' | 'maxSeqLen' | 'promptVersion'> {
   /** Keep the last train sample back: no sample has it as its target. */
   readonly holdOut?: boolean;
 }
@@ -76,7 +72,7 @@ export class TaskSamples {
   #make({ task, views }: Target, view: number, index: number): StreamItem {
     const { promptVersion } = this.#options;
     const pair = { prompts: this.#prompts, kind: promptVersion, label: 'task', lossWeight: 1 };
-    const options = { ...this.#options, removeTrainSamples: true };
+    const options = { ...this.#options, removeTrainSamplesToFitMaxSeqLen: true };
     return buildSample(pair, augmentTask(task, views.at(view)), 0, index, options);
   }
 }

@@ -14,8 +14,6 @@ import {
   detachAdapter,
 } from '../models/index.js';
 import { packSequences } from '../models/packed-tokens.js';
-import type { ConfigOf } from '../options/table.js';
-import type { sessionFineTuneOnTaskOptions } from '../options/training.js';
 import { freeMemory } from '../tensors/free-memory.js';
 import { embedding } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
@@ -28,12 +26,8 @@ import { labelsOf } from '../training/packing.js';
 import type { TrainingSample } from '../training/sample.js';
 import type { TrainingPrompts } from '../training/sample-source.js';
 import { SampleStream } from '../training/sample-stream.js';
-import { learningRateSchedule } from '../training/schedules.js';
 import { type StepReport, Trainer } from '../training/trainer.js';
-import { TaskSamples } from './task-samples.js';
-
-/** Options of a fine-tuning on one task, with every default filled in. */
-export type TaskTuningConfig = ConfigOf<typeof sessionFineTuneOnTaskOptions.table>;
+import { TaskSamples, type TaskTuningConfig } from './task-samples.js';
 
 /** How a program follows the fine-tuning on one task and stops it. */
 export interface TaskTuningHooks {
@@ -127,16 +121,8 @@ export class TaskTuner {
         stepSeconds: 0,
       };
     }
-    const schedule = learningRateSchedule({
-      ...config,
-      name: config.lrSchedulerType,
-      numCycles: config.lrNumCycles,
-    });
     const pace = new Pace(config.maxSteps, secondsLeft);
-    const trainer = new Trainer(decoder, stream, {
-      ...config,
-      schedule: (step) => schedule(pace.position(step)),
-    });
+    const trainer = new Trainer(decoder, stream, { ...config, schedule: pace.schedule(config) });
     decoder.gradientCheckpointing = this.#needsCheckpointing(samples);
     const losses: number[] = [];
     let stepSeconds = 0;
@@ -204,7 +190,7 @@ async function openSamples(
   config: TaskTuningConfig,
 ): Promise<SampleStream | undefined> {
   if (samples.targets === 0) return undefined;
-  const stream = new SampleStream({ source: samples, maxSeqLen: config.maxSeqLen, removeTrainSamples: true });
+  const stream = new SampleStream({ ...config, source: samples, removeTrainSamplesToFitMaxSeqLen: true });
   try {
     await stream.check();
     return stream;

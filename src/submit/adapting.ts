@@ -17,10 +17,9 @@ function secondsFor(turn: Turn, chunk: Chunk): number {
   const { policy, queue, workers } = turn;
   if (turn.groups[chunk.group]!.unadapted.includes(chunk.taskId!)) return 0;
   return tuningLimit(turn, chunk, queue, {
+    ...policy,
     seconds: policy.deadline - turn.now,
     processes: workers.filter(({ deaths }) => deaths < policy.maxProcessFailures).length,
-    tuningShare: policy.tuningShare,
-    taskTimeLimit: policy.taskTimeLimit,
   });
 }
 

@@ -150,12 +150,8 @@ function firstTurns(
   for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
     const process = free.indexOf(Math.min(...free));
     const { tune, predict } = predictedSeconds(market, chunk);
-    const limit = tuningLimit(market, chunk, waiting, {
-      seconds: policy.deadline - free[process]!,
-      processes,
-      tuningShare: policy.tuningShare,
-      taskTimeLimit: policy.taskTimeLimit,
-    });
+    const seconds = policy.deadline - free[process]!;
+    const limit = tuningLimit(market, chunk, waiting, { ...policy, seconds, processes });
     const steps = fineTuneSteps > 0 ? Math.min(tune, limit) : 0;
     wanted += fineTuneSteps > 0 ? tune : 0;
     taken += steps;

@@ -5,6 +5,7 @@
 import { gridKey } from '../arc/grid.js';
 import { type Speeds, secondsAt } from './costs.js';
 import type { Chunk, PlannedItem } from './plan.js';
+import type { Policy } from './policy.js';
 import { type Answer, type Item, inputKey } from './protocol.js';
 
 /** What was predicted and what it took, both in seconds, over all work of a kind. */
@@ -103,15 +104,11 @@ export function worthOf(market: Market, chunk: Chunk): number {
 }
 
 /** When work has to be given up, as the time for it depends on. */
-export interface TimeLeft {
+export interface TimeLeft extends Pick<Policy, 'tuningShare' | 'taskTimeLimit'> {
   /** Until the deadline; Infinity without one. */
   readonly seconds: number;
   /** Processes that share it. */
   readonly processes: number;
-  /** The part of it that fine-tuning may take. */
-  readonly tuningShare: number;
-  /** The most time for one task. */
-  readonly taskTimeLimit: number;
 }
 
 /**

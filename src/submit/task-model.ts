@@ -17,7 +17,8 @@ import {
 } from '../models/index.js';
 import { attach } from '../session/attach.js';
 import type { PromptSession } from '../session/prompts.js';
-import { freshAdapter, TaskTuner, type TaskTuningConfig } from '../session/task-tuning.js';
+import type { TaskTuningConfig } from '../session/task-samples.js';
+import { freshAdapter, TaskTuner } from '../session/task-tuning.js';
 import type { TrainingPrompts } from '../training/sample-source.js';
 import type { StepReport } from '../training/trainer.js';
 import type { TuningReport } from './protocol.js';

@@ -2,7 +2,8 @@
 import type { PromptTask } from '../prompts/prompt-kind.js';
 import { isAboutTest, samplesOf } from '../prompts/prompt-tasks.js';
 import type { PairAudit, StreamAudit, TaskAudit } from './audit.js';
-import { changesFor } from './training-data.js';
+import type { FineTuneConfig } from './options.js';
+import { changesFor, type TrainingAugmentation } from './training-data.js';
 
 /** What a finding is about; there is at most one of a kind for each data set in each prompt kind. */
 export type FindingKind =
@@ -25,14 +26,8 @@ export interface AuditFinding {
 }
 
 /** The options of a run that say what its stream should hold. */
-export interface StreamIntent {
-  readonly swapTrainAndTest: boolean;
-  readonly geometricAugmentation: boolean;
-  readonly colorAugmentation: boolean;
-  readonly orderAugmentation: boolean;
-  readonly taskAugmentation: number;
-  readonly maxSeqLen: number;
-}
+export type StreamIntent = Omit<TrainingAugmentation, 'taskAugmentationWeights'> &
+  Pick<FineTuneConfig, 'maxSeqLen'>;
 
 /** A hole is called one when chance alone would give it in fewer than one of so many audits. */
 const AUDITS = 1e6;

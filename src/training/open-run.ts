@@ -54,13 +54,7 @@ export function openValidation(
   note: (text: string) => void,
 ): readonly TrainingSample[] {
   const pairs = buildPairs(config.valDataset, { ...config, lossWeights: {} }, tokenizer, loaded);
-  const { samples, tooLong } = validationSet(pairs, {
-    seed: config.seed,
-    lossOn: config.lossOn,
-    maxSeqLen: config.maxSeqLen,
-    removeTrainSamples: config.removeTrainSamplesToFitMaxSeqLen,
-    maxSamples: config.maxValSamples,
-  });
+  const { samples, tooLong } = validationSet(pairs, config);
   if (pairs.length > 0 && samples.length === 0) {
     throw new NothingFitsError(
       `\`valDataset\`: none of its ${tooLong} samples fits into \`maxSeqLen: ${config.maxSeqLen}\``,
@@ -95,13 +89,12 @@ export function openStream(
   const file = buildFile('sample-worker.cjs');
   const threaded = config.workers > 0 && existsSync(file);
   return new SampleStream({
+    ...config,
     ...(threaded
       ? { worker: { file, data: spec, count: config.workers } }
       : { source: openSampleSource(spec, tokenizer, loaded) }),
     start,
     ahead: 2 * config.batchSize,
-    maxSeqLen: config.maxSeqLen,
-    removeTrainSamples: config.removeTrainSamplesToFitMaxSeqLen,
   });
 }
 

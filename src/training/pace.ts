@@ -1,3 +1,6 @@
+import type { FineTuneConfig } from './options.js';
+import { learningRateSchedule } from './schedules.js';
+
 /** The first step is slower, and a single one is not enough: the pace is measured from this step on. */
 const MEASURED_FROM = 3;
 
@@ -34,5 +37,17 @@ export class Pace {
   /** The place in the whole run's schedule of a step, counted from 0, of the run as it is planned now. */
   position(step: number): number {
     return this.steps === this.maxSteps ? step : (step * this.maxSteps) / this.steps;
+  }
+
+  /** The learning rate of each step, counted from 0, of the run as it is planned when the step is taken. */
+  schedule(
+    config: Pick<
+      FineTuneConfig,
+      'learningRate' | 'lrSchedulerType' | 'lrNumCycles' | 'maxSteps' | 'warmupSteps'
+    >,
+  ): (step: number) => number {
+    const { lrSchedulerType: name, lrNumCycles: numCycles } = config;
+    const schedule = learningRateSchedule({ ...config, name, numCycles });
+    return (step) => schedule(this.position(step));
   }
 }

@@ -9,7 +9,6 @@ import type { FineTuneConfig } from './options.js';
 import { Pace } from './pace.js';
 import type { TrainingSample } from './sample.js';
 import type { SampleStream } from './sample-stream.js';
-import { learningRateSchedule } from './schedules.js';
 import { LossTally } from './tally.js';
 import type { Team } from './team.js';
 import { type StepReport, Trainer } from './trainer.js';
@@ -56,16 +55,7 @@ export class Run {
     /** The ranks that share the run: the first of them writes its files. */
     readonly team?: Team,
   ) {
-    const schedule = learningRateSchedule({
-      ...config,
-      name: config.lrSchedulerType,
-      numCycles: config.lrNumCycles,
-    });
-    this.#trainer = new Trainer(decoder, stream, {
-      ...config,
-      schedule: (step) => schedule(pace.position(step)),
-      team,
-    });
+    this.#trainer = new Trainer(decoder, stream, { ...config, schedule: pace.schedule(config), team });
   }
 
   /** Whether this process writes the run's files. */

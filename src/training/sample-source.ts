@@ -52,12 +52,6 @@ export interface TrainingPrompts {
   mostTokens?(task: Task, testIndex: number): number | undefined;
 }
 
-/**
- * Which tokens the loss counts: those of the last answer, of every answer of the prompt, or all tokens (to pretrain a
- * small base).
- */
-export type LossOn = FineTuneConfig['lossOn'];
-
 /** One (data set, prompt kind) pair. */
 export interface TrainingPair {
   /** The data set's label in metrics and in `lossWeights`. */
@@ -74,12 +68,10 @@ export interface TrainingPair {
   readonly lossWeight: number;
 }
 
-export interface SampleSourceOptions {
-  readonly seed: number;
-  readonly lossOn: LossOn;
-  readonly maxSeqLen: number;
-  /** Leave out train samples, one by one, until a prompt fits. */
-  readonly removeTrainSamples: boolean;
+/** How a task becomes a sample: train samples are left out one by one, where that is allowed, until its prompt fits. */
+export type SampleOptions = Pick<FineTuneConfig, 'lossOn' | 'maxSeqLen' | 'removeTrainSamplesToFitMaxSeqLen'>;
+
+export interface SampleSourceOptions extends SampleOptions, Pick<FineTuneConfig, 'seed'> {
   /** Augments a task, or makes another task of it, as far as the prompt that is made of it allows. */
   readonly augment?: (task: Task, rng: Rng, asksFor: PromptTask) => ChangedTask;
 }
@@ -166,7 +158,7 @@ export function withTestSample(task: Task, rng: Rng): Task {
   return { ...task, train: train.slice(0, rng.int(2, 5)), test: [test!] };
 }
 
-export function wantedAnswers({ lossOn }: { lossOn: LossOn }): WantedAnswers {
+export function wantedAnswers({ lossOn }: Pick<FineTuneConfig, 'lossOn'>): WantedAnswers {
   return lossOn === 'every-answer' ? 'every' : 'last';
 }
 
@@ -176,7 +168,7 @@ export function buildSample(
   task: Task,
   testIndex: number,
   index: number,
-  options: Pick<SampleSourceOptions, 'lossOn' | 'maxSeqLen' | 'removeTrainSamples'>,
+  options: SampleOptions,
 ): StreamItem {
   let { train } = task;
   while (true) {
@@ -192,7 +184,8 @@ export function buildSample(
         weight: pair.lossWeight,
       };
     }
-    if (!options.removeTrainSamples || train.length <= 1) return { index, tooLong: tokens.length };
+    if (!options.removeTrainSamplesToFitMaxSeqLen || train.length <= 1)
+      return { index, tooLong: tokens.length };
     train = train.slice(0, -1);
   }
 }
@@ -206,13 +199,11 @@ export interface ValidationSet {
 /**
  * Every test sample of every task (its first variant), without augmentation: the same set at every
  * evaluation and in every run with this seed.
- * @param maxSamples the most samples per pair, drawn at random; -1 = all
+ * @param options of these `maxValSamples`: the most samples per pair, drawn at random; -1 = all
  */
 export function validationSet(
   pairs: readonly TrainingPair[],
-  options: Pick<SampleSourceOptions, 'seed' | 'lossOn' | 'maxSeqLen' | 'removeTrainSamples'> & {
-    maxSamples?: number;
-  },
+  options: SampleOptions & Pick<FineTuneConfig, 'seed'> & Partial<Pick<FineTuneConfig, 'maxValSamples'>>,
 ): ValidationSet {
   const samples: TrainingSample[] = [];
   let tooLong = 0;
@@ -221,8 +212,8 @@ export function validationSet(
       first && canBeDrawn(first) ? [withTestSample(first, Rng.of(options.seed, 'val', id))] : [],
     );
     const all = drawable.flatMap((task) => task.test.map((_, testIndex) => ({ task, testIndex })));
-    const limit = options.maxSamples ?? -1;
-    const chosen = limit < 0 ? all : Rng.of(options.seed, 'val', pair.label).sample(all, limit);
+    const { seed, maxValSamples = -1 } = options;
+    const chosen = maxValSamples < 0 ? all : Rng.of(seed, 'val', pair.label).sample(all, maxValSamples);
     for (const [i, { task, testIndex }] of chosen.entries()) {
       const rng = Rng.of(options.seed, 'val', pair.label, 'candidates', i);
       const asked = withCandidates(task, testIndex, pair.asksFor, rng);

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../common/errors.js';
 import { NothingFitsError } from './errors.js';
+import type { FineTuneConfig } from './options.js';
 import type { TrainingSample } from './sample.js';
 import type { SampleSource, StreamItem } from './sample-source.js';
 
@@ -15,7 +16,9 @@ export type SampleReply =
   | { readonly first: number; readonly items: readonly StreamItem[] }
   | { readonly error: string; readonly isUserError: boolean };
 
-export interface SampleStreamOptions {
+/** Where a stream takes its items from; how long they may be is for the message when almost nothing fits. */
+export interface SampleStreamOptions
+  extends Pick<FineTuneConfig, 'maxSeqLen' | 'removeTrainSamplesToFitMaxSeqLen'> {
   /** Makes items in this thread. */
   readonly source?: Pick<SampleSource, 'item'>;
   /** Makes items in worker threads: the bundle to run, what to hand it, and how many. */
@@ -24,9 +27,6 @@ export interface SampleStreamOptions {
   readonly start?: number;
   /** How many items to have ready. */
   readonly ahead?: number;
-  /** For the message when almost nothing fits. */
-  readonly maxSeqLen: number;
-  readonly removeTrainSamples: boolean;
 }
 
 /** Items per message to a worker: enough to hide the message, few enough to share the work evenly. */
@@ -112,8 +112,8 @@ export class SampleStream {
   }
 
   #stop(): never {
-    const { maxSeqLen, removeTrainSamples } = this.#options;
-    const advice = removeTrainSamples ? '' : ' or add `removeTrainSamplesToFitMaxSeqLen`';
+    const { maxSeqLen, removeTrainSamplesToFitMaxSeqLen: removes } = this.#options;
+    const advice = removes ? '' : ' or add `removeTrainSamplesToFitMaxSeqLen`';
     throw new NothingFitsError(
       `\`maxSeqLen: ${maxSeqLen}\`: only ${this.#accepted} of the first ${this.#seen} training samples fit; ` +
         `the shortest that does not has ${this.#shortest} tokens. Raise \`maxSeqLen\`${advice}`,

@@ -9,6 +9,7 @@ import { microBatchGradients, type TrainableDecoder } from './loss.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
 import { Muon } from './muon.js';
 import { AdamW, type AdamWOptions, type Method, type Optimizer } from './optimizer.js';
+import type { FineTuneConfig } from './options.js';
 import { labelCount, planMicroBatches } from './packing.js';
 import type { TrainingSample } from './sample.js';
 import { LossTally } from './tally.js';
@@ -29,23 +30,12 @@ export interface SharedBatch {
   sumTally(tally: LossTally, samples: readonly TrainingSample[]): Promise<void>;
 }
 
-export interface TrainerOptions {
-  readonly seed: number;
+/** The options of a run that its steps depend on; AdamW with β₂ = 0.999 that is never given up where none is named. */
+export interface TrainerOptions
+  extends Pick<FineTuneConfig, 'seed' | 'batchSize' | 'maxTokensPerBatch' | 'maxGradNorm' | 'weightDecay'>,
+    Partial<Pick<FineTuneConfig, 'optim' | 'adamBeta2' | 'maxBadSteps'>> {
   /** The learning rate of each step, counted from 0. */
   readonly schedule: (step: number) => number;
-  /** Samples per optimizer step. */
-  readonly batchSize: number;
-  /** Tokens per forward and backward pass. */
-  readonly maxTokensPerBatch: number;
-  /** Gradients with a larger global norm are scaled down to it; 0 = off. */
-  readonly maxGradNorm: number;
-  readonly weightDecay: number;
-  /** `adamw_8bit` rounds the moments between steps; `muon` is for the matrices of the layers. */
-  readonly optim?: 'adamw' | 'adamw_8bit' | 'muon' | undefined;
-  /** Of AdamW; default 0.999. */
-  readonly adamBeta2?: number;
-  /** The run is given up after this many steps in a row whose gradient is not finite; -1 or none = never. */
-  readonly maxBadSteps?: number;
   /** The ranks that share each global batch; absent: this process alone. */
   readonly team?: SharedBatch | undefined;
 }

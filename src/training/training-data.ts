@@ -192,10 +192,7 @@ export function openSampleSource(
   loaded = loadPairs(spec.pairs, spec.datasets),
 ): SampleSource {
   return new SampleSource(buildPairs(spec.pairs, spec, tokenizer, loaded), {
-    seed: spec.seed,
-    lossOn: spec.lossOn,
-    maxSeqLen: spec.maxSeqLen,
-    removeTrainSamples: spec.removeTrainSamplesToFitMaxSeqLen,
+    ...spec,
     augment: augmentationOf(spec),
   });
 }

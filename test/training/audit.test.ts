@@ -194,7 +194,12 @@ async function findings(
   changes: Partial<SampleSourceOptions> = {},
   intended: Partial<typeof intent> = {},
 ): Promise<AuditFinding[]> {
-  const options = { seed: 1, lossOn: 'last-answer', maxSeqLen: 400, removeTrainSamples: false } as const;
+  const options = {
+    seed: 1,
+    lossOn: 'last-answer',
+    maxSeqLen: 400,
+    removeTrainSamplesToFitMaxSeqLen: false,
+  } as const;
   const stream = new SampleSource(pairs, { ...options, augment: augmentationOf(all), ...changes });
   const audit = await auditStream(stream, { wanted, endOfTurnId: 7 });
   return auditFindings(audit, { ...intent, ...intended });

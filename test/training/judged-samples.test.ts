@@ -135,7 +135,12 @@ test('the audit finds nothing wrong with them', async () => {
 test('validation judges the same candidates each time', () => {
   const spec = specOf('verify-output-from-examples-v0', 'code-from-examples-v0');
   const pairs = buildPairs(spec.pairs, spec, tokenizer, loadPairs(spec.pairs));
-  const options = { seed: 1, lossOn: 'last-answer', maxSeqLen: 4096, removeTrainSamples: false } as const;
+  const options = {
+    seed: 1,
+    lossOn: 'last-answer',
+    maxSeqLen: 4096,
+    removeTrainSamplesToFitMaxSeqLen: false,
+  } as const;
   const [first, second] = [validationSet(pairs, options), validationSet(pairs, options)];
   expect(first.samples).toHaveLength(8);
   expect(second).toEqual(first);

@@ -7,7 +7,6 @@ import { loadTokenizer } from '../../src/prompts/index.js';
 import { NothingFitsError, TrainingDataError } from '../../src/training/errors.js';
 import type { TrainingSample } from '../../src/training/sample.js';
 import {
-  type LossOn,
   SampleSource,
   type TrainingPair,
   validationSet,
@@ -32,7 +31,12 @@ function pair(changes: Partial<TrainingPair> = {}): TrainingPair {
   return { label: 'data', dataset, ...asked, weight: 1, lossWeight: 1, ...changes };
 }
 
-const limits = { seed: 1, lossOn: 'last-answer', maxSeqLen: 100, removeTrainSamples: false } as const;
+const limits = {
+  seed: 1,
+  lossOn: 'last-answer',
+  maxSeqLen: 100,
+  removeTrainSamplesToFitMaxSeqLen: false,
+} as const;
 
 function stream(options: Partial<SampleStreamOptions>): SampleStream {
   const result = new SampleStream({ ...limits, ...options });
@@ -58,7 +62,6 @@ function spec(folder: string): TrainingDataSpec {
     tokenizerFolder: writeTinyModel(join(folder, 'model')),
     ...limits,
     maxSeqLen: 400,
-    removeTrainSamplesToFitMaxSeqLen: limits.removeTrainSamples,
     swapTrainAndTest: true,
     geometricAugmentation: true,
     colorAugmentation: true,
@@ -116,7 +119,11 @@ test('pairs are drawn as often as their weights say', () => {
 });
 
 test('a sample that is too long loses train samples where that is allowed, and is passed over elsewhere', async () => {
-  const shorter = new SampleSource([pair()], { ...limits, maxSeqLen: 25, removeTrainSamples: true });
+  const shorter = new SampleSource([pair()], {
+    ...limits,
+    maxSeqLen: 25,
+    removeTrainSamplesToFitMaxSeqLen: true,
+  });
   expect((shorter.item(0) as { tokens: Int32Array }).tokens).toHaveLength(23);
   const source = new SampleSource([pair()], { ...limits, maxSeqLen: 25 });
   expect(source.item(0)).toEqual({ index: 0, tooLong: 33 });
@@ -124,7 +131,7 @@ test('a sample that is too long loses train samples where that is allowed, and i
 
 test('the loss counts the last answer, every answer of what fits, or all tokens', () => {
   const folder = temporaryFolder();
-  const sample = (lossOn: LossOn, changes: Partial<TrainingDataSpec> = {}) => {
+  const sample = (lossOn: TrainingDataSpec['lossOn'], changes: Partial<TrainingDataSpec> = {}) => {
     const { pairs, ...rest } = spec(folder);
     const source = openSampleSource({ ...rest, pairs: pairs.slice(0, 1), lossOn, ...changes });
     return source.item(0) as TrainingSample;
@@ -182,7 +189,7 @@ test('the validation set holds every test sample once, or a fixed draw of them',
     ...new Array(5).fill('kind'),
     ...new Array(5).fill('other'),
   ]);
-  const some = () => validationSet([pair()], { ...limits, maxSamples: 2 });
+  const some = () => validationSet([pair()], { ...limits, maxValSamples: 2 });
   expect(some().samples).toHaveLength(2);
   expect(some()).toEqual(some());
   expect(validationSet([pair()], { ...limits, maxSeqLen: 5 })).toEqual({ samples: [], tooLong: 5 });

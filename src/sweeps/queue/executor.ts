@@ -1,6 +1,7 @@
 /** @file The executor that puts the parts of a sweep on a queue, from which workers take them. */
 import { setTimeout as sleep } from 'node:timers/promises';
-
+import type { sweepOptions } from '../../options/sweep.js';
+import type { ConfigOf } from '../../options/table.js';
 import type { Executor } from '../executor.js';
 import { PartStopped } from '../handlers.js';
 import { isReady, isSettled, saveState, stateOf } from '../part-files.js';
@@ -14,12 +15,9 @@ import { full, isFull, openQueue, shownUrl } from './redis.js';
 const LOOK_EVERY = 1000;
 
 /** Options of {@link queueExecutor}. */
-export interface QueueOptions {
-  readonly queue: string;
-  readonly queueName: string;
-  readonly wait: boolean;
-  readonly retries: number;
-}
+export type QueueOptions = Required<
+  Pick<ConfigOf<typeof sweepOptions.table>, 'queue' | 'queueName' | 'wait' | 'retries'>
+>;
 
 /** Parts that can begin now, as jobs. */
 export const readyJobs = (plan: SweepPlan, parts: readonly Part[], retries: number): NewJob[] =>
