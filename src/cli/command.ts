@@ -27,7 +27,7 @@ export interface CommandFile {
   readonly options?: AnyOptions;
   /** Flags beyond those, for what only a terminal knows: not part of the flow. */
   readonly terminalOptions?: AnyOptions;
-  /** Declares arguments, and flags that come from no table, on a command that has its name and summary. */
+  /** Declares arguments and flags that come from no table, on a command that has its name and summary. */
   configure?(command: Command): void;
   /**
    * Runs with the positional arguments and the options (camelCase, as commander makes them).

@@ -20,16 +20,39 @@ import { type CommandFile, toggle } from './command.js';
 /** `maxSteps` → `max-steps`: how commander knows a flag. */
 const kebab = (name: string): string => flagName(name).replaceAll('_', '-');
 
-/** Declares everything that a command takes. */
+/** Declares everything that a command takes: the arguments of its table, unless it declares others itself. */
 export function declareCommand(command: Command, file: CommandFile): void {
   for (const options of [file.options, file.terminalOptions]) {
     if (options) declareOptions(command, options.table);
   }
   file.configure?.(command);
-  const inOrder = leavesOf(file.options?.table ?? {}).filter(({ spec }) => spec.argument);
+  const inOrder = argumentsOf(file);
+  if (command.registeredArguments.length === 0) {
+    for (const { spec } of inOrder) command.argument(argumentTerm(spec), spec.description);
+  }
   const names = command.registeredArguments.map((argument) => argument.name());
   const known = inOrder.flatMap(({ name }, i): [string, string][] => (names[i] ? [[name, names[i]]] : []));
   argumentNames.set(command, new Map(known));
+}
+
+/** The options of a command that are arguments, in their order. */
+const argumentsOf = (file: CommandFile): Leaf[] =>
+  leavesOf(file.options?.table ?? {}).filter(({ spec }) => spec.argument);
+
+/** `<file>`, or `[file]` where it may be left out; `<files...>` for several. */
+function argumentTerm({ type, required, value = 'value' }: OptionSpec): string {
+  const name = type === 'array' ? `${value}...` : value;
+  return required ? `<${name}>` : `[${name}]`;
+}
+
+/** What was typed, by the names of options: flags, and arguments that are declared as their options are. */
+export function typedOptions(command: Command, file: CommandFile): Record<string, unknown> {
+  const typed = argumentsOf(file).flatMap(({ name, spec }, i): [string, unknown][] => {
+    const { [i]: argument } = command.registeredArguments;
+    const isOption = argument?.name() === spec.value && argument?.variadic === (spec.type === 'array');
+    return isOption ? [[name, command.processedArgs[i]]] : [];
+  });
+  return { ...Object.fromEntries(typed), ...command.opts() };
 }
 
 /** What the arguments of a command are called in its help, by the options that they are. */

@@ -1,5 +1,7 @@
 import { StoppedError } from '../common/errors.js';
+import type { FlowEvent } from '../progress/index.js';
 import { spellFlags } from './flags.js';
+import { terminalProgress } from './terminal-progress.js';
 
 /**
  * Ctrl-C, what a scheduler or a container sends before it kills, and what mpirun hands on to its processes: all ask
@@ -33,27 +35,29 @@ export async function stoppable<T>(
 }
 
 /**
- * Runs a flow that keeps what it has when the first Ctrl-C or SIGTERM stops it, and then says how it goes on.
- * @param stopProgress takes a progress bar away
+ * Runs a flow that keeps what it has, under a progress bar, and says how it goes on when the first Ctrl-C or SIGTERM
+ * stops it.
  * @returns undefined when it was stopped: the exit code is that of the signal
  */
 export async function keepingAnswers<T>(
-  run: (stopping: AbortSignal) => Promise<T>,
-  stopProgress: () => void,
+  run: (hooks: { onEvent: (event: FlowEvent) => void; signal: AbortSignal }) => Promise<T>,
 ): Promise<T | undefined> {
+  const { onEvent, stop } = terminalProgress();
   let exitCode = 0;
   const onStop = (code: number) => {
     exitCode = code;
-    stopProgress();
+    stop();
     process.stderr.write('stopping (once more: at once)\n');
   };
   try {
-    return await stoppable(run, { onStop });
+    return await stoppable((signal) => run({ onEvent, signal }), { onStop });
   } catch (error) {
     if (!(error instanceof StoppedError)) throw error;
-    stopProgress();
+    stop();
     process.stderr.write(`${spellFlags(error.message)}\n`);
     process.exitCode = exitCode;
     return undefined;
+  } finally {
+    stop();
   }
 }

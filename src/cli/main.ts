@@ -8,7 +8,7 @@ import { flagName } from '../options/table.js';
 import { outliveReader } from './broken-pipe.js';
 import { type CommandTable, helpLayout } from './command.js';
 import { commands } from './commands.js';
-import { declareCommand, namesOf, optionsOf, spellFlags } from './flags.js';
+import { declareCommand, namesOf, optionsOf, spellFlags, typedOptions } from './flags.js';
 import type { Job } from './job.js';
 import { AllAlikeError, sharedPlace } from './shared-commands.js';
 import { checkWords, normalizeFlags } from './words.js';
@@ -63,7 +63,8 @@ async function addCommands(
         .flat()
         .filter((value) => value !== undefined);
       const note = (text: string) => process.stderr.write(`${spellFlags(text)}\n`);
-      await file.run(positional, optionsOf(file, parameters.at(-2), note), { commands, ranks: job?.ranks });
+      const options = optionsOf(file, typedOptions(command, file), note);
+      await file.run(positional, options, { commands, ranks: job?.ranks });
     });
   }
 }

@@ -7,8 +7,9 @@ import { taskResultsPath } from '../evaluation/files.js';
 import { type OrValues, splitValues } from '../options/in-place.js';
 import { inferOptions } from '../options/inference.js';
 import type { OptionsOf } from '../options/table.js';
+import type { GenerationHooks } from '../session/ask.js';
 import { outputKind } from '../session/plan.js';
-import { type GenerationHooks, type InferResult, predict } from '../session/predict.js';
+import { type InferResult, predict } from '../session/predict.js';
 import { lockingOf, openPromptsOf, type Sharing } from '../session/sharing.js';
 import { alone } from '../tensors/collective/alone.js';
 
@@ -52,4 +53,5 @@ export async function infer(
   );
 }
 
-export type { DecodingOptions, GenerationEvent, GenerationHooks, InferResult } from '../session/predict.js';
+export type { GenerationEvent, GenerationHooks } from '../session/ask.js';
+export type { DecodingOptions, InferResult } from '../session/predict.js';

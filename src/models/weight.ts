@@ -119,66 +119,85 @@ export class DenseWeight implements Weight {
   }
 }
 
-/** A matrix with an adapter merged into it, beside the base that it was. */
-export class MergedWeight implements Weight {
+/** A matrix that another weight keeps. */
+abstract class DelegatingWeight implements Weight {
   readonly takesSums = true;
-  readonly #sum: Weight;
-  readonly #base: Weight;
 
-  constructor(sum: Weight, base: Weight) {
-    this.#sum = sum;
-    this.#base = base;
-  }
+  /** @param matrix what is multiplied and read */
+  constructor(protected readonly matrix: Weight) {}
 
   get shape(): readonly [out: number, input: number] {
-    return this.#sum.shape;
-  }
-
-  get changed(): boolean {
-    return this.#base.changed;
+    return this.matrix.shape;
   }
 
   get floatType(): FloatType {
-    return this.#sum.floatType;
+    return this.matrix.floatType;
   }
 
-  get bytes(): number {
-    return this.#sum.bytes + this.#base.bytes;
+  get changed(): boolean {
+    return this.matrix.changed;
   }
 
   multiply(x: tf.Tensor2D, bias: tf.Tensor1D | undefined, pass: Pass): tf.Tensor2D {
-    return this.#sum.multiply(x, bias, pass);
+    return this.matrix.multiply(x, bias, pass);
   }
 
   rows(ids: tf.Tensor1D, pass: Pass): tf.Tensor2D {
-    return this.#sum.rows(ids, pass);
+    return this.matrix.rows(ids, pass);
   }
 
   labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: HeadPass): tf.Tensor1D {
-    return this.#sum.labelLogProbs(x, labels, pass);
+    return this.matrix.labelLogProbs(x, labels, pass);
   }
 
   dense(): tf.Tensor2D {
-    return this.#sum.dense();
+    return this.matrix.dense();
   }
 
   baseTensors(): NamedTensors {
+    return this.matrix.baseTensors();
+  }
+
+  abstract readonly bytes: number;
+  abstract merged(options: { keepBase: boolean }): Weight;
+  abstract unmerged(): Weight;
+  abstract dispose(): void;
+}
+
+/** A matrix with an adapter merged into it, beside the base that it was. */
+export class MergedWeight extends DelegatingWeight {
+  readonly #base: Weight;
+
+  constructor(sum: Weight, base: Weight) {
+    super(sum);
+    this.#base = base;
+  }
+
+  override get changed(): boolean {
+    return this.#base.changed;
+  }
+
+  get bytes(): number {
+    return this.matrix.bytes + this.#base.bytes;
+  }
+
+  override baseTensors(): NamedTensors {
     return this.#base.baseTensors();
   }
 
   merged({ keepBase }: { keepBase: boolean }): Weight {
     if (keepBase) return this;
     this.#base.dispose();
-    return this.#sum;
+    return this.matrix;
   }
 
   unmerged(): Weight {
-    this.#sum.dispose();
+    this.matrix.dispose();
     return this.#base;
   }
 
   dispose(): void {
-    this.#sum.dispose();
+    this.matrix.dispose();
     this.#base.dispose();
   }
 }
@@ -193,67 +212,30 @@ export class ReplacedWeight extends MergedWeight {
   }
 }
 
-/** A weight that several parts of a model have, and those of them that still have it. */
-interface Shared {
-  readonly weight: Weight;
-  readonly holders: Set<SharedWeight>;
-}
-
 /** A matrix that is that of another part, too, as tied embeddings and head: it goes with the last that has it. */
-export class SharedWeight implements Weight {
-  readonly takesSums = true;
-  readonly #shared: Shared;
+export class SharedWeight extends DelegatingWeight {
+  /** The weights of this matrix whose parts still have it. */
+  readonly #holders: Set<SharedWeight>;
 
-  constructor(weight: Weight, shared: Shared = { weight, holders: new Set() }) {
-    this.#shared = shared;
-    shared.holders.add(this);
+  constructor(matrix: Weight, holders = new Set<SharedWeight>()) {
+    super(matrix);
+    this.#holders = holders;
+    holders.add(this);
   }
 
   /** The same matrix for one more part. */
   share(): SharedWeight {
-    return new SharedWeight(this.#shared.weight, this.#shared);
+    return new SharedWeight(this.matrix, this.#holders);
   }
 
   /** Whether another weight is this matrix. */
   isSharedWith(other: Weight): boolean {
-    return other instanceof SharedWeight && other.#shared === this.#shared;
-  }
-
-  get shape(): readonly [out: number, input: number] {
-    return this.#shared.weight.shape;
-  }
-
-  get floatType(): FloatType {
-    return this.#shared.weight.floatType;
-  }
-
-  get changed(): boolean {
-    return this.#shared.weight.changed;
+    return other instanceof SharedWeight && other.#holders === this.#holders;
   }
 
   /** The bytes divided among the parts that share it, so that the sum over parts is right. */
   get bytes(): number {
-    return this.#shared.weight.bytes / this.#shared.holders.size;
-  }
-
-  multiply(x: tf.Tensor2D, bias: tf.Tensor1D | undefined, pass: Pass): tf.Tensor2D {
-    return this.#shared.weight.multiply(x, bias, pass);
-  }
-
-  rows(ids: tf.Tensor1D, pass: Pass): tf.Tensor2D {
-    return this.#shared.weight.rows(ids, pass);
-  }
-
-  labelLogProbs(x: tf.Tensor2D, labels: Int32Array, pass: HeadPass): tf.Tensor1D {
-    return this.#shared.weight.labelLogProbs(x, labels, pass);
-  }
-
-  dense(): tf.Tensor2D {
-    return this.#shared.weight.dense();
-  }
-
-  baseTensors(): NamedTensors {
-    return this.#shared.weight.baseTensors();
+    return this.matrix.bytes / this.#holders.size;
   }
 
   merged(): Weight {
@@ -265,8 +247,7 @@ export class SharedWeight implements Weight {
   }
 
   dispose(): void {
-    const { holders, weight } = this.#shared;
-    if (holders.delete(this) && holders.size === 0) weight.dispose();
+    if (this.#holders.delete(this) && this.#holders.size === 0) this.matrix.dispose();
   }
 }
 

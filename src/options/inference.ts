@@ -54,7 +54,13 @@ export const inferOptions = /* @__PURE__ */ defineOptions(inferTable);
 
 export const inferEvaluateOptions = /* @__PURE__ */ defineOptions({
   ...inferTable,
-  checkpoint: { ...folder, required: true, argument: true, description: 'a checkpoint folder of fine-tune' },
+  checkpoint: {
+    ...folder,
+    required: true,
+    argument: true,
+    value: 'checkpoint',
+    description: 'a checkpoint folder of fine-tune',
+  },
   modelPath: {
     type: 'string',
     value: 'folder|id',

@@ -3,15 +3,10 @@ import type { Task } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
 import { notesTo } from '../common/events.js';
 import { writeFileAtomic } from '../common/files.js';
-import { digestOf } from '../generation/digest.js';
-import type { GenerationProgress } from '../generation/engine.js';
 import type { generateCodeOptions } from '../options/inference.js';
 import type { ConfigOf } from '../options/table.js';
 import type { PromptKind } from '../prompts/index.js';
-import { identityOf } from './identity.js';
-import { type AnswerJournal, generateKept, openAnswers } from './kept-answers.js';
-import { noteNotFinite } from './not-finite.js';
-import type { GenerationHooks } from './predict.js';
+import { ask, type GenerationHooks } from './ask.js';
 import { fitPrompt } from './predictions.js';
 import { type PromptSession, promptKindFor } from './prompts.js';
 
@@ -43,9 +38,9 @@ export async function drawCode(
   session: PromptSession,
   tasks: ReadonlyMap<string, Task>,
   o: ConfigOf<typeof generateCodeOptions.table>,
-  { onEvent, signal }: GenerationHooks,
+  hooks: GenerationHooks,
 ): Promise<GenerateCodeResult> {
-  const onNote = notesTo(onEvent);
+  const onNote = notesTo(hooks.onEvent);
   for (const note of session.notes) onNote(note);
   const prompts = session.builder(codeKind(o.promptVersion));
   const budget = session.maxSeqLen - o.maxNewTokens;
@@ -62,34 +57,22 @@ export async function drawCode(
   const tooLong = tasks.size - requests.length;
   if (tooLong > 0) onNote(`${tooLong} of ${tasks.size} prompts are too long`);
 
-  const decoder = await session.loadDecoder();
-  const asked = () => requests.map(({ tokens, stream }) => [digestOf(tokens), stream]);
-  const identity = () => identityOf('generate-code', o, { session, dataset: tasks, prompts: asked() });
-  let journal: AnswerJournal | undefined;
-  try {
-    journal = openAnswers(o.outputPath, identity, onNote);
-    const onProgress = (now: GenerationProgress) => onEvent?.({ type: 'progress', unit: 'answers', ...now });
-    const kept = { ...o, maxSeqLen: session.maxSeqLen, onNote, onProgress, signal };
-    const completions = await generateKept(decoder, session.tokenizer, requests, kept, journal);
-    const all = completions.flat();
-    const failed = all.filter(({ reason }) => reason !== undefined).length;
-    noteNotFinite({ failed, total: all.length, what: 'answers' }, decoder.keptType, onNote);
+  const { maxNewTokens, outputPath } = o;
+  const asked = { flow: 'generate-code', tasks, requests, maxNewTokens, files: [outputPath] };
+  return ask(session, asked, o, hooks, ({ completions, failed }) => {
+    const drawn = completions.flat().length;
     // what was cut off is no program
     const ended = completions.map((list) => list.filter(({ finished }) => finished));
     const finished = ended.flat().length;
-    if (finished < all.length - failed) {
-      const cutOff = all.length - failed - finished;
-      onNote(`${cutOff} of ${all.length} programs were cut off at \`maxNewTokens: ${o.maxNewTokens}\``);
+    const cutOff = drawn - failed - finished;
+    if (cutOff > 0) {
+      onNote(`${cutOff} of ${drawn} programs were cut off at \`maxNewTokens: ${maxNewTokens}\``);
     }
     const programs = new Map(requests.map(({ stream }, i) => [stream, different(ended[i]!)]));
     const lines = Array.from(programs, ([id, list]) => `${JSON.stringify(id)}: ${JSON.stringify(list)}`);
-    writeFileAtomic(o.outputPath, `{\n${lines.join(',\n')}\n}\n`);
-    journal?.finish([o.outputPath]);
-    return { programs, drawn: all.length, finished, tooLong };
-  } finally {
-    journal?.close();
-    session.release(decoder);
-  }
+    writeFileAtomic(outputPath, `{\n${lines.join(',\n')}\n}\n`);
+    return { programs, drawn, finished, tooLong };
+  });
 }
 
 /** The different texts among answers, the most likely first. */

@@ -4,15 +4,11 @@ import { UserError } from '../common/errors.js';
 import { notesTo } from '../common/events.js';
 import { writeFileAtomic } from '../common/files.js';
 import { type Report, saveReport } from '../display/report.js';
-import { digestOf } from '../generation/digest.js';
-import type { Completion, GenerationProgress } from '../generation/engine.js';
+import type { Completion } from '../generation/engine.js';
 import type { sessionGenerateInputsOptions } from '../options/inference.js';
 import type { ConfigOf } from '../options/table.js';
 import type { PromptKind } from '../prompts/index.js';
-import { identityOf } from './identity.js';
-import { type AnswerJournal, generateKept, openAnswers } from './kept-answers.js';
-import { noteNotFinite } from './not-finite.js';
-import type { GenerationHooks } from './predict.js';
+import { ask, type GenerationHooks } from './ask.js';
 import { fitPrompt, type InferencePrompts, readGrid } from './predictions.js';
 import { answerTokensOf, type PromptSession, promptKindFor } from './prompts.js';
 
@@ -53,9 +49,9 @@ export async function drawGrids(
   session: PromptSession,
   tasks: ReadonlyMap<string, Task>,
   o: DrawConfig,
-  { onEvent, signal }: GenerationHooks,
+  hooks: GenerationHooks,
 ): Promise<GenerateInputsResult> {
-  const onNote = notesTo(onEvent);
+  const onNote = notesTo(hooks.onEvent);
   const kind = drawnKind(o.promptVersion);
   for (const note of session.notes) onNote(note);
   const prompts = session.builder(kind);
@@ -77,29 +73,15 @@ export async function drawGrids(
   const tooLong = tasks.size - requests.length;
   if (tooLong > 0) onNote(`${tooLong} of ${tasks.size} prompts are too long`);
 
-  const decoder = await session.loadDecoder();
   const files = [o.outputPath, o.htmlPath].filter((path) => path !== undefined);
-  const asked = () => requests.map(({ tokens, stream }) => [digestOf(tokens), stream]);
-  const identity = () => identityOf('generate-inputs', o, { session, dataset: tasks, prompts: asked() });
-  let journal: AnswerJournal | undefined;
-  try {
-    journal = openAnswers(files[0], identity, onNote);
-    const onProgress = (now: GenerationProgress) => onEvent?.({ type: 'progress', unit: 'answers', ...now });
-    const kept = { ...o, maxNewTokens, maxSeqLen: session.maxSeqLen, onNote, onProgress, signal };
-    const completions = await generateKept(decoder, session.tokenizer, requests, kept, journal);
-    const all = completions.flat();
-    const failed = all.filter(({ reason }) => reason !== undefined).length;
-    noteNotFinite({ failed, total: all.length, what: 'answers' }, decoder.keptType, onNote);
+  const asked = { flow: 'generate-inputs', tasks, requests, maxNewTokens, files };
+  return ask(session, asked, o, hooks, async ({ completions }) => {
     const answered = requests.map(({ stream }, i) => ({ taskId: stream, completions: completions[i]! }));
     const result = { ...collect(answered, tasks, prompts, kind), drawn: requests.length * o.n, tooLong };
     if (o.outputPath !== undefined) writeFileAtomic(o.outputPath, toJson(result.grids));
     if (o.htmlPath !== undefined) await saveReport(o.htmlPath, toReport(result, tasks, kind));
-    journal?.finish(files);
     return result;
-  } finally {
-    journal?.close();
-    session.release(decoder);
-  }
+  });
 }
 
 /** The grids among the answers to each task, and how many there are. */

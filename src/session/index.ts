@@ -41,9 +41,10 @@ import { fineTuneConfig } from '../training/options.js';
 import { Pace } from '../training/pace.js';
 import { Run, type RunOutcome } from '../training/run.js';
 import { nameDatasets, type WithDatasets } from '../training/training-data.js';
+import type { GenerationEvent, GenerationHooks } from './ask.js';
 import { attach } from './attach.js';
 import { drawGrids, type GenerateInputsResult } from './draw.js';
-import { type GenerationEvent, type GenerationHooks, type InferResult, predict } from './predict.js';
+import { type InferResult, predict } from './predict.js';
 import { openPrompts, type PromptSession, promptKindFor } from './prompts.js';
 import { type ScoreEvent, type ScoreHooks, type ScoreResult, scoreCandidates } from './score.js';
 import {

@@ -82,13 +82,6 @@ export function planGroups(
 /** The journal of a generation. Without a file that the results go to there is no place for one. */
 export type AnswerJournal = Journal<KeptGroup<Completion>>;
 
-/** Opens the journal of a generation beside a result file. @throws {UserError} when it cannot be written */
-export const openAnswers = (
-  resultPath: string | undefined,
-  identity: () => Identity,
-  onNote: (text: string) => void,
-): AnswerJournal | undefined => openLines(resultPath, identity, { onNote, rank: 0 });
-
 /**
  * Opens the journal beside a result file on each of the ranks that share a flow, once they agree on what it is for.
  * Each has one of its own; the first comes first, and takes over what an earlier run left in all. A process alone
@@ -109,15 +102,10 @@ export async function openTogether<T>(
     return known;
   };
   if (ranks.size > 1) await ranks.agree(agreed());
-  return ranks.inOrder(() => openLines<T>(resultPath, agreed, { onNote, rank: ranks.rank }));
+  if (resultPath === undefined) return ranks.inOrder(() => undefined);
+  const options = { onNote, rank: ranks.rank };
+  return ranks.inOrder(() => openShared<T>(partialPath(resultPath), agreed(), options));
 }
-
-const openLines = <T>(
-  resultPath: string | undefined,
-  identity: () => Identity,
-  options: { onNote: (text: string) => void; rank: number },
-): Journal<T> | undefined =>
-  resultPath === undefined ? undefined : openShared<T>(partialPath(resultPath), identity(), options);
 
 /** What {@link computeKept} is told and tells. */
 export interface KeepingOptions {

@@ -9,7 +9,7 @@ import compare from '../../src/cli/commands/compare.js';
 import evaluate from '../../src/cli/commands/evaluate.js';
 import joinFiles from '../../src/cli/commands/join.js';
 import vote from '../../src/cli/commands/vote.js';
-import { declareCommand, optionsOf } from '../../src/cli/flags.js';
+import { declareCommand, optionsOf, typedOptions } from '../../src/cli/flags.js';
 import { saveResults } from '../../src/evaluation/files.js';
 import { validateSubmission } from '../../src/evaluation/submission.js';
 import { A, B0, B1, prediction, TASKS } from './example.js';
@@ -29,7 +29,7 @@ async function arclab(commandFile: CommandFile, ...args: string[]): Promise<stri
         .slice(0, -2)
         .flat()
         .filter((value) => value !== undefined),
-      optionsOf(commandFile, parameters.at(-2)),
+      optionsOf(commandFile, typedOptions(command, commandFile)),
     ),
   );
   await command.parseAsync(args, { from: 'user' });

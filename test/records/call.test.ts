@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { CommandFile } from '../../src/cli/command.js';
 import fineTuneCommand from '../../src/cli/commands/fine-tune.js';
 import inferEvaluateCommand from '../../src/cli/commands/infer-evaluate.js';
-import { declareCommand, optionsOf } from '../../src/cli/flags.js';
+import { declareCommand, optionsOf, typedOptions } from '../../src/cli/flags.js';
 import { normalizeFlags } from '../../src/cli/words.js';
 import { callOf } from '../../src/options/call.js';
 import { inferEvaluateOptions } from '../../src/options/inference.js';
@@ -21,7 +21,7 @@ function readBack(file: CommandFile, call: string) {
   const command = new Command('x').exitOverride();
   declareCommand(command, file);
   command.parse(normalizeFlags(wordsOf(call)), { from: 'user' });
-  return { args: command.args, options: optionsOf(file, command.opts()) };
+  return optionsOf(file, typedOptions(command, file));
 }
 
 test('fine-tune: pairs, parts, weights, objects, switches and names with spaces and quotes', () => {
@@ -43,16 +43,12 @@ test('fine-tune: pairs, parts, weights, objects, switches and names with spaces 
   const call = callOf('fine-tune', fineTuneOptions.table, options);
   expect(call).not.toContain('--use_lora');
   const { useLora, ...others } = options;
-  expect(readBack(fineTuneCommand, call).options).toEqual(others);
+  expect(readBack(fineTuneCommand, call)).toEqual(others);
 });
 
 test('infer-evaluate: the checkpoint is an argument', () => {
-  const call = callOf('infer-evaluate', inferEvaluateOptions.table, {
-    checkpoint: 'out/checkpoint-3',
-    temperature: 0.7,
-    constrained: true,
-  });
-  const { args, options } = readBack(inferEvaluateCommand, call);
-  expect(args).toEqual(['out/checkpoint-3']);
-  expect(options).toEqual({ temperature: 0.7, constrained: true });
+  const options = { checkpoint: 'out/checkpoint-3', temperature: 0.7, constrained: true };
+  const call = callOf('infer-evaluate', inferEvaluateOptions.table, options);
+  expect(call).toContain('infer-evaluate out/checkpoint-3 ');
+  expect(readBack(inferEvaluateCommand, call)).toEqual(options);
 });

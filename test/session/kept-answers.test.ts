@@ -5,9 +5,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { StoppedError } from '../../src/common/errors.js';
 import { partialPath } from '../../src/common/journal.js';
 import { Rng } from '../../src/common/rng.js';
+import { openShared } from '../../src/common/shared-journal.js';
 import type { GenerateOptions, GenerationRequest } from '../../src/generation/engine.js';
 import type { Decoder } from '../../src/models/decoder.js';
-import { generateKept, openAnswers, planGroups } from '../../src/session/kept-answers.js';
+import { type AnswerJournal, generateKept, planGroups } from '../../src/session/kept-answers.js';
 import { initBackend } from '../../src/tensors/backend.js';
 import { tinyDecoder, tinyTokenizer } from '../generation/tiny.js';
 
@@ -63,10 +64,11 @@ const run = (
 ) => {
   const notes: string[] = [];
   const onNote = (text: string) => notes.push(text);
-  const journal = openAnswers(path, () => ({ command: 'test' }), onNote);
+  const identity = { command: 'test' };
+  const journal: AnswerJournal = openShared(partialPath(path), identity, { onNote, rank: 0 });
   const options = { ...sampling, ...more, onNote };
   const completions = generateKept(decoder, tinyTokenizer, requests, options, journal);
-  return { completions, notes, journal: journal! };
+  return { completions, notes, journal };
 };
 
 test('what was kept is not computed again, and the answers are those of one run', async () => {

@@ -7,7 +7,6 @@ import { auditChangeRows, auditRows, auditTaskRows } from '../../training/audit-
 import type { CommandFile } from '../command.js';
 import { spellFlags } from '../flags.js';
 import { keepingAnswers } from '../interrupts.js';
-import { terminalProgress } from '../terminal-progress.js';
 
 const printOptions = defineOptions({
   perTask: { type: 'boolean', default: false, description: 'print the counts of every task' },
@@ -20,10 +19,7 @@ async function run(
   _: string[],
   { perTask = false, ...given }: AuditTrainingOptions & { perTask?: boolean },
 ): Promise<void> {
-  const { onEvent, stop } = terminalProgress();
-  const audit = await keepingAnswers((signal) => auditTraining({ ...given, onEvent, signal }), stop).finally(
-    stop,
-  );
+  const audit = await keepingAnswers((hooks) => auditTraining({ ...given, ...hooks }));
   if (audit === undefined) return;
   table(`samples of data sets in ${audit.samples} samples of the stream`, auditRows(audit));
   table('augmentations, in samples', auditChangeRows(audit));

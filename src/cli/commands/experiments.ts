@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { assertWritableFile } from '../../common/output-files.js';
 import { saveReport } from '../../display/report.js';
 import { textTable } from '../../display/tables.js';
@@ -7,10 +6,6 @@ import { comparisonRows, type ExperimentComparison } from '../../studies/compare
 import { type ExperimentsOptions, experiments } from '../../studies/experiments.js';
 import { experimentsPage } from '../../studies/experiments-page.js';
 import type { CommandFile } from '../command.js';
-
-function configure(command: Command): void {
-  command.argument('[folder]', experimentsOptions.table.folder.description);
-}
 
 /** Lists of data sets and paths are long; `--json` and the page show all of them. */
 const maxWidth = 32;
@@ -26,14 +21,10 @@ function printComparison(comparison: ExperimentComparison): void {
   );
 }
 
-async function run([folder]: string[], given: Omit<ExperimentsOptions, 'folder'>): Promise<void> {
+async function run(_: string[], given: ExperimentsOptions): Promise<void> {
   const { json = false, htmlPath } = given;
   if (htmlPath !== undefined) assertWritableFile(htmlPath, '`htmlPath`');
-  const result = experiments({
-    ...given,
-    ...(folder === undefined ? {} : { folder }),
-    onNote: (text) => process.stderr.write(`${text}\n`),
-  });
+  const result = experiments({ ...given, onNote: (text) => process.stderr.write(`${text}\n`) });
   const { runs, rows, columns, comparison } = result;
   if (json) {
     const records = runs.map(({ record, path, status }) => ({ ...record, status, path }));
@@ -43,4 +34,4 @@ async function run([folder]: string[], given: Omit<ExperimentsOptions, 'folder'>
   if (htmlPath !== undefined) await saveReport(htmlPath, experimentsPage(result));
 }
 
-export default { options: experimentsOptions, configure, run } satisfies CommandFile;
+export default { options: experimentsOptions, run } satisfies CommandFile;

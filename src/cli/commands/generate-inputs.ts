@@ -8,7 +8,6 @@ import { generateInputsOptions } from '../../options/inference.js';
 import type { CommandFile } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';
 import { verboseOptions } from '../terminal-options.js';
-import { terminalProgress } from '../terminal-progress.js';
 
 /** Every task's new grids beside each other, as many in a line as fit. */
 function printGrids(grids: GenerateInputsResult['grids']): void {
@@ -31,22 +30,16 @@ async function run(
   _args: string[],
   { verbose, ...options }: GenerateInputsOptions & { verbose?: boolean },
 ): Promise<void> {
-  const { onEvent, stop } = terminalProgress();
-  try {
-    const result = await keepingAnswers((signal) => generateInputs({ ...options, onEvent, signal }), stop);
-    if (result === undefined) return;
-    const { drawn, valid, different, fresh, grids } = result;
-    stop();
-    // where no file keeps them, they are shown
-    if (verbose || options.outputPath === undefined) printGrids(grids);
-    process.stdout.write(
-      `${drawn} answers: ${valid} grids, ${different} different, ${fresh} new, ` +
-        `${different - fresh} equal to given ones\n`,
-    );
-    if (options.outputPath) process.stdout.write(`${options.outputPath}\n`);
-  } finally {
-    stop();
-  }
+  const result = await keepingAnswers((hooks) => generateInputs({ ...options, ...hooks }));
+  if (result === undefined) return;
+  const { drawn, valid, different, fresh, grids } = result;
+  // where no file keeps them, they are shown
+  if (verbose || options.outputPath === undefined) printGrids(grids);
+  process.stdout.write(
+    `${drawn} answers: ${valid} grids, ${different} different, ${fresh} new, ` +
+      `${different - fresh} equal to given ones\n`,
+  );
+  if (options.outputPath) process.stdout.write(`${options.outputPath}\n`);
 }
 
 export default { options: generateInputsOptions, terminalOptions: verboseOptions, run } satisfies CommandFile;

@@ -1,17 +1,11 @@
-import type { Command } from 'commander';
 import { importOptions } from '../../options/tasks.js';
 import { type ImportTasksOptions, importTasks } from '../../tools/import-tasks.js';
 import type { CommandFile } from '../command.js';
 import { terminalProgress } from '../terminal-progress.js';
 
-function configure(command: Command): void {
-  command.argument('<format>', importOptions.table.format.description);
-}
-
-async function run([format]: string[], given: Omit<ImportTasksOptions, 'format'>): Promise<void> {
+async function run(_: string[], options: ImportTasksOptions): Promise<void> {
   const { onEvent, stop } = terminalProgress();
   try {
-    const options = { ...given, format: format as ImportTasksOptions['format'] };
     const { tasks, variants, files } = await importTasks({ ...options, onEvent });
     const more = variants > tasks ? ` in ${variants} variants` : '';
     process.stdout.write(`${tasks} tasks${more}\n${files.join('\n')}\n`);
@@ -20,4 +14,4 @@ async function run([format]: string[], given: Omit<ImportTasksOptions, 'format'>
   }
 }
 
-export default { options: importOptions, configure, run } satisfies CommandFile;
+export default { options: importOptions, run } satisfies CommandFile;

@@ -1,14 +1,9 @@
-import type { Command } from 'commander';
 import { joinOptions } from '../../options/evaluation.js';
 import { type JoinResultsOptions, joinResults } from '../../studies/join.js';
 import type { CommandFile } from '../command.js';
 
-function configure(command: Command): void {
-  command.argument('<files...>', joinOptions.table.inputPaths.description);
-}
-
-async function run(files: string[], given: Omit<JoinResultsOptions, 'inputPaths'>): Promise<void> {
-  const { counts, testInputs, detailsPath } = joinResults({ ...given, inputPaths: files });
+async function run(_: string[], options: JoinResultsOptions): Promise<void> {
+  const { counts, testInputs, detailsPath } = joinResults(options);
   const total = counts.reduce((sum, count) => sum + count, 0);
   process.stdout.write(
     `${total} predictions (${counts.join(' + ')}) for ${testInputs} test inputs in ${detailsPath}; ` +
@@ -16,4 +11,4 @@ async function run(files: string[], given: Omit<JoinResultsOptions, 'inputPaths'
   );
 }
 
-export default { options: joinOptions, configure, run } satisfies CommandFile;
+export default { options: joinOptions, run } satisfies CommandFile;

@@ -1,19 +1,11 @@
-import type { Command } from 'commander';
 import { leaderboardOptions } from '../../options/experiments.js';
 import { type LeaderboardOptions, leaderboard } from '../../studies/leaderboard.js';
 import type { CommandFile } from '../command.js';
 
-function configure(command: Command): void {
-  command.argument('[folder]', leaderboardOptions.table.folder.description);
-}
-
-async function run([folder]: string[], given: Omit<LeaderboardOptions, 'folder'>): Promise<void> {
-  const { markdown } = leaderboard({
-    ...given,
-    ...(folder === undefined ? {} : { folder }),
-    onNote: (text) => process.stderr.write(`${text}\n`),
-  });
+async function run(_: string[], options: LeaderboardOptions): Promise<void> {
+  const onNote = (text: string) => process.stderr.write(`${text}\n`);
+  const { markdown } = leaderboard({ ...options, onNote });
   process.stdout.write(`${markdown}\n`);
 }
 
-export default { options: leaderboardOptions, configure, run } satisfies CommandFile;
+export default { options: leaderboardOptions, run } satisfies CommandFile;

@@ -3,18 +3,13 @@ import { scoreOptions } from '../../options/inference.js';
 import type { CommandContext, CommandFile } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';
 import { verboseOptions } from '../terminal-options.js';
-import { terminalProgress } from '../terminal-progress.js';
 
 async function run(
   _args: string[],
   { verbose, ...options }: ScoreOptions & { verbose?: boolean },
   { ranks }: CommandContext = {},
 ): Promise<void> {
-  const { onEvent, stop } = terminalProgress();
-  const result = await keepingAnswers(
-    (signal) => score({ ...options, onEvent, signal, ranks }),
-    stop,
-  ).finally(stop);
+  const result = await keepingAnswers((hooks) => score({ ...options, ...hooks, ranks }));
   if (result === undefined) return;
   for (const { kind, answers, perAnswer, perToken, tooLong, withoutView } of result.kinds) {
     if (verbose) {

@@ -8,13 +8,9 @@ import { startSeedsOptions } from '../../options/seeds.js';
 import { type StartSeedsOptions, startSeeds } from '../../studies/seeds.js';
 import type { CommandFile } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';
-import { terminalProgress } from '../terminal-progress.js';
 
 async function runSeeds(options: StartSeedsOptions): Promise<void> {
-  const { onEvent, stop } = terminalProgress();
-  const result = await keepingAnswers((signal) => startSeeds({ ...options, onEvent, signal }), stop).finally(
-    stop,
-  );
+  const result = await keepingAnswers((hooks) => startSeeds({ ...options, ...hooks }));
   if (result === undefined) return;
   const { seeds, before, after, change, parts } = result;
   const rows = Object.keys(after).map((name) => ({
@@ -33,10 +29,7 @@ export default {
   options: startSeedsOptions,
   async run(_, { seeds = 1, ...options }: StartOptions & { seeds?: number }) {
     if (seeds > 1) return runSeeds({ ...options, seeds });
-    const { onEvent, stop } = terminalProgress();
-    const result = await keepingAnswers((signal) => start({ ...options, onEvent, signal }), stop).finally(
-      stop,
-    );
+    const result = await keepingAnswers((hooks) => start({ ...options, ...hooks }));
     if (result === undefined) return;
     const percent = (metrics: Record<string, number>, name: string) =>
       `${(100 * metrics[name]!).toFixed(1)}%`;

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { UserError } from '../../common/errors.js';
 import { textTable } from '../../display/tables.js';
 import { sweepStatusOptions } from '../../options/sweep.js';
@@ -11,18 +10,17 @@ import { sweepStatus } from '../../sweeps/sweep.js';
 import type { CommandFile } from '../command.js';
 import { hidePassword } from '../hide-password.js';
 
-function configure(command: Command): void {
-  command.argument('<file>', sweepStatusOptions.table.file.description);
-}
-
-type Options = Omit<OptionsOf<typeof sweepStatusOptions.table>, 'file'>;
+type Options = OptionsOf<typeof sweepStatusOptions.table>;
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
-async function run([file]: string[], { queue: given, queueName, log, json = false }: Options): Promise<void> {
+async function run(
+  _: string[],
+  { file, queue: given, queueName, log, json = false }: Options,
+): Promise<void> {
   hidePassword(given);
   const queue = queueAddress(given);
-  const { plan, runs } = sweepStatus({ file: file! });
+  const { plan, runs } = sweepStatus({ file });
   if (log !== undefined) {
     const part = plan.parts.find(({ id }) => id === log);
     if (part === undefined)
@@ -44,4 +42,4 @@ async function run([file]: string[], { queue: given, queueName, log, json = fals
   if (rows.length > 0) print(textTable(rows));
 }
 
-export default { options: sweepStatusOptions, configure, run } satisfies CommandFile;
+export default { options: sweepStatusOptions, run } satisfies CommandFile;

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { textTable } from '../../display/tables.js';
 import { sweepOptions } from '../../options/sweep.js';
 import { PartStopped } from '../../sweeps/handlers.js';
@@ -9,16 +8,12 @@ import { hidePassword } from '../hide-password.js';
 import { stoppable } from '../interrupts.js';
 import { sweepProgress } from '../sweep-progress.js';
 
-function configure(command: Command): void {
-  command.argument('<file>', sweepOptions.table.file.description);
-}
-
-async function run([file]: string[], given: Omit<SweepOptions, 'file' | 'description'>): Promise<void> {
+async function run(_: string[], given: SweepOptions): Promise<void> {
   hidePassword(given.queue);
   const { onEvent, stop } = sweepProgress();
   let exitCode = 0;
   try {
-    const { runs } = await stoppable((signal) => sweep({ ...given, file: file!, onEvent, signal }), {
+    const { runs } = await stoppable((signal) => sweep({ ...given, onEvent, signal }), {
       onStop(code) {
         exitCode = code;
         onEvent({ type: 'note', text: 'stopping (once more: at once)' });
@@ -37,4 +32,4 @@ async function run([file]: string[], given: Omit<SweepOptions, 'file' | 'descrip
   }
 }
 
-export default { options: sweepOptions, configure, run } satisfies CommandFile;
+export default { options: sweepOptions, run } satisfies CommandFile;

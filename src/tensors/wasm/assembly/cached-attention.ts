@@ -1,6 +1,6 @@
 /** Attention of single queries to a cache: what a decoding step needs. */
 import { capScores, dot, roundUp } from './attention';
-import { expNegative4, maxLanes, sumLanes } from './vector';
+import { expNegative4, maxLanes, sumEach, sumLanes } from './vector';
 
 /** Keys that the heads of a group read one after another: as many as stay in the first-level cache. */
 const TILE = 64;
@@ -154,20 +154,6 @@ function scoreKeysTwice(
     store<f32>(to + scoreBytes, dot(x + ld, key, d) * scale);
     key += ld;
   }
-}
-
-/** The sums of the lanes of four vectors, as one vector. */
-// @ts-ignore: decorator
-@inline
-function sumEach(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
-  const t0 = v128.shuffle<f32>(s0, s1, 0, 4, 1, 5);
-  const t1 = v128.shuffle<f32>(s0, s1, 2, 6, 3, 7);
-  const t2 = v128.shuffle<f32>(s2, s3, 0, 4, 1, 5);
-  const t3 = v128.shuffle<f32>(s2, s3, 2, 6, 3, 7);
-  return f32x4.add(
-    f32x4.add(v128.shuffle<f32>(t0, t2, 0, 1, 4, 5), v128.shuffle<f32>(t0, t2, 2, 3, 6, 7)),
-    f32x4.add(v128.shuffle<f32>(t1, t3, 0, 1, 4, 5), v128.shuffle<f32>(t1, t3, 2, 3, 6, 7)),
-  );
 }
 
 /** Scores become weights, in place: softmax. */

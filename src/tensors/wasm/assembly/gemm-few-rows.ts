@@ -1,5 +1,6 @@
 /** Matrix products of few rows, as in decoding: reading B is the cost, and packing it would double that. */
 import { addBias } from './gemm';
+import { sumEach } from './vector';
 
 /**
  * C[m, n] = A[m, k] · B[n, k]ᵀ (+ bias) for few rows, nothing packed: B, the weights, streams through once.
@@ -97,14 +98,7 @@ function finishRow(
   j: i32,
   count: i32,
 ): void {
-  const t0 = v128.shuffle<f32>(s0, s1, 0, 4, 1, 5);
-  const t1 = v128.shuffle<f32>(s0, s1, 2, 6, 3, 7);
-  const t2 = v128.shuffle<f32>(s2, s3, 0, 4, 1, 5);
-  const t3 = v128.shuffle<f32>(s2, s3, 2, 6, 3, 7);
-  let sum = f32x4.add(
-    f32x4.add(v128.shuffle<f32>(t0, t2, 0, 1, 4, 5), v128.shuffle<f32>(t0, t2, 2, 3, 6, 7)),
-    f32x4.add(v128.shuffle<f32>(t1, t3, 0, 1, 4, 5), v128.shuffle<f32>(t1, t3, 2, 3, 6, 7)),
-  );
+  let sum = sumEach(s0, s1, s2, s3);
   for (let p = from; p < k; p++) {
     const o = (<usize>p) << 2;
     const w = f32x4(load<f32>(b0 + o), load<f32>(b1 + o), load<f32>(b2 + o), load<f32>(b3 + o));

@@ -1,5 +1,5 @@
 /** Copies between strided places, gathers and scatters of rows. Elements have four bytes, or one for booleans. */
-import { offsetOf } from './vector';
+import { offsetOf, transpose4 } from './vector';
 
 /**
  * Rows [begin, end) of `inner` elements from one strided place to another. Outer axes, innermost first, are in
@@ -61,20 +61,7 @@ export function transpose2d(x: usize, out: usize, m: i32, n: i32, begin: i32, en
     let i = 0;
     if (columns == 4) {
       for (; i + 4 <= m; i += 4) {
-        const from = p + ns * i;
-        const to = q + (<usize>i << 2);
-        const r0 = v128.load(from);
-        const r1 = v128.load(from + ns);
-        const r2 = v128.load(from + 2 * ns);
-        const r3 = v128.load(from + 3 * ns);
-        const t0 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
-        const t1 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-        const t2 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
-        const t3 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-        v128.store(to, v128.shuffle<f32>(t0, t2, 0, 1, 4, 5));
-        v128.store(to + ms, v128.shuffle<f32>(t0, t2, 2, 3, 6, 7));
-        v128.store(to + 2 * ms, v128.shuffle<f32>(t1, t3, 0, 1, 4, 5));
-        v128.store(to + 3 * ms, v128.shuffle<f32>(t1, t3, 2, 3, 6, 7));
+        transpose4(p + ns * i, ns, q + (<usize>i << 2), ms);
       }
     }
     for (; i < m; i++) {

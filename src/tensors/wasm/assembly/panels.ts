@@ -3,6 +3,7 @@
  * 4 rows of the left one, and a 4 × 8 tile of sums in eight vector registers. V8 has 15 usable ones: 8 sums, 2 of
  * B, 1 of A, and products. A taller tile would spill.
  */
+import { transpose4 } from './vector';
 
 /** Columns of a panel of B. */
 export const NR: i32 = 8;
@@ -26,20 +27,7 @@ export function packPanelB(b: usize, rowStride: i32, columnStride: i32, k: i32, 
     let p = 0;
     for (; p + 4 <= k; p += 4) {
       for (let half = 0; half < 2; half++) {
-        const q = b + cs * (half << 2);
-        const r0 = v128.load(q);
-        const r1 = v128.load(q + cs);
-        const r2 = v128.load(q + 2 * cs);
-        const r3 = v128.load(q + 3 * cs);
-        const t0 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
-        const t1 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-        const t2 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
-        const t3 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-        const o = out + (half << 4);
-        v128.store(o, v128.shuffle<f32>(t0, t2, 0, 1, 4, 5));
-        v128.store(o, v128.shuffle<f32>(t0, t2, 2, 3, 6, 7), 32);
-        v128.store(o, v128.shuffle<f32>(t1, t3, 0, 1, 4, 5), 64);
-        v128.store(o, v128.shuffle<f32>(t1, t3, 2, 3, 6, 7), 96);
+        transpose4(b + cs * (half << 2), cs, out + (half << 4), 32);
       }
       b += 16;
       out += 128;
@@ -69,18 +57,7 @@ export function packA(a: usize, rowStride: i32, columnStride: i32, rows: i32, k:
     if (valid == MR && columnStride == 1) {
       let p = 0;
       for (; p + 4 <= k; p += 4) {
-        const r0 = v128.load(q);
-        const r1 = v128.load(q + rs);
-        const r2 = v128.load(q + 2 * rs);
-        const r3 = v128.load(q + 3 * rs);
-        const t0 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
-        const t1 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-        const t2 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
-        const t3 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-        v128.store(out, v128.shuffle<f32>(t0, t2, 0, 1, 4, 5));
-        v128.store(out, v128.shuffle<f32>(t0, t2, 2, 3, 6, 7), 16);
-        v128.store(out, v128.shuffle<f32>(t1, t3, 0, 1, 4, 5), 32);
-        v128.store(out, v128.shuffle<f32>(t1, t3, 2, 3, 6, 7), 48);
+        transpose4(q, rs, out, 16);
         q += 16;
         out += 64;
       }

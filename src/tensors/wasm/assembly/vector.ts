@@ -22,6 +22,38 @@ export function minLanes(x: v128): f32 {
   return min(f32x4.extract_lane(pair, 0), f32x4.extract_lane(pair, 1));
 }
 
+/** The sums of the lanes of four vectors, as one vector. */
+// @ts-ignore: decorator
+@inline
+export function sumEach(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
+  const t0 = v128.shuffle<f32>(s0, s1, 0, 4, 1, 5);
+  const t1 = v128.shuffle<f32>(s0, s1, 2, 6, 3, 7);
+  const t2 = v128.shuffle<f32>(s2, s3, 0, 4, 1, 5);
+  const t3 = v128.shuffle<f32>(s2, s3, 2, 6, 3, 7);
+  return f32x4.add(
+    f32x4.add(v128.shuffle<f32>(t0, t2, 0, 1, 4, 5), v128.shuffle<f32>(t0, t2, 2, 3, 6, 7)),
+    f32x4.add(v128.shuffle<f32>(t1, t3, 0, 1, 4, 5), v128.shuffle<f32>(t1, t3, 2, 3, 6, 7)),
+  );
+}
+
+/** Transposes a block of 4 × 4 elements; strides of rows in bytes. */
+// @ts-ignore: decorator
+@inline
+export function transpose4(from: usize, fromStride: usize, to: usize, toStride: usize): void {
+  const r0 = v128.load(from);
+  const r1 = v128.load(from + fromStride);
+  const r2 = v128.load(from + 2 * fromStride);
+  const r3 = v128.load(from + 3 * fromStride);
+  const t0 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+  const t1 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+  const t2 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+  const t3 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+  v128.store(to, v128.shuffle<f32>(t0, t2, 0, 1, 4, 5));
+  v128.store(to + toStride, v128.shuffle<f32>(t0, t2, 2, 3, 6, 7));
+  v128.store(to + 2 * toStride, v128.shuffle<f32>(t1, t3, 0, 1, 4, 5));
+  v128.store(to + 3 * toStride, v128.shuffle<f32>(t1, t3, 2, 3, 6, 7));
+}
+
 /**
  * Constants, each four times. V8 makes a vector constant anew at every use, in four instructions, where a load is
  * one: with them in memory exp4 is twice as fast. Every thread writes the same bytes here when it starts.
