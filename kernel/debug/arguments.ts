@@ -1,4 +1,5 @@
 /** Arguments of requests, checked: clients of any kind send them. Each throws a DebugError that says what is wrong. */
+import { isObject } from '../../src/common/is-object.js';
 import { type Arguments, DebugError, type SourceBreakpoint } from './protocol.js';
 
 /** The arguments of a request; none is the same as an empty object. */
@@ -7,7 +8,7 @@ export function of(request: Arguments): Arguments {
 }
 
 function object(value: unknown, name: string): Arguments {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Arguments;
+  if (isObject(value)) return value as Arguments;
   return wrong(name, 'an object', value);
 }
 

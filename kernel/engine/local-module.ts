@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import type { ImportDeclaration, ModuleDeclaration, Program, Statement } from 'acorn';
+import { isObject } from '../../src/common/is-object.js';
 import { usedNames } from './cell-code.js';
 import type { Edit, Position } from './edited-source.js';
 import type { LiveExports } from './live-exports.js';
@@ -124,8 +125,7 @@ function jsonModule(text: string, name: string): string {
   } catch (error) {
     throw new SyntaxError(`${name} is not valid JSON: ${(error as Error).message}`);
   }
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  const keys = isObject ? Object.keys(value as object).filter((key) => /^[A-Za-z_$][\w$]*$/.test(key)) : [];
+  const keys = isObject(value) ? Object.keys(value).filter((key) => /^[A-Za-z_$][\w$]*$/.test(key)) : [];
   const named = keys
     .filter((key) => key !== 'default')
     .map((key, i) => `const _${i} = data[${JSON.stringify(key)}]; export { _${i} as ${key} };`);

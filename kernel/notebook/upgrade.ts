@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
 import { UserError } from '../../src/common/errors.js';
+import { isObject } from '../../src/common/is-object.js';
 import { joinLines, splitLines } from './outputs.js';
 
 type Json = Record<string, unknown>;
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * An id for a cell that has none: the same for the same place and content, so that upgrading twice gives the same

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readJson, writeFileAtomic } from '../common/files.js';
+import { isObject } from '../common/is-object.js';
 import { DatasetError, MissingSolutionsError } from './errors.js';
 import type { Dataset, Sample, Task, TestSample } from './types.js';
 import { assertRectangular, type DatasetEntry, validateDataset, validateSolutions } from './validate.js';
@@ -14,10 +15,6 @@ export interface NamedTask {
   /** Which of the id's variants it is, from 0. */
   readonly variant: number;
   readonly task: Task;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Where Kaggle puts the solutions of a challenges file, or null when the name is of another kind. */

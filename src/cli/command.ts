@@ -36,51 +36,28 @@ export interface CommandFile {
   run(args: string[], options: any, context?: CommandContext): Promise<void>;
 }
 
-/** Parses an integer in [minimum, maximum] from a flag. */
-export function integer(
-  minimum = Number.MIN_SAFE_INTEGER,
-  maximum = Number.MAX_SAFE_INTEGER,
-): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isSafeInteger(value) || value < minimum || value > maximum) {
-      const range =
-        maximum !== Number.MAX_SAFE_INTEGER
-          ? ` from ${minimum} to ${maximum}`
-          : minimum !== Number.MIN_SAFE_INTEGER
-            ? ` of at least ${minimum}`
-            : '';
-      throw new InvalidArgumentError(`Expected an integer${range}.`);
-    }
-    return value;
-  };
-}
+/** Parses an integer of at least `minimum` from a flag. */
+export const integer = (minimum: number): ((text: string) => number) =>
+  numberFrom(minimum, Number.isSafeInteger, 'an integer');
 
-/** Parses a finite number in [minimum, maximum] from a flag. */
-export function number(minimum = -Infinity, maximum = Infinity): (text: string) => number {
-  return (text) => {
+/** Parses a finite number of at least `minimum` from a flag. */
+export const number = (minimum: number): ((text: string) => number) =>
+  numberFrom(minimum, Number.isFinite, 'a number');
+
+const numberFrom =
+  (minimum: number, isOne: (value: number) => boolean, what: string) =>
+  (text: string): number => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < minimum || value > maximum) {
-      const range =
-        maximum !== Infinity
-          ? ` between ${minimum} and ${maximum}`
-          : minimum !== -Infinity
-            ? ` of at least ${minimum}`
-            : '';
-      throw new InvalidArgumentError(`Expected a number${range}.`);
-    }
-    return value;
+    if (text.trim() !== '' && isOne(value) && value >= minimum) return value;
+    throw new InvalidArgumentError(`Expected ${what} of at least ${minimum}.`);
   };
-}
 
 /** `--name`, which help shows together with its `--no-name`. */
 class Toggle extends Option {}
 
-/** Declares `--name` and `--no-name` with a default; without one, an option that is not given is undefined. */
-export function toggle(command: Command, name: string, description: string, byDefault?: boolean): void {
-  const shown = new Toggle(`--${name}`, description);
-  if (byDefault !== undefined) shown.default(byDefault, byDefault ? 'on' : 'off');
-  command.addOption(shown).addOption(new Option(`--no-${name}`).hideHelp());
+/** Declares `--name` and `--no-name`; an option that is not given is undefined. */
+export function toggle(command: Command, name: string, description: string): void {
+  command.addOption(new Toggle(`--${name}`, description)).addOption(new Option(`--no-${name}`).hideHelp());
 }
 
 /** Characters that terms may take before their description begins in a line of its own. */

@@ -1,7 +1,9 @@
 /** @file The options of a table as flags of the command line. */
+
 import { type Command, Option } from 'commander';
 import { parseDuration } from '../common/duration.js';
 import { messageOf } from '../common/errors.js';
+import { isObject } from '../common/is-object.js';
 import { OptionError, spellOptions } from '../common/option-names.js';
 import { flows } from '../options/index.js';
 import {
@@ -234,7 +236,7 @@ function readRange(name: string, spec: OptionSpec, text: string): number | [numb
 function readJson(name: string, text: string): object {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+    if (isObject(value)) return value;
   } catch (error) {
     throw new OptionError(name, { expected: 'a JSON object', found: text, hint: messageOf(error) });
   }

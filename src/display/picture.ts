@@ -105,19 +105,19 @@ export function flow(pictures: readonly Picture[], width: number, gap = 16, alig
 }
 
 /** An arrow to the right. */
-export function arrow(color = INK): Picture {
+export function arrow(): Picture {
   return {
     width: 18,
     height: 12,
-    body: `<path d="M1 6h15M11 1l5 5-5 5" fill="none" stroke="${color}" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round"/>`,
+    body: `<path d="M1 6h15M11 1l5 5-5 5" fill="none" stroke="${INK}" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round"/>`,
   };
 }
 
 /** A whole SVG file: scalable (it has a viewBox and shrinks with its place) and readable aloud (it has a title). */
-export function toSvg({ width, height, body }: Picture, title: string, pixels = { width, height }): string {
+export function toSvg({ width, height, body }: Picture, title: string): string {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 ${short(width)} ${short(height)}" ` +
-    `width="${short(pixels.width)}" height="${short(pixels.height)}" style="max-width:100%;height:auto">` +
+    `width="${short(width)}" height="${short(height)}" style="max-width:100%;height:auto">` +
     `<title>${escapeXml(title)}</title>${body}</svg>`
   );
 }

@@ -68,10 +68,13 @@ function plot({ title, width = 380, height = 210 }: PlotOptions, rest: PlotSpec)
   };
 }
 
-/** A quantity, on an axis that needs no zero. */
-function quantity(field: string, title: string, more: PlotSpec = {}): PlotSpec {
-  return { field, type: 'quantitative', title, scale: { zero: false, nice: true }, ...more };
-}
+/** Losses, on an axis that needs no zero. */
+const LOSS_AXIS: PlotSpec = {
+  field: 'loss',
+  type: 'quantitative',
+  title: 'loss (nats per answer token)',
+  scale: { zero: false, nice: true },
+};
 
 /** Training steps, with ticks at whole ones. */
 function stepAxis(points: readonly { step: number }[]): PlotSpec {
@@ -142,7 +145,7 @@ export function lossPlot(points: readonly LossPoint[], options: PlotOptions = {}
     raw.map((point) => point.series),
   );
   const x = stepAxis(raw);
-  const y = quantity('loss', 'loss (nats per answer token)');
+  const y = LOSS_AXIS;
   return plot(options, {
     layer: [
       {
@@ -167,7 +170,7 @@ export function validationLossPlot(points: readonly LossPoint[], options: PlotOp
     mark: { type: 'line', point: true },
     encoding: {
       x: stepAxis(values),
-      y: quantity('loss', 'loss (nats per answer token)'),
+      y: LOSS_AXIS,
       color: colorBy(
         'series',
         values.map((point) => point.series),

@@ -16,8 +16,8 @@ export interface LayoutOptions {
 }
 
 /** Something with a line of text above. */
-function labelled(picture: Picture, label: string, color?: string): Picture {
-  return column([textPicture(label, { size: 11, ...(color === undefined ? {} : { color }) }), picture], 4);
+function labelled(picture: Picture, label: string): Picture {
+  return column([textPicture(label, { size: 11 }), picture], 4);
 }
 
 function questionMark(size: number): Picture {

@@ -3,6 +3,7 @@
  * the defaults, the checks, the flags of the command line with their help, what a checkpoint may be continued with,
  * what a Kaggle configuration may set, and the reference page.
  */
+import { isObject } from '../common/is-object.js';
 import { nearestName, OptionError, option } from '../common/option-names.js';
 import {
   type ConfigOf,
@@ -13,7 +14,7 @@ import {
   type OptionSpec,
   type OptionTable,
 } from './spec.js';
-import { isObject, mismatchOf } from './values.js';
+import { mismatchOf } from './values.js';
 
 export {
   type ConfigOf,

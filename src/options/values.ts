@@ -1,4 +1,5 @@
 /** @file Which values an option may have: in words, and as a check. */
+import { isObject } from '../common/is-object.js';
 import type { OptionSpec, ValueSpec } from './spec.js';
 
 /** A range in words: ` of at least 1`, ` from 0 to 1`, ` above 0 and at most 1`. */
@@ -52,8 +53,6 @@ export function expectationOf(spec: ValueSpec): string {
 
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function isInRange(value: unknown, spec: ValueSpec): boolean {
   const { type, minimum, exclusiveMinimum, maximum, exclusiveMaximum } = spec;

@@ -60,15 +60,15 @@ export class SubmitLedger {
     this.#answers.set(key(taskId, testIndex, i), { ...answer, taskId, testIndex, i });
   }
 
-  fail(failure: Omit<SubmitFailure, 'count'>, count = 1): void {
+  fail(failure: Omit<SubmitFailure, 'count'>): void {
     const same = (other: SubmitFailure) =>
       other.stage === failure.stage &&
       other.taskId === failure.taskId &&
       other.testIndex === failure.testIndex &&
       other.message === failure.message;
     const known = this.failures.find(same);
-    if (known) known.count += count;
-    else this.failures.push({ ...failure, count });
+    if (known) known.count += 1;
+    else this.failures.push({ ...failure, count: 1 });
   }
 
   /** How many items have an answer. */

@@ -1,7 +1,9 @@
 /** @file What a person writes of a sweep: `sweep.json`, checked as a whole before anything starts. */
+
 import { dirname, resolve } from 'node:path';
 import { UserError } from '../common/errors.js';
 import { readJson } from '../common/files.js';
+import { isObject } from '../common/is-object.js';
 import { nearestName, shown } from '../common/option-names.js';
 
 /** Values of a parameter: a list to choose from, or with `method: random` a range to draw from. */
@@ -54,7 +56,6 @@ export type PlacedDescription = SweepDescription & { readonly folder: string };
 
 type Check = (value: unknown) => boolean;
 
-const isObject: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isText: Check = (value) => typeof value === 'string' && value !== '';
 const isCount =
   (least: number): Check =>
@@ -128,8 +129,8 @@ function checkVariants(variants: readonly Variant[], where: string): void {
  */
 export function checkDescription(value: unknown, where: string, folder: string): PlacedDescription {
   if (!isObject(value)) throw new UserError(`${where}: expected the description of a sweep, an object`);
-  checkParts(value as object, PARTS, ['outputDir', 'fineTune'], where);
-  const description = value as SweepDescription;
+  checkParts(value, PARTS, ['outputDir', 'fineTune'], where);
+  const description = value as unknown as SweepDescription;
   const { outputDir, method = 'grid', runs, halving, variants = [] } = description;
   if (method === 'random' && runs === undefined) {
     throw new UserError(`${where}: runs is missing: how many combinations are drawn`);

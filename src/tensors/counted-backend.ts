@@ -66,9 +66,9 @@ export abstract class CountedBackend<Numbers extends object>
   }
 
   /** The same data under another shape. */
-  share(tensor: tf.TensorInfo, shape: number[], dtype: tf.DataType = tensor.dtype): tf.TensorInfo {
-    this.incRef(tensor.dataId);
-    return { dataId: tensor.dataId, shape, dtype };
+  share({ dataId, dtype }: tf.TensorInfo, shape: number[]): tf.TensorInfo {
+    this.incRef(dataId);
+    return { dataId, shape, dtype };
   }
 
   override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {

@@ -1,4 +1,5 @@
 /** The line that a cell begins with: `// %% Title [markdown] key="value"`, as jupytext reads and writes it. */
+import { isObject } from '../../../src/common/is-object.js';
 import type { ScriptCell } from './cell.js';
 
 type Metadata = Record<string, unknown>;
@@ -81,10 +82,9 @@ function parseOptions(text: string): { title: string; metadata: Metadata } {
   const equals = text.indexOf('=');
   if (brace >= 0 && (equals < 0 || brace < equals)) {
     const metadata = parseJson(text.slice(brace));
-    const isObject = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata);
     return {
       title: text.slice(0, brace).trim(),
-      metadata: isObject ? (metadata as Metadata) : { [UNREADABLE]: text.slice(brace) },
+      metadata: isObject(metadata) ? metadata : { [UNREADABLE]: text.slice(brace) },
     };
   }
   if (equals < 0) return { title: text, metadata: {} };

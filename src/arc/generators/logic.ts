@@ -3,9 +3,9 @@ import type { Grid } from '../types.js';
 import { defineFamily, type GeneratorDefinition } from './define.js';
 import type { Draw } from './draw.js';
 
-/** Height and width of one panel when `count` of them stand in a line with dividers between them. */
-function panelShape(draw: Draw, count: number, across: boolean): [number, number] {
-  const along = draw.side(2, Math.floor((draw.knobs.maxSize - count + 1) / count));
+/** Height and width of one of two panels that stand in a line with a divider between them. */
+function panelShape(draw: Draw, across: boolean): [number, number] {
+  const along = draw.side(2, Math.floor((draw.knobs.maxSize - 1) / 2));
   const other = draw.side(2, 6);
   return across ? [other, along] : [along, other];
 }
@@ -33,7 +33,7 @@ function twoPanels(
       const [divider, first, second, answer] = draw.colors(4);
       const across = draw.rng.chance(0.5);
       return () => {
-        const [height, width] = panelShape(draw, 2, across);
+        const [height, width] = panelShape(draw, across);
         const a = draw.noise(height, width, 0.5, [first!]);
         const b = draw.noise(height, width, 0.5, [second!]);
         const output = mapGrid(a, (color, r, c) => (holds(color !== 0, b[r]![c] !== 0) ? answer! : 0));
@@ -58,7 +58,7 @@ export const logic = defineFamily('logic', [
       const [divider, first, second] = draw.colors(3);
       const across = draw.rng.chance(0.5);
       return () => {
-        const [height, width] = panelShape(draw, 2, across);
+        const [height, width] = panelShape(draw, across);
         const a = draw.noise(height, width, 0.4, [first!]);
         const b = draw.noise(height, width, 0.5, [second!]);
         const output = mapGrid(a, (color, r, c) => color || b[r]![c]!);
@@ -74,7 +74,7 @@ export const logic = defineFamily('logic', [
       const [divider, mask, ...others] = draw.colors(Math.max(4, draw.knobs.colors));
       const across = draw.rng.chance(0.5);
       return () => {
-        const [height, width] = panelShape(draw, 2, across);
+        const [height, width] = panelShape(draw, across);
         const picture = draw.noise(height, width, 1, others);
         const stencil = draw.noise(height, width, 0.5, [mask!]);
         const output = mapGrid(picture, (color, r, c) => (stencil[r]![c] === 0 ? 0 : color));

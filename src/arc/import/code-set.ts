@@ -3,9 +3,11 @@
  * file, or as a folder of programs beside an ARC data set. Programs that a model wrote (`generate-code`) are such a
  * file.
  */
+
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readJson, readText } from '../../common/files.js';
+import { isObject } from '../../common/is-object.js';
 import { readVariants } from '../dataset.js';
 import { DatasetError } from '../errors.js';
 import type { Dataset, Task } from '../types.js';
@@ -14,11 +16,6 @@ import { type Row, readRows } from './rows.js';
 /** What the code of a task may be called, and its id. */
 const codeNames = ['code', 'source', 'program', 'solution', 'solver'] as const;
 const idNames = ['task_id', 'taskId', 'id', 'name'] as const;
-
-type Fields = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The first of some fields that is there. */
 const fieldOf = (value: unknown, names: readonly string[]): unknown =>
