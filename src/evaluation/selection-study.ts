@@ -52,7 +52,7 @@ export interface SelectionStudy {
 }
 
 /** Options of {@link studySelection}. */
-export interface SelectionStudyOptions extends Pick<PairedDifferenceOptions, 'seed' | 'repeats' | 'level'> {
+export interface SelectionStudyOptions extends Omit<PairedDifferenceOptions, 'tasks'> {
   /** Which rules; all that the pool has what they need for when absent. */
   rules?: readonly SelectionRuleName[] | undefined;
   /** Which of them the others are compared with: `count-logprob`, or the first, when absent. */

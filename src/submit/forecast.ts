@@ -38,7 +38,7 @@ export interface Forecast {
 
 /** Predicts a submission on machines such as `T4x2`. @throws {UserError} as {@link submit} */
 export async function forecastSubmission(
-  options: Omit<SubmitOptions, 'outputDir'> & { outputDir?: string },
+  options: Omit<SubmitOptions, 'outputDir'> & Partial<Pick<SubmitOptions, 'outputDir'>>,
   machines: readonly string[],
 ): Promise<Forecast[]> {
   const parsed = machines.map(parseMachine);

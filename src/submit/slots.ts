@@ -1,6 +1,6 @@
 /** @file Where the child processes of a submission compute. */
 import { execFileSync } from 'node:child_process';
-import { backendOf } from './options.js';
+import { backendOf, type SubmitConfig } from './options.js';
 
 /** A place for a process. */
 export interface WorkerSlot {
@@ -27,12 +27,9 @@ function listGpus(): string[] {
  * The places for processes: each device as often as asked. Without devices all GPUs when there are several,
  * otherwise what the backend chooses by itself.
  */
-export function makeSlots(options: {
-  device?: string;
-  devices?: readonly string[];
-  processes: number;
-  backend?: string;
-}): WorkerSlot[] {
+export function makeSlots(
+  options: Pick<SubmitConfig, 'device' | 'devices' | 'processes' | 'backend'>,
+): WorkerSlot[] {
   const named = options.devices ?? (options.device === undefined ? undefined : [options.device]);
   const found = named ?? (backendOf(options)?.takesDevice === 'cuda' ? listGpus() : []);
   const devices = named || found.length > 1 ? found : [undefined];
