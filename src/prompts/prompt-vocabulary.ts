@@ -58,8 +58,47 @@ export function promptVocabulary(
   return Int32Array.from(ids).sort();
 }
 
+/** What a kind writes before, between or after grids. */
+interface Passage {
+  readonly text: string;
+  readonly beginsPrompt: boolean;
+  readonly endsPrompt: boolean;
+}
+
+/** They do not depend on the encoder. */
+const passagesOfKinds = new WeakMap<ChatTokenizer, Map<PromptKind, readonly Passage[]>>();
+
+/** All passages of a kind, each once: prompts of more samples repeat those of fewer. */
+function passagesOf(kind: PromptKind, tokenizer: ChatTokenizer): readonly Passage[] {
+  const ofKinds = passagesOfKinds.get(tokenizer) ?? new Map<PromptKind, readonly Passage[]>();
+  passagesOfKinds.set(tokenizer, ofKinds);
+  const passages = ofKinds.get(kind) ?? findPassages(kind, tokenizer);
+  ofKinds.set(kind, passages);
+  return passages;
+}
+
+function findPassages(kind: PromptKind, tokenizer: ChatTokenizer): Passage[] {
+  const choices = candidatesOf(kind.task) === 'several' ? mostCandidates : 2;
+  const sizes = Array.from({ length: mostSamples }, (_, i): [number, number] => [i + 1, 2]);
+  for (let candidates = 3; candidates <= choices; candidates++) sizes.push([1, candidates]);
+  const found = new Map<string, Passage>();
+  for (const [count, candidates] of sizes) {
+    const texts = textsAround(kind, count, tokenizer, candidates);
+    for (const [i, text] of texts.entries()) {
+      const [beginsPrompt, endsPrompt] = [i === 0, i === texts.length - 1];
+      found.set(`${beginsPrompt} ${endsPrompt} ${text}`, { text, beginsPrompt, endsPrompt });
+    }
+  }
+  return [...found.values()];
+}
+
 /** What a kind writes before, between and after the grids of so many samples, and candidates. */
-function textsAround(kind: PromptKind, count: number, tokenizer: ChatTokenizer, candidates = 2): string[] {
+function textsAround(
+  kind: PromptKind,
+  count: number,
+  tokenizer: ChatTokenizer,
+  candidates: number,
+): string[] {
   const { text, leadIn, bridge } = promptFrame(kind, shapeOf(kind.task, count, candidates), tokenizer);
   const whole = leadIn === '' ? text + bridge : text;
   return piecesOf(whole).filter((piece) => typeof piece === 'string');
@@ -86,10 +125,7 @@ function turnVocabulary(
   const cells = Array.from({ length: 10 }, (_, color) => encoder.encode([[color]]));
   for (const kind of kinds) {
     addPrompts(all, before, after, kind, tokenizer);
-    const texts = new Set(
-      Array.from({ length: mostSamples }, (_, i) => textsAround(kind, i + 1, tokenizer)).flat(),
-    );
-    for (const text of texts) {
+    for (const text of new Set(passagesOf(kind, tokenizer).map((passage) => passage.text))) {
       for (const form of tokenizer.formsOf(text)) words.edge(words.node(), words.node(), form);
       for (const grid of ['', ...cells])
         for (const next of ['', ...cells]) for (const id of tokenizer.encode(grid + text + next)) ids.add(id);
@@ -122,15 +158,10 @@ function addPrompts(
   for (const word of answerWords(kind.task, choices)) {
     for (const form of tokenizer.formsOf(word)) network.edge(end, network.node(), form);
   }
-  const sizes = Array.from({ length: mostSamples }, (_, i): [number, number] => [i + 1, 2]);
-  for (let candidates = 3; candidates <= choices; candidates++) sizes.push([1, candidates]);
-  for (const [count, candidates] of sizes) {
-    const texts = textsAround(kind, count, tokenizer, candidates);
-    for (const [i, text] of texts.entries()) {
-      assertKept(text, tokenizer);
-      for (const form of tokenizer.formsOf(text)) {
-        network.edge(i === 0 ? start : afterGrid, i === texts.length - 1 ? end : beforeGrid, form);
-      }
+  for (const { text, beginsPrompt, endsPrompt } of passagesOf(kind, tokenizer)) {
+    assertKept(text, tokenizer);
+    for (const form of tokenizer.formsOf(text)) {
+      network.edge(beginsPrompt ? start : afterGrid, endsPrompt ? end : beforeGrid, form);
     }
   }
 }

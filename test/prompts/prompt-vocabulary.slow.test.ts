@@ -205,6 +205,24 @@ describe('prompt vocabulary', () => {
     }
   });
 
+  it('asks the chat template once for what stands around grids, whatever the encoders', () => {
+    let rendered = 0;
+    const { own } = tokenizers;
+    const counted: ChatTokenizer = {
+      ...own!,
+      renderChat: (...call) => {
+        rendered += 1;
+        return own!.renderChat(...call);
+      },
+    };
+    const first = promptVocabulary(counted, encoder);
+    const once = rendered;
+    expect(once).toBeGreaterThan(mostSamples);
+    expect(promptVocabulary(counted, encoder)).toEqual(first);
+    expect(promptVocabulary(counted, parseGridEncoder('MinimalGridEncoder()'))).not.toEqual(first);
+    expect(rendered).toBe(once);
+  });
+
   it('refuses a tokenizer whose tokens are no pieces of the text', () => {
     for (const change of [
       (json: Json) => {
