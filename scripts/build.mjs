@@ -1,6 +1,6 @@
 // `npm run build`: AssemblyScript -> dist/kernels.wasm, TypeScript -> dist/*.cjs. Takes about three seconds.
-// --types also writes the declarations (dist/types), --types-only nothing else; --clean first removes what an earlier
-// source left behind.
+// --types also writes the declarations (dist/types) unless they are newer than every source, --types-only nothing else;
+// --clean first removes what an earlier source left behind.
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -12,6 +12,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -21,14 +22,33 @@ import { build } from 'esbuild';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** The newest modification time, in ms, of the files below a folder. @param {string} folder */
+/**
+ * The newest modification time, in ms, of what is below a folder; a folder of which a file was removed is newer, too.
+ * @param {string} folder
+ */
 function newest(folder) {
   return Math.max(
-    0,
-    ...readdirSync(folder, { withFileTypes: true, recursive: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs),
+    statSync(folder).mtimeMs,
+    ...readdirSync(folder, { withFileTypes: true, recursive: true }).map(
+      (entry) => statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs,
+    ),
   );
+}
+
+/** The last file that the declarations are complete with. */
+const declarations = join(root, 'dist/types/src/browser.d.mts');
+
+/** Whether the declarations are those of today's source. To write them takes ten seconds. */
+function declarationsAreCurrent() {
+  if (!existsSync(declarations)) return false;
+  const sources = [
+    ...['src', 'kernel'].map((name) => newest(join(root, name))),
+    ...['tsconfig.json', 'tsconfig.build.json', 'package-lock.json']
+      .map((name) => join(root, name))
+      .filter((path) => existsSync(path))
+      .map((path) => statSync(path).mtimeMs),
+  ];
+  return statSync(declarations).mtimeMs > Math.max(...sources);
 }
 
 /** Compiles the hand-written kernels unless the output is newer than every source. */
@@ -153,8 +173,9 @@ const entries = {
 
 if (process.argv.includes('--clean')) {
   // the compiled kernels are compared with their sources, and everything else is written anew
+  const isOld = !declarationsAreCurrent();
   for (const name of existsSync(join(root, 'dist')) ? readdirSync(join(root, 'dist')) : []) {
-    if (name === 'types' || name === 'test' || /\.[cm]js(\.map)?$/.test(name)) {
+    if ((name === 'types' && isOld) || name === 'test' || /\.[cm]js(\.map)?$/.test(name)) {
       rmSync(join(root, 'dist', name), { recursive: true });
     }
   }
@@ -183,10 +204,13 @@ const bundles = () => [
 if (!process.argv.includes('--types-only')) await Promise.all(bundles());
 const cli = join(root, 'dist/arclab.cjs');
 if (existsSync(cli)) chmodSync(cli, 0o755);
-if (process.argv.some((flag) => flag === '--types' || flag === '--types-only')) {
+const wantsTypes = process.argv.some((flag) => flag === '--types' || flag === '--types-only');
+if (wantsTypes && !declarationsAreCurrent()) {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  rmSync(declarations, { force: true });
   execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
-  // of an ES module
-  const declarations = join(root, 'dist/types/src/browser.d');
-  renameSync(`${declarations}.ts`, `${declarations}.mts`);
+  // of an ES module; renamed last, and as new as the moment
+  const written = declarations.replace(/\.mts$/, '.ts');
+  utimesSync(written, new Date(), new Date());
+  renameSync(written, declarations);
 }

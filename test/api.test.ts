@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
@@ -140,4 +140,12 @@ test('npm packs the program with its declarations, and nothing that only develop
       'dist/types/src/browser.d.mts',
     ]),
   );
+});
+
+test('declarations that are newer than every source are not written again', () => {
+  const root = join(import.meta.dirname, '..');
+  const written = () => statSync(join(root, 'dist/types/src/browser.d.mts')).mtimeMs;
+  const before = written();
+  execFileSync(process.execPath, [join(root, 'scripts/build.mjs'), '--types-only']);
+  expect(written()).toBe(before);
 });

@@ -59,12 +59,16 @@ export interface VerifyOptions extends StageOptions {
 const PYTHON_ADVICE =
   'python3 -m venv jupyter && jupyter/bin/pip install nbclient ipykernel, then set ARCLAB_JUPYTER_PYTHON=jupyter/bin/python';
 
+/** Ends well where a Python finds both; to import them takes a second or two. */
+const FINDS_JUPYTER =
+  'import importlib.util as u; raise SystemExit(None in [u.find_spec(m) for m in ("nbclient", "ipykernel")])';
+
 /** A Python that can run notebooks: ARCLAB_JUPYTER_PYTHON, else the one on PATH. @throws {KaggleError} */
 function jupyterPython(): string {
   const given = process.env.ARCLAB_JUPYTER_PYTHON;
   const python = given || 'python3';
   try {
-    execFileSync(python, ['-c', 'import nbclient, ipykernel'], { stdio: 'ignore' });
+    execFileSync(python, ['-c', FINDS_JUPYTER], { stdio: 'ignore' });
     return python.includes('/') ? resolve(python) : onPath(python);
   } catch {
     throw new KaggleError(

@@ -368,10 +368,10 @@ describe('generateTasks', () => {
     );
   });
 
-  it('makes 500 tasks in less than five seconds', () => {
-    const start = performance.now();
+  it('makes 500 tasks in less than five seconds of a processor', () => {
+    const start = process.cpuUsage();
     generateTasks({ count: 500, seed: 9 });
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(process.cpuUsage(start).user).toBeLessThan(5e6);
     expect(selectGenerators({}, 30)).toHaveLength(all.length);
   });
 });

@@ -205,7 +205,8 @@ describe.skipIf(mpirun === undefined)('ranks of mpirun', { timeout: 240_000 }, (
     const killedAt = performance.now();
     process.kill(victim!, 'SIGKILL');
     const { code, stderr } = await started.ended;
-    expect(performance.now() - killedAt).toBeLessThan(10_000);
+    // long before they would stop waiting for it
+    expect(performance.now() - killedAt).toBeLessThan(60_000);
     expect(code).not.toBe(0);
     // hydra does not say which rank it was
     const who = kind === 'Open MPI' ? 'rank 1 \\(on .+\\)' : `a rank \\(process ${victim} on .+\\)`;

@@ -96,7 +96,7 @@ describe('each task is fine-tuned on by itself', () => {
     const lines = () => (existsSync(partial) ? readFileSync(partial, 'utf8').split('\n').length - 1 : 0);
     for (const enough of [6, 26]) {
       const run = launch(flags(parts, '--processes', '2', ...(enough > 6 ? ['--resume'] : [])));
-      await vi.waitFor(() => expect(lines()).toBeGreaterThan(enough), { timeout: 30_000, interval: 5 });
+      await vi.waitFor(() => expect(lines()).toBeGreaterThan(enough), { timeout: 80_000, interval: 5 });
       run.child.kill('SIGKILL');
       await run.ended;
       valid(parts);

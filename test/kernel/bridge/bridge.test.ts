@@ -134,7 +134,8 @@ describe('the bridge', () => {
     await other.until(({ type }) => type === 'output');
     const began = Date.now();
     await other.stop();
-    expect(Date.now() - began).toBeLessThan(3000);
+    // by itself it would not end
+    expect(Date.now() - began).toBeLessThan(20_000);
   });
 
   it('ends when it is told to', async () => {
@@ -183,21 +184,23 @@ describe('the bridge alone, without any package', () => {
 });
 
 describe('the start', () => {
+  /** How long a Node that runs this takes, in ms: the median of five. @param input what it is told before it says that it is done */
+  const time = async (args: string[], input: string) => {
+    const times: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const began = performance.now();
+      const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+      child.stdin.write(input);
+      if (input === '') child.stdin.end();
+      else child.stdout.on('data', (data) => `${data}`.includes('"done"') && child.kill('SIGKILL'));
+      await new Promise((resolve) => child.on('exit', resolve));
+      times.push(performance.now() - began);
+    }
+    return times.sort((a, b) => a - b)[2]!;
+  };
+
+  // both against the start of Node itself, which depends on what else the machine does
   it('is fast', async () => {
-    // against the start of Node itself, which depends on what else the machine does
-    const time = async (args: string[], input: string) => {
-      const times: number[] = [];
-      for (let i = 0; i < 5; i++) {
-        const began = performance.now();
-        const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-        child.stdin.write(input);
-        if (input === '') child.stdin.end();
-        else child.stdout.on('data', (data) => `${data}`.includes('"done"') && child.kill('SIGKILL'));
-        await new Promise((resolve) => child.on('exit', resolve));
-        times.push(performance.now() - began);
-      }
-      return times.sort((a, b) => a - b)[2]!;
-    };
     const request = { type: 'execute', id: '1', request: { code: '6 * 7', name: 'cell-1.ts' } };
     const node = await time(['-e', '0'], '');
     const first = await time([BRIDGE], `${JSON.stringify(request)}\n`);
@@ -214,7 +217,8 @@ describe('the start', () => {
       times.push(performance.now() - began);
     }
     const median = times.sort((a, b) => a - b)[100]!;
-    console.log(`a cell takes ${median.toFixed(2)} ms (median of 200)`);
-    expect(median).toBeLessThan(5);
+    const node = await time(['-e', '0'], '');
+    console.log(`a cell takes ${median.toFixed(2)} ms (median of 200), node ${node.toFixed(0)} ms`);
+    expect(median).toBeLessThan(node / 8);
   });
 });

@@ -107,7 +107,8 @@ describe('interrupt', () => {
     const began = Date.now();
     kernel.send({ type: 'interrupt' });
     expect((await done).outcome).toMatchObject({ status: 'error', ename: 'KernelInterrupted' });
-    expect(Date.now() - began).toBeLessThan(3000);
+    // long before the child process ends by itself
+    expect(Date.now() - began).toBeLessThan(20_000);
     expect(await kernel.value('kept')).toBe("'kept'");
   });
 

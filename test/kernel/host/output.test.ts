@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../training/temporary.js';
 import { sleep, useKernel } from '../bridge/client.js';
 
 const KOFFI = fileURLToPath(new URL('../../../node_modules/koffi', import.meta.url));
@@ -8,12 +11,13 @@ const { kernel } = useKernel();
 
 describe('output', () => {
   it('arrives while the cell still computes', async () => {
+    // it ends when its output has been seen
+    const seen = join(temporaryFolder(), 'seen');
     const { done } = kernel.start(
-      `console.log('first'); const until = Date.now() + 1500; while (Date.now() < until); 'end'`,
+      `const { existsSync } = require('fs'); console.log('first'); while (!existsSync(${JSON.stringify(seen)})); 'end'`,
     );
-    const began = Date.now();
     await kernel.until((answer) => answer.type === 'output');
-    expect(Date.now() - began).toBeLessThan(1200);
+    writeFileSync(seen, '');
     expect((await done).text).toBe("'end'");
   });
 
@@ -45,12 +49,13 @@ describe('output', () => {
   });
 
   it('of a child process is seen while it runs', async () => {
+    const seen = join(temporaryFolder(), 'seen');
+    const command = `echo now; until [ -e '${seen}' ]; do sleep 0.05; done; echo later >&2`;
     const { id, done } = kernel.start(
-      `require('child_process').execSync('echo now; sleep 1.5; echo later >&2', { stdio: 'inherit' })`,
+      `require('child_process').execSync(${JSON.stringify(command)}, { stdio: 'inherit' })`,
     );
-    const began = Date.now();
     await kernel.until((answer) => answer.type === 'output' && answer.id === id);
-    expect(Date.now() - began).toBeLessThan(1300);
+    writeFileSync(seen, '');
     expect(await done).toMatchObject({ stdout: 'now\n', stderr: 'later\n' });
   });
 

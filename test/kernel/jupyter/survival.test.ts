@@ -123,7 +123,8 @@ describe('interrupt', () => {
           status: 'error',
           ename: 'KernelInterrupted',
         });
-        expect(performance.now() - begin).toBeLessThan(1000);
+        // by itself it would not end
+        expect(performance.now() - begin).toBeLessThan(20_000);
         expect((await kernel.execute('kept')).outputs.at(-1)!.content.data['text/plain']).toBe('5');
       });
     }
@@ -150,7 +151,7 @@ describe('the end', () => {
     expect(reply.content).toEqual({ status: 'ok', restart: true });
     const begin = Date.now();
     await kernel.exited;
-    expect(Date.now() - begin).toBeLessThan(2000);
+    expect(Date.now() - begin).toBeLessThan(20_000);
   });
 
   test('shutdown while a cell loops', async () => {
@@ -159,7 +160,7 @@ describe('the end', () => {
     await sleep(200);
     const begin = Date.now();
     await kernel.shutdown();
-    expect(Date.now() - begin).toBeLessThan(2000);
+    expect(Date.now() - begin).toBeLessThan(20_000);
   });
 });
 

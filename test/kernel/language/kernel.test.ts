@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { KernelClient, streamText } from '../jupyter/client.js';
 
 describe('on the kernel', () => {
@@ -53,11 +53,16 @@ describe('on the kernel', () => {
     const many =
       'const table = { a: { b: [1, "x", { c: 1 as number | string }] } }; table.a.b.map((e) => [e]);';
     await Promise.all(Array.from({ length: 400 }, (_, i) => kernel.execute(`${many} ${i}`)));
-    const began = performance.now();
+    const last = await kernel.send('execute_request', { code: 'const last: string = 1 as any as number' });
+    let checked = false;
+    void kernel
+      .next(({ type, parent }) => type === 'stream' && parent === last)
+      .then(() => {
+        checked = true;
+      });
     await kernel.execute('const few: string[] = []; throw 1');
-    expect(performance.now() - began).toBeLessThan(4000);
     expect((await complete('few.pus')).matches).toEqual(['push']);
-    expect(performance.now() - began).toBeLessThan(8000);
+    expect(checked).toBe(false);
   });
 
   test('completion by types and by what is there', async () => {
@@ -76,7 +81,8 @@ describe('on the kernel', () => {
     expect((await complete('li')).matches).toContain('live');
     expect(await complete('"😀"; sides.toFi')).toMatchObject({ cursor_start: 11, cursor_end: 15 });
     expect((await complete("import {} from './sha")).matches).toEqual(['shapes']);
-    expect((await complete('"live.hid')).matches).toEqual([]);
+    // what types say of it comes in time, but for a machine that is busy
+    await vi.waitFor(async () => expect((await complete('"live.hid')).matches).toEqual([]), 20_000);
     // the names of the scope are no members
     expect((await complete('[1].map(String).')).matches).not.toContain('live');
   });
