@@ -259,7 +259,7 @@ describe('arclab submit', () => {
     async (signal) => {
       const outputDir = temporaryFolder();
       const run = start(flags(outputDir, '--predictions_per_task', '100000', '--time_budget', '10m'));
-      await vi.waitFor(() => expect(run.output()).toContain('predictions '), { timeout: 30_000 });
+      await vi.waitFor(() => expect(run.output()).toContain('predictions '), { timeout: 50_000 });
       run.child.kill(signal);
       const { code, output } = await run.ended;
       valid(outputDir);
@@ -331,7 +331,7 @@ describe('a folder has one submission at a time', () => {
   test('a second one is refused in one line', async () => {
     const outputDir = temporaryFolder();
     const run = start(flags(outputDir, '--predictions_per_task', '1000'));
-    await vi.waitFor(() => expect(run.output()).toContain('predictions '), { timeout: 30_000 });
+    await vi.waitFor(() => expect(run.output()).toContain('predictions '), { timeout: 50_000 });
     const { code, output } = await start(flags(outputDir, '--resume')).ended;
     run.child.kill('SIGKILL');
     await run.ended;
@@ -352,10 +352,10 @@ describe('a folder has one submission at a time', () => {
       const parent = spawn(process.execPath, ['-e', program], {
         env: { ...process.env, ARCLAB_TEST_FAULTS: JSON.stringify({ hang: 'task0', mark }) },
       });
-      await vi.waitFor(() => expect(existsSync(mark)).toBe(true), { timeout: 30_000 });
+      await vi.waitFor(() => expect(existsSync(mark)).toBe(true), { timeout: 50_000 });
       const [child] = readFileSync(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8').split(' ');
       parent.kill('SIGKILL');
-      await vi.waitFor(() => expect(existsSync(`/proc/${child}`)).toBe(false), { timeout: 10_000 });
+      await vi.waitFor(() => expect(existsSync(`/proc/${child}`)).toBe(false), { timeout: 50_000 });
     },
   );
 });

@@ -45,7 +45,7 @@ beforeAll(async () => {
   const tslab = join(packageRoot(), 'node_modules/tslab/bin/tslab');
   writeKernel('stock', [node, tslab, 'kernel', '--config-path', '{connection_file}']);
   return () => rmSync(folder, { recursive: true });
-}, 120_000);
+}, 400_000);
 
 async function withNbclient(kernel: string, name: string, parameters?: string) {
   const output = join(folder, `${kernel}-${name}`);
