@@ -84,6 +84,9 @@ export function openBackends(names: readonly string[]): readonly string[] {
   return process.env.ARCLAB_TEST_MODE === 'installed' && others.length > 0 ? others : names;
 }
 
+/** The adapter that tests of `webgpu` run on: SwiftShader, or what ARCLAB_ADAPTER begins the name of. */
+export const softwareAdapter = (): string => process.env.ARCLAB_ADAPTER ?? 'swiftshader';
+
 /** The backend `webgpu` on a driver that computes on the processor; nothing, and reported as skipped, without one. */
 export function webGpuUnderTest(): string[] {
   const driver = programUnderTest('webgpu');

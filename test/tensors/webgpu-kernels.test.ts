@@ -6,7 +6,7 @@ import { initBackend } from '../../src/tensors/backend.js';
 import * as ops from '../../src/tensors/ops/index.js';
 import * as tf from '../../src/tensors/tf.js';
 import type { WebGpuBackend } from '../../src/tensors/webgpu/backend.js';
-import { webGpuUnderTest } from '../prerequisites/index.js';
+import { softwareAdapter, webGpuUnderTest } from '../prerequisites/index.js';
 import { expectClose, integers, normal, type PlainTensor, runOn, uniform } from './helpers.js';
 
 // the shapes are in the tests' own words
@@ -24,7 +24,7 @@ interface Case {
 
 describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
   beforeAll(async () => {
-    await initBackend('webgpu', { device: 'swiftshader' });
+    await initBackend('webgpu', { device: softwareAdapter() });
   });
 
   const backend = () => tf.backend() as unknown as WebGpuBackend;
@@ -368,7 +368,7 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
     await initBackend('webgpu');
     const wide = tf.zeros<tf.Rank.R3>([1, 1, 5000]);
     expect(() => ops.packedAttention(wide, wide, wide, Int32Array.of(0, 1), 1)).toThrow(
-      /^webgpu: attention with heads of 5000 numbers takes \d+ bytes of workgroup memory, and SwiftShader.* has 32768: heads of up to 1363 are possible; use another `device` or `backend`$/,
+      /^webgpu: attention with heads of 5000 numbers takes \d+ bytes of workgroup memory, and .+ has 32768: heads of up to 1363 are possible; use another `device` or `backend`$/,
     );
     wide.dispose();
   });

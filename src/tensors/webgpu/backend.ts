@@ -34,6 +34,9 @@ interface WebGpuMemory {
   numBuffers: number;
 }
 
+/** How kernels read four numbers of float16 at once: by `shader-f16`, or as two words, which gives the same. */
+export type HalfForm = 'f16' | 'words';
+
 type NumericArray = Float32Array | Int32Array | Uint8Array;
 
 /** Values of tensors up to this many elements wait on the host until a kernel needs them. */
@@ -68,6 +71,7 @@ export class WebGpuBackend extends TfjsBackend {
     // its map keeps values in a WeakMap
     (this.tensorMap as unknown as { data: AttachedMap<TensorData> }).data = new AttachedMap();
     this.deviceName = deviceName;
+    this.halfForm = device.features.has('shader-f16') ? 'f16' : undefined;
     this.#totalMemory = totalMemory;
     this.pool = new BufferPool(device);
     this.commands = new Commands(device, this.pool);
@@ -169,6 +173,12 @@ export class WebGpuBackend extends TfjsBackend {
   floatType(tensor: tf.TensorInfo): FloatType {
     return this.#dataOf(tensor.dataId).floatType ?? 'float32';
   }
+
+  /**
+   * How products with a matrix in float16 read both factors in it, where the adapter has `shader-f16`; undefined where
+   * they are computed from a left factor in float32. `words` is for tests.
+   */
+  halfForm: HalfForm | undefined;
 
   /** Matrices may be kept in two bytes a number; all is computed in float32. */
   readonly computesInFloat32 = true;

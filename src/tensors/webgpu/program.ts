@@ -22,6 +22,8 @@ export interface Program {
   readonly entry?: string;
   /** Whether it reads tensors in the type that they are kept in; others are given them in float32. */
   readonly takesNarrow?: boolean;
+  /** The feature of WGSL that it needs. */
+  readonly enables?: string;
   /** Values of its `override` constants. */
   readonly constants?: Readonly<Record<string, number>>;
 }
@@ -194,7 +196,7 @@ export class Programs {
   #compile(program: Program): Compiled {
     const known = this.#compiled.get(program);
     if (known) return known;
-    const { name, code, buffers, over, constants } = program;
+    const { name, code, buffers, over, constants, enables } = program;
     const entry = over ? 'main' : (program.entry ?? 'main');
     const ending = over ? entries[over](program.entry ?? 'each') : '';
     const accesses = Array.from(buffers, (access, i) => ({ access, binding: i + 1 })).filter(
@@ -214,7 +216,12 @@ export class Programs {
         })),
       ],
     });
-    const module = this.#device.createShaderModule({ label: name, code: `${beginning}\n${code}${ending}` });
+    // before all else
+    const enabling = enables ? `enable ${enables};\n` : '';
+    const module = this.#device.createShaderModule({
+      label: name,
+      code: `${enabling}${beginning}\n${code}${ending}`,
+    });
     const pipeline = this.#device.createComputePipeline({
       label: name,
       layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),

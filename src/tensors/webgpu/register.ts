@@ -16,6 +16,9 @@ const LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
+/** Features that are asked for where the adapter has them. */
+const FEATURES = ['shader-f16'] as const;
+
 /** The lanes of a workgroup that kernels need. */
 const LANES = 128;
 
@@ -41,6 +44,7 @@ export async function registerOnAdapter(adapter: GPUAdapter, name: string, memor
     );
   }
   const device = await adapter.requestDevice({
+    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, limits[limit]])),
   });
   const info = (adapter as unknown as { info: GPUAdapterInfo }).info;

@@ -30,8 +30,11 @@ const expressions: Readonly<Record<FloatType, string>> = {
   bfloat16: 'bitcast<f32>(select(words[i / 2u] << 16u, words[i / 2u] & 0xffff0000u, i % 2u == 1u))',
 };
 
+/** A type of two bytes. */
+export type NarrowType = Exclude<FloatType, 'float32'>;
+
 /** WGSL's expressions of the two numbers of a word. */
-const pairs: Readonly<Record<Exclude<FloatType, 'float32'>, string>> = {
+const pairs: Readonly<Record<NarrowType, string>> = {
   float16: 'unpack2x16float(word)',
   bfloat16: 'vec2f(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u))',
 };
@@ -42,7 +45,7 @@ export const readingOf = (type: FloatType, binding: number): string =>
   `fn numberOf(i: u32) -> f32 { return ${expressions[type]}; }\n`;
 
 /** The text of the function `pairOf`: the two numbers of a word. */
-export const pairOf = (type: Exclude<FloatType, 'float32'>): string =>
+export const pairOf = (type: NarrowType): string =>
   `fn pairOf(word: u32) -> vec2f { return ${pairs[type]}; }\n`;
 
 const widening = (lookedUp: boolean) =>

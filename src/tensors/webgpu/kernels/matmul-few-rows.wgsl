@@ -1,6 +1,6 @@
 // out[m, n] = Σ over k of a[m, k] · b[n, k] for few rows m, as decoding has them: 16 lanes share a column n, go over its
-// k together, and keep a sum for each row. Rows beyond ROWS are for other workgroups. `numberOf`, which comes before this
-// text, is an element of b.
+// k together, PER of them at a time, and keep a sum for each row. Rows beyond ROWS are for other workgroups. Before this
+// text come PER, `rightAt`, which is the elements of b that begin at one, and `productAt`, their product with those of a.
 override BIAS: bool = false;
 
 const ROWS = 4u;
@@ -28,10 +28,10 @@ fn main(
   let rows = min(ROWS, params.m - first);
   var sums = vec4f();
   if (n < params.n) {
-    for (var k = lane % SHARE; k < params.k; k += SHARE) {
-      let weight = numberOf(n * params.k + k);
+    for (var k = PER * (lane % SHARE); k < params.k; k += PER * SHARE) {
+      let right = rightAt(n * params.k + k);
       for (var i = 0u; i < rows; i++) {
-        sums[i] += a[params.startA + (first + i) * params.k + k] * weight;
+        sums[i] += productAt(params.startA + (first + i) * params.k + k, right);
       }
     }
   }

@@ -1,30 +1,15 @@
-import { floatTypes } from '../../precision.js';
+import { type FloatType, floatTypes } from '../../precision.js';
 import * as tf from '../../tf.js';
 import type { WebGpuBackend } from '../backend.js';
 import { programFor } from '../program.js';
-import { inFloat32, readingOf } from '../widen.js';
+import { inFloat32, type NarrowType, pairOf, readingOf } from '../widen.js';
 import code from './matmul.wgsl';
 import fewRowsCode from './matmul-few-rows.wgsl';
+import { multiplyHalves } from './matmul-half.js';
+import type { Product } from './product.js';
 import { type KernelCall, type Kernels, runTfjs } from './register.js';
 
-/** Matrices of which the last two dimensions are multiplied, and how. */
-export interface Product {
-  readonly a: tf.TensorInfo;
-  readonly b: tf.TensorInfo;
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly transposeA?: boolean;
-  readonly transposeB?: boolean;
-  readonly bias?: tf.TensorInfo | undefined;
-  readonly batches?: number;
-  /** How far the matrices of two batches are apart; 0 where all batches share one. */
-  readonly batchA?: number;
-  readonly batchB?: number;
-  /** The elements at which `a` and the result begin. */
-  readonly startA?: number;
-  readonly startOut?: number;
-}
+const FLOAT16 = floatTypes.indexOf('float16');
 
 /** Outputs from which tiles are large: enough of them to fill a GPU. */
 const LARGE = 512 * 512;
@@ -36,8 +21,22 @@ const tiled = programFor((key: number) => {
   return { name: `matmul ${key}`, code: `${reading}${code}`, buffers: 'rrwr', constants, takesNarrow: true };
 });
 
+/** One element of b at a time, or both of a word. */
+const oneByOne = (type: FloatType): string => `${readingOf(type, 2)}
+const PER = 1u;
+fn rightAt(i: u32) -> f32 { return numberOf(i); }
+fn productAt(i: u32, right: f32) -> f32 { return a[i] * right; }
+`;
+const inPairs = (type: NarrowType): string => `${pairOf(type)}
+@group(0) @binding(2) var<storage, read> words: array<u32>;
+const PER = 2u;
+fn rightAt(i: u32) -> vec2f { return pairOf(words[i / 2u]); }
+fn productAt(i: u32, right: vec2f) -> f32 { return a[i] * right.x + a[i + 1u] * right.y; }
+`;
+
 const fewRows = programFor((key: number) => {
-  const reading = readingOf(floatTypes[key >> 1]!, 2);
+  const type = floatTypes[key >> 2]!;
+  const reading = type !== 'float32' && key & 2 ? inPairs(type) : oneByOne(type);
   const constants = { BIAS: key & 1 };
   const name = `matmul of few rows ${key}`;
   return { name, code: `${reading}${fewRowsCode}`, buffers: 'rrwr', constants, takesNarrow: true };
@@ -63,13 +62,16 @@ export function multiplyInto(backend: WebGpuBackend, product: Product, out: tf.T
   const kept = floatTypes.indexOf(backend.floatType(b));
   if (m <= FEW_ROWS && batches === 1 && transposeB && !transposeA) {
     const groups = Math.ceil(n / 4) * Math.ceil(m / 4);
-    backend.run(fewRows((kept << 1) | (bias ? 1 : 0)), tensors, [m, n, k, startA, startOut], [], groups);
+    const key = (kept << 2) | (kept && k % 2 === 0 ? 2 : 0) | (bias ? 1 : 0);
+    backend.run(fewRows(key), tensors, [m, n, k, startA, startOut], [], groups);
     return;
   }
   const isLarge = m * n >= LARGE;
+  const tile = isLarge ? 64 : 32;
+  const { halfForm } = backend;
+  if (halfForm && kept === FLOAT16 && multiplyHalves(backend, halfForm, product, out, tile)) return;
   const key =
     Number(transposeA) | (Number(transposeB) << 1) | (bias ? 4 : 0) | (isLarge ? 8 : 0) | (kept << 4);
-  const tile = isLarge ? 64 : 32;
   const groups = Math.ceil(m / tile) * Math.ceil(n / tile) * batches;
   backend.run(tiled(key), tensors, [m, n, k, startA, startOut, batches, batchA, batchB], [], groups);
 }
