@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Project, sleep, useKernel } from '../bridge/client.js';
+import { Project, useKernel } from '../bridge/client.js';
 
 const { kernel, project } = useKernel({
   'tsconfig.json': `{
@@ -153,9 +153,12 @@ describe('imports', () => {
   });
 
   it('can be interrupted, and made again', async () => {
-    project.write('lib/endless.ts', 'export const n = 1;\nwhile (!(globalThis as any).enough) {}\n');
+    project.write(
+      'lib/endless.ts',
+      "export const n = 1;\nconsole.log('began');\nwhile (!(globalThis as any).enough) {}\n",
+    );
     const { done } = kernel.start("import { n } from './lib/endless'");
-    await sleep(150);
+    await kernel.until(({ type }) => type === 'output');
     kernel.send({ type: 'interrupt' });
     expect((await done).outcome).toMatchObject({ ename: 'KernelInterrupted' });
     await kernel.value('(globalThis as any).enough = true');

@@ -1,6 +1,6 @@
 /** What names stand for: globals that a failed cell was to hide, and imports whose value changes. */
 import { describe, expect, it } from 'vitest';
-import { sleep, useKernel } from '../bridge/client.js';
+import { useKernel } from '../bridge/client.js';
 
 const { kernel } = useKernel({
   'lib/live.ts':
@@ -26,8 +26,8 @@ describe('a global that a cell was to hide', () => {
   });
 
   it('is there again when the cell was interrupted', async () => {
-    const { done } = kernel.start('const performance = await new Promise(() => {})');
-    await sleep(100);
+    const { done } = kernel.start("console.log('began'); const performance = await new Promise(() => {})");
+    await kernel.until(({ type }) => type === 'output');
     kernel.send({ type: 'interrupt' });
     expect((await done).outcome).toMatchObject({ status: 'error', ename: 'KernelInterrupted' });
     expect(await kernel.value('typeof performance.now()')).toBe("'number'");

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { endProcessTree, type ProcessSystem, signalDescendants } from '../../../kernel/host/process-tree.js';
 import { Kernel, Project, sleep } from '../bridge/client.js';
 
@@ -48,8 +49,8 @@ describe('the processes below a process', () => {
   });
 
   it.runIf(process.platform !== 'win32')('are those that are there', async () => {
-    const shell = spawn('sh', ['-c', 'sleep 100 & sleep 100 & wait']);
-    await sleep(200);
+    const shell = spawn('sh', ['-c', 'sleep 100 & sleep 100 & echo began; wait']);
+    await once(shell.stdout, 'data');
     const ended = new Promise((resolve) => shell.on('close', resolve));
     endProcessTree(shell.pid!, 'SIGTERM');
     // the streams close when nobody of them is left; the shell may see its children end before its own signal
@@ -89,8 +90,8 @@ describe.runIf(process.platform !== 'win32')('a session that ends', () => {
     await sleep(100);
     kernel.send({ type: 'shutdown' });
     await kernel.exited;
-    await sleep(100);
-    expect([isAlive(own!), isAlive(inner!), isAlive(apart!)]).toEqual([false, false, true]);
+    const alive = () => [own, inner, apart].map((pid) => isAlive(pid!));
+    await vi.waitFor(() => expect(alive()).toEqual([false, false, true]), 20_000);
     process.kill(apart!, 'SIGKILL');
     project.remove();
   });
