@@ -1,8 +1,6 @@
 /** Notebooks run from their first cell to their last, without Python and without a browser. */
-export type { CellFailure } from './cell-runner.js';
-export { listKernels } from './kernelspecs.js';
-export { type Parameter, parseParameter } from './parameters.js';
-export { type CellRange, parseCellRange } from './plan.js';
+export { parseParameter } from './parameters.js';
+export { parseCellRange } from './plan.js';
 export {
   type CellPlace,
   NotebookRun,

@@ -8,7 +8,7 @@ import { readRopeScaling } from './families/rope.js';
 import { readWindows } from './families/windows.js';
 import { dependsOnLength } from './rotary-table.js';
 
-export type { DecoderConfig, RopeScaling } from './decoder-config.js';
+export type { DecoderConfig } from './decoder-config.js';
 
 const validate = compileSchema<Settings>(settingsSchema, 'a model configuration');
 const validateType = compileSchema<{ model_type: string }>(

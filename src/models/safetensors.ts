@@ -4,8 +4,7 @@ import { temporaryName } from '../common/files.js';
 import { elementBytes, encodeValues } from './number-formats.js';
 import { type HostTensor, SafetensorsReader } from './tensor-file.js';
 
-export type { TensorEntry } from './safetensors-header.js';
-export type { HostTensor, TensorFile } from './tensor-file.js';
+export type { HostTensor } from './tensor-file.js';
 
 /** A safetensors file of a disk, see {@link SafetensorsReader}. */
 export class SafetensorsFile extends SafetensorsReader {

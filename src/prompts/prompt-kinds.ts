@@ -16,7 +16,7 @@ import type { PromptKind } from './prompt-kind.js';
 import { candidatesOf, hasCode } from './prompt-tasks.js';
 import { definePromptKind, isTemplateFile, kindOfFile, type TemplateKind } from './template-kind.js';
 
-export type { ChatMessage, PromptGrids, PromptKind, PromptTask, Shown } from './prompt-kind.js';
+export type { ChatMessage, PromptGrids, PromptKind, PromptTask } from './prompt-kind.js';
 export { definePromptKind, isTemplateFile, type TemplateKind } from './template-kind.js';
 
 /** The kinds that have words: a template and a line here make a new one. */

@@ -40,5 +40,3 @@ export async function select(options: SelectOptions): Promise<SelectionStudy> {
   if (htmlPath !== undefined) await saveReport(htmlPath, selectionReport(result, inputPath));
   return result;
 }
-
-export type { SelectionStudy } from '../evaluation/selection-study.js';

@@ -43,7 +43,7 @@ import { countDevices, makeSlots } from './slots.js';
 import { type Action, initialState, type State } from './state.js';
 
 export type { SubmitFailure } from './ledger.js';
-export { type SubmitOptions, submitDefaults } from './options.js';
+export type { SubmitOptions } from './options.js';
 export type { SubmitResult } from './result.js';
 
 /** Where the fine-tuning of a submission is, for a progress bar. */

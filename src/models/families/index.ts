@@ -10,8 +10,6 @@ import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
 import { smollm3 } from './smollm3.js';
 
-export type { Family } from './family.js';
-
 /** Every family that can be loaded. */
 export const families: readonly Family[] = [
   qwen2,
