@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset, Task } from '../arc/types.js';
+import { notesTo } from '../common/events.js';
 import { OptionError } from '../common/option-names.js';
 import { readAdapter, resolveModel, saveAdapterWhole } from '../models/index.js';
 import type { ConfigOf } from '../options/table.js';
@@ -30,7 +31,7 @@ export async function fineTunePerTask(
     });
   }
   const { adapterPath, ...base } = config;
-  const note = (text: string) => onEvent?.({ type: 'note', text });
+  const note = notesTo(onEvent);
   const kind = promptKindFor(config.promptVersion, ['output-from-examples'], 'test-time fine-tuning');
   const session = await openPrompts(base);
   const decoder = await session.loadDecoder();

@@ -5,6 +5,7 @@
 
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { notesTo } from '../common/events.js';
 import { assertWritableFolder, readText } from '../common/files.js';
 import { fingerprintOf } from '../common/fingerprint.js';
 import { type Locking, outputFolder, withLock, withoutLock } from '../common/lock.js';
@@ -68,7 +69,7 @@ export async function fineTune(
   const isFirst = ranks?.isFirst ?? true;
   const onEvent = isFirst ? tell : () => {};
   const { given, values } = nameDatasets(rest);
-  const config = fineTuneConfig(given, (text) => onEvent({ type: 'note', text }));
+  const config = fineTuneConfig(given, notesTo(onEvent));
   const loaded = loadData(config, new Map(values));
   await ranks?.agreeOnRun(config, loaded);
   if (isFirst) assertWritableFolder(config.outputDir, '`outputDir`');
@@ -86,7 +87,7 @@ async function train(
   { loaded, values }: Record<'loaded' | 'values', LoadedDatasets>,
   { onEvent, signal, secondsLeft, ranks }: SharedFineTuneHooks & Required<Pick<FineTuneHooks, 'onEvent'>>,
 ): Promise<FineTuneResult> {
-  const note = (text: string) => onEvent({ type: 'note', text });
+  const note = notesTo(onEvent);
   const sharers = ranks ?? alone;
   const { isFirst } = sharers;
   const { previous, resumes } = await sharers.first(() => beginRun(checked, note));
@@ -259,14 +260,11 @@ async function openDecoder(
   adapterPath: string | undefined,
   vocabulary: Int32Array | undefined,
 ): Promise<Decoder> {
-  const fresh = config.useLora && adapterPath === undefined;
+  const { useLora, lora, dtype: floatType, weights, seed } = config;
   return loadDecoder(folder, {
-    ...(config.dtype ? { floatType: config.dtype } : {}),
-    ...(config.weights ? { weights: config.weights } : {}),
-    trainable: config.useLora ? 'adapter' : 'all',
-    ...(vocabulary ? { vocabulary } : {}),
-    ...(adapterPath === undefined ? {} : { adapterPath }),
-    ...(fresh ? { lora: loraOptions(config.lora) } : {}),
-    rng: Rng.of(config.seed, 'lora'),
+    ...{ floatType, weights, vocabulary, adapterPath },
+    trainable: useLora ? 'adapter' : 'all',
+    lora: useLora && adapterPath === undefined ? loraOptions(lora) : undefined,
+    rng: Rng.of(seed, 'lora'),
   });
 }

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { datasetOf, nMinusOne, saveDataset, type TaskData } from '../arc/dataset.js';
 import { UserError } from '../common/errors.js';
+import { notesTo } from '../common/events.js';
 import { assertWritableFolder } from '../common/files.js';
 import { outputFolder, withLock, withoutLock } from '../common/lock.js';
 import { OptionError } from '../common/option-names.js';
@@ -40,7 +41,7 @@ export async function testTimeFineTune(
   const sharers = ranks ?? alone;
   const onEvent = heardBy(sharers, tell);
   const { given, values } = splitValues(all, { datasetPath: 'tasks' });
-  const note = (text: string) => onEvent?.({ type: 'note', text });
+  const note = notesTo(onEvent);
   const { datasetPath, taskIds, promptVersion, ...rest } = testTimeFineTuneOptions.check(given, note);
   promptKindFor(promptVersion, ['output-from-examples'], 'test-time fine-tuning');
   if (sharers.isFirst) assertWritableFolder(rest.outputDir, '`outputDir`');

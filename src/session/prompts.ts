@@ -33,7 +33,6 @@ const LARGEST_GRID: Grid = Array.from({ length: 30 }, () => new Array<number>(30
 /** A model's folder and tokenizer, without its weights: all that prompts need. */
 export interface PromptSession {
   readonly folder: string;
-  readonly adapterFolder?: string;
   readonly tokenizer: ChatTokenizer;
   /** Notes about the use of the model, one line each. */
   readonly notes: readonly string[];
@@ -99,7 +98,6 @@ export async function openPrompts(options: ModelOptions): Promise<PromptSession>
   const vocabulary = options.pruneVocab ? promptVocabulary(tokenizer, encoder, kinds) : undefined;
   return {
     folder,
-    ...(adapterFolder === undefined ? {} : { adapterFolder }),
     tokenizer,
     notes: [
       ...plainTemplateNote(folder, tokenizer),
@@ -115,13 +113,8 @@ export async function openPrompts(options: ModelOptions): Promise<PromptSession>
     mostGridTokens: Buffer.byteLength(encoder.encode(LARGEST_GRID)) + 1,
     async loadDecoder() {
       await initBackend(options.backend, options);
-      return loadDecoder(folder, {
-        merge: true,
-        ...(vocabulary ? { vocabulary } : {}),
-        ...(options.dtype ? { floatType: options.dtype } : {}),
-        ...(options.weights ? { weights: options.weights } : {}),
-        ...(adapterFolder === undefined ? {} : { adapterPath: adapterFolder }),
-      });
+      const { dtype: floatType, weights } = options;
+      return loadDecoder(folder, { merge: true, vocabulary, floatType, weights, adapterPath: adapterFolder });
     },
     release: (decoder) => decoder.dispose(),
     adapterIdentity: () => (adapterFolder === undefined ? 'none' : fingerprintModel(adapterFolder)),

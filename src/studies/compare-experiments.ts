@@ -80,8 +80,8 @@ function pairOf(
     first: [predictionsOf(x.run)!],
     second: [predictionsOf(y.run)!],
     datasetPath: dataset,
-    ...(metrics ? { metrics } : {}),
-    ...(seed === undefined ? {} : { seed }),
+    metrics,
+    seed,
   });
   return { ...ids, metrics: study.metrics };
 }

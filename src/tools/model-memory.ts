@@ -6,11 +6,11 @@ import { doctorOptions } from '../options/other.js';
 import type { OptionsOf } from '../options/table.js';
 import { initBackend } from '../tensors/backend.js';
 import { OutOfMemoryError } from '../tensors/errors.js';
-import { computeType } from '../tensors/float-type.js';
 import type { FloatType } from '../tensors/precision.js';
 import * as tf from '../tensors/tf.js';
 import { freeGpuMemory } from '../tensors/torch/gpus.js';
 import { trainingBytes } from '../training/memory.js';
+import { passBytes } from '../training/room.js';
 import type { Finding } from './doctor.js';
 
 /** Every form whose memory is worth knowing; bfloat16 takes as much as float16. */
@@ -105,15 +105,12 @@ function meterOf(backend: string, deviceName: string): { what: string; taken: ()
 }
 
 /** Whether the weights and a pass of training fit a device that tells how much memory it has. */
-function roomLine(config: DecoderConfig, { floatType, weights }: WeightForm, tokens: number): Finding[] {
+function roomLine(config: DecoderConfig, form: WeightForm, tokens: number): Finding[] {
   const { totalMemory } = tf.backend() as { totalMemory?: number };
   if (totalMemory === undefined) return [];
-  const shape = { tokens, labels: Math.ceil(tokens / 10) };
-  const model = { config, floatType: computeType(floatType), lora: { rank: RANK }, cut: undefined };
-  const held = weightBytes(config, { floatType, weights });
-  const [plain, again] = [false, true].map(
-    (checkpointing) => held + trainingBytes(model, shape, { checkpointing }),
-  );
+  const model = { config, floatType: form.floatType, lora: { rank: RANK }, cut: undefined };
+  const held = weightBytes(config, form);
+  const [plain, again] = [false, true].map((checkpointing) => held + passBytes(model, tokens, checkpointing));
   const fits = plain! <= totalMemory;
   const found = `weights and that pass take ${formatBytes(plain!)} (with gradient checkpointing ${formatBytes(again!)}) of the ${formatBytes(totalMemory)} that the GPU has`;
   const advice = again! <= totalMemory ? 'train with `gradientCheckpointing`' : 'lower `maxTokensPerBatch`';
@@ -131,8 +128,7 @@ async function measured(
   const { deviceName = 'cpu' } = tf.backend() as { deviceName?: string };
   const { what, taken } = meterOf(name, deviceName);
   const before = taken();
-  const { floatType, weights } = form;
-  const decoder = await loadDecoder(folder, { floatType, ...(weights ? { weights } : {}) });
+  const decoder = await loadDecoder(folder, form);
   try {
     const predicted = weightBytes(config, form);
     const found =

@@ -7,6 +7,16 @@ import { trainingBytes } from './memory.js';
 /** Numbers of float32 that are kept of each trained weight: its gradient and two moments. */
 const KEPT_OF_TRAINED = 3;
 
+/** Bytes of a pass of training that is full, in what the backend computes in; a tenth of its tokens are labels. */
+export function passBytes(
+  model: Parameters<typeof trainingBytes>[0],
+  tokens: number,
+  checkpointing: boolean,
+): number {
+  const computed = { ...model, floatType: computeType(model.floatType) };
+  return trainingBytes(computed, { tokens, labels: Math.ceil(tokens / 10) }, { checkpointing });
+}
+
 /**
  * What is said before a model is loaded for training on a device that is predicted to be too small; nothing where it
  * suffices, or the device does not tell how much memory it has. The prediction is of passes that are full.
@@ -19,9 +29,7 @@ export function roomNotes(
   if (totalMemory === undefined) return [];
   const held = weightBytes(model.config, model);
   const trained = trainsAll ? KEPT_OF_TRAINED * weightBytes(model.config, { floatType: 'float32' }) : 0;
-  const computed = { ...model, floatType: computeType(model.floatType) };
-  const pass = trainingBytes(computed, { tokens, labels: Math.ceil(tokens / 10) }, { checkpointing });
-  const needed = held + trained + pass;
+  const needed = held + trained + passBytes(model, tokens, checkpointing);
   if (needed <= totalMemory) return [];
   const advice = [
     `a lower \`maxTokensPerBatch\` (${tokens} now)`,

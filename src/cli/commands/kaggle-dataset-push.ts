@@ -15,10 +15,7 @@ export default {
     const { id, url, isNew, leftOut } = await pushDataset(
       folder!,
       kaggleClient((text) => process.stderr.write(text)),
-      {
-        ...(config === undefined ? {} : { config: loadConfig(config) }),
-        ...(message === undefined ? {} : { notes: message }),
-      },
+      { config: config === undefined ? undefined : loadConfig(config), notes: message },
     );
     if (leftOut.length > 0)
       process.stderr.write(`left out, of use only in training: ${leftOut.join(', ')}\n`);

@@ -11,10 +11,7 @@ export default {
       .option('-m, --message <text>', 'what distinguishes it (default: title and version)');
   },
   async run([folder], { kernelVersion, message }: { kernelVersion?: number; message?: string }) {
-    const said = await submitNotebook(folder!, kaggleClient(), {
-      ...(kernelVersion === undefined ? {} : { version: kernelVersion }),
-      ...(message === undefined ? {} : { message }),
-    });
+    const said = await submitNotebook(folder!, kaggleClient(), { version: kernelVersion, message });
     process.stdout.write(`${said}\n`);
   },
 } satisfies CommandFile;

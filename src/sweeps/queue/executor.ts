@@ -1,5 +1,6 @@
 /** @file The executor that puts the parts of a sweep on a queue, from which workers take them. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { notesTo } from '../../common/events.js';
 import type { sweepOptions } from '../../options/sweep.js';
 import type { ConfigOf } from '../../options/table.js';
 import type { Executor } from '../executor.js';
@@ -51,7 +52,7 @@ export async function queueExecutor(options: QueueOptions): Promise<Executor> {
   const { queue, close } = await openQueue<JobData>(options.queue, options.queueName);
   return {
     async run(plan, parts, { onEvent, signal }) {
-      const note = (text: string) => onEvent?.({ type: 'note', text });
+      const note = notesTo(onEvent);
       try {
         const jobs = readyJobs(plan, parts, options.retries);
         await addJobsAgain(queue, jobs);
