@@ -11,6 +11,7 @@ import { experimentsOptions, leaderboardOptions } from './experiments.js';
 import {
   generateCodeOptions,
   generateInputsOptions,
+  inferEvaluateSeedsOptions,
   inferOptions,
   openModelOptions,
   scoreOptions,
@@ -25,10 +26,10 @@ import {
   mergeLoraOptions,
   moveAdapterOptions,
   pruneModelOptions,
+  startSeedsOptions,
   voteOptions,
 } from './other.js';
 import { searchOptions, sessionSearchOptions } from './search.js';
-import { inferEvaluateSeedsOptions, startSeedsOptions } from './seeds.js';
 import { submitOptions } from './submit.js';
 import { sweepOptions, sweepStatusOptions, sweepWorkerOptions } from './sweep.js';
 import { generateTasksToFileOptions, importOptions } from './tasks.js';

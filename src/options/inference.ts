@@ -6,8 +6,7 @@ import {
   predictionOptions,
   promptVersionOption,
 } from './decoding.js';
-import { modelOptions, seedOption } from './model.js';
-import { seedsOption } from './seeds-option.js';
+import { modelOptions, seedOption, seedsOption } from './model.js';
 import { count, file, folder, htmlFile, inputFile, outputFile, texts } from './shapes.js';
 import { changed, defineOptions, type OptionTable, without } from './table.js';
 
@@ -85,6 +84,12 @@ export const inferEvaluateOptions = /* @__PURE__ */ defineOptions({
     ...outputFile,
     description: 'predictions; default: a name in the checkpoint folder; used when it exists',
   },
+});
+
+/** The same with several seeds. */
+export const inferEvaluateSeedsOptions = /* @__PURE__ */ defineOptions({
+  ...inferEvaluateOptions.table,
+  ...seedsOption,
 });
 
 export const temperatureStudyOptions = /* @__PURE__ */ defineOptions({

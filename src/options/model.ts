@@ -1,5 +1,6 @@
 /** Which model, where it computes, and how tasks are written for it. */
 import { floatTypes } from '../tensors/precision.js';
+import { count } from './shapes.js';
 import type { OptionTable } from './table.js';
 
 export const seedOption = {
@@ -9,6 +10,16 @@ export const seedOption = {
     value: 'n',
     label: 'seed',
     description: 'random seed: the same seed gives the same digits',
+  },
+} as const satisfies OptionTable;
+
+/** How often a flow that ends in metrics is repeated. */
+export const seedsOption = {
+  seeds: {
+    ...count,
+    default: 1,
+    description:
+      'repeat with n seeds (`seed`, `seed` + 100, `seed` + 200, …): mean and standard deviation of each metric',
   },
 } as const satisfies OptionTable;
 

@@ -1,7 +1,7 @@
 /** The options of the flows around training and inference. */
 import { floatTypes } from '../tensors/precision.js';
 import { predictionOptions } from './decoding.js';
-import { backendOptions, modelOptions, seedOption } from './model.js';
+import { backendOptions, modelOptions, seedOption, seedsOption } from './model.js';
 import { selectionRules } from './selection.js';
 import { count, file, folder, inputFile, outputFile, texts } from './shapes.js';
 import { changed, defineOptions, type OptionTable } from './table.js';
@@ -34,6 +34,9 @@ export const startOptions = /* @__PURE__ */ defineOptions({
     predictionsPerTask: { description: 'predictions for each test input' },
   }),
 });
+
+/** The same with several seeds. */
+export const startSeedsOptions = /* @__PURE__ */ defineOptions({ ...startOptions.table, ...seedsOption });
 
 export const voteOptions = /* @__PURE__ */ defineOptions({
   inputPath: {

@@ -5,6 +5,7 @@ import { type TableRow, textTable } from '../../display/tables.js';
 import { formatMetrics, formatPercent } from '../../evaluation/metrics.js';
 import type { Spread } from '../../evaluation/spread.js';
 import { evaluateOptions, studyOptions } from '../../options/evaluation.js';
+import { outputFile } from '../../options/shapes.js';
 import { defineOptions, type OptionsOf } from '../../options/table.js';
 import {
   compareEvaluations,
@@ -15,12 +16,7 @@ import {
 import type { CommandFile } from '../command.js';
 
 const printOptions = defineOptions({
-  outputPath: {
-    formerly: ['outputFilepath'],
-    type: 'string',
-    value: 'file',
-    description: 'also write the metrics as JSON',
-  },
+  outputPath: { ...outputFile, description: 'also write the metrics as JSON' },
   perTask: { type: 'boolean', default: false, description: 'print the metrics of every task' },
   study: {
     type: 'boolean',

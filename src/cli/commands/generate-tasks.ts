@@ -10,12 +10,7 @@ import type { CommandFile } from '../command.js';
 /** With `list` nothing is written. */
 const options = defineOptions({
   ...without(generateTasksToFileOptions.table, 'outputPath'),
-  outputPath: {
-    formerly: ['outputFilepath'],
-    type: 'string',
-    value: 'file',
-    description: generateTasksToFileOptions.table.outputPath.description,
-  },
+  outputPath: { ...generateTasksToFileOptions.table.outputPath, required: undefined },
 });
 
 const listOption = defineOptions({

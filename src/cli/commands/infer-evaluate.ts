@@ -1,6 +1,6 @@
 import { formatMetrics } from '../../evaluation/metrics.js';
 import { formatSpread, type Spread } from '../../evaluation/spread.js';
-import { inferEvaluateSeedsOptions } from '../../options/seeds.js';
+import { inferEvaluateSeedsOptions } from '../../options/inference.js';
 import { type InferEvaluateSeedsOptions, inferEvaluateSeeds } from '../../studies/seeds.js';
 import type { CommandContext, CommandFile } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';

@@ -4,7 +4,7 @@ import { colorsFor } from '../../display/terminal-colors.js';
 import { formatDifference } from '../../evaluation/intervals.js';
 import { formatSpread } from '../../evaluation/spread.js';
 import { type StartOptions, start } from '../../experiments/start.js';
-import { startSeedsOptions } from '../../options/seeds.js';
+import { startSeedsOptions } from '../../options/other.js';
 import { type StartSeedsOptions, startSeeds } from '../../studies/seeds.js';
 import type { CommandFile } from '../command.js';
 import { keepingAnswers } from '../interrupts.js';

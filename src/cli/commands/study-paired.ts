@@ -3,17 +3,13 @@ import { assertWritableFile } from '../../common/output-files.js';
 import { textTable } from '../../display/tables.js';
 import { pairedRows } from '../../evaluation/paired.js';
 import { pairedStudyOptions } from '../../options/evaluation.js';
+import { outputFile } from '../../options/shapes.js';
 import { defineOptions, type OptionsOf } from '../../options/table.js';
 import { pairedStudy } from '../../studies/paired-study.js';
 import type { CommandFile } from '../command.js';
 
 const printOptions = defineOptions({
-  outputPath: {
-    formerly: ['outputFilepath'],
-    type: 'string',
-    value: 'file',
-    description: 'also write the comparison as JSON',
-  },
+  outputPath: { ...outputFile, description: 'also write the comparison as JSON' },
 });
 
 type Options = OptionsOf<typeof pairedStudyOptions.table> & OptionsOf<typeof printOptions.table>;
