@@ -9,25 +9,20 @@ import type { ConfigOf, OptionsOf } from '../options/table.js';
 import { alone } from '../tensors/collective/alone.js';
 import { ask, type GenerationHooks } from './ask.js';
 import { planWith } from './plan.js';
-import { toPredictions, toRequests } from './predictions.js';
+import { type LeftOut, toPredictions, toRequests } from './predictions.js';
 import type { PromptSession } from './prompts.js';
 import { heardBy, onFirst, type Sharing } from './sharing.js';
 
 /** How answers are decoded. */
 export type DecodingOptions = OptionsOf<typeof decodingOptions>;
 
-export interface InferResult {
+export interface InferResult extends LeftOut {
   readonly predictions: readonly Prediction[];
   /** Answers that are no grid; those cut off at the longest answer are among them. */
   readonly unparsable: number;
   readonly cutOff: number;
   /** Answers that are missing because the model's numbers were not finite. */
   readonly notFinite: number;
-  /** Prompts that lost train samples to fit, and prompts that do not fit at all (unanswered). */
-  readonly shortened: number;
-  readonly tooLong: number;
-  /** Predictions fewer than asked for, because greedy decoding would have been asked the same twice. */
-  readonly withoutView: number;
   readonly progress: GenerationProgress | null;
 }
 
@@ -60,9 +55,7 @@ export async function predict(
       unparsable: predictions.filter(({ grid, reason }) => grid === null && reason === undefined).length,
       cutOff: answers.filter(({ finished, reason }) => !finished && reason === undefined).length,
       notFinite: failed,
-      shortened: plan.shortened,
-      tooLong: plan.tooLong,
-      withoutView: plan.withoutView,
+      ...{ shortened: plan.shortened, tooLong: plan.tooLong, withoutView: plan.withoutView },
       progress,
     };
   });

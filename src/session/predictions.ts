@@ -26,14 +26,18 @@ export interface PlannedPrediction {
   readonly stream: string;
 }
 
-/** Predictions to be made, and what was left out for them to fit. */
-export interface PredictionPlan {
-  readonly predictions: readonly PlannedPrediction[];
-  /** How many prompts lost train samples, and how many do not fit at all. */
+/** What is left out for prompts to fit. */
+export interface LeftOut {
+  /** How many prompts lost train samples, and how many do not fit at all: they are unanswered. */
   readonly shortened: number;
   readonly tooLong: number;
-  /** Predictions that are not made because there is no new view of their task. */
+  /** Views fewer than asked for, over all test inputs, because there is no new view of their task. */
   readonly withoutView: number;
+}
+
+/** Predictions to be made. */
+export interface PredictionPlan extends LeftOut {
+  readonly predictions: readonly PlannedPrediction[];
 }
 
 /**

@@ -18,7 +18,7 @@ import { identityOf } from './identity.js';
 import { addProgress, computeKept, type KeptGroup, openTogether } from './kept-answers.js';
 import { noteNotFinite } from './not-finite.js';
 import { planWith } from './plan.js';
-import type { PlannedPrediction } from './predictions.js';
+import type { LeftOut, PlannedPrediction } from './predictions.js';
 import type { PromptSession } from './prompts.js';
 import { inputKey, searchPrompts } from './search-prompts.js';
 import { heardBy, onFirst, type Sharing } from './sharing.js';
@@ -38,7 +38,7 @@ export interface SearchState {
   readonly found: ReadonlyMap<string, FoundAnswers>;
 }
 
-export interface SearchResult {
+export interface SearchResult extends LeftOut {
   /** One for each view and grid that it found, with its log-probability there, the likeliest of a view first. */
   readonly predictions: readonly Prediction[];
   /** Answers above the threshold that are no grid. */
@@ -47,11 +47,6 @@ export interface SearchResult {
   readonly incomplete: number;
   /** Prompts of which answers may be missing because the model's numbers were not finite. */
   readonly notFinite: number;
-  /** Prompts that lost train samples to fit, and prompts that do not fit at all. */
-  readonly shortened: number;
-  readonly tooLong: number;
-  /** Views fewer than asked for, over all test inputs: their tasks have no more that differ. */
-  readonly withoutView: number;
   readonly progress: SearchProgress | null;
   readonly state: SearchState;
 }
