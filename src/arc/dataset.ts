@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readJson, writeFileAtomic } from '../common/files.js';
 import { isObject } from '../common/is-object.js';
+import type { OrValues } from '../options/in-place.js';
 import { DatasetError, MissingSolutionsError } from './errors.js';
 import type { Dataset, Sample, Task, TestSample } from './types.js';
 import { assertRectangular, type DatasetEntry, validateDataset, validateSolutions } from './validate.js';
@@ -166,6 +167,9 @@ export function loadTasks(path: string): Map<string, Task> {
 
 /** Tasks by id, a data set with one variant of each, or the file of one. */
 export type TaskData = string | Dataset | ReadonlyMap<string, Task>;
+
+/** Options of a flow in which `tasks` may stand in place of the file. */
+export type OrTasks<O extends { datasetPath?: unknown }> = OrValues<O, 'datasetPath', { tasks: TaskData }>;
 
 /** A data set that is given, or that a file holds. */
 export function datasetOf(data: TaskData): Dataset {

@@ -1,9 +1,9 @@
 /** New grids for the tasks of a data set: check the options, open the model, draw, give the model back. */
-import { datasetOf, firstTasks, type TaskData } from '../arc/dataset.js';
+import { datasetOf, firstTasks, type OrTasks } from '../arc/dataset.js';
 import { notesTo } from '../common/events.js';
 import { withFiles } from '../common/lock.js';
 import { writableFiles } from '../common/output-files.js';
-import { type OrValues, splitValues } from '../options/in-place.js';
+import { splitValues } from '../options/in-place.js';
 import { generateInputsOptions } from '../options/inference.js';
 import type { OptionsOf } from '../options/table.js';
 import { drawGrids, drawnKind, type GenerateInputsResult } from '../session/draw.js';
@@ -11,11 +11,7 @@ import { openPrompts } from '../session/prompts.js';
 import type { GenerationHooks } from './infer.js';
 
 /** Options of {@link generateInputs}. */
-export type GenerateInputsOptions = OrValues<
-  OptionsOf<typeof generateInputsOptions.table>,
-  'datasetPath',
-  { tasks: TaskData }
->;
+export type GenerateInputsOptions = OrTasks<OptionsOf<typeof generateInputsOptions.table>>;
 
 /**
  * Draws new inputs (or outputs, with a prompt kind that asks for them) for each task of a data set; of an id

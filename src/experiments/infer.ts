@@ -1,10 +1,10 @@
 /** Inference on a data set: check the options, open the model, predict, give the model back. */
-import { firstTasks, type TaskData, tasksOf } from '../arc/dataset.js';
+import { firstTasks, type OrTasks, tasksOf } from '../arc/dataset.js';
 import { notesTo } from '../common/events.js';
 import { type Locking, outputFile, withLock } from '../common/lock.js';
 import { assertWritableFile } from '../common/output-files.js';
 import { taskResultsPath } from '../evaluation/files.js';
-import { type OrValues, splitValues } from '../options/in-place.js';
+import { splitValues } from '../options/in-place.js';
 import { inferOptions } from '../options/inference.js';
 import type { OptionsOf } from '../options/table.js';
 import type { GenerationHooks } from '../session/ask.js';
@@ -17,7 +17,7 @@ import { alone } from '../tensors/collective/alone.js';
 export type InferFileOptions = OptionsOf<typeof inferOptions.table>;
 
 /** Options of {@link infer}. */
-export type InferOptions = OrValues<InferFileOptions, 'datasetPath', { tasks: TaskData }>;
+export type InferOptions = OrTasks<InferFileOptions>;
 
 /** What a flow that infers as a part of it may do otherwise. */
 export interface InferParts {

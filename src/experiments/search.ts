@@ -1,10 +1,10 @@
 /** A search for likely answers on a data set: check the options, open the model, search, give the model back. */
-import { firstTasks, type TaskData, tasksOf } from '../arc/dataset.js';
+import { firstTasks, type OrTasks, tasksOf } from '../arc/dataset.js';
 import { notesTo } from '../common/events.js';
 import { outputFile, withLock } from '../common/lock.js';
 import { writableFiles } from '../common/output-files.js';
 import { taskResultsPath } from '../evaluation/files.js';
-import { type OrValues, splitValues } from '../options/in-place.js';
+import { splitValues } from '../options/in-place.js';
 import { searchOptions } from '../options/search.js';
 import type { OptionsOf } from '../options/table.js';
 import { promptKindFor } from '../session/prompts.js';
@@ -13,11 +13,7 @@ import { lockingOf, openPromptsOf, type Sharing } from '../session/sharing.js';
 import { alone } from '../tensors/collective/alone.js';
 
 /** Options of {@link search}. */
-export type SearchFlowOptions = OrValues<
-  OptionsOf<typeof searchOptions.table>,
-  'datasetPath',
-  { tasks: TaskData }
->;
+export type SearchFlowOptions = OrTasks<OptionsOf<typeof searchOptions.table>>;
 
 /**
  * Finds, for every test input of a data set and under each of its views, all grids whose probability is at least

@@ -3,13 +3,13 @@
  * once as the test sample of its task. No test sample is used, whether its output is known or not.
  */
 import { join } from 'node:path';
-import { datasetOf, nMinusOne, saveDataset, type TaskData } from '../arc/dataset.js';
+import { datasetOf, nMinusOne, type OrTasks, saveDataset } from '../arc/dataset.js';
 import { UserError } from '../common/errors.js';
 import { notesTo } from '../common/events.js';
 import { assertWritableFolder } from '../common/files.js';
 import { outputFolder, withLock, withoutLock } from '../common/lock.js';
 import { OptionError } from '../common/option-names.js';
-import { type OrValues, splitValues } from '../options/in-place.js';
+import { splitValues } from '../options/in-place.js';
 import type { OptionsOf } from '../options/table.js';
 import { testTimeFineTuneOptions } from '../options/training.js';
 import { promptKindFor } from '../session/prompts.js';
@@ -19,11 +19,7 @@ import { type FineTuneResult, fineTune, type SharedFineTuneHooks } from './fine-
 import { fineTunePerTask, type PerTaskConfig } from './fine-tune-per-task.js';
 
 /** Options of {@link testTimeFineTune}: those of fine-tuning, on the test tasks. */
-export type TestTimeFineTuneOptions = OrValues<
-  OptionsOf<typeof testTimeFineTuneOptions.table>,
-  'datasetPath',
-  { tasks: TaskData }
->;
+export type TestTimeFineTuneOptions = OrTasks<OptionsOf<typeof testTimeFineTuneOptions.table>>;
 
 /** The data set that a run was trained on, in its output folder. */
 const DATASET_FILE = 'n_minus_one.json';

@@ -1,15 +1,15 @@
 /** Two sets of runs on the same tasks: what they differ by, and how much of it may be luck. */
-import { datasetOf, requireSolutions, singleTasks, type TaskData } from '../arc/dataset.js';
+import { datasetOf, type OrTasks, requireSolutions, singleTasks } from '../arc/dataset.js';
 import { EvaluationError } from '../evaluation/errors.js';
 import { type ResultData, resultsOf } from '../evaluation/files.js';
 import { type PairedMetric, pairedMetrics, taskMetrics } from '../evaluation/paired.js';
 import { pairedStudyOptions } from '../options/evaluation.js';
-import { type OrValues, splitValues } from '../options/in-place.js';
+import { splitValues } from '../options/in-place.js';
 import type { OptionsOf } from '../options/table.js';
 
 /** Options of {@link pairedStudy}: result files, or what they hold. */
 export type PairedStudyOptions = Omit<
-  OrValues<OptionsOf<typeof pairedStudyOptions.table>, 'datasetPath', { tasks: TaskData }>,
+  OrTasks<OptionsOf<typeof pairedStudyOptions.table>>,
   'first' | 'second'
 > &
   Record<'first' | 'second', readonly ResultData[]>;

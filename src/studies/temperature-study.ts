@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { datasetOf, type TaskData } from '../arc/dataset.js';
+import { datasetOf, type OrTasks } from '../arc/dataset.js';
 import { notesTo } from '../common/events.js';
 import { resultsOf } from '../evaluation/files.js';
 import { computeMetrics } from '../evaluation/metrics.js';
@@ -7,17 +7,13 @@ import { changesFromFirst, type TaskMetrics, taskMetrics } from '../evaluation/p
 import { spreadsOf } from '../evaluation/spread.js';
 import { voteMetrics } from '../evaluation/voting.js';
 import { type GenerationHooks, infer } from '../experiments/infer.js';
-import { type OrValues, splitValues } from '../options/in-place.js';
+import { splitValues } from '../options/in-place.js';
 import { temperatureStudyOptions } from '../options/inference.js';
 import type { OptionsOf } from '../options/table.js';
 import { seedsFrom } from './over-seeds.js';
 
 /** Options of {@link temperatureStudy}: those of inference, and the temperatures. */
-export type TemperatureStudyOptions = OrValues<
-  OptionsOf<typeof temperatureStudyOptions.table>,
-  'datasetPath',
-  { tasks: TaskData }
->;
+export type TemperatureStudyOptions = OrTasks<OptionsOf<typeof temperatureStudyOptions.table>>;
 
 /**
  * What one temperature scored: metrics and votes as fractions, means over seeds where there are several. `change` is
