@@ -118,6 +118,10 @@ export function readJson(path: string, what = 'a JSON file'): unknown {
   return parseJson(readText(path, what), path, what);
 }
 
+/** Writes a value as JSON that people read, as {@link writeFileAtomic}. */
+export const writeJson = (path: string, value: unknown): void =>
+  writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+
 /**
  * Makes sure that files can be created in a folder, or that the folder can be made, and makes nothing.
  * @throws {UserError} when not

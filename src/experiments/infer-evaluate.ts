@@ -9,7 +9,7 @@ import { firstTasks, loadDataset, loadTasks, requireSolutions } from '../arc/dat
 import type { Dataset } from '../arc/types.js';
 import { UserError } from '../common/errors.js';
 import { notesTo } from '../common/events.js';
-import { readJson, readText, writeFileAtomic } from '../common/files.js';
+import { readJson, readText, writeJson } from '../common/files.js';
 import { fingerprintOf } from '../common/fingerprint.js';
 import { partialPath } from '../common/journal.js';
 import { outputFile, withLock, withoutLock } from '../common/lock.js';
@@ -98,7 +98,7 @@ export async function inferEvaluate(
     if (!reuse.inferred) return false;
     const onSaved = () => {
       const content = { ...inputs, results: resultsOf(outputPath) };
-      writeFileAtomic(inputsPath(outputPath), `${JSON.stringify(content, null, 2)}\n`);
+      writeJson(inputsPath(outputPath), content);
     };
     await infer({ ...inference, onEvent, signal: stopping, ranks }, { onSaved, locking: withoutLock });
     return true;

@@ -8,7 +8,7 @@ import { saveDataset } from '../arc/dataset.js';
 import type { Dataset } from '../arc/types.js';
 import { StoppedError, UserError } from '../common/errors.js';
 import { type Hooks, notesTo, type ProgressEvent, type StageEvent } from '../common/events.js';
-import { assertWritableFolder, packageRoot, writeFileAtomic } from '../common/files.js';
+import { assertWritableFolder, packageRoot, writeJson } from '../common/files.js';
 import { outputFolder, withLock } from '../common/lock.js';
 import { contributionRows } from '../display/contributions.js';
 import { iterationReport } from '../display/iteration-report.js';
@@ -186,7 +186,7 @@ async function experiment(
   const submissionPath = file('submission.json');
   saveSubmission(submissionPath, buildSubmission(answers, val), val);
   const metrics = { before: before.metrics, after: after.metrics };
-  writeFileAtomic(file('metrics.json'), `${JSON.stringify({ ...metrics, parts: contributed }, null, 2)}\n`);
+  writeJson(file('metrics.json'), { ...metrics, parts: contributed });
   const seconds = (performance.now() - startedAt) / 1000;
   const reportPath = file('report.html');
   await saveReport(

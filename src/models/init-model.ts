@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { writeFileAtomic } from '../common/files.js';
+import { writeJson } from '../common/files.js';
 import { OptionError } from '../common/option-names.js';
 import { Rng } from '../common/rng.js';
 import { initModelOptions } from '../options/other.js';
@@ -75,7 +75,7 @@ export function initModel(options: InitModelOptions): number {
       return [name, { shape, dtype: 'F32', values: () => draw(name, shape, parsed, seed) }];
     });
     writeSafetensors(join(folder, 'model.safetensors'), tensors);
-    writeFileAtomic(join(folder, 'config.json'), JSON.stringify(config, null, 2) + '\n');
+    writeJson(join(folder, 'config.json'), config);
     made.keep();
   } finally {
     made.close();

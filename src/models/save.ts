@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { assertWritableFolder, temporaryName, writeFileAtomic } from '../common/files.js';
+import { assertWritableFolder, temporaryName, writeFileAtomic, writeJson } from '../common/files.js';
 import type { FloatType } from '../tensors/precision.js';
 import type * as tf from '../tensors/tf.js';
 import {
@@ -83,7 +83,7 @@ export function writeAdapter(
     format: 'pt',
     ...(converted ? { [initialRankKey]: String(lora.rank), [initKey]: lora.init } : {}),
   });
-  writeFileAtomic(join(folder, adapterConfigName), JSON.stringify(config, null, 2) + '\n');
+  writeJson(join(folder, adapterConfigName), config);
 }
 
 /** {@link saveAdapter} into a folder that is not there before it is whole. */

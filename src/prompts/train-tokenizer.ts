@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { SplitPreTokenizer } from '@huggingface/tokenizers';
-import { writeFileAtomic } from '../common/files.js';
+import { writeFileAtomic, writeJson } from '../common/files.js';
 import { byteLetters } from './byte-level.js';
 import { TokenizerError } from './errors.js';
 import { parseGridEncoder } from './grid-encoder.js';
@@ -211,7 +211,7 @@ export function trainTokenizer({ vocabSize = 512, texts }: TokenizerOptions = {}
 export function writeTokenizer(folder: string, options: TokenizerOptions = {}): number {
   const { tokenizer, config } = trainTokenizer(options);
   writeFileAtomic(join(folder, 'tokenizer.json'), `${JSON.stringify(tokenizer, null, 1)}\n`);
-  writeFileAtomic(join(folder, 'tokenizer_config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  writeJson(join(folder, 'tokenizer_config.json'), config);
   const { vocab } = tokenizer.model as { vocab: Record<string, number> };
   return Object.keys(vocab).length + specialTokens.length;
 }

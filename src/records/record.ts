@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { firstLineOf, StoppedError } from '../common/errors.js';
-import { readJson, writeFileAtomic } from '../common/files.js';
+import { readJson, writeJson } from '../common/files.js';
 import { thisProcess } from '../common/process-identity.js';
 import { isFromBeforeRerun } from '../common/rerun.js';
 import { compileSchema } from '../common/schema.js';
@@ -199,7 +199,7 @@ function begin(facts: RunFacts, earlier: RunRecord | undefined): RunRecord {
 }
 
 function write(path: string, record: RunRecord): void {
-  writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`);
+  writeJson(path, record);
 }
 
 /** The id of the run whose record is at a path, if there is one. */

@@ -1,7 +1,7 @@
 /** What a training would learn from: the very stream of its samples, followed without a model. */
 import { StoppedError } from '../common/errors.js';
 import { type Hooks, type NoteEvent, notesTo, type ProgressEvent } from '../common/events.js';
-import { writeFileAtomic } from '../common/files.js';
+import { writeJson } from '../common/files.js';
 import { assertWritableFile } from '../common/output-files.js';
 import { downloadNotes, resolveModel } from '../models/index.js';
 import { auditOptions } from '../options/audit.js';
@@ -58,7 +58,7 @@ export async function auditTraining(options: AuditTrainingOptions & Hooks<AuditE
   const findings = [...found].sort((a, b) => Number(a.severity !== 'hole') - Number(b.severity !== 'hole'));
   const result = { ...audit, findings };
   if (outputPath !== undefined) {
-    writeFileAtomic(outputPath, `${JSON.stringify(result, null, 2)}\n`);
+    writeJson(outputPath, result);
   }
   return result;
 }

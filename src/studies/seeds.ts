@@ -1,7 +1,7 @@
 /** Flows that end in metrics, repeated with several seeds: what one run says may be luck. */
 import { join } from 'node:path';
 import { notesTo } from '../common/events.js';
-import { writeFileAtomic } from '../common/files.js';
+import { writeJson } from '../common/files.js';
 import { type PooledContribution, pooledContributions } from '../evaluation/contributions.js';
 import { type PairedDifference, pairedDifference } from '../evaluation/intervals.js';
 import { type Spread, spreadsOf } from '../evaluation/spread.js';
@@ -95,10 +95,7 @@ export async function startSeeds(options: StartSeedsOptions & StartHooks = {}): 
     parts: pooledContributions(runs.map(({ parts }) => parts)),
   };
   const perSeed = seeds.map((seed, i) => ({ seed, before: before[i], after: after[i] }));
-  writeFileAtomic(
-    join(outputDir, 'seeds.json'),
-    `${JSON.stringify({ ...result, runs: perSeed }, null, 2)}\n`,
-  );
+  writeJson(join(outputDir, 'seeds.json'), { ...result, runs: perSeed });
   return { ...result, runs };
 }
 

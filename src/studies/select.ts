@@ -1,6 +1,6 @@
 /** Selection rules replayed on a saved pool of predictions, without a model. */
 import { datasetOf, requireSolutions, singleTasks, type TaskData } from '../arc/dataset.js';
-import { writeFileAtomic } from '../common/files.js';
+import { writeJson } from '../common/files.js';
 import { assertWritableFile } from '../common/output-files.js';
 import { saveReport } from '../display/report.js';
 import { selectionReport } from '../display/selection.js';
@@ -36,7 +36,7 @@ export async function select(options: SelectOptions): Promise<SelectionStudy> {
   if (htmlPath !== undefined) assertWritableFile(htmlPath, '`htmlPath`', inputs);
   const tasks = singleTasks(dataset, datasetPath);
   const result = studySelection(predictions, tasks, { ...study, source: inputPath });
-  if (outputPath !== undefined) writeFileAtomic(outputPath, `${JSON.stringify(result, null, 2)}\n`);
+  if (outputPath !== undefined) writeJson(outputPath, result);
   if (htmlPath !== undefined) await saveReport(htmlPath, selectionReport(result, inputPath));
   return result;
 }

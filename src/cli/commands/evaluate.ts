@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { writeFileAtomic } from '../../common/files.js';
+import { writeJson } from '../../common/files.js';
 import { assertWritableFile } from '../../common/output-files.js';
 import { type TableRow, textTable } from '../../display/tables.js';
 import { formatMetrics, formatPercent } from '../../evaluation/metrics.js';
@@ -111,7 +111,7 @@ async function run(files: string[], given: Options): Promise<void> {
       overall: { ...evaluation.overall, ...votes },
       perTask: Object.fromEntries(evaluation.perTask),
     }));
-    writeFileAtomic(outputPath, `${JSON.stringify(json.length === 1 ? json[0] : json, null, 2)}\n`);
+    writeJson(outputPath, json.length === 1 ? json[0] : json);
   }
 }
 

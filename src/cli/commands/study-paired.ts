@@ -1,4 +1,4 @@
-import { writeFileAtomic } from '../../common/files.js';
+import { writeJson } from '../../common/files.js';
 import { assertWritableFile } from '../../common/output-files.js';
 import { textTable } from '../../display/tables.js';
 import { pairedRows } from '../../evaluation/paired.js';
@@ -27,7 +27,7 @@ async function run(_: string[], { outputPath, ...given }: Options): Promise<void
   if (a === 1 && b === 1) {
     process.stdout.write('one run on each side: the intervals say nothing about other seeds\n');
   }
-  if (outputPath !== undefined) writeFileAtomic(outputPath, `${JSON.stringify(study, null, 2)}\n`);
+  if (outputPath !== undefined) writeJson(outputPath, study);
 }
 
 export default { options: pairedStudyOptions, terminalOptions: printOptions, run } satisfies CommandFile;

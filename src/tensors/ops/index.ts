@@ -57,7 +57,6 @@ export {
   type RoundedBlocks,
   type RoundedKind,
   roundBlocks,
-  roundedBlockBytes,
   wholeBlocks,
 } from './rounded-blocks/rounded-blocks.js';
 export { scoreColumns } from './score-columns/score-columns.js';

@@ -67,6 +67,3 @@ export function wholeBlocks({ words, scales }: RoundedBlocks, shape: number[], k
   });
   return tf.tensor(values, shape);
 }
-
-/** Bytes of `size` rounded numbers. */
-export const roundedBlockBytes = (size: number): number => Math.ceil(size / BLOCK) * (BLOCK + 4);
