@@ -27,7 +27,12 @@ export class KvCache {
       slots,
       maxLength,
       floatType = 'float32',
-    }: { slots: number; maxLength: number /** The decoder's `keptType`. */; floatType?: FloatType },
+    }: {
+      slots: number;
+      maxLength: number;
+      /** The decoder's `keptType`. */
+      floatType?: FloatType;
+    },
   ) {
     this.#floatType = floatType;
     this.slots = slots;
