@@ -234,7 +234,12 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
       return { inputs: [normal(rng, shape, 5)], f: (x) => tf.softmax(x), differentiable: 1 };
     },
     matMul(rng) {
-      const [m, n, k] = [sizeOf(rng, 80), sizeOf(rng, 80), rng.chance(0.1) ? 0 : sizeOf(rng, 80)];
+      const unit = rng.pick([1, 4]);
+      const [m, n, k] = [
+        unit * sizeOf(rng, 80 / unit),
+        unit * sizeOf(rng, 80 / unit),
+        rng.chance(0.1) ? 0 : unit * sizeOf(rng, 80 / unit),
+      ];
       const [a, b] = [rng.chance(0.5), rng.chance(0.5)];
       return {
         inputs: [normal(rng, a ? [k, m] : [m, k]), normal(rng, b ? [n, k] : [k, n])],
@@ -247,6 +252,42 @@ describe.runIf(webGpuUnderTest().length > 0)('on an adapter', () => {
   it.each(Object.keys(cases))('%s', async (name) => {
     const rng = Rng.of(20, 'webgpu', name);
     for (let i = 0; i < 6; i++) await same(name, cases[name]!(rng));
+  });
+
+  it('products of which both factors are read four numbers at a time', async () => {
+    const rng = Rng.of(27, 'fours');
+    const sizes = [
+      [36, 44, 20],
+      // with tiles of 64
+      [516, 520, 12],
+      // one of three sizes is no multiple of 4
+      [33, 36, 40],
+      [36, 33, 40],
+      [36, 40, 33],
+    ] as const;
+    for (const [m, n, k] of sizes) {
+      for (const [a, b] of [
+        [false, false],
+        [false, true],
+        [true, false],
+        [true, true],
+      ]) {
+        // both with batches, one of them, none
+        const [batchA, batchB] = rng.pick([
+          [[3], [3]],
+          [[], [3]],
+          [[3], []],
+          [[], []],
+        ]) as [number[], number[]];
+        await same(`matMul, transposed ${a} and ${b}`, {
+          inputs: [
+            normal(rng, [...batchA, ...(a ? [k, m] : [m, k])]),
+            normal(rng, [...batchB, ...(b ? [n, k] : [k, n])]),
+          ],
+          f: (x, y) => tf.matMul(x, y, a, b),
+        });
+      }
+    }
   });
 
   it('the largest of each row, also where many are equal', async () => {

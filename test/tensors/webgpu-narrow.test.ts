@@ -68,6 +68,8 @@ describe.runIf(webGpuUnderTest().length > 0).each(types)('%s', (type, narrow, wi
       [1, 33, 7],
       [5, 64, 40],
       [70, 31, 33],
+      // read four numbers at a time
+      [70, 32, 36],
       [600, 5, 513],
     ] as const) {
       const weight = normal(rng, [out, width]);

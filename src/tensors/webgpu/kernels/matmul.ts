@@ -5,11 +5,9 @@ import { programFor } from '../program.js';
 import { inFloat32, type NarrowType, pairOf, readingOf } from '../widen.js';
 import code from './matmul.wgsl';
 import fewRowsCode from './matmul-few-rows.wgsl';
-import { multiplyHalves } from './matmul-half.js';
+import { multiplyFours } from './matmul-fours.js';
 import type { Product } from './product.js';
 import { type KernelCall, type Kernels, runTfjs } from './register.js';
-
-const FLOAT16 = floatTypes.indexOf('float16');
 
 /** Outputs from which tiles are large: enough of them to fill a GPU. */
 const LARGE = 512 * 512;
@@ -68,8 +66,7 @@ export function multiplyInto(backend: WebGpuBackend, product: Product, out: tf.T
   }
   const isLarge = m * n >= LARGE;
   const tile = isLarge ? 64 : 32;
-  const { halfForm } = backend;
-  if (halfForm && kept === FLOAT16 && multiplyHalves(backend, halfForm, product, out, tile)) return;
+  if (multiplyFours(backend, product, out, tile)) return;
   const key =
     Number(transposeA) | (Number(transposeB) << 1) | (bias ? 4 : 0) | (isLarge ? 8 : 0) | (kept << 4);
   const groups = Math.ceil(m / tile) * Math.ceil(n / tile) * batches;
