@@ -2,7 +2,7 @@ import { nextTurn } from '../common/next-turn.js';
 import { Rng } from '../common/rng.js';
 import { notFiniteAdvice, notFiniteReason } from '../tensors/finite-advice.js';
 import { advisingOnMemory } from '../tensors/memory-advice.js';
-import { globalNorm } from '../tensors/ops/index.js';
+import { addEach, globalNorm, scaleEach } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import { DivergedError } from './errors.js';
 import { microBatchGradients, type TrainableDecoder } from './loss.js';
@@ -221,18 +221,12 @@ function describeMicroBatch(samples: readonly TrainingSample[]): string {
 
 /** Adds gradients by name; takes over both. */
 function accumulate(sum: tf.NamedTensorMap, more: tf.NamedTensorMap): tf.NamedTensorMap {
-  const result = { ...sum };
-  for (const [name, gradient] of Object.entries(more)) {
-    const before = result[name];
-    if (!before) {
-      result[name] = gradient;
-      continue;
-    }
-    result[name] = tf.add(before, gradient);
-    before.dispose();
-    gradient.dispose();
-  }
-  return result;
+  const both = Object.keys(more).filter((name) => sum[name]);
+  const added = addEach(
+    both.map((name) => sum[name]!),
+    both.map((name) => more[name]!),
+  );
+  return { ...sum, ...more, ...Object.fromEntries(both.map((name, i) => [name, added[i]!])) };
 }
 
 /** What brings gradients down to a global norm, as torch's `clip_grad_norm_` does. */
@@ -243,11 +237,6 @@ function clipFactor(norm: number, maxNorm: number): number {
 /** Multiplies gradients; takes them over. */
 function rescale(gradients: tf.NamedTensorMap, factor: number): tf.NamedTensorMap {
   if (factor === 1) return gradients;
-  return Object.fromEntries(
-    Object.entries(gradients).map(([name, gradient]) => {
-      const scaled = tf.mul(gradient, factor);
-      gradient.dispose();
-      return [name, scaled];
-    }),
-  );
+  const scaled = scaleEach(Object.values(gradients), factor);
+  return Object.fromEntries(Object.keys(gradients).map((name, i) => [name, scaled[i]!]));
 }

@@ -4,6 +4,7 @@ import { Rng } from '../../src/common/rng.js';
 import {
   type AttentionLimits,
   adamW,
+  addEach,
   cachedAttention,
   dequantize,
   dropout,
@@ -21,6 +22,7 @@ import {
   quantizeRows,
   rmsNorm,
   rotaryEmbedding,
+  scaleEach,
   scoreColumns,
   swiGlu,
   withPlainKernels,
@@ -365,7 +367,8 @@ describe.each(backends)('%s', (backend) => {
 
   test('adamW changes parameters and moments in place as the plain form does', async () => {
     const rng = Rng.of(8, 'adamW');
-    const shapes = [[3, 5], [64], [1], [130, 67]];
+    // more than go into one kernel of a GPU
+    const shapes = [[3, 5], [64], [1], [130, 67], [0], [9, 7], [65]];
     const inputs = shapes.flatMap((shape) => [
       normal(rng, shape),
       normal(rng, shape),
@@ -386,6 +389,24 @@ describe.each(backends)('%s', (backend) => {
     );
     const actual = await runOn(backend, inputs, step);
     for (const [i, reference] of expected.entries()) expectClose(actual[i]!, reference, 1e-5, `adamW #${i}`);
+  });
+
+  test('scaleEach and addEach: lists of odd sizes, and tensors that share their numbers', async () => {
+    const rng = Rng.of(8, 'lists');
+    const shapes = [[3, 5], [64], [], [130, 67], [0], [9, 7], [65]];
+    const inputs = [...shapes, ...shapes].map((shape) => normal(rng, shape));
+    const actual = await runOn(backend, inputs, (...tensors) => {
+      const copies = tensors.map((tensor) => tf.mul(tensor, 1));
+      const shared = tf.reshape(copies[1]!, [8, 8]);
+      const sums = addEach(copies.slice(0, shapes.length), copies.slice(shapes.length));
+      return [...scaleEach(sums, 0.3), shared];
+    });
+    for (const [i, shape] of shapes.entries()) {
+      const [x, y] = [inputs[i]!, inputs[i + shapes.length]!];
+      const values = x.values.map((value, k) => 0.3 * Math.fround(value + y.values[k]!));
+      expectClose(actual[i]!, { shape, values, dtype: 'float32' }, 1e-6, `list #${i}`);
+    }
+    expectClose(actual.at(-1)!, { ...inputs[1]!, shape: [8, 8] }, 0, 'what shares its numbers stays');
   });
 
   test('globalNorm of tensors of several shapes', async () => {

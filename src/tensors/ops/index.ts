@@ -14,6 +14,7 @@
  * | RmsNorm | x [n, d], weight [d] → [n, d] | epsilon |
  * | RmsNormGrad | dy, x, weight → dx | epsilon |
  * | RotaryEmbedding | x [n, heads, headDim], cos, sin [n, headDim / 2] → like x | |
+ * | RotaryEmbeddingInverse | like RotaryEmbedding, by the opposite angles | |
  * | SwiGlu | gate, up [n, f] → [n, f] | |
  * | SwiGluGrad | dy, gate, up → dgate, dup | |
  * | GeGlu | gate, up [n, f] → [n, f] | |
@@ -22,6 +23,8 @@
  * | PackedAttentionGrad | dy, q, k, v, out, logSumExp → dq, dk, dv | segments, scale, window?, softCap? |
  * | HeadLogProbs | hidden [r, d], head [V, d], labels int32 [r] → logProbs [r], jacobian [r, d] | softCap? |
  * | AdamW | a list p, g, m, v, p, … of tensors, written in place → [0] | lr, beta1, beta2, epsilon, weightDecay, step |
+ * | ScaleEach | a list of tensors, written in place → [0] | factor |
+ * | AddEach | a list of pairs x, y, x, … of tensors, y added to x in place → [0] | |
  * | KvCacheCopy | cache [slots, Hkv, maxLength, D] in place → [0] | from, to, start, end |
  * | KvCacheWrite | cache [slots, Hkv, maxLength, D] in place, rows [n, Hkv, D], slots, positions int32 [n] → [0] | |
  * | CachedAttention | q [n, H, D], keys, values (caches), slots, lengths int32 [n] → [n, H, D] | scale, window?, softCap? |
@@ -41,6 +44,7 @@ export { assertLabels, headLogProbs } from './head-log-probs/head-log-probs.js';
 export { kvCacheCopy } from './kv-cache-copy/kv-cache-copy.js';
 export { kvCacheWrite } from './kv-cache-write/kv-cache-write.js';
 export { frozenLinear, linear, project } from './linear/linear.js';
+export { addEach, scaleEach } from './list-arithmetic/list-arithmetic.js';
 export { hasLowRankSum, type LowRankTerm, lowRankSum } from './low-rank-sum/low-rank-sum.js';
 export { hasKernel, withPlainKernels } from './named.js';
 export { type AttentionLimits, packedAttention } from './packed-attention/packed-attention.js';

@@ -8,6 +8,7 @@ export { kernels as headLogProbs } from './head-log-probs/webgpu.js';
 export { kernels as kvCacheCopy } from './kv-cache-copy/webgpu.js';
 export { kernels as kvCacheWrite } from './kv-cache-write/webgpu.js';
 export { kernels as linear } from './linear/webgpu.js';
+export { kernels as listArithmetic } from './list-arithmetic/webgpu.js';
 export { kernels as packedAttention } from './packed-attention/webgpu.js';
 export { kernels as quantizedLinear } from './quantized-linear/webgpu.js';
 export { kernels as rmsNorm } from './rms-norm/webgpu.js';

@@ -56,6 +56,7 @@ export class WebGpuBackend extends TfjsBackend {
   readonly pool: BufferPool;
   readonly commands: Commands;
   readonly #programs: Programs;
+  readonly #known = new AttachedMap<TensorData>();
   /** As shown to a person. */
   readonly deviceName: string;
   #failure: Error | undefined;
@@ -69,7 +70,7 @@ export class WebGpuBackend extends TfjsBackend {
   constructor(device: GPUDevice, info: GPUAdapterInfo, deviceName: string, totalMemory?: number) {
     super(device, info);
     // its map keeps values in a WeakMap
-    (this.tensorMap as unknown as { data: AttachedMap<TensorData> }).data = new AttachedMap();
+    (this.tensorMap as unknown as { data: AttachedMap<TensorData> }).data = this.#known;
     this.deviceName = deviceName;
     this.halfForm = device.features.has('shader-f16') ? 'f16' : undefined;
     this.#totalMemory = totalMemory;
@@ -119,7 +120,8 @@ export class WebGpuBackend extends TfjsBackend {
   }
 
   #dataOf(id: tf.DataId): TensorData {
-    return this.tensorMap.get(id) as unknown as TensorData;
+    // tfjs's map brings over what another backend has
+    return this.#known.get(id) ?? (this.tensorMap.get(id) as unknown as TensorData);
   }
 
   /** The buffer of a tensor, which is brought to the device when it is not there yet. */
@@ -193,12 +195,18 @@ export class WebGpuBackend extends TfjsBackend {
   ): void {
     if (this.#failure) throw this.#failure;
     const buffers: DeviceBuffer[] = [];
-    const copies: tf.TensorInfo[] = [];
+    let copies: tf.TensorInfo[] | undefined;
     for (const tensor of tensors) {
-      buffers.push(this.buffer(program.takesNarrow ? tensor : this.#whole(tensor, copies)));
+      const data = this.#dataOf(tensor.dataId);
+      if (data.floatType && !program.takesNarrow) {
+        copies ??= [];
+        buffers.push(this.buffer(this.#whole(tensor, copies)));
+      } else {
+        buffers.push(data.resource ?? this.#place(data));
+      }
     }
     this.#programs.run(program, buffers, ints, floats, workgroups);
-    for (const { dataId } of copies) this.disposeData(dataId);
+    if (copies) for (const { dataId } of copies) this.disposeData(dataId);
   }
 
   /** A tensor in float32; one that was made for it is added to those that are to be disposed of. */
@@ -311,7 +319,7 @@ export class WebGpuBackend extends TfjsBackend {
       layout: this.#layoutOf(program.pipeline),
       entries: resources.map((resource, binding) => ({ binding, resource })),
     });
-    this.commands.dispatch(program.pipeline, group, undefined, program.dispatch);
+    this.commands.dispatch(program.pipeline, group, undefined, ...program.dispatch);
     for (const { dataId } of copies) this.disposeData(dataId);
   }
 

@@ -26,6 +26,8 @@ export class Commands {
   readonly #bytes = new ArrayBuffer(SLOT * SLOTS);
   readonly #ints = new Int32Array(this.#bytes);
   readonly #floats = new Float32Array(this.#bytes);
+  /** Where the parameters of the kernel begin that is being recorded. */
+  readonly #offsets = [0];
   /** Kernels that were recorded. */
   count = 0;
   #used = 0;
@@ -72,19 +74,31 @@ export class Commands {
     return { buffer: this.#parameters, offset, size: bytes.length };
   }
 
-  /** Records a kernel. */
+  /**
+   * Records a kernel.
+   * @param offset where its parameters begin, in a group that takes it
+   * @param x workgroups, as `y` and `z`
+   */
   dispatch(
     pipeline: GPUComputePipeline,
     group: GPUBindGroup,
-    offsets: readonly number[] | undefined,
-    workgroups: readonly number[],
+    offset: number | undefined,
+    x: number,
+    y = 1,
+    z = 1,
   ): void {
     this.#pass ??= this.#encode().beginComputePass();
     if (pipeline !== this.#pipeline) this.#pass.setPipeline(pipeline);
     this.#pipeline = pipeline;
-    if (offsets) this.#pass.setBindGroup(0, group, offsets as number[]);
-    else this.#pass.setBindGroup(0, group);
-    this.#pass.dispatchWorkgroups(workgroups[0] ?? 1, workgroups[1] ?? 1, workgroups[2] ?? 1);
+    if (offset === undefined) {
+      this.#pass.setBindGroup(0, group);
+    } else {
+      this.#offsets[0] = offset;
+      this.#pass.setBindGroup(0, group, this.#offsets);
+    }
+    // each argument is converted
+    if (y === 1 && z === 1) this.#pass.dispatchWorkgroups(x);
+    else this.#pass.dispatchWorkgroups(x, y, z);
     this.count++;
     if (++this.#dispatches >= DISPATCHES) this.submit();
   }

@@ -176,7 +176,9 @@ export class Programs {
     const compiled = this.#compile(program);
     const offset = this.#commands.note(ints, floats);
     const group = this.#group(compiled, buffers);
-    this.#commands.dispatch(compiled.pipeline, group, [offset], spread(workgroups, this.#most));
+    const { pipeline } = compiled;
+    if (workgroups <= this.#most) this.#commands.dispatch(pipeline, group, offset, workgroups);
+    else this.#commands.dispatch(pipeline, group, offset, ...spread(workgroups, this.#most));
   }
 
   #group({ layout, bindings, groups }: Compiled, buffers: readonly DeviceBuffer[]): GPUBindGroup {

@@ -23,12 +23,22 @@ export function rotaryEmbedding(x: tf.Tensor3D, cos: tf.Tensor2D, sin: tf.Tensor
   ) as tf.Tensor3D;
 }
 
-tf.registerGradient({
-  kernelName: 'RotaryEmbedding',
-  inputsToSave: ['cos', 'sin'],
-  gradFunc: (dy, saved) => {
-    const [cos, sin] = saved as [tf.Tensor2D, tf.Tensor2D];
-    // the inverse of a rotation is the rotation by the opposite angle
-    return { x: () => rotaryEmbedding(dy as tf.Tensor3D, cos, tf.neg(sin)) };
-  },
-});
+/** The inverse of a rotation is the rotation by the opposite angle. */
+function turnedBack(dy: tf.Tensor3D, cos: tf.Tensor2D, sin: tf.Tensor2D): tf.Tensor3D {
+  if (hasKernel('RotaryEmbeddingInverse')) return runNamed('RotaryEmbeddingInverse', { x: dy, cos, sin });
+  return rotaryEmbedding(dy, cos, tf.neg(sin));
+}
+
+for (const [kernelName, gradient] of [
+  ['RotaryEmbedding', turnedBack],
+  ['RotaryEmbeddingInverse', rotaryEmbedding],
+] as const) {
+  tf.registerGradient({
+    kernelName,
+    inputsToSave: ['cos', 'sin'],
+    gradFunc: (dy, saved) => {
+      const [cos, sin] = saved as [tf.Tensor2D, tf.Tensor2D];
+      return { x: () => gradient(dy as tf.Tensor3D, cos, sin) };
+    },
+  });
+}

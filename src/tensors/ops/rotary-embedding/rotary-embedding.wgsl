@@ -1,4 +1,6 @@
 // An invocation for each pair of columns (i, i + half) of a head.
+override INVERSE: bool = false;
+
 struct Params { size: u32, heads: u32, half: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -13,6 +15,7 @@ fn each(i: u32) {
   let at = head * 2u * params.half + column;
   let a = x[at];
   let b = x[at + params.half];
-  out[at] = a * cosines[angle] - b * sines[angle];
-  out[at + params.half] = b * cosines[angle] + a * sines[angle];
+  let sine = select(sines[angle], -sines[angle], INVERSE);
+  out[at] = a * cosines[angle] - b * sine;
+  out[at + params.half] = b * cosines[angle] + a * sine;
 }

@@ -34,14 +34,27 @@ const unary: Readonly<Record<string, string>> = {
   ClipByValue: 'return min(max(a, params.low), params.high);',
 };
 
-const programOf = (name: string, body: string, type: 'f32' | 'i32' | 'bool'): Program => ({
-  name: type === 'f32' ? name : `${name} of integers`,
-  code:
-    `alias Value = ${type === 'f32' ? 'f32' : 'i32'}; alias Result = Value;\n` +
-    `fn op(a: Value, b: Value) -> ${type} { ${body} }\n${code}`,
-  buffers: 'rrw',
-  over: 'elements',
-});
+/** A kernel for any two shapes, and one for two that are the same, which is most of them. */
+interface Forms {
+  readonly broadcast: Program;
+  readonly inOnePiece: Program;
+}
+
+function formsOf(name: string, body: string, type: 'f32' | 'i32' | 'bool', byNumber = false): Forms {
+  const program: Program = {
+    name: `${name}${type === 'f32' ? '' : ' of integers'}${byNumber ? ' by a number' : ''}`,
+    code:
+      `alias Value = ${type === 'f32' ? 'f32' : 'i32'}; alias Result = Value;\n` +
+      `fn op(a: Value, b: Value) -> ${type} { ${body} }\n${code}`,
+    buffers: 'rrw',
+    over: 'elements',
+  };
+  const constants = { BY_NUMBER: Number(byNumber) };
+  return {
+    broadcast: { ...program, constants },
+    inOnePiece: { ...program, constants: { ...constants, IN_ONE_PIECE: 1 } },
+  };
+}
 
 /** Floating-point numbers that are few. */
 const FEW = 1 << 18;
@@ -56,12 +69,9 @@ function broadcastStrides(shape: readonly number[], to: readonly number[]): numb
 const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((size, i) => size === b[i]);
 
-/** What a walk over elements that lie as they are takes after its size. */
-const IN_ONE_PIECE = [...padded([]).slice(1), ...padded([1]), ...padded([1])];
-
 function run(
   backend: WebGpuBackend,
-  program: Program,
+  { broadcast, inOnePiece }: Forms,
   [a, b]: readonly [tf.TensorInfo, tf.TensorInfo],
   dtype: tf.DataType,
   limits: readonly [number, number] = [0, 0],
@@ -69,7 +79,7 @@ function run(
   if (sameShape(a.shape, b.shape)) {
     const size = tf.util.sizeFromShape(a.shape);
     const out = backend.makeOutput(a.shape, dtype);
-    backend.run(program, [a, b, out], [size, 1, ...limits, size, ...IN_ONE_PIECE], []);
+    backend.run(inOnePiece, [a, b, out], [size, 1, limits[0], limits[1]], []);
     return out;
   }
   const shape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
@@ -77,14 +87,14 @@ function run(
   const [readsA, readsB] = [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)];
   const walk = collapse({ shape, reads: readsA, writes: readsB });
   const numbers = [tf.util.sizeFromShape(shape), walk.shape.length, ...limits, ...padded(walk.shape)];
-  backend.run(program, [a, b, out], [...numbers, ...padded(walk.reads), ...padded(walk.writes)], []);
+  backend.run(broadcast, [a, b, out], [...numbers, ...padded(walk.reads), ...padded(walk.writes)], []);
   return out;
 }
 
 type Limits = Record<'clipValueMin' | 'clipValueMax', number>;
 
 /** tfjs's kernels compute integers as floating-point numbers, which have 24 bits. */
-function onIntegers(name: string, program: Program, dtype: tf.DataType): KernelImplementation {
+function onIntegers(name: string, forms: Forms, dtype: tf.DataType): KernelImplementation {
   return (call) => {
     const { inputs, backend, attrs } = call;
     const [a, b = a] = (inputs.x ? [inputs.x] : [inputs.a, inputs.b]) as [tf.TensorInfo, tf.TensorInfo];
@@ -95,7 +105,7 @@ function onIntegers(name: string, program: Program, dtype: tf.DataType): KernelI
     const limits = [Math.ceil(clipValueMin), Math.floor(clipValueMax)].map((limit) =>
       Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, limit)),
     ) as [number, number];
-    return run(backend, program, [a, b], dtype, limits);
+    return run(backend, forms, [a, b], dtype, limits);
   };
 }
 
@@ -103,7 +113,7 @@ const table = (bodies: Readonly<Record<string, string>>, type: 'i32' | 'bool'): 
   Object.fromEntries(
     Object.entries(bodies).map(([name, body]) => [
       name,
-      onIntegers(name, programOf(name, body, type), type === 'i32' ? 'int32' : 'bool'),
+      onIntegers(name, formsOf(name, body, type), type === 'i32' ? 'int32' : 'bool'),
     ]),
   );
 
@@ -112,8 +122,8 @@ const table = (bodies: Readonly<Record<string, string>>, type: 'i32' | 'bool'): 
  * times what one of ours does. A number that the host knows is a parameter and no buffer.
  */
 function onFew(name: string, body: string, otherwise: KernelImplementation): KernelImplementation {
-  const program = programOf(name, body, 'f32');
-  const byNumber: Program = { ...program, name: `${name} by a number`, constants: { BY_NUMBER: 1 } };
+  const forms = formsOf(name, body, 'f32');
+  const byNumber = formsOf(name, body, 'f32', true);
   return (call) => {
     const { inputs, backend } = call;
     const [a, b = a] = (inputs.x ? [inputs.x] : [inputs.a, inputs.b]) as [tf.TensorInfo, tf.TensorInfo];
@@ -123,7 +133,7 @@ function onFew(name: string, body: string, otherwise: KernelImplementation): Ker
       return otherwise(call);
     }
     const number = sizeB === 1 && b.shape.length <= a.shape.length ? backend.hostValues(b) : undefined;
-    if (!number) return run(backend, program, [a, b], 'float32');
+    if (!number) return run(backend, forms, [a, b], 'float32');
     return run(backend, byNumber, [a, a], 'float32', [bitsOf(Number(number[0]), 'float32'), 0]);
   };
 }
@@ -134,7 +144,7 @@ const integers: Kernels = {
   ...table(unary, 'i32'),
 };
 
-const sum = programOf('AddN', binary.Add!, 'i32');
+const sum = formsOf('AddN', binary.Add!, 'i32');
 
 /** The sum of tensors of integers. */
 export function addIntegers({ inputs, backend }: KernelCall): tf.TensorInfo {

@@ -1,6 +1,8 @@
 // A function `op` of the numbers of two tensors, which comes before this text with their types `Value` and `Result`;
 // both are repeated where they are narrower. The second may be a number, whose bits `low` are then.
 override BY_NUMBER: bool = false;
+/// Whether both have the shape of the result.
+override IN_ONE_PIECE: bool = false;
 
 struct Params {
   size: u32,
@@ -17,6 +19,12 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> out: array<Result>;
 
 fn each(i: u32) {
+  if (IN_ONE_PIECE) {
+    var same = bitcast<Value>(params.low);
+    if (!BY_NUMBER) { same = b[i]; }
+    out[i] = Result(op(a[i], same));
+    return;
+  }
   var rest = i;
   var left = 0u;
   var right = 0u;
