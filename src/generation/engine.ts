@@ -281,7 +281,9 @@ class BatchEngine {
     try {
       if (rows.length === 0) return;
       const choices = ready.map(({ slot }) => slot.choice());
-      const chosen = await this.#sampler.choose(output, choices);
+      const chosen = await withinMemory(this.#decoder, this.#cache, () =>
+        this.#sampler.choose(output, choices),
+      );
       for (const [i, { slot }] of ready.entries()) {
         const token = chosen[i];
         if (token) this.#settle(slot, slot.accept(token, this.#tokenizer.stopIds));

@@ -182,7 +182,7 @@ export class Scoring {
       ),
     );
     try {
-      await this.#read(hidden, told);
+      await within(() => this.#read(hidden, told));
     } finally {
       hidden.dispose();
     }

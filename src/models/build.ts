@@ -4,6 +4,7 @@ import { formatMebibytes } from '../common/format-bytes.js';
 import type { Rng } from '../common/rng.js';
 import { OutOfMemoryError } from '../tensors/errors.js';
 import { assertFloatType, computeType, type FloatType } from '../tensors/float-type.js';
+import { advisingOnMemory } from '../tensors/memory-advice.js';
 import { hasKernel, quantizeRows } from '../tensors/ops/index.js';
 import * as tf from '../tensors/tf.js';
 import { addAdapter, assertLoraFits } from './adapter.js';
@@ -90,6 +91,7 @@ export async function decoderOf(folder: Folder, options: BuildOptions = {}): Pro
     });
     decoder.storedType = files.storedType;
     decoder.source = folder;
+    await assertPlaced(folder.name, cut);
     if (adapter) {
       await attachAdapter(decoder, adapter, {
         merge: merge ? 'replace' : 'never',
@@ -116,6 +118,22 @@ interface HasLimits {
   /** In bytes, where that is known. */
   readonly totalMemory: number | undefined;
   readonly deviceName: string;
+  /** Resolves when the device has said that it has memory for every tensor; otherwise throws {@link OutOfMemoryError}. */
+  settled(): Promise<void>;
+}
+
+/** What needs less memory for weights. */
+const lighter = (cut: VocabularyCut | undefined): string =>
+  `${cut ? '' : '`pruneVocab`, '}a smaller model, or another \`device\` or \`backend\``;
+
+/** @throws {OutOfMemoryError} where a device had no memory for the weights, which it says after it was given them */
+async function assertPlaced(folder: string, cut: VocabularyCut | undefined): Promise<void> {
+  const backend = tf.backend() as Partial<HasLimits>;
+  await advisingOnMemory(
+    async () => backend.settled?.(),
+    () => `the weights of ${folder}`,
+    () => [lighter(cut)],
+  );
 }
 
 /**
@@ -149,7 +167,7 @@ function assertEachFits(
   if (totalMemory === undefined || total <= totalMemory) return;
   throw new OutOfMemoryError(
     `${folder}: its weights take ${formatMebibytes(total)}, and ${deviceName} has ${formatMebibytes(totalMemory)} in all; use ` +
-      `${cut ? '' : '`pruneVocab`, '}a smaller model, or another \`device\` or \`backend\``,
+      lighter(cut),
   );
 }
 

@@ -17,4 +17,12 @@ export class NoDeviceError extends UserError {
 /** A tensor that does not fit in what is left of the backend's memory. */
 export class OutOfMemoryError extends UserError {
   override name = 'OutOfMemoryError';
+
+  /** @param isAdvised whether the message says already what needs less */
+  constructor(
+    message: string,
+    readonly isAdvised = false,
+  ) {
+    super(message);
+  }
 }

@@ -1,4 +1,5 @@
 import { type Decoder, saveAdapter, saveModel } from '../models/index.js';
+import { OutOfMemoryError } from '../tensors/errors.js';
 import { notFiniteAdvice, notFiniteReason } from '../tensors/finite-advice.js';
 import { GpuFailedError } from '../tensors/webgpu/errors.js';
 import { bestValidation, decidingLoss, validationsSinceBest } from './best.js';
@@ -77,22 +78,33 @@ export class Run {
 
   /**
    * Takes the steps that are left, and keeps checkpoints of them.
-   * @throws {GpuFailedError} when the GPU is lost on the way: it says what the run goes on from
+   * @throws {GpuFailedError} when the GPU is lost on the way: it says what the run goes on from, as
+   * {@link OutOfMemoryError} does when memory does not suffice
    */
   async train(signal?: AbortSignal): Promise<RunOutcome> {
     try {
       return await this.#takeSteps(signal);
     } catch (error) {
+      const newest = this.#newestCheckpoint();
+      if (error instanceof OutOfMemoryError && newest) {
+        const kept = `${newest.path} is whole, and the run goes on from step ${newest.step}`;
+        throw new OutOfMemoryError(`${error.message}; ${kept}`, error.isAdvised);
+      }
       if (!(error instanceof GpuFailedError)) throw error;
       throw new GpuFailedError(`${error.reason} in step ${this.#trainer.state.step + 1}`, this.#whatIsKept());
     }
+  }
+
+  #newestCheckpoint() {
+    const { outputDir } = this.config;
+    return outputDir === undefined ? undefined : listCheckpoints(outputDir).at(-1);
   }
 
   /** Where a run that broke goes on. */
   #whatIsKept(): string {
     const { outputDir } = this.config;
     if (outputDir === undefined) return 'nothing of the run is kept: begin again, or use another `backend`';
-    const newest = listCheckpoints(outputDir).at(-1);
+    const newest = this.#newestCheckpoint();
     const again = 'run the same command again, with this or another `backend`';
     return newest
       ? `${newest.path} is whole: ${again}, and it goes on from step ${newest.step} with the same data`

@@ -127,32 +127,37 @@ export class Trainer {
     const passes: { samples: readonly TrainingSample[]; logProbs: tf.Tensor }[] = [];
     let gradients: tf.NamedTensorMap = {};
     const lossScale = this.#lossScale.value;
+    const within = <T>(samples: readonly TrainingSample[], f: () => T): T =>
+      advisingOnMemory(
+        f,
+        () => `step ${step}, ${describeMicroBatch(samples)}`,
+        () => this.#memoryAdvice(),
+      );
     for (const samples of microBatches) {
       // the same in every micro-batch: masks are named by sample and position, so the packing changes none
       const rng = Rng.of(options.seed, 'dropout', step);
-      const result = advisingOnMemory(
-        () => microBatchGradients(this.decoder, samples, { divisor, rng, lossScale }),
-        () => `step ${step}, ${describeMicroBatch(samples)}`,
-        () => this.#memoryAdvice(),
+      const result = within(samples, () =>
+        microBatchGradients(this.decoder, samples, { divisor, rng, lossScale }),
       );
       gradients = accumulate(gradients, result.gradients);
       passes.push({ samples, logProbs: result.logProbs });
       await nextTurn(); // lets signals and messages of sample workers be handled
     }
-    // read at the end, because reading waits for a device that is still at work
-    for (const { samples, logProbs } of passes) {
-      tally.add(samples, (await logProbs.data()) as Float32Array);
-      logProbs.dispose();
-    }
-
-    if (team) {
-      gradients = await team.sumGradients(gradients);
-      await team.sumTally(tally, batch);
-    }
-
-    const norm = globalNorm(Object.values(gradients));
-    const gradNorm = (await norm.data())[0]! / lossScale;
-    norm.dispose();
+    const gradNorm = await within(largestOf(microBatches) ?? batch, async () => {
+      // read at the end, because reading waits for a device that is still at work
+      for (const { samples, logProbs } of passes) {
+        tally.add(samples, (await logProbs.data()) as Float32Array);
+        logProbs.dispose();
+      }
+      if (team) {
+        gradients = await team.sumGradients(gradients);
+        await team.sumTally(tally, batch);
+      }
+      const norm = globalNorm(Object.values(gradients));
+      const value = (await norm.data())[0]!;
+      norm.dispose();
+      return value / lossScale;
+    });
     const updated = Number.isFinite(gradNorm);
     const learningRate = options.schedule(step - 1);
     if (updated) {
@@ -178,7 +183,7 @@ export class Trainer {
       updated,
       lossScale,
       microBatches: microBatches.length,
-      tokens: batch.reduce((sum, { tokens }) => sum + tokens.length, 0),
+      tokens: tokensOf(batch),
       labels: divisor,
       seconds: (performance.now() - start) / 1000,
     };
@@ -213,10 +218,22 @@ export class Trainer {
   }
 }
 
+const tokensOf = (samples: readonly TrainingSample[]): number =>
+  samples.reduce((sum, { tokens }) => sum + tokens.length, 0);
+
+/** The micro-batch of the most tokens. */
+function largestOf(
+  microBatches: readonly (readonly TrainingSample[])[],
+): readonly TrainingSample[] | undefined {
+  return microBatches.reduce<readonly TrainingSample[] | undefined>(
+    (largest, samples) => (largest && tokensOf(largest) >= tokensOf(samples) ? largest : samples),
+    undefined,
+  );
+}
+
 function describeMicroBatch(samples: readonly TrainingSample[]): string {
   const lengths = samples.map(({ tokens }) => tokens.length);
-  const total = lengths.reduce((sum, length) => sum + length, 0);
-  return `a micro-batch of ${samples.length} samples with ${total} tokens, the longest of ${Math.max(...lengths)}`;
+  return `a micro-batch of ${samples.length} samples with ${tokensOf(samples)} tokens, the longest of ${Math.max(...lengths)}`;
 }
 
 /** Adds gradients by name; takes over both. */

@@ -1,8 +1,8 @@
 /**
  * What a step costs the host on the backend `webgpu`, and how long steps take there and on `wasm`, in one run. The
  * adapter is the first one, or the one that ARCLAB_ADAPTER names; where it computes on the processor, the report says
- * so: times of steps are then no times of a GPU. What the host spends is also measured on Dawn's adapter that does
- * nothing, which needs no GPU and no driver. A few minutes.
+ * so, and steps are fewer and shorter: times are then no times of a GPU. What the host spends is also measured on Dawn's
+ * adapter that does nothing, which needs no GPU and no driver. A minute or two; in software a few more.
  */
 import { readFileSync } from 'node:fs';
 import { KvCache } from '../../src/models/kv-cache.js';
@@ -50,14 +50,30 @@ const SMALL = {
   headDim: 32,
 };
 type Config = typeof NARROW;
-const configs: Record<string, { config: Config; tokens: number }> = {
-  narrow: { config: NARROW, tokens: 16 },
-  small: { config: SMALL, tokens: 256 },
+const configs: Record<string, Config> = { narrow: NARROW, small: SMALL };
+
+/** Steps that are measured, those before them that are not, and the tokens of a step of training. */
+interface Amount {
+  readonly warmUp: number;
+  readonly steps: number;
+  readonly tokens: number;
+}
+/**
+ * By shape and kind of step. Narrow steps are measured once their code is compiled: the first dozen of some thousand
+ * kernels each take twice as long.
+ */
+const amounts: Record<string, Amount> = {
+  'narrow decode': { warmUp: 60, steps: 200, tokens: 0 },
+  'narrow train': { warmUp: 15, steps: 40, tokens: 16 },
+  'small decode': { warmUp: 10, steps: 40, tokens: 0 },
+  'small train': { warmUp: 3, steps: 8, tokens: 256 },
 };
-/** Steps that are measured, and those before them that are not. */
-const counts: Record<string, { warmUp: number; steps: number }> = {
-  decode: { warmUp: 10, steps: 40 },
-  train: { warmUp: 3, steps: 8 },
+/** The same where a driver in software computes. */
+const amountsInSoftware: typeof amounts = {
+  'narrow decode': { warmUp: 2, steps: 6, tokens: 0 },
+  'narrow train': { warmUp: 2, steps: 5, tokens: 16 },
+  'small decode': { warmUp: 2, steps: 6, tokens: 0 },
+  'small train': { warmUp: 1, steps: 2, tokens: 48 },
 };
 
 /** Milliseconds that this thread has computed; 0 where the system does not say. */
@@ -95,12 +111,19 @@ async function computeNothing(): Promise<void> {
 /** Collected while its device is in use, it would take the device along. */
 let instance: GPU | undefined;
 
-/** One side, in a process of its own: `decode` or `train`, on a backend, of one of the shapes. */
-export async function measure(what: string, name: string, shape: string): Promise<Measurement> {
+/** One side, in a process of its own: `decode` or `train`, on a backend, of one of the shapes; compared with what. */
+export async function measure(
+  what: string,
+  name: string,
+  shape: string,
+  comparedWith = '',
+): Promise<Measurement> {
   if (name === 'null') await computeNothing();
   else await initBackend(name, name === 'webgpu' ? { device: process.env.ARCLAB_ADAPTER ?? 'gpu:0' } : {});
-  const { config, tokens } = configs[shape]!;
-  const { warmUp, steps } = counts[what]!;
+  const config = configs[shape]!;
+  const adapter = name === 'wasm' ? '' : (tf.backend() as unknown as WebGpuBackend).deviceName;
+  const table = isSoftware(adapter || comparedWith) ? amountsInSoftware : amounts;
+  const { warmUp, steps, tokens } = table[`${shape} ${what}`]!;
   const step = what === 'decode' ? decodingStep(config, warmUp + steps) : await trainingStep(config, tokens);
   for (let i = 0; i < warmUp; i++) await step();
   const device = name === 'wasm' ? undefined : (tf.backend() as unknown as WebGpuBackend);
@@ -120,7 +143,7 @@ export async function measure(what: string, name: string, shape: string): Promis
     median: times[steps >> 1] as number,
     host: spent / steps,
     operations: ((device?.commands.count ?? 0) - before.operations) / steps,
-    adapter: device?.deviceName ?? '',
+    adapter,
   };
 }
 
@@ -168,7 +191,7 @@ async function trainingStep(config: Config, length: number): Promise<() => Promi
 }
 
 export async function run(): Promise<void> {
-  const ask = (...args: [string, string, string]) => askSide<Measurement>('webgpu', ...args);
+  const ask = (...args: [string, string, string, ...string[]]) => askSide<Measurement>('webgpu', ...args);
   const kinds = [
     ['a step of decoding', 'decode'],
     ['a step of LoRA training', 'train'],
@@ -189,7 +212,8 @@ export async function run(): Promise<void> {
   }
   console.log('a step of 4 layers of width 256');
   for (const [name, what] of kinds) {
-    const [gpu, wasm] = [ask(what, 'webgpu', 'small'), ask(what, 'wasm', 'small')];
+    const gpu = ask(what, 'webgpu', 'small');
+    const wasm = ask(what, 'wasm', 'small', gpu.adapter);
     row(
       name,
       `webgpu ${gpu.median.toFixed(1)} ms`,

@@ -1,14 +1,19 @@
-/** A GPU that goes away in the middle of a run: what was written stays, and another backend goes on with the same data. */
+/**
+ * A GPU that goes away or has no memory in the middle of a run: what was written stays, and another backend goes on with
+ * the same data.
+ */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FineTuneOptions, fineTune } from '../../src/experiments/fine-tune.js';
 import { type InferOptions, infer } from '../../src/experiments/infer.js';
+import { initBackend } from '../../src/tensors/backend.js';
 import * as tf from '../../src/tensors/tf.js';
 import type { WebGpuBackend } from '../../src/tensors/webgpu/backend.js';
 import { listCheckpoints } from '../../src/training/checkpoints.js';
 import { webGpuUnderTest } from '../prerequisites/index.js';
+import { leaveBytes } from '../tensors/address-space.js';
 import { recolourTasks, writeTasks, writeTinyModel } from '../training/tiny.js';
 
 /** Takes the GPU away. */
@@ -107,5 +112,62 @@ describe.runIf(webGpuUnderTest().length > 0)('a device that is lost', () => {
     const whole = await infer({ ...options('whole.json'), backend: 'wasm' });
     expect(resumed.predictions.map(({ grid }) => grid)).toEqual(whole.predictions.map(({ grid }) => grid));
     expect(notes).toEqual(['continuing: 8 of 16 answers are there already']);
+  });
+
+  test('memory that the driver refuses: what for, how much, which option needs less, and the run goes on elsewhere', {
+    timeout: 240_000,
+  }, async () => {
+    // with this seed the sample of the second step is the long one
+    const wide = writeTinyModel(join(folder, 'wide'), 1, { layers: 2, intermediateSize: 2 ** 13 });
+    const [small, long] = [recolourTasks(2), recolourTasks(1, 13)];
+    const mixed = writeTasks(join(folder, 'mixed.json'), { ...small, long: long.task0 });
+    const options = (name: string): FineTuneOptions => ({
+      gridEncoder: 'MinimalGridEncoder()',
+      modelPath: wide,
+      trainDatasets: [[mixed, 'output-from-examples-mini']],
+      outputDir: join(folder, name),
+      seed: 7,
+      maxSteps: 2,
+      saveSteps: 1,
+      loggingSteps: 1,
+      batchSize: 1,
+      workers: 0,
+    });
+    const broken = options('refused');
+    const large = 2 ** 25;
+    let asked = 0;
+    const refused = fineTune({
+      ...broken,
+      ...onGpu,
+      onEvent: (event) => {
+        if (event.type !== 'step' || event.report.step !== 1) return;
+        const { pool } = tf.backend() as unknown as WebGpuBackend;
+        const create = pool.create.bind(pool);
+        pool.create = (bytes, ...rest) => {
+          if (bytes < large) return create(bytes, ...rest);
+          asked++;
+          // only while the driver is asked: the host would end where it has nothing left
+          const giveBack = leaveBytes(2 ** 20);
+          try {
+            return create(bytes, ...rest);
+          } finally {
+            giveBack();
+          }
+        };
+      },
+    });
+    await expect(refused).rejects.toThrow(
+      /^out of memory in step 2, a micro-batch of 1 samples with \d+ tokens, the longest of \d+ \(webgpu: SwiftShader.* has no [\d.]+ MiB for \w+.* \[\d+,8192\], with [\d.]+ MiB in use\); use a lower `maxTokensPerBatch` \(\d+ now\) or `maxSeqLen`, or `gradientCheckpointing`, or `dtype: bfloat16`; .*checkpoint-1 is whole, and the run goes on from step 1$/,
+    );
+    expect(asked).toBeGreaterThan(0);
+    const resumed = await fineTune({ ...broken, backend: 'wasm' });
+    const whole = await fineTune({ ...options('unrefused'), backend: 'wasm' });
+    const [found, expected] = [resumed, whole].map(({ history }) => history.train.map(({ loss }) => loss));
+    expect(found!.length).toBe(2);
+    for (const [i, loss] of found!.entries())
+      expect(Math.abs(loss - expected![i]!), `step ${i + 1}`).toBeLessThan(1e-4);
+    // and the next run of this process has a device again
+    await initBackend('webgpu', { device: 'swiftshader' });
+    expect(Array.from(await tf.relu(tf.tensor1d([-1, 2])).data())).toEqual([0, 2]);
   });
 });

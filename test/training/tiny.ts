@@ -7,8 +7,12 @@ import { writeSafetensors } from '../../src/models/safetensors.js';
 import { weightShapes } from '../../src/models/weights.js';
 import { writeTokenizer } from '../../src/prompts/train-tokenizer.js';
 
-/** Writes a random Qwen2-shaped model of a few thousand parameters with a byte-level tokenizer. */
-export function writeTinyModel(folder: string, seed = 1): string {
+/** Writes a random Qwen2-shaped model, by default of a few thousand parameters, with a byte-level tokenizer. */
+export function writeTinyModel(
+  folder: string,
+  seed = 1,
+  { layers = 2, intermediateSize = 32 }: { layers?: number; intermediateSize?: number } = {},
+): string {
   mkdirSync(folder, { recursive: true });
   const vocabSize = writeTokenizer(folder, { vocabSize: 300 });
   const config = {
@@ -16,8 +20,8 @@ export function writeTinyModel(folder: string, seed = 1): string {
     architectures: ['Qwen2ForCausalLM'],
     vocab_size: vocabSize,
     hidden_size: 16,
-    intermediate_size: 32,
-    num_hidden_layers: 2,
+    intermediate_size: intermediateSize,
+    num_hidden_layers: layers,
     num_attention_heads: 2,
     num_key_value_heads: 1,
     max_position_embeddings: 4096,

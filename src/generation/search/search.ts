@@ -247,10 +247,9 @@ class Search {
         // a guessed node is at most as likely as the one before it
         least: slot.search!.least(slot.current!),
       }));
-      const found = await this.#reader.read(
-        hidden,
-        reads.map(({ row }) => row),
-        questions,
+      const rows = reads.map(({ row }) => row);
+      const found = await withinMemory(this.#decoder, this.#cache, () =>
+        this.#reader.read(hidden, rows, questions),
       );
       for (const slot of active) {
         const own = [...reads.keys()].filter((i) => reads[i]!.slot === slot);

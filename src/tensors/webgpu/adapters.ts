@@ -107,8 +107,8 @@ export async function chooseAdapter(
     const first = names.find((each) => each.name === name.name)!;
     throw new NoDeviceError(
       `\`device: gpu:${name.index}\`: it has the same name as gpu:${first.index} (${name.name}), and Dawn chooses by ` +
-        `names: only gpu:${first.index} can be had. Hide that one from this process (with Mesa's drivers by ` +
-        'MESA_VK_DEVICE_SELECT), and the other one has its number',
+        `names: only gpu:${first.index} can be had. Have the system list the other one first (on Linux, where Mesa's ` +
+        `layer of Vulkan is installed, by DRI_PRIME=pci-<domain>_<bus>_<device>_<function>), and it is gpu:${first.index}`,
     );
   }
   const { create } = await loadDawn();

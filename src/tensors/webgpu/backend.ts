@@ -1,9 +1,9 @@
-import { formatBytes } from '../../common/format-bytes.js';
+import { formatBytes, formatMebibytes } from '../../common/format-bytes.js';
 import { AttachedMap } from '../attached-map.js';
 import { OutOfMemoryError } from '../errors.js';
 import type { FloatType } from '../precision.js';
 import * as tf from '../tf.js';
-import { BufferPool, type DeviceBuffer, usage } from './buffers.js';
+import { BufferPool, type DeviceBuffer, type Refusal, usage } from './buffers.js';
 import { Commands } from './commands.js';
 import { GpuFailedError } from './errors.js';
 import { type Program, Programs } from './program.js';
@@ -74,12 +74,14 @@ export class WebGpuBackend extends TfjsBackend {
     this.deviceName = deviceName;
     this.halfForm = device.features.has('shader-f16') ? 'f16' : undefined;
     this.#totalMemory = totalMemory;
-    this.pool = new BufferPool(device);
+    this.pool = new BufferPool(device, (refusal) => this.#runOut(refusal));
     this.commands = new Commands(device, this.pool);
     this.#programs = new Programs(device, this.commands);
-    device.addEventListener('uncapturederror', (event) =>
-      this.#fail((event as GPUUncapturedErrorEvent).error),
-    );
+    device.addEventListener('uncapturederror', (event) => {
+      // Dawn would print it
+      event.preventDefault();
+      this.#fail((event as GPUUncapturedErrorEvent).error);
+    });
     void device.lost.then(({ reason, message }) => {
       this.#isLost = true;
       this.#failure ??= new GpuFailedError(
@@ -99,13 +101,24 @@ export class WebGpuBackend extends TfjsBackend {
     return this.#totalMemory;
   }
 
-  /** Whether the device went away: all of its tensors are gone. */
+  /**
+   * Whether its tensors are of no use: the device went away, or had no memory for one of them, so that commands that
+   * write others were not run.
+   */
   get isLost(): boolean {
-    return this.#isLost;
+    return this.#isLost || this.#failure instanceof OutOfMemoryError;
+  }
+
+  #runOut({ bytes, what, inUse }: Refusal): void {
+    this.#failure ??= new OutOfMemoryError(
+      `out of memory: webgpu: ${this.deviceName} has no ${formatMebibytes(bytes)} for ${what}, with ${formatBytes(inUse)} in use`,
+    );
   }
 
   #fail(error: GPUError): void {
     const text = error.message.trim();
+    // what it follows from is told by itself
+    if (/is invalid due to a previous error/.test(text)) return;
     this.#failure ??= /OutOfMemory/.test(error.constructor.name)
       ? new OutOfMemoryError(`out of memory: webgpu: ${text} (${formatBytes(this.pool.bytesInUse)} in use)`)
       : new GpuFailedError(
@@ -119,6 +132,12 @@ export class WebGpuBackend extends TfjsBackend {
     if (this.#failure) throw this.#failure;
   }
 
+  /** Resolves when the device has said that it has memory for every tensor. @throws what it said otherwise */
+  async settled(): Promise<void> {
+    await this.pool.answered();
+    this.check();
+  }
+
   #dataOf(id: tf.DataId): TensorData {
     // tfjs's map brings over what another backend has
     return this.#known.get(id) ?? (this.tensorMap.get(id) as unknown as TensorData);
@@ -127,15 +146,16 @@ export class WebGpuBackend extends TfjsBackend {
   /** The buffer of a tensor, which is brought to the device when it is not there yet. */
   buffer(tensor: tf.TensorInfo): DeviceBuffer {
     const data = this.#dataOf(tensor.dataId);
-    return data.resource ?? this.#place(data);
+    return data.resource ?? this.#place(data, 'a tensor');
   }
 
-  #place(data: TensorData): DeviceBuffer {
+  /** @param name what makes the tensor */
+  #place(data: TensorData, name: string): DeviceBuffer {
     const { values, shape } = data;
     const size = tf.util.sizeFromShape(shape);
     // two numbers lie in a word
     const words = data.floatType ? Math.ceil(size / 2) : size;
-    const buffer = this.pool.acquire(4 * words, values != null);
+    const buffer = this.pool.acquire(4 * words, values != null, values != null ? 'values' : name, shape);
     data.resource = buffer;
     if (values != null) {
       this.#upload(buffer, values as NumericArray, data.dtype);
@@ -202,7 +222,7 @@ export class WebGpuBackend extends TfjsBackend {
         copies ??= [];
         buffers.push(this.buffer(this.#whole(tensor, copies)));
       } else {
-        buffers.push(data.resource ?? this.#place(data));
+        buffers.push(data.resource ?? this.#place(data, program.name));
       }
     }
     this.#programs.run(program, buffers, ints, floats, workgroups);
@@ -255,12 +275,12 @@ export class WebGpuBackend extends TfjsBackend {
     if (values == null || dtype === 'string') return;
     // whoever gave the values may change them afterwards
     if (values.length <= HOST_SIZE) data.values = values.slice() as typeof values;
-    else this.#place(data);
+    else this.#place(data, 'values');
   }
 
   override uploadToGPU(dataId: tf.DataId): void {
     const data = this.#dataOf(dataId);
-    if (!data.resource) this.#place(data);
+    if (!data.resource) this.#place(data, 'a tensor');
   }
 
   override disposeData(dataId: tf.DataId, force = false): boolean {
@@ -364,17 +384,17 @@ export class WebGpuBackend extends TfjsBackend {
 
   async #download(buffer: DeviceBuffer, bytes: number): Promise<ArrayBuffer> {
     this.check();
-    const staging = this.device.createBuffer({ size: bytes, usage: usage.COPY_DST | usage.MAP_READ });
+    const staging = this.pool.create(bytes, usage.COPY_DST | usage.MAP_READ, 'what is read');
     this.commands.copy(buffer.gpu, staging, bytes);
     this.commands.submit();
     try {
       await staging.mapAsync(usage.MAP_READ);
-      this.check();
+      await this.settled();
       return staging.getMappedRange().slice(0);
     } catch (error) {
       // what the device said is clearer than that a buffer cannot be mapped
       await new Promise((resolve) => setTimeout(resolve, 0));
-      this.check();
+      await this.settled();
       throw error;
     } finally {
       staging.destroy();

@@ -68,6 +68,15 @@ interface SizeClass {
   readonly settled: FreeBuffers;
 }
 
+/** A buffer that the device had no memory for. */
+export interface Refusal {
+  readonly bytes: number;
+  /** What it was for. */
+  readonly what: string;
+  /** Bytes of tensors that were in use beside it. */
+  readonly inUse: number;
+}
+
 /**
  * Buffers in use and free ones, by size. The device runs commands in their order, so a buffer that was released may be
  * written by a later kernel at once; what the host writes comes before all commands that are not submitted yet, so for
@@ -78,6 +87,9 @@ interface SizeClass {
  */
 export class BufferPool {
   readonly #device: GPUDevice;
+  readonly #onRefusal: (refusal: Refusal) => void;
+  /** Questions to the device whether it had memory, which it answers later. */
+  readonly #questions = new Set<Promise<void>>();
   /** The bytes of the largest buffer that a kernel can be given. */
   readonly largest: number;
   readonly #free = new Map<number, SizeClass>();
@@ -86,8 +98,10 @@ export class BufferPool {
   bytesFree = 0;
   count = 0;
 
-  constructor(device: GPUDevice) {
+  /** @param onRefusal told of a buffer that was made and has no memory, before anything that was read after it */
+  constructor(device: GPUDevice, onRefusal: (refusal: Refusal) => void) {
     this.#device = device;
+    this.#onRefusal = onRefusal;
     const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
     this.largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
   }
@@ -95,15 +109,17 @@ export class BufferPool {
   /**
    * A buffer with any content.
    * @param forHost whether the host writes it
+   * @param name what makes the tensor that it is for
+   * @param shape of that tensor
    * @throws {OutOfMemoryError} when it is larger than the device allows
    */
-  acquire(bytes: number, forHost = false): DeviceBuffer {
+  acquire(bytes: number, forHost: boolean, name: string, shape: readonly number[]): DeviceBuffer {
     // what fits is not refused for being rounded up
     const wanted = Math.max(bytes, Math.min(sizeClass(bytes), this.largest));
     const buffer = this.#take(wanted, forHost);
     if (buffer) this.bytesFree -= wanted;
     this.bytesInUse += wanted;
-    return buffer ?? this.#make(wanted);
+    return buffer ?? this.#make(wanted, name, shape);
   }
 
   #take(bytes: number, forHost: boolean): DeviceBuffer | undefined {
@@ -114,7 +130,7 @@ export class BufferPool {
     return (takesRecent ? recent : settled).take();
   }
 
-  #make(bytes: number): DeviceBuffer {
+  #make(bytes: number, name: string, shape: readonly number[]): DeviceBuffer {
     if (bytes > this.largest) {
       this.bytesInUse -= bytes;
       throw new OutOfMemoryError(
@@ -123,7 +139,33 @@ export class BufferPool {
     }
     if (this.bytesFree > Math.max(KEPT_BYTES, this.bytesInUse / 2)) this.trim();
     this.count++;
-    return { gpu: this.#device.createBuffer({ size: bytes, usage: STORAGE }), size: bytes, id: ++this.#made };
+    const gpu = this.create(bytes, STORAGE, `${name} [${shape}]`);
+    return { gpu, size: bytes, id: ++this.#made };
+  }
+
+  /** A buffer of its own; whether the device has memory for it is known later. */
+  create(bytes: number, usage: number, what: string): GPUBuffer {
+    const device = this.#device;
+    const inUse = this.bytesInUse;
+    device.pushErrorScope('out-of-memory');
+    const buffer = device.createBuffer({ size: bytes, usage });
+    const question = device
+      .popErrorScope()
+      .then(
+        (error) => {
+          if (error) this.#onRefusal({ bytes, what, inUse });
+        },
+        // a device that is lost says so itself
+        () => undefined,
+      )
+      .finally(() => this.#questions.delete(question));
+    this.#questions.add(question);
+    return buffer;
+  }
+
+  /** Resolves when the device has said of every buffer whether it had memory for it. */
+  async answered(): Promise<void> {
+    if (this.#questions.size > 0) await Promise.all(this.#questions);
   }
 
   release(buffer: DeviceBuffer): void {
