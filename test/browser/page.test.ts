@@ -68,6 +68,7 @@ test('no source below it imports a module of Node, or uses a name that only Node
     '@tensorflow/tfjs-backend-webgpu/dist/backend_webgpu',
     '@tensorflow/tfjs-backend-webgpu/dist/register_all_kernels',
     '@tensorflow/tfjs-core',
+    '@tensorflow/tfjs-core/dist/global_util',
     '@tensorflow/tfjs-core/dist/register_all_gradients',
     'ajv',
     'pure-rand/distribution/uniformInt',

@@ -37,7 +37,7 @@ const tiled = programFor((key: number): Program => {
     SCALED: left === 'float32' ? 0 : 1,
   };
   return {
-    name: `matmul of ${left} and ${right} ${key}`,
+    name: `matmul of ${left} and ${right}`,
     code: readingOf('Left', left) + readingOf('Right', right) + code,
     buffers: 'rrrwr',
     constants,

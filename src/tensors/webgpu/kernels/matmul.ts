@@ -16,7 +16,7 @@ const tiled = programFor((key: number) => {
   const [side, transposeA, transposeB, bias] = [key & 8 ? 16 : 8, key & 1, (key >> 1) & 1, (key >> 2) & 1];
   const constants = { SIDE: side, TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB, BIAS: bias };
   const reading = readingOf(floatTypes[key >> 4]!, 2);
-  return { name: `matmul ${key}`, code: `${reading}${code}`, buffers: 'rrwr', constants, takesNarrow: true };
+  return { name: 'matmul', code: `${reading}${code}`, buffers: 'rrwr', constants, takesNarrow: true };
 });
 
 /** One element of b at a time, or both of a word. */
@@ -36,7 +36,7 @@ const fewRows = programFor((key: number) => {
   const type = floatTypes[key >> 2]!;
   const reading = type !== 'float32' && key & 2 ? inPairs(type) : oneByOne(type);
   const constants = { BIAS: key & 1 };
-  const name = `matmul of few rows ${key}`;
+  const name = 'matmul of few rows';
   return { name, code: `${reading}${fewRowsCode}`, buffers: 'rrwr', constants, takesNarrow: true };
 });
 
