@@ -5,7 +5,8 @@ import { laneFold, type Program, programFor } from '../program.js';
 import roundingCode from '../rounding.wgsl';
 import halfRowsCode from './half-rows.wgsl';
 import code from './matmul-fours.wgsl';
-import type { Product } from './product.js';
+import { constantsOf, FLAG_BITS, type Product } from './product.js';
+import productCode from './product.wgsl';
 
 /** Four numbers as they are kept, `f16` as the adapter has them, and WGSL's expression of the same in float32. */
 const four: Readonly<Record<FloatType | 'f16', readonly [type: string, wide: string]>> = {
@@ -28,17 +29,11 @@ const readingOf = (side: 'Left' | 'Right', kept: FloatType | 'f16'): string => {
 };
 
 const tiled = programFor((key: number): Program => {
-  const { left, right } = pairings[key >> 4]!;
-  const constants = {
-    SIDE: key & 8 ? 16 : 8,
-    TRANSPOSE_A: key & 1,
-    TRANSPOSE_B: (key >> 1) & 1,
-    BIAS: (key >> 2) & 1,
-    SCALED: left === 'float32' ? 0 : 1,
-  };
+  const { left, right } = pairings[key >> FLAG_BITS]!;
+  const constants = { ...constantsOf(key), SCALED: left === 'float32' ? 0 : 1 };
   return {
     name: `matmul of ${left} and ${right}`,
-    code: readingOf('Left', left) + readingOf('Right', right) + code,
+    code: readingOf('Left', left) + readingOf('Right', right) + productCode + code,
     buffers: 'rrrwr',
     constants,
     takesNarrow: true,
@@ -58,24 +53,29 @@ const halfRows: Program = {
  * A product of which rows of both factors, as they are stored, are read four numbers at a time: their widths have to be
  * multiples of 4. Where the second is kept in float16 and the backend has a form of such products, plain rows of the
  * first are brought to float16 as well, each with a scale of its own.
- * @param tile rows and columns of a workgroup, 32 or 64
+ * @param flags of its form
+ * @param groups of how many workgroups it is
  * @returns whether it was computed
  */
 export function multiplyFours(
   backend: WebGpuBackend,
   product: Product,
   out: tf.TensorInfo,
-  tile: number,
+  { flags, groups }: { flags: number; groups: number },
 ): boolean {
   const { a, b, m, n, k, transposeA = false, transposeB = false, bias } = product;
   const { batches = 1, batchA = 0, batchB = 0, startA = 0, startOut = 0 } = product;
   if ([transposeA ? m : k, transposeB ? k : n, startA, batchA, batchB].some((size) => size % 4 !== 0))
     return false;
-  const flags = Number(transposeA) | (Number(transposeB) << 1) | (bias ? 4 : 0) | (tile === 64 ? 8 : 0);
-  const groups = Math.ceil(m / tile) * Math.ceil(n / tile) * batches;
   const run = (left: tf.TensorInfo, start: number, scales: tf.TensorInfo, pairing: number): void => {
     const ints = [m, n, k, start / 4, startOut, batches, batchA / 4, batchB / 4];
-    backend.run(tiled((pairing << 4) | flags), [left, b, scales, out, bias ?? scales], ints, [], groups);
+    backend.run(
+      tiled((pairing << FLAG_BITS) | flags),
+      [left, b, scales, out, bias ?? scales],
+      ints,
+      [],
+      groups,
+    );
   };
   const kept = backend.floatType(b);
   const { halfForm } = backend;

@@ -1,24 +1,14 @@
-// out[b, m, n] = Σ over k of a[b, m, k] · b[b, k, n] as in `matmul.wgsl`, of factors that are read and kept in workgroup
-// memory four numbers at a time; products and sums are in float32. `Left`, `wideLeft`, `Right` and `wideRight`, which
-// come before this text, are four numbers of a factor as they are kept, and in float32. What each factor's rows are as
-// long as they are stored is a multiple of 4. Where SCALED, rows of the result are multiplied by scales[m].
-override SIDE: u32 = 8u;
-override TRANSPOSE_A: bool = false;
-override TRANSPOSE_B: bool = false;
-override BIAS: bool = false;
+// A product (`product.wgsl`) of factors that are read and kept in workgroup memory four numbers at a time; products and
+// sums are in float32. `Left`, `wideLeft`, `Right` and `wideRight`, which come before this text, are four numbers of a
+// factor as they are kept, and in float32. What each factor's rows are as long as they are stored is a multiple of 4.
+// Where SCALED, rows of the result are multiplied by scales[m].
 override SCALED: bool = false;
 
-const DEPTH = 16u;
 /// Fours of a tile's row that is as long as the tile is deep, and one more, so that rows lie in different banks.
 const STEPS = DEPTH / 4u;
 const STRIDE = STEPS + 1u;
-override TILE: u32 = 4u * SIDE;
-override COUNT: u32 = SIDE * SIDE;
 override TILE_SIZE: u32 = TILE * STRIDE;
 
-/// startA, batchA and batchB count fours.
-struct Params { m: u32, n: u32, k: u32, startA: u32, startOut: u32, batches: u32, batchA: u32, batchB: u32 }
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<Left>;
 @group(0) @binding(2) var<storage, read> b: array<Right>;
 @group(0) @binding(3) var<storage, read> scales: array<f32>;
@@ -84,21 +74,16 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let across = (params.n + TILE - 1u) / TILE;
-  let down = (params.m + TILE - 1u) / TILE;
-  let tile = flat(group, groups);
-  let batch = tile / (across * down);
-  if (batch >= params.batches) { return; }
-  let startA = params.startA + batch * params.batchA;
-  let startB = batch * params.batchB;
-  let firstRow = (tile / across % down) * TILE;
-  let firstColumn = (tile % across) * TILE;
+  let tile = tileOf(flat(group, groups));
+  if (tile.batch >= params.batches) { return; }
+  let startA = params.startA + tile.batch * params.batchA;
+  let startB = tile.batch * params.batchB;
   let y = lane / SIDE;
   let x = lane % SIDE;
   var sums: array<vec4f, 4>;
   for (var depth = 0u; depth < params.k; depth += DEPTH) {
-    loadA(startA, firstRow, depth, lane);
-    loadB(startB, firstColumn, depth, lane);
+    loadA(startA, tile.row, depth, lane);
+    loadB(startB, tile.column, depth, lane);
     workgroupBarrier();
     for (var step = 0u; step < STEPS; step++) {
       // left[i]: of row i; right[j]: of column j, or all columns at depth j
@@ -116,14 +101,14 @@ fn main(
     workgroupBarrier();
   }
   for (var i = 0u; i < 4u; i++) {
-    let m = firstRow + placeOf(y, i, TRANSPOSE_A);
+    let m = tile.row + placeOf(y, i, TRANSPOSE_A);
     for (var j = 0u; j < 4u; j++) {
-      let n = firstColumn + placeOf(x, j, !TRANSPOSE_B);
+      let n = tile.column + placeOf(x, j, !TRANSPOSE_B);
       if (m < params.m && n < params.n) {
         var value = sums[i][j];
         if (SCALED) { value *= scales[m]; }
         if (BIAS) { value += bias[n]; }
-        out[params.startOut + (batch * params.m + m) * params.n + n] = value;
+        out[params.startOut + (tile.batch * params.m + m) * params.n + n] = value;
       }
     }
   }

@@ -6,17 +6,16 @@ import { inFloat32, type NarrowType, pairOf, readingOf } from '../widen.js';
 import code from './matmul.wgsl';
 import fewRowsCode from './matmul-few-rows.wgsl';
 import { multiplyFours } from './matmul-fours.js';
-import type { Product } from './product.js';
+import { constantsOf, FLAG_BITS, flagsOf, type Product } from './product.js';
+import productCode from './product.wgsl';
 import { type KernelCall, type Kernels, runTfjs } from './register.js';
 
 /** Outputs from which tiles are large: enough of them to fill a GPU. */
 const LARGE = 512 * 512;
 
 const tiled = programFor((key: number) => {
-  const [side, transposeA, transposeB, bias] = [key & 8 ? 16 : 8, key & 1, (key >> 1) & 1, (key >> 2) & 1];
-  const constants = { SIDE: side, TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB, BIAS: bias };
-  const reading = readingOf(floatTypes[key >> 4]!, 2);
-  return { name: 'matmul', code: `${reading}${code}`, buffers: 'rrwr', constants, takesNarrow: true };
+  const text = `${readingOf(floatTypes[key >> FLAG_BITS]!, 2)}${productCode}${code}`;
+  return { name: 'matmul', code: text, buffers: 'rrwr', constants: constantsOf(key), takesNarrow: true };
 });
 
 /** One element of b at a time, or both of a word. */
@@ -66,11 +65,16 @@ export function multiplyInto(backend: WebGpuBackend, product: Product, out: tf.T
   }
   const isLarge = m * n >= LARGE;
   const tile = isLarge ? 64 : 32;
-  if (multiplyFours(backend, product, out, tile)) return;
-  const key =
-    Number(transposeA) | (Number(transposeB) << 1) | (bias ? 4 : 0) | (isLarge ? 8 : 0) | (kept << 4);
+  const flags = flagsOf(product, isLarge);
   const groups = Math.ceil(m / tile) * Math.ceil(n / tile) * batches;
-  backend.run(tiled(key), tensors, [m, n, k, startA, startOut, batches, batchA, batchB], [], groups);
+  if (multiplyFours(backend, product, out, { flags, groups })) return;
+  backend.run(
+    tiled((kept << FLAG_BITS) | flags),
+    tensors,
+    [m, n, k, startA, startOut, batches, batchA, batchB],
+    [],
+    groups,
+  );
 }
 
 /** A product as a new tensor. */

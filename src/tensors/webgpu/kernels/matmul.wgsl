@@ -1,20 +1,8 @@
-// out[b, m, n] = Σ over k of a[b, m, k] · b[b, k, n], with either factor stored transposed. A workgroup computes a tile
-// of 4·SIDE × 4·SIDE elements, each lane 4 × 4 of them, from tiles of the factors in workgroup memory. `numberOf`, which
-// comes before this text, is an element of b.
-override SIDE: u32 = 8u;
-override TRANSPOSE_A: bool = false;
-override TRANSPOSE_B: bool = false;
-override BIAS: bool = false;
+// A product (`product.wgsl`) of factors of any width, which are read an element at a time. `numberOf`, which comes before
+// this text, is an element of b.
 
-const DEPTH = 16u;
-override TILE: u32 = 4u * SIDE;
-override COUNT: u32 = SIDE * SIDE;
 override TILE_SIZE: u32 = TILE * DEPTH;
 
-/// batchA and batchB: how far the matrices of two batches are apart, 0 where all batches share one; startA and startOut:
-/// the element at which `a` and `out` begin.
-struct Params { m: u32, n: u32, k: u32, startA: u32, startOut: u32, batches: u32, batchA: u32, batchB: u32 }
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
@@ -58,19 +46,14 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let across = (params.n + TILE - 1u) / TILE;
-  let down = (params.m + TILE - 1u) / TILE;
-  let tile = flat(group, groups);
-  let batch = tile / (across * down);
-  if (batch >= params.batches) { return; }
-  let firstRow = (tile / across % down) * TILE;
-  let firstColumn = (tile % across) * TILE;
+  let tile = tileOf(flat(group, groups));
+  if (tile.batch >= params.batches) { return; }
   let y = lane / SIDE;
   let x = lane % SIDE;
   var sums: array<vec4f, 4>;
   for (var depth = 0u; depth < params.k; depth += DEPTH) {
-    loadA(batch, firstRow, depth, lane);
-    loadB(batch, firstColumn, depth, lane);
+    loadA(tile.batch, tile.row, depth, lane);
+    loadB(tile.batch, tile.column, depth, lane);
     workgroupBarrier();
     for (var k = 0u; k < DEPTH; k++) {
       let at = k * TILE;
@@ -83,13 +66,13 @@ fn main(
     workgroupBarrier();
   }
   for (var i = 0u; i < 4u; i++) {
-    let m = firstRow + y + i * SIDE;
+    let m = tile.row + y + i * SIDE;
     for (var j = 0u; j < 4u; j++) {
-      let n = firstColumn + x + j * SIDE;
+      let n = tile.column + x + j * SIDE;
       if (m < params.m && n < params.n) {
         var value = sums[i][j];
         if (BIAS) { value += bias[n]; }
-        out[params.startOut + (batch * params.m + m) * params.n + n] = value;
+        out[params.startOut + (tile.batch * params.m + m) * params.n + n] = value;
       }
     }
   }

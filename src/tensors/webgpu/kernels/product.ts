@@ -18,3 +18,18 @@ export interface Product {
   readonly startA?: number;
   readonly startOut?: number;
 }
+
+/** Which form of a tiled product computes one, as bits of a key. */
+export const flagsOf = ({ transposeA, transposeB, bias }: Product, isLarge: boolean): number =>
+  (transposeA ? 1 : 0) | (transposeB ? 2 : 0) | (bias ? 4 : 0) | (isLarge ? 8 : 0);
+
+/** How many bits that are. */
+export const FLAG_BITS = 4;
+
+/** The constants of `product.wgsl` of a form. */
+export const constantsOf = (flags: number) => ({
+  SIDE: flags & 8 ? 16 : 8,
+  TRANSPOSE_A: flags & 1,
+  TRANSPOSE_B: (flags >> 1) & 1,
+  BIAS: (flags >> 2) & 1,
+});
